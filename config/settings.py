@@ -1,0 +1,121 @@
+"""The settings in force, and where each came from: one frozen value, made once for a run.
+
+In rising order: built-in defaults, ``config/*.toml`` (their ``[sp404]`` table), the ``user_preferences`` row,
+``SP404_*`` environment variables, the request (command-line options, the UI form, REST).
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import RequestError
+from schemas.export import AudioFormat, OrganizeBy, Runner
+
+_TABLE = "sp404"
+_PREFIX = "SP404_"
+_CONFIG_FOLDER = "SP404_CONFIG_DIR"
+
+_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(lambda path: str(Path(path).expanduser().absolute()))]
+
+
+class Settings(BaseModel):
+    """What a run goes by. Paths are absolute; ``workers`` is at least 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    db: _AbsolutePath = Field(description="The DuckDB file of the records")
+    output_base_path: _AbsolutePath = Field(description="The output folder")
+    organize_by: OrganizeBy = Field(description="flat, genre, bpm or kit")
+    format: AudioFormat = Field(description="wav or aiff")
+    include_metadata: bool = Field(description="Write name_metadata.txt beside each sample")
+    sanitize_filenames: bool = Field(description="Names of a-z, 0-9, _ and - only")
+    min_duration_ms: int = Field(ge=0, le=60_000, description="Shorter samples fail")
+    workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
+    runner: Runner = Field(description="threads or dask")
+    lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The settings, and for each its source in words."""
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+def load(
+    request: Mapping[str, Any],
+    preferences: Callable[[str, float], Mapping[str, Any]],
+    environment: Mapping[str, str] | None = None,
+) -> InForce:
+    """Put the layers together; later ones win.
+
+    ``request`` holds what was asked for now, without what was left open; ``preferences`` reads the
+    ``user_preferences`` row of a database. Raises RequestError for an unknown key or a value out of bounds.
+    """
+    environment = os.environ if environment is None else environment
+    lower = [*_files(environment)]
+    upper = [("environment", _from_environment(environment)), ("command line", dict(request))]
+    # The preferences stand in the database that the other layers name.
+    place = _merged([*lower, *upper]).settings
+    stored = ("user_preferences", dict(preferences(place.db, place.lock_wait_seconds)))
+    return _merged([*lower, stored, *upper])
+
+
+def _merged(layers: list[tuple[str, dict[str, Any]]]) -> InForce:
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers:
+        for name, value in layer.items():
+            if name not in Settings.model_fields:
+                raise _unknown(name, source)
+            values[name], sources[name] = value, source
+    try:
+        return InForce(Settings.model_validate(values), sources)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        what = f"The setting {name} = {first['input']!r} ({sources.get(name, 'built-in')}) is not usable: {first['msg']}"
+        raise RequestError(what=what, fix="Correct it there; `sp404 config` shows all settings.") from error
+
+
+def _unknown(name: str, source: str) -> RequestError:
+    near = difflib.get_close_matches(name, Settings.model_fields, 1)
+    fix = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(Settings.model_fields)}."
+    return RequestError(what=f"Unknown setting {name!r} ({source})", fix=fix)
+
+
+def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    defaults = resources.files(__package__) / "defaults.toml"
+    yield "built-in", tomllib.loads(defaults.read_text(encoding="utf-8"))[_TABLE]
+    folder = Path(environment.get(_CONFIG_FOLDER) or "config")
+    for file in sorted(folder.glob("*.toml")):
+        if file.name == defaults.name:
+            continue
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise RequestError(what=f"{file} is not usable: {error}", fix="Correct or move the file.") from error
+        table = content.get(_TABLE, {})
+        if not isinstance(table, dict):
+            raise RequestError(what=f"{file}: {_TABLE} is no table", fix="Write settings below a line [sp404].")
+        yield str(file), table
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    ours = (name for name in environment if name.startswith(_PREFIX) and name != _CONFIG_FOLDER)
+    return {name.removeprefix(_PREFIX).lower(): environment[name] for name in ours}
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

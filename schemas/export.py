@@ -1,0 +1,131 @@
+"""What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.jobs import Status
+
+
+class OrganizeBy(StrEnum):
+    FLAT = "flat"
+    GENRE = "genre"
+    BPM = "bpm"
+    KIT = "kit"
+
+
+class AudioFormat(StrEnum):
+    WAV = "wav"
+    AIFF = "aiff"
+
+
+class ExportType(StrEnum):
+    SINGLE = "single"
+    BATCH = "batch"
+    KIT = "kit"
+
+
+class Runner(StrEnum):
+    THREADS = "threads"
+    DASK = "dask"
+
+
+class ExportConfig(BaseModel):
+    """How samples are laid out and written. What is left empty comes from the settings in force."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    organize_by: OrganizeBy | None = Field(
+        None, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."
+    )
+    format: AudioFormat | None = Field(None, description="Both are 48 kHz, 16-bit PCM.")
+    include_metadata: bool | None = Field(None, description="Write name_metadata.txt beside each sample.")
+    sanitize_filenames: bool | None = Field(
+        None, description="Names of a-z, 0-9, _ and - only, which the device shows and plays."
+    )
+    output_base_path: str | None = Field(None, description="The output folder.")
+
+
+class ExportRequest(BaseModel):
+    """One export of a manifest: the single parameter of the flow, and so the form in the Prefect UI."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    manifest: str = Field(description="Path of the manifest: CSV, TSV, Parquet or NDJSON.")
+    config: ExportConfig = Field(default_factory=ExportConfig, description="Layout and format of the output.")
+    sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = Field((), description="Only these samples; empty: all.")
+    kits: tuple[str, ...] = Field((), description="Only these kits; empty: all.")
+    user_id: int = Field(1, gt=0, description="Whose export this is.")
+    workers: int | None = Field(None, ge=1, le=256, description="Conversions at a time; empty: one a core.")
+    runner: Runner | None = Field(None, description="threads, or dask for those who have a cluster.")
+    db: str | None = Field(None, description="The DuckDB file of the records.")
+    label: str = Field("", max_length=80, description="A note of your own, to find this run again.")
+
+
+class ExportResult(BaseModel):
+    """What became of one manifest row."""
+
+    success: bool
+    sample_id: int | None
+    output_path: str | None
+    output_filename: str | None
+    format: AudioFormat
+    file_size_bytes: int
+    conversion_time_seconds: float
+    status: Status
+    error: str | None
+
+
+class BatchExportResult(BaseModel):
+    """What became of an export. ``successful`` counts exported and unchanged rows."""
+
+    export_id: int
+    export_type: ExportType
+    total_requested: int
+    successful: int
+    unchanged: int
+    failed: int
+    rejected: int
+    total_size_bytes: int
+    total_time_seconds: float
+    output_base_path: str
+    organized_by: OrganizeBy
+    format: AudioFormat
+    results: list[ExportResult]
+    errors: list[str]
+
+    @property
+    def complete(self) -> bool:
+        return not self.failed and not self.rejected
+
+    def counts(self) -> str:
+        """The counts in a few words, for a state's message or a last line."""
+        parts = [f"{self.successful - self.unchanged:,} exported"]
+        parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
+        return ", ".join(parts) + f" of {self.total_requested:,}"
+
+    def _troubles(self) -> tuple[tuple[int, str], ...]:
+        return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")
+
+
+class ExportRecord(BaseModel):
+    """One line of the history."""
+
+    id: int
+    created_at: datetime
+    export_type: ExportType
+    organized_by: OrganizeBy
+    format: AudioFormat
+    sample_count: int
+    exported: int
+    unchanged: int
+    rejected: int
+    failed: int
+    total_size_bytes: int
+    export_duration_seconds: float
+    output_path: str
+
+
+RunMode = Literal["prefect", "direct"]

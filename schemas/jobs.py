@@ -1,0 +1,112 @@
+"""Small frozen values: all that crosses a thread, process or machine border."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    EXPORTED = "exported"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One broken rule of one manifest row. ``line`` is the physical line the row starts on (1 is the header)."""
+
+    line: int
+    column: str
+    value: str
+    rule: str
+    fix: str
+
+    def __str__(self) -> str:
+        shown = f" {self.value!r}" if self.value else ""
+        return f"{self.column}{shown}: {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What an audio file says it is. ``frames`` is at ``rate_hz`` and None where only decoding can tell."""
+
+    container: str
+    subtype: str
+    rate_hz: int
+    channels: int
+    frames: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The words of a sample that go into its metadata file."""
+
+    title: str
+    genre: str
+    bpm: float | None
+    musical_key: str
+    tags: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One conversion: ``source`` and ``target`` are absolute paths. ``ours`` says the record knows the target."""
+
+    index: int
+    sample_id: int
+    source: str
+    target: str
+    tags: Tags
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one Job. ``error``, ``reason`` and ``fix`` are empty on success.
+
+    ``frames`` counts the output's frames at 48 kHz; ``done`` says what was done to the sound, in plain words.
+    """
+
+    index: int
+    status: Status
+    error: str = ""
+    reason: str = ""
+    fix: str = ""
+    bytes: int = 0
+    seconds: float = 0.0
+    frames: int = 0
+    channels: int = 0
+    source: SourceInfo | None = None
+    source_bytes: int = 0
+    source_mtime_ns: int = 0
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSettings:
+    """What touches the sound. ``format`` is ``wav`` or ``aiff``."""
+
+    format: str
+    min_duration_ms: int
+    max_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples."""
+
+    label: str
+    plan_path: str
+    start: int
+    stop: int
+    export_id: int
+    sound: SoundSettings
+    include_metadata: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """Outcomes of the jobs that were reached; ``trouble`` is set when the surroundings ended the shard early."""
+
+    outcomes: tuple[Outcome, ...] = field(default=())
+    trouble: Exception | None = None

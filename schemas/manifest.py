@@ -1,0 +1,147 @@
+"""The manifest's columns and the rules of its rows (contract, section 1), as Pandera schemas.
+
+Rows are checked as text, before any cast: casting first would turn junk into accepted nulls, and one bad cell would
+hide the others. Each rule is an expression that is true on bad rows, so that every reject carries its rule.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandera.polars as pa
+import polars as pl
+
+COLUMNS = ("sample_id", "file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
+REQUIRED = ("file_path",)
+BANKS = tuple("ABCDEFGHIJ")
+PADS_PER_BANK = 16
+BPM_MIN, BPM_MAX = 20, 300
+# PATH_MAX on Linux; no field of a manifest has a reason to be longer.
+MAX_CELL_BYTES = 4096
+
+REJECT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "line": pl.Int64,
+    "sample_id": pl.Int64,
+    "kit": pl.String,
+    "column": pl.String,
+    "value": pl.String,
+    "rule": pl.String,
+    "fix": pl.String,
+}
+# A row's cells as text, null where empty; `line` is the physical line on which the row starts.
+TEXT_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64} | {name: pl.String for name in COLUMNS}
+TYPED_SCHEMA: dict[str, type[pl.DataType]] = TEXT_SCHEMA | {"sample_id": pl.Int64, "bpm": pl.Float64, "pad": pl.Int64}
+
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+# Spreadsheets and data frames write a whole number with a gap in its column as 7.0.
+_WHOLE = r"^\+?[0-9]{1,18}(?:\.0*)?$"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``bad`` is true on the rows that break the rule; ``column`` is the one to blame."""
+
+    column: str
+    text: str
+    bad: pl.Expr
+    fix: str
+
+
+def whole(column: str) -> pl.Expr:
+    """The text column as an integer; null where it is none."""
+    return pl.col(column).str.replace(r"\.0*$", "").str.strip_chars_start("+").cast(pl.Int64, strict=False)
+
+
+def _text_rules() -> Iterable[Rule]:
+    for column in COLUMNS:
+        cell = pl.col(column)
+        yield Rule(
+            column,
+            f"must be at most {MAX_CELL_BYTES} bytes long",
+            cell.str.len_bytes() > MAX_CELL_BYTES,
+            "Shorten the cell; a quote that is never closed can also swallow the lines that follow.",
+        )
+        yield Rule(
+            column,
+            "must not hold a NUL byte",
+            cell.str.contains("\0", literal=True),
+            "Save the manifest again as UTF-8 text.",
+        )
+    yield Rule("file_path", "is required", pl.col("file_path").is_null(), "Give the path of the audio file.")
+
+
+def _number_rules() -> Iterable[Rule]:
+    sample_id, bpm = pl.col("sample_id"), pl.col("bpm")
+    is_whole, is_number = sample_id.str.contains(_WHOLE), bpm.str.contains(_NUMBER)
+    yield Rule(
+        "sample_id",
+        "must be an integer greater than 0",
+        ~is_whole | (whole("sample_id") <= 0),
+        "Give a whole number, or leave the cell empty to be given one.",
+    )
+    yield Rule("bpm", "must be a number", ~is_number, "Write it as 120 or 120.5, or leave the cell empty.")
+    value = pl.when(is_number).then(bpm).cast(pl.Float64, strict=False)
+    yield Rule(
+        "bpm",
+        f"must be {BPM_MIN} to {BPM_MAX}",
+        ~value.is_between(BPM_MIN, BPM_MAX),
+        "Correct the tempo, or leave the cell empty.",
+    )
+
+
+def _slot_rules() -> Iterable[Rule]:
+    slot = ("kit", "bank", "pad")
+    some = pl.any_horizontal(pl.col(slot).is_not_null())
+    for column in slot:
+        yield Rule(
+            column,
+            "is missing: kit, bank and pad go together",
+            some & pl.col(column).is_null(),
+            "Fill in all three, or none of them.",
+        )
+    yield Rule("bank", "must be A to J", ~pl.col("bank").is_in(BANKS), "The device has banks A to J.")
+    yield Rule(
+        "pad",
+        f"must be 1 to {PADS_PER_BANK}",
+        ~pl.col("pad").str.contains(_WHOLE) | ~whole("pad").is_between(1, PADS_PER_BANK),
+        "A bank has pads 1 to 16.",
+    )
+
+
+def _set_rules() -> Iterable[Rule]:
+    """What holds between rows: the first in line order keeps the place, the later ones are rejected."""
+    yield Rule(
+        "sample_id",
+        "already stands for another file",
+        pl.col("file_path") != pl.col("file_path").first().over("sample_id"),
+        "Give each file an id of its own; a sample on several pads repeats its id and its file.",
+    )
+    yield Rule(
+        "pad",
+        "is already taken in this bank of the kit",
+        pl.col("kit").is_not_null() & (pl.col("line") != pl.col("line").first().over("kit", "bank", "pad")),
+        "Choose another pad: one sample per slot of a kit.",
+    )
+
+
+ROW_RULES = (*_text_rules(), *_number_rules(), *_slot_rules())
+SET_RULES = tuple(_set_rules())
+
+
+def _check(rule: Rule, number: int) -> pa.Check:
+    def passes(data: pa.PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select((~rule.bad).fill_null(True))
+
+    return pa.Check(passes, name=str(number), error=str(number), ignore_na=False)
+
+
+def _schema(rules: tuple[Rule, ...], dtypes: dict[str, type[pl.DataType]]) -> pa.DataFrameSchema:
+    """A Pandera schema whose checks are named by their rule's place in ``rules``."""
+    checks: dict[str, list[pa.Check]] = {name: [] for name in dtypes}
+    for number, rule in enumerate(rules):
+        checks[rule.column].append(_check(rule, number))
+    columns = {name: pa.Column(dtype, checks[name], nullable=name != "line") for name, dtype in dtypes.items()}
+    return pa.DataFrameSchema(columns, strict=True)
+
+
+ROW_SCHEMA = _schema(ROW_RULES, TEXT_SCHEMA)
+SET_SCHEMA = _schema(SET_RULES, TYPED_SCHEMA)

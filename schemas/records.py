@@ -1,0 +1,54 @@
+"""The rows that go to DuckDB: what a run must be able to say of each manifest row."""
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas.jobs import Status
+
+_TEXT = pa.Column(pl.String, nullable=True)
+_COUNT = pa.Column(pl.Int64, pa.Check.ge(0))
+
+EXPORT_SAMPLES = pa.DataFrameSchema(
+    {
+        "sample_id": pa.Column(pl.Int64, nullable=True),
+        "output_filename": _TEXT,
+        "output_subfolder": _TEXT,
+        "conversion_successful": pa.Column(pl.Boolean),
+        "error_message": _TEXT,
+        "status": pa.Column(pl.String, pa.Check.isin([str(status) for status in Status])),
+        "reason": _TEXT,
+        "fix": _TEXT,
+        "manifest_line": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "genre": _TEXT,
+        "bpm_bucket": _TEXT,
+        "kit": _TEXT,
+        "bank": _TEXT,
+        "pad": pa.Column(pl.Int64, nullable=True),
+        "output_bytes": _COUNT,
+        "output_frames": _COUNT,
+        "conversion_seconds": pa.Column(pl.Float64, pa.Check.ge(0)),
+        "owns_output": pa.Column(pl.Boolean),
+        "sound_changes": _TEXT,
+    },
+    strict=True,
+    ordered=True,
+)
+SAMPLES = pa.DataFrameSchema(
+    {
+        "id": pa.Column(pl.Int64, pa.Check.gt(0), unique=True),
+        "file_path": pa.Column(pl.String),
+        "title": pa.Column(pl.String),
+        "genre": _TEXT,
+        "bpm": pa.Column(pl.Float64, nullable=True),
+        "musical_key": _TEXT,
+        "tags": _TEXT,
+        "source_format": _TEXT,
+        "source_subtype": _TEXT,
+        "source_rate_hz": pa.Column(pl.Int64, nullable=True),
+        "source_channels": pa.Column(pl.Int64, nullable=True),
+        "source_bytes": pa.Column(pl.Int64, nullable=True),
+        "source_mtime_ns": pa.Column(pl.Int64, nullable=True),
+    },
+    strict=True,
+    ordered=True,
+)

@@ -1,0 +1,92 @@
+"""Names that the device shows and plays, and that a card can hold.
+
+Both rules are pure and work on whole columns: only distinct names are looked at, and only those that are not ASCII
+leave Polars.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import polars as pl
+from anyascii import anyascii
+
+from config.device import NAME_BYTES, RESERVED_NAMES
+
+# Room for `_metadata.txt`, the longest thing that is put after a stem.
+STEM_BYTES = NAME_BYTES - len("_metadata.txt")
+AUDIO_EXTENSION = r"(?i)\.(wav|wave|w64|rf64|aif|aiff|aifc|flac|mp3|m4a|mp4|aac|ogg|oga|opus|caf|au|snd|wv)$"
+
+# In this order. `F#m` is another key than `Fm`, so a sharp is spelt out; `#3` is a number; `90.5` is not `905`.
+_REPLACEMENTS = (
+    (r"['`]", ""),
+    (r"_", " "),
+    (r"(^|[^0-9A-Za-z])#([0-9])", "${1}no${2}"),
+    (r"#", "sharp"),
+    (r"&", " and "),
+    (r"\+", " plus "),
+    (r"@", " at "),
+    (r"%", " percent "),
+    (r"[^0-9A-Za-z-]", "_"),
+    (r"_*-[_-]*", "-"),
+    (r"_+", "_"),
+)
+_UNSAFE = r'[\x00-\x1f\x7f/\\:*?"<>|]'
+# Symbols that stand for a sound or a word; other symbols and emoji are decoration.
+_MUSICAL = str.maketrans({"♯": "#", "♭": "b", "’": "'", "‘": "'", "–": "-", "—": "-", "＃": "#"})
+
+
+def sanitized(names: pl.Series) -> pl.Series:
+    """Text to ``[a-z0-9_-]``: transliterated, at most ``STEM_BYTES`` long, no dash in front; "" if no word is left."""
+    return _by_distinct(names, _sanitized)
+
+
+def made_safe(names: pl.Series) -> pl.Series:
+    """Text as it is, but for what no file system takes: separators, control characters, reserved names, length."""
+    return _by_distinct(names, lambda distinct: distinct.map_elements(_safe, pl.String))
+
+
+def folded(names: pl.Series) -> pl.Series:
+    """Names as a card compares them: without case, and with accents composed."""
+    ascii_only = names.str.contains(r"^[\x00-\x7f]*$").all()
+    if ascii_only:
+        return names.str.to_lowercase()
+    return names.map_elements(lambda n: unicodedata.normalize("NFKC", n).casefold(), pl.String)
+
+
+def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    distinct = names.unique()
+    return names.replace_strict(distinct, change(distinct), return_dtype=pl.String)
+
+
+def _sanitized(distinct: pl.Series) -> pl.Series:
+    frame = pl.DataFrame({"name": distinct})
+    name = pl.col("name").str.replace(AUDIO_EXTENSION, "")
+    ascii_only = pl.col("name").str.contains(r"^[\x00-\x7f]*$")
+    name = pl.when(ascii_only).then(name).otherwise(name.map_elements(_transliterated, pl.String))
+    for pattern, replacement in _REPLACEMENTS:
+        name = name.str.replace_all(pattern, replacement)
+    name = _shortened(name.str.to_lowercase().str.strip_chars("_-"))
+    return frame.select(pl.when(name.is_in(RESERVED_NAMES)).then(pl.concat_str(pl.lit("x_"), name)).otherwise(name)).to_series()
+
+
+def _shortened(name: pl.Expr) -> pl.Expr:
+    """The end is kept, from a word on: a pack's name stands in front, what tells samples apart behind."""
+    tail = name.str.tail(STEM_BYTES)
+    from_word = tail.str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
+    return pl.when(name.str.len_bytes() > STEM_BYTES).then(from_word).otherwise(name)
+
+
+def _transliterated(name: str) -> str:
+    spelt = unicodedata.normalize("NFC", name).translate(_MUSICAL)
+    words = anyascii("".join(" " if unicodedata.category(c) in ("So", "Sk", "Cf", "Cn", "Co") else c for c in spelt))
+    # A title of nothing but emoji becomes their names: better than nothing.
+    return words if re.search("[0-9A-Za-z]", words) else anyascii(spelt)
+
+
+def _safe(name: str) -> str:
+    name = re.sub(_UNSAFE, "_", unicodedata.normalize("NFC", name)).rstrip(". ")
+    name = re.sub(r"^[.\- ]", "_", name)
+    if name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES:
+        name = f"x_{name}"
+    return name.encode()[-STEM_BYTES:].decode(errors="ignore").lstrip(".- ")

@@ -1,0 +1,107 @@
+"""From accepted rows to a plan: every row has its path before anything is written, and no two samples share one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.export import AudioFormat, OrganizeBy
+from tasks.layout import names
+
+# The buckets of the contract; each holds its lower bound.
+_BPM_BOUNDS = (70, 90, 110, 130, 150)
+_BPM_BUCKETS = ("slow", "70-90", "90-110", "110-130", "130-150", "fast")
+UNKNOWN_GENRE, UNKNOWN_BPM, UNKNOWN_KIT = "unknown_genre", "unknown_bpm", "unknown_kit"
+_ID_DIGITS = 19
+Clean = Callable[[pl.Series], pl.Series]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How paths are made. Paths are relative to the output folder, with ``/``."""
+
+    organize_by: OrganizeBy
+    format: AudioFormat
+    sanitize: bool
+
+
+def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) -> pl.DataFrame:
+    """``rows`` with ``bpm_bucket`` and ``path``, below the output folder and with ``/``.
+
+    ``rows`` needs the columns ``sample_id, title, genre, bpm, kit, kit_id, bank, pad``; ids are not null. ``held``
+    (``path``, ``sample_id``) says who holds a path from earlier exports: it keeps it when the manifest grows.
+    Otherwise the lowest ``sample_id`` does. Whoever loses gets ``__<sample_id>`` behind its name, which no other name
+    can end in. Rows of one sample may share one path. The result has the order of ``rows``.
+    """
+    clean = names.sanitized if layout.sanitize else names.made_safe
+    stem = pl.when(pl.col("stem") == "").then(pl.format("sample_{}", "sample_id")).otherwise(pl.col("stem"))
+    placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), stem=clean(rows["title"])).with_columns(stem=stem)
+    placed = placed.with_columns(folder=_folder(placed, layout, clean))
+    if layout.organize_by is OrganizeBy.KIT:
+        in_slot = pl.format("pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_")))
+        placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
+    wins = (_owners(_paths(placed, "stem", layout), held) == placed["sample_id"]) & ~placed["stem"].str.contains(r"__[0-9]+$")
+    suffixed = pl.format("{}__{}", _cut("stem", len("__") + _ID_DIGITS), "sample_id")
+    placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
+    paths = _paths(placed, "stem", layout)
+    return placed.drop("stem", "folder").with_columns(path=paths.select(pl.col("path").min().over("folded")).to_series())
+
+
+def bpm_bucket(bpm: pl.Expr) -> pl.Expr:
+    bucket = pl.lit(_BPM_BUCKETS[0])
+    for bound, name in zip(_BPM_BOUNDS, _BPM_BUCKETS[1:], strict=True):
+        bucket = pl.when(bpm >= bound).then(pl.lit(name)).otherwise(bucket)
+    return pl.when(bpm.is_null()).then(pl.lit(UNKNOWN_BPM)).otherwise(bucket)
+
+
+def _folder(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.Series | pl.Expr:
+    match layout.organize_by:
+        case OrganizeBy.FLAT:
+            return pl.lit("")
+        case OrganizeBy.BPM:
+            return pl.col("bpm_bucket")
+        case OrganizeBy.GENRE:
+            genre = clean(rows["genre"].fill_null(UNKNOWN_GENRE))
+            return genre.replace({"": UNKNOWN_GENRE})
+        case OrganizeBy.KIT:
+            kit = _kit_folders(rows, clean)
+            folder = pl.format("{}/bank_{}", pl.lit(kit), "bank")
+            return pl.when(pl.col("kit").is_not_null()).then(folder).otherwise(pl.lit(UNKNOWN_KIT))
+
+
+def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
+    """A folder a kit. Of kits whose names come out alike, the oldest (the lowest id) keeps the plain one."""
+    kits = rows.select("kit", "kit_id").unique().drop_nulls().sort("kit_id")
+    plain = clean(kits["kit"]).replace({"": "kit", UNKNOWN_KIT: f"{UNKNOWN_KIT}_kit"})
+    kits = kits.with_columns(folder=plain, folded=names.folded(plain))
+    first = pl.col("kit_id") == pl.col("kit_id").first().over("folded")
+    kits = kits.with_columns(
+        pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", len("__") + _ID_DIGITS), "kit_id"))
+    )
+    return rows["kit_id"].replace_strict(kits["kit_id"], kits["folder"], default="", return_dtype=pl.String)
+
+
+def _cut(column: str, room: int) -> pl.Expr:
+    """The column without what would be too long with ``room`` bytes more: characters are cut from the front."""
+    over = (pl.col(column).str.len_bytes().cast(pl.Int64) + room - names.STEM_BYTES).clip(0)
+    # str.slice counts characters: at least as many bytes go as must.
+    cut = pl.col(column).str.slice(over).str.strip_chars_start("_- .")
+    return pl.when(over > 0).then(pl.when(cut == "").then(pl.lit("x")).otherwise(cut)).otherwise(pl.col(column))
+
+
+def _paths(placed: pl.DataFrame, stem: str, layout: Layout) -> pl.DataFrame:
+    """``sample_id``, the ``path`` each row asks for, and that path ``folded`` as a card compares it."""
+    slash = pl.when(pl.col("folder") != "").then(pl.lit("/")).otherwise(pl.lit(""))
+    asked = placed.select("sample_id", path=pl.concat_str("folder", slash, stem, pl.lit(f".{layout.format}")))
+    return asked.with_columns(folded=names.folded(asked["path"]))
+
+
+def _owners(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
+    """Who gets the path that each row asks for: its holder if that one asks for it too, else the lowest id."""
+    lowest = pl.col("sample_id").min().over("folded")
+    if held is None:
+        return asked.select(lowest).to_series()
+    holders = held.select(folded=names.folded(held["path"]), holder="sample_id").unique("folded", keep="first")
+    asked = asked.join(holders, on="folded", how="left", maintain_order="left")
+    holder_asks = pl.col("sample_id").filter(pl.col("sample_id") == pl.col("holder")).first().over("folded")
+    return asked.select(pl.coalesce(holder_asks, lowest)).to_series()

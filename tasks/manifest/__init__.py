@@ -1,0 +1,1 @@
+"""Read a manifest and reject the rows that break a rule."""

@@ -1,0 +1,92 @@
+"""Rows in, accepted rows and rejects out: nothing is dropped without a line, a column, a value and a rule."""
+
+from dataclasses import dataclass
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+from schemas.manifest import (
+    REJECT_SCHEMA,
+    ROW_RULES,
+    ROW_SCHEMA,
+    SET_RULES,
+    SET_SCHEMA,
+    TYPED_SCHEMA,
+    Rule,
+    whole,
+)
+from tasks.manifest.read import RawManifest
+
+_SHOWN_CHARS = 80
+# The file's name without its folder and its last extension; a backslash is a folder's end on Windows.
+_STEM = r"([^/\\]+?)(?:\.[^./\\]*)?[/\\]*$"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``frame``: accepted rows (``TYPED_SCHEMA``, in line order). ``rejects``: one row a broken rule.
+
+    ``rows`` counts what went in: accepted rows plus rejected ones, a rejected row once however many rules it broke.
+    """
+
+    folder: str
+    rows: int
+    frame: pl.DataFrame
+    rejects: pl.DataFrame
+
+    @property
+    def rejected_lines(self) -> list[int]:
+        return sorted(set(self.rejects["line"].to_list()))
+
+
+def validate(raw: RawManifest) -> Manifest:
+    """Check rows one by one as text, cast the good ones, then check what holds between rows."""
+    cells = raw.frame
+    if raw.decimal_comma:
+        cells = cells.with_columns(pl.col("bpm").str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}"))
+    cells = cells.with_columns(pl.col("bank").str.to_uppercase())
+    good, row_rejects = _split(cells, ROW_SCHEMA, ROW_RULES)
+    typed = good.with_columns(
+        sample_id=whole("sample_id"),
+        bpm=pl.col("bpm").cast(pl.Float64),
+        pad=whole("pad"),
+        title=pl.coalesce("title", pl.col("file_path").str.extract(_STEM)).fill_null(""),
+    ).select(TYPED_SCHEMA.keys())
+    accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
+    rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
+    return Manifest(raw.folder, raw.rows, accepted, rejects)
+
+
+def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that pass, and the rejects of the others."""
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        cases = errors.failure_cases
+        if cases["index"].null_count():  # not about a row: a fault of ours, not of the manifest
+            raise
+        return _without(frame, cases, rules)
+    return frame, pl.DataFrame(schema=REJECT_SCHEMA)
+
+
+def _without(frame: pl.DataFrame, cases: pl.DataFrame, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    index = cases["index"].cast(pl.UInt32)
+    rows = frame[index]
+    said = pl.DataFrame(
+        {"number": range(len(rules)), "rule": [r.text for r in rules], "fix": [r.fix for r in rules]},
+        schema_overrides={"number": pl.Int64},
+    )
+    rejects = pl.DataFrame(
+        {
+            "line": rows["line"],
+            "sample_id": rows.select(whole("sample_id") if rows["sample_id"].dtype == pl.String else "sample_id").to_series(),
+            "kit": rows["kit"],
+            "column": cases["column"],
+            "value": cases["failure_case"].cast(pl.String).str.slice(0, _SHOWN_CHARS).fill_null(""),
+            "number": cases["check"].cast(pl.Int64),
+        }
+    )
+    rejects = rejects.join(said, on="number", how="left", maintain_order="left").select(REJECT_SCHEMA.keys())
+    keep = pl.Series([True]).new_from_index(0, frame.height).scatter(index.unique(), False)
+    return frame.filter(keep), rejects

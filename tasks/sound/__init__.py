@@ -1,0 +1,1 @@
+"""Decode, resample, quantise, encode: ``convert(Job) -> Outcome``."""

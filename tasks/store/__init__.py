@@ -1,0 +1,1 @@
+"""The records: the only place that knows DuckDB and SQL."""

@@ -1,0 +1,138 @@
+"""Open the DuckDB file for a moment: one writer, short connections, migrations first, transactions that are checked."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from schemas.errors import DatabaseBusyError, DatabaseError
+
+Connection = duckdb.DuckDBPyConnection
+
+_LOCKED = "Could not set lock"
+_POLL_SECONDS = 0.1
+
+
+class _ArrowStream:
+    """Shows DuckDB nothing of a Polars frame but its Arrow stream; it would ask for pyarrow otherwise."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@contextmanager
+def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
+    """A connection to the database at ``path``, made and migrated where needed.
+
+    Raises DatabaseBusyError when another process holds it for longer than ``wait_seconds``, DatabaseError when the
+    file is no database of ours or a statement fails.
+    """
+    connection = None
+    try:
+        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+        connection = _open(path, wait_seconds)
+        _migrate(path, connection)
+        yield connection
+    except duckdb.Error as error:
+        raise DatabaseError(path=path, error=str(error).splitlines()[0]) from error
+    except OSError as error:
+        raise DatabaseError(path=path, error=error.strerror or str(error)) from error
+    finally:
+        if connection:
+            connection.close()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing. DuckDB's commit returns normally after a failed statement: so an error rolls back here."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All rows of a query: DuckDB 2 allows nothing else on a connection before a result is read to its end."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+    def one(self) -> int:
+        """The single number that was asked for; 0 for NULL."""
+        return int(self.rows[0][0] or 0)
+
+    def dicts(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def run(connection: Connection, query: str, parameters: dict[str, Any] | None = None, **frames: pl.DataFrame) -> Answer:
+    """Run ``queries/<query>.sql``; ``frames`` are tables in it under their names.
+
+    Answers are fetched as tuples, not by Arrow: DuckDB 2.0 leaks the connection then, and says so at the exit.
+    """
+    for name, frame in frames.items():
+        connection.register(name, _ArrowStream(frame))
+    try:
+        result = connection.execute(_sql(query), parameters or {})
+        return Answer([column[0] for column in result.description or ()], result.fetchall())
+    finally:
+        for name in frames:
+            connection.unregister(name)
+
+
+def _open(path: str, wait_seconds: float) -> Connection:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return duckdb.connect(path)
+        except duckdb.IOException as error:
+            if _LOCKED not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
+        time.sleep(_POLL_SECONDS)
+
+
+@cache
+def _sql(query: str) -> str:
+    return (resources.files(__package__) / "queries" / f"{query}.sql").read_text(encoding="utf-8")
+
+
+def _migrations() -> list[tuple[int, str]]:
+    files = (resources.files(__package__) / "migrations").iterdir()
+    return sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".sql"))
+
+
+def _migrate(path: str, connection: Connection) -> None:
+    done = _schema_version(connection)
+    migrations = _migrations()
+    if done > migrations[-1][0]:
+        error = f"its schema is version {done}, made by a newer sp404-export"
+        raise DatabaseError(path=path, error=error, fix="Update sp404-export, or choose another --db FILE.")
+    pending = [(number, sql) for number, sql in migrations if number > done]
+    for number, sql in pending:
+        with transaction(connection):
+            connection.execute(sql)
+            connection.execute("INSERT INTO schema_version VALUES (?)", [number])
+    if pending:
+        connection.execute("CHECKPOINT")
+
+
+def _schema_version(connection: Connection) -> int:
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    found = connection.execute("SELECT max(version) FROM schema_version").fetchall()
+    return found[0][0] or 0

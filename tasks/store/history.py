@@ -1,0 +1,44 @@
+"""What the records say: exports, their samples, preferences."""
+
+import os
+from typing import Any
+
+from schemas.errors import DatabaseError
+from tasks.store.database import connected, run
+
+
+def exports(db: str, wait_seconds: float, *, user_id: int | None, export_id: int | None, most: int) -> list[dict[str, Any]]:
+    """Exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
+    parameters = {"user_id": user_id, "export_id": export_id, "most": most}
+    return _ask(db, wait_seconds, "history", parameters)
+
+
+def export_samples(
+    db: str,
+    wait_seconds: float,
+    *,
+    user_id: int | None,
+    export_id: int | None,
+    sample_id: int | None,
+    failed_only: bool,
+    most: int,
+) -> list[dict[str, Any]]:
+    """What became of samples, newest export first, in the order of the manifest."""
+    parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}
+    return _ask(db, wait_seconds, "history_samples", parameters | {"most": most})
+
+
+def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
+    """The ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
+    if not os.path.exists(db):
+        return {}
+    return {
+        name: value for row in _ask(db, wait_seconds, "preferences", {}) for name, value in row.items() if value is not None
+    }
+
+
+def _ask(db: str, wait_seconds: float, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    if not os.path.exists(db):
+        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")
+    with connected(db, wait_seconds) as connection:
+        return run(connection, query, parameters).dicts()

@@ -1,0 +1,1 @@
+SELECT count(*) FROM sp404_export_samples WHERE export_id = $export_id;

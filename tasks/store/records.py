@@ -1,0 +1,115 @@
+"""From a plan's rows, its rejects and its outcomes to the rows of the database. Pure."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from schemas.jobs import Outcome, Status
+from schemas.records import EXPORT_SAMPLES, SAMPLES
+from tasks.store.exports import Records
+
+_OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
+    "job": pl.Int64,
+    "status": pl.String,
+    "error_message": pl.String,
+    "reason": pl.String,
+    "fix": pl.String,
+    "output_bytes": pl.Int64,
+    "output_frames": pl.Int64,
+    "conversion_seconds": pl.Float64,
+    "sound_changes": pl.String,
+    "source_format": pl.String,
+    "source_subtype": pl.String,
+    "source_rate_hz": pl.Int64,
+    "source_channels": pl.Int64,
+    "source_bytes": pl.Int64,
+    "source_mtime_ns": pl.Int64,
+}
+
+
+def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, outcomes: Mapping[int, Outcome]) -> Records:
+    """``rows``: placed rows with their ``job``; ``outcomes``: by job. One record a row and one a rejected line."""
+    done = pl.DataFrame([_outcome_row(outcome) for outcome in outcomes.values()], _OUTCOME_SCHEMA, orient="row")
+    joined = rows.with_columns(pl.col("job").cast(pl.Int64)).join(done, on="job", how="left", maintain_order="left")
+    successful = pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED])
+    export_samples = joined.select(
+        "sample_id",
+        output_filename=pl.col("path").str.extract(r"([^/]*)$"),
+        output_subfolder=pl.col("path").str.extract(r"^(.*)/[^/]*$").fill_null(""),
+        conversion_successful=successful,
+        error_message=pl.col("error_message"),
+        status=pl.col("status"),
+        reason=pl.col("reason"),
+        fix=pl.col("fix"),
+        manifest_line=pl.col("line"),
+        genre=pl.col("genre"),
+        bpm_bucket=pl.col("bpm_bucket"),
+        kit=pl.col("kit"),
+        bank=pl.col("bank"),
+        pad=pl.col("pad"),
+        output_bytes=pl.col("output_bytes"),
+        output_frames=pl.col("output_frames"),
+        conversion_seconds=pl.col("conversion_seconds"),
+        owns_output=pl.col("job").is_first_distinct(),
+        sound_changes=pl.col("sound_changes"),
+    )
+    samples = joined.unique("sample_id", keep="first", maintain_order=True).select(
+        pl.col("sample_id").alias("id"), pl.col("source").alias("file_path"), *list(SAMPLES.columns)[2:]
+    )
+    kit_samples = joined.filter(pl.col("kit").is_not_null()).select("kit_id", "sample_id", "bank", "pad")
+    return Records(samples, pl.concat([export_samples, _rejected(rejects)]), kit_samples, rejects)
+
+
+def reject_text() -> pl.Expr:
+    """A reject in words, as one line: ``bpm 'fast': must be a number``."""
+    value = pl.when(pl.col("value") != "").then(pl.format(" '{}'", "value")).otherwise(pl.lit(""))
+    return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
+
+
+def _rejected(rejects: pl.DataFrame) -> pl.DataFrame:
+    """One row a rejected line, however many rules it broke."""
+    lines = rejects.group_by("line", maintain_order=True).agg(
+        pl.col("sample_id", "kit").first(),
+        text=reject_text().str.join("; "),
+        reason=pl.col("column").first(),
+        fix=pl.col("fix").first(),
+    )
+    given: dict[str, pl.Expr] = {
+        "sample_id": pl.when(pl.col("sample_id") > 0).then("sample_id"),
+        "conversion_successful": pl.lit(False),
+        "error_message": pl.format("Line {}: {}", "line", "text"),
+        "status": pl.lit(str(Status.REJECTED)),
+        "reason": pl.format("rejected_{}", pl.col("reason").str.strip_chars("()")),
+        "fix": pl.col("fix"),
+        "manifest_line": pl.col("line"),
+        "kit": pl.col("kit"),
+        "output_bytes": pl.lit(0, pl.Int64),
+        "output_frames": pl.lit(0, pl.Int64),
+        "conversion_seconds": pl.lit(0.0),
+        "owns_output": pl.lit(False),
+    }
+    dtypes = {"pad": pl.Int64}
+    return lines.select(
+        given.get(name, pl.lit(None, dtypes.get(name, pl.String))).alias(name) for name in EXPORT_SAMPLES.columns
+    )
+
+
+def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
+    source = outcome.source
+    return (
+        outcome.index,
+        str(outcome.status),
+        outcome.error or None,
+        outcome.reason or None,
+        outcome.fix or None,
+        outcome.bytes,
+        outcome.frames,
+        outcome.seconds,
+        "; ".join(outcome.done) or None,
+        source and source.container,
+        source and source.subtype,
+        source and source.rate_hz,
+        source and source.channels,
+        outcome.source_bytes or None,
+        outcome.source_mtime_ns or None,
+    )

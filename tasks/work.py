@@ -1,0 +1,84 @@
+"""A shard's work: what a mapped task does. It puts the nouns together, and reads a plan written once for all shards."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import SampleError, SurroundingsError
+from schemas.jobs import Job, Outcome, Shard, ShardResult, Status, Tags
+from tasks.bundle.metadata import write_metadata
+from tasks.sound.convert import check, convert, failed
+
+PLAN_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "ours")
+
+
+class Progress:
+    """Counts finished samples over all threads of a run, and tells them when to stop."""
+
+    def __init__(self, tell: Callable[[int], None] | None = None) -> None:
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._done = 0
+        self.stopped = threading.Event()
+
+    def advance(self) -> None:
+        with self._lock:
+            self._done += 1
+            if self._tell:
+                self._tell(self._done)
+
+
+def write_plan(jobs: pl.DataFrame, folder: Path) -> str:
+    """``jobs`` (``PLAN_COLUMNS``) as an Arrow file from which any shard can read its range."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "plan.arrow"
+    jobs.select(PLAN_COLUMNS).write_ipc(path)
+    return str(path)
+
+
+def read_jobs(shard: Shard) -> list[Job]:
+    rows = pl.scan_ipc(shard.plan_path).slice(shard.start, shard.stop - shard.start).collect()
+    return [
+        Job(index, sample_id, source, target, Tags(title, genre or "", bpm, key or "", tags or ""), ours)
+        for index, sample_id, source, target, title, genre, bpm, key, tags, ours in rows.iter_rows()
+    ]
+
+
+def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult:
+    """Convert a shard's samples and write their metadata files.
+
+    A sample that fails is an Outcome. Failing surroundings end the shard, and through ``progress`` the others too:
+    what was finished is returned with the trouble.
+    """
+    return _each(shard, progress or Progress(), lambda job: _convert(job, shard))
+
+
+def check_shard(shard: Shard, progress: Progress | None = None) -> ShardResult:
+    """Read a shard's sources to their end, and write nothing."""
+    return _each(shard, progress or Progress(), lambda job: check(job, shard.sound))
+
+
+def _each(shard: Shard, progress: Progress, work: Callable[[Job], Outcome]) -> ShardResult:
+    outcomes: list[Outcome] = []
+    for job in read_jobs(shard):
+        if progress.stopped.is_set():
+            break
+        try:
+            outcomes.append(work(job))
+        except SurroundingsError as trouble:
+            progress.stopped.set()
+            return ShardResult(tuple(outcomes), trouble)
+        progress.advance()
+    return ShardResult(tuple(outcomes))
+
+
+def _convert(job: Job, shard: Shard) -> Outcome:
+    outcome = convert(job, shard.sound)
+    if shard.include_metadata and outcome.status is Status.EXPORTED:
+        try:
+            write_metadata(job, outcome, shard.export_id)
+        except SampleError as error:
+            return failed(job.index, error)
+    return outcome
