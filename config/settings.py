@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import RequestError
-from schemas.export import AudioFormat, OrganizeBy, Runner
+from schemas.words import AudioFormat, OrganizeBy, Runner
 
 _TABLE = "sp404"
 _PREFIX = "SP404_"

@@ -7,6 +7,7 @@ One body, and two ways to carry out its steps: plain calls and threads (``DIRECT
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +21,9 @@ import polars as pl
 from config.device import MAX_FRAMES
 from config.settings import Settings, load
 from schemas.errors import AccountingError, LostError, OutputNotWritableError, RequestError
-from schemas.export import BatchExportResult, ExportRequest, ExportResult, ExportType, OrganizeBy
-from schemas.jobs import Outcome, Shard, ShardResult, SoundSettings, Status
+from schemas.export import BatchExportResult, ExportRequest, ExportResult
+from schemas.jobs import Outcome, Shard, ShardResult, SoundSettings
+from schemas.words import ExportType, OrganizeBy, Status
 from tasks import work
 from tasks.layout import shards
 from tasks.layout.plan import Layout, place
@@ -81,10 +83,11 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     export early; what was finished is recorded then.
     """
     started = time.perf_counter()
+    progress = progress or work.Progress()
     settings = settings_for(request)
     manifest = steps.validate(steps.read(request.manifest))
     plan = steps.plan(manifest, request, settings, started)
-    results = list(steps.map_shards(cut(plan), settings, progress or work.Progress()))
+    results = list(steps.map_shards(cut(plan, progress), settings, progress))
     batch = steps.record(plan, results)
     log.info("Export %d: %s", batch.export_id, batch.counts())
     steps.report(plan, batch)
@@ -137,11 +140,12 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     )
 
 
-def cut(plan: Plan) -> list[Shard]:
+def cut(plan: Plan, progress: work.Progress) -> list[Shard]:
     """The plan in shards, and its jobs in a file from which each shard reads its range."""
-    path = work.write_plan(plan.jobs, _working_folder(plan))
+    path = work.write_plan(plan.jobs, working_folder(plan))
     sound = SoundSettings(plan.settings.format, plan.settings.min_duration_ms, MAX_FRAMES)
     ranges = shards.cut(plan.sizes, plan.settings.workers)
+    progress.expect(plan.jobs.height, len(ranges))
     names = plan.jobs["path"]
     return [
         Shard(
@@ -199,7 +203,7 @@ def record(plan: Plan, results: Iterable[object]) -> BatchExportResult:
         "trouble": troubles[0] if troubles else None,
     }
     exports.record(plan.place, export, records, plan.requested)
-    shutil.rmtree(_working_folder(plan), ignore_errors=True)
+    shutil.rmtree(working_folder(plan), ignore_errors=True)
     return _batch(plan, records.export_samples, counts, size, seconds)
 
 
@@ -310,8 +314,11 @@ def _size(path: str) -> int:
         return 0
 
 
-def _working_folder(plan: Plan) -> Path:
-    return exports.runs_folder(plan.place.db) / f"export-{plan.export_id or f'dry-{os.getpid()}'}"
+def working_folder(plan: Plan) -> Path:
+    """Where the plan file is; a dry run leaves nothing beside the database."""
+    if plan.export_id is None:
+        return Path(tempfile.gettempdir()) / f"sp404-{os.getpid()}"
+    return exports.runs_folder(plan.place.db) / f"export-{plan.export_id}"
 
 
 def _no_report(plan: Plan, batch: BatchExportResult) -> None:

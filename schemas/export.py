@@ -1,35 +1,10 @@
 """What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
 
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.jobs import Status
-
-
-class OrganizeBy(StrEnum):
-    FLAT = "flat"
-    GENRE = "genre"
-    BPM = "bpm"
-    KIT = "kit"
-
-
-class AudioFormat(StrEnum):
-    WAV = "wav"
-    AIFF = "aiff"
-
-
-class ExportType(StrEnum):
-    SINGLE = "single"
-    BATCH = "batch"
-    KIT = "kit"
-
-
-class Runner(StrEnum):
-    THREADS = "threads"
-    DASK = "dask"
+from schemas.words import AudioFormat, ExportType, OrganizeBy, Runner, Status
 
 
 class ExportConfig(BaseModel):
@@ -54,7 +29,7 @@ class ExportRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest: str = Field(description="Path of the manifest: CSV, TSV, Parquet or NDJSON.")
-    config: ExportConfig = Field(default_factory=ExportConfig, description="Layout and format of the output.")
+    config: ExportConfig = Field(default=ExportConfig(), description="Layout and format of the output.")
     sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = Field((), description="Only these samples; empty: all.")
     kits: tuple[str, ...] = Field((), description="Only these kits; empty: all.")
     user_id: int = Field(1, gt=0, description="Whose export this is.")
@@ -108,24 +83,3 @@ class BatchExportResult(BaseModel):
 
     def _troubles(self) -> tuple[tuple[int, str], ...]:
         return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")
-
-
-class ExportRecord(BaseModel):
-    """One line of the history."""
-
-    id: int
-    created_at: datetime
-    export_type: ExportType
-    organized_by: OrganizeBy
-    format: AudioFormat
-    sample_count: int
-    exported: int
-    unchanged: int
-    rejected: int
-    failed: int
-    total_size_bytes: int
-    export_duration_seconds: float
-    output_path: str
-
-
-RunMode = Literal["prefect", "direct"]

@@ -1,14 +1,8 @@
 """Small frozen values: all that crosses a thread, process or machine border."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-
-class Status(StrEnum):
-    EXPORTED = "exported"
-    UNCHANGED = "unchanged"
-    REJECTED = "rejected"
-    FAILED = "failed"
+from schemas.words import Status
 
 
 @dataclass(frozen=True, slots=True)

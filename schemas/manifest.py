@@ -28,7 +28,7 @@ REJECT_SCHEMA: dict[str, type[pl.DataType]] = {
     "fix": pl.String,
 }
 # A row's cells as text, null where empty; `line` is the physical line on which the row starts.
-TEXT_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64} | {name: pl.String for name in COLUMNS}
+TEXT_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64} | dict.fromkeys(COLUMNS, pl.String)
 TYPED_SCHEMA: dict[str, type[pl.DataType]] = TEXT_SCHEMA | {"sample_id": pl.Int64, "bpm": pl.Float64, "pad": pl.Int64}
 
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"

@@ -3,7 +3,7 @@
 import pandera.polars as pa
 import polars as pl
 
-from schemas.jobs import Status
+from schemas.words import Status
 
 _TEXT = pa.Column(pl.String, nullable=True)
 _COUNT = pa.Column(pl.Int64, pa.Check.ge(0))

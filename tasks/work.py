@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from schemas.errors import SampleError, SurroundingsError
-from schemas.jobs import Job, Outcome, Shard, ShardResult, Status, Tags
+from schemas.jobs import Job, Outcome, Shard, ShardResult, Tags
+from schemas.words import Status
 from tasks.bundle.metadata import write_metadata
 from tasks.sound.convert import check, convert, failed
 
@@ -15,19 +16,26 @@ PLAN_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm",
 
 
 class Progress:
-    """Counts finished samples over all threads of a run, and tells them when to stop."""
+    """Counts finished samples over all threads of a run, and tells them when to stop.
 
-    def __init__(self, tell: Callable[[int], None] | None = None) -> None:
+    ``tell`` is called with how many are done and how many there are; ``shards`` says in how many parts they go.
+    """
+
+    def __init__(self, tell: Callable[[int, int], None] | None = None) -> None:
         self._tell = tell
         self._lock = threading.Lock()
-        self._done = 0
+        self._done = self._total = 0
+        self.shards = 0
         self.stopped = threading.Event()
+
+    def expect(self, samples: int, shards: int) -> None:
+        self._total, self.shards = samples, shards
 
     def advance(self) -> None:
         with self._lock:
             self._done += 1
             if self._tell:
-                self._tell(self._done)
+                self._tell(self._done, self._total)
 
 
 def write_plan(jobs: pl.DataFrame, folder: Path) -> str:

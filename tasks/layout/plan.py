@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.export import AudioFormat, OrganizeBy
+from schemas.words import AudioFormat, OrganizeBy
 from tasks.layout import names
 
 # The buckets of the contract; each holds its lower bound.

@@ -16,8 +16,8 @@ from schemas.errors import (
     TooShortError,
     write_failure,
 )
-from schemas.export import AudioFormat
-from schemas.jobs import Job, Outcome, SoundSettings, SourceInfo, Status
+from schemas.jobs import Job, Outcome, SoundSettings, SourceInfo
+from schemas.words import AudioFormat, Status
 from tasks.sound import pcm
 from tasks.sound.decode import Audio, Block, audio
 from tasks.sound.resample import QUALITIES, resample, resampled_frames

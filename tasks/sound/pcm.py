@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.device import BITS, RATE_HZ
-from schemas.export import AudioFormat
+from schemas.words import AudioFormat
 from tasks.sound.decode import Block
 
 _HALF = 0.5**0.5

@@ -9,7 +9,27 @@ from pathlib import Path
 from schemas.errors import AudioNotFoundError, LoadError, UnsupportedFormatError
 
 AUDIO_EXTENSIONS = frozenset(
-    ".wav .wave .w64 .rf64 .aif .aiff .aifc .flac .mp3 .m4a .mp4 .aac .ogg .oga .opus .caf .au .snd .wv".split()
+    [
+        ".wav",
+        ".wave",
+        ".w64",
+        ".rf64",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".flac",
+        ".mp3",
+        ".m4a",
+        ".mp4",
+        ".aac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".caf",
+        ".au",
+        ".snd",
+        ".wv",
+    ]
 )
 # Enough for the first page of an Ogg stream, and for two MP3 frames.
 _HEAD_BYTES = 4096

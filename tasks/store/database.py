@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
 import polars as pl
 
 from schemas.errors import DatabaseBusyError, DatabaseError
 
-Connection = duckdb.DuckDBPyConnection
+# Imported where it is used: it takes 0.3 s; and where a module holds on to it at the process's end, as Prefect makes
+# modules do, DuckDB 2.0 prints forty lines about leaks.
+if TYPE_CHECKING:
+    import duckdb
+
+Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 
 _LOCKED = "Could not set lock"
 _POLL_SECONDS = 0.1
@@ -37,6 +41,8 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     Raises DatabaseBusyError when another process holds it for longer than ``wait_seconds``, DatabaseError when the
     file is no database of ours or a statement fails.
     """
+    import duckdb  # noqa: PLC0415
+
     connection = None
     try:
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +101,8 @@ def run(connection: Connection, query: str, parameters: dict[str, Any] | None = 
 
 
 def _open(path: str, wait_seconds: float) -> Connection:
+    import duckdb  # noqa: PLC0415
+
     deadline = time.monotonic() + wait_seconds
     while True:
         try:

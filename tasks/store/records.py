@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from schemas.jobs import Outcome, Status
+from schemas.jobs import Outcome
 from schemas.records import EXPORT_SAMPLES, SAMPLES
+from schemas.words import Status
 from tasks.store.exports import Records
 
 _OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {

@@ -1,0 +1,354 @@
+"""``sp404``: the command line. It asks the same questions of the same models as the UI form and REST.
+
+Prefect, Polars and DuckDB are imported inside the commands that need them: help must come at once.
+"""
+# ruff: noqa: PLC0415
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from schemas.errors import RequestError, Sp404Error
+from schemas.words import AudioFormat, OrganizeBy, Runner
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from config.settings import InForce
+    from flows.preview import Findings
+    from schemas.export import BatchExportResult, ExportRequest
+    from tasks.work import Progress
+
+ALL_DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+_SHOWN_TROUBLES = 20
+_PIPE_WIDTH = 250
+
+
+def main() -> NoReturn:
+    """The console script: runs a command, and turns errors into one or two lines and an exit status."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        status = UNUSABLE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        fix = f"See `{context.command_path} --help`." if context else ""
+        status = _complain(error.format_message(), fix, UNUSABLE)
+    except Sp404Error as error:
+        status = _complain(str(error), error.fix, error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        status = _complain("Stopped.", "What was finished stays; the same command goes on.", INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else ALL_DONE)
+
+
+def _complain(what: str, fix: str, status: int) -> int:
+    click.echo(f"sp404: {_one_line(what)}", err=True)
+    if fix:
+        click.echo(f"  {_one_line(fix)}", err=True)
+    return status
+
+
+def _one_line(text: str) -> str:
+    """The text for a terminal: one line, no control characters, and names that are not UTF-8 shown as such."""
+    printable = "".join(c if c.isprintable() or c.isspace() else "?" for c in text)
+    return " ".join(printable.split()).encode(errors="backslashreplace").decode()
+
+
+class _Command(click.Command):
+    """A command whose help ends with an example that can be typed as it stands."""
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, epilog=f"\b\nExample:\n  {example}", **kwargs)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="sp404-export", prog_name="sp404")
+def cli() -> None:
+    """Put a whole sample library where a Roland SP-404MKII can play it.
+
+    \b
+    Example:
+      sp404 demo
+      sp404 check library.csv
+      sp404 export library.csv --out /media/card/IMPORT --organize-by bpm
+    """
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _one_of(words: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([str(word) for word in words])
+
+
+_MANIFEST = click.argument("manifest")
+_DB = click.option("--db", metavar="FILE", help="The DuckDB file of the records.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+_DIRECT = click.option("--direct", is_flag=True, help="The same steps without Prefect.")
+_ID = click.IntRange(min=1)
+_WORKERS = click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Files at a time; one a core.")
+_SELECTION_AND_LAYOUT = _options(
+    click.option("--out", "output_base_path", metavar="DIR", help="The output folder."),
+    click.option("--organize-by", type=_one_of(OrganizeBy), help="Folders of the output."),
+    click.option("--format", type=_one_of(AudioFormat), help="Both are 48 kHz, 16-bit PCM."),
+    click.option("--sample", "sample_ids", type=_ID, metavar="ID", multiple=True, help="Only this sample; repeatable."),
+    click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
+    click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
+    click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
+    _WORKERS,
+    _DB,
+)
+
+
+@cli.command("export", cls=_Command, example="sp404 export library.csv --out /media/card/IMPORT --organize-by genre")
+@_MANIFEST
+@_SELECTION_AND_LAYOUT
+@click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does).")
+@click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run.")
+@click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run.")
+@_DIRECT
+@_JSON
+def export_command(manifest: str, direct: bool, as_json: bool, full: bool, **options: Any) -> int:
+    """Convert the samples of MANIFEST to 48 kHz, 16 bits, and lay them out in folders."""
+    batch = _export(_request(manifest, options), direct)
+    if as_json:
+        click.echo(batch.model_dump_json())
+    else:
+        _show_batch(batch)
+    return ALL_DONE if batch.complete else SOME_FAILED
+
+
+@cli.command(cls=_Command, example="sp404 check library.csv")
+@_MANIFEST
+@_WORKERS
+@_DB
+@_JSON
+def check(manifest: str, as_json: bool, **options: Any) -> int:
+    """Check MANIFEST and every file that it names, and say for each trouble what to do. Writes nothing."""
+    from flows import preview
+
+    with _progress_bar("Checking") as progress:
+        findings = preview.check(_request(manifest, options), progress)
+    if as_json:
+        click.echo(findings.model_dump_json())
+    else:
+        _show_findings(findings)
+    return SOME_FAILED if findings.troubles else ALL_DONE
+
+
+@cli.command(cls=_Command, example="sp404 plan library.csv --organize-by kit")
+@_MANIFEST
+@_SELECTION_AND_LAYOUT
+@_JSON
+def plan(manifest: str, as_json: bool, **options: Any) -> int:
+    """Print what an export would write, and where, without writing."""
+    from flows import preview
+
+    planned = preview.plan(_request(manifest, options))
+    if as_json:
+        click.echo(planned.model_dump_json())
+    else:
+        for file in planned.files:
+            click.echo(f"{file.path}  <-  {_one_line(file.source)}")
+        for reject in planned.errors:
+            click.echo(f"Not exported: {_one_line(reject)}", err=True)
+        files = f"{len(planned.files):,} file{'' if len(planned.files) == 1 else 's'}"
+        click.echo(f"{planned.total_requested:,} rows: {files} to write below {planned.output_base_path}", err=True)
+    return SOME_FAILED if planned.rejected else ALL_DONE
+
+
+@cli.command(cls=_Command, example="sp404 history --export 12 --failed")
+@click.option("--user", "user_id", type=_ID, metavar="N", help="Only this user's exports.")
+@click.option("--sample", "sample_id", type=_ID, metavar="ID", help="What became of this sample, export by export.")
+@click.option("--export", "export_id", type=_ID, metavar="ID", help="This export, sample by sample.")
+@click.option("--failed", "failed_only", is_flag=True, help="Only samples that were rejected or failed.")
+@click.option("--most", type=_ID, default=1000, show_default=True, metavar="N", help="Lines at the most.")
+@_DB
+@_JSON
+def history(db: str | None, as_json: bool, **which: Any) -> int:
+    """Print the records of exports, newest first; with --sample, --export or --failed, those of samples."""
+    from tasks.store import history as records
+
+    settings = _settings(db).settings
+    place = settings.db, settings.lock_wait_seconds
+    of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
+    if which["export_id"] and not records.exports(*place, **of_exports):
+        raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists them.")
+    of_samples = any(which[name] for name in ("sample_id", "export_id", "failed_only"))
+    found = records.export_samples(*place, **which) if of_samples else records.exports(*place, **of_exports)
+    if as_json:
+        click.echo(json.dumps(found, default=str))
+    elif not found:
+        click.echo("Nothing in the records.", err=True)
+    else:
+        _console().print(_samples_table(found) if of_samples else _exports_table(found))
+    return ALL_DONE
+
+
+@cli.command("config", cls=_Command, example="SP404_WORKERS=4 sp404 config")
+@_DB
+@_JSON
+def config_command(db: str | None, as_json: bool) -> int:
+    """Print the settings in force and where each came from."""
+    in_force = _settings(db)
+    values = in_force.settings.model_dump(mode="json")
+    if as_json:
+        said = {name: {"value": value, "from": in_force.sources[name]} for name, value in values.items()}
+        click.echo(json.dumps(said))
+    else:
+        rows = [[name, str(value), in_force.sources[name]] for name, value in values.items()]
+        _console().print(_table(["setting", "value", "from"], rows))
+    return ALL_DONE
+
+
+@cli.command(cls=_Command, example="sp404 demo --out /tmp/sp404-demo")
+@click.option("--out", default="sp404-demo", show_default=True, metavar="DIR", help="Where all of it goes.")
+@_DIRECT
+def demo(out: str, direct: bool) -> int:
+    """Make a small sample library, export it by BPM and as a kit, and say what happened."""
+    from flows import demo as show
+
+    requests = show.prepare(Path(out).absolute())
+    batches = [_export(request, direct) for request in requests]
+    click.echo(show.summary(requests[0], batches))
+    return ALL_DONE
+
+
+def _request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
+    """The options as the one request model; a value that it refuses is a RequestError."""
+    from pydantic import ValidationError
+
+    from schemas.export import ExportConfig, ExportRequest
+
+    config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
+    try:
+        return ExportRequest.model_validate({"manifest": manifest, "config": config, **options})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise RequestError(what=f"{name} {first['input']!r}: {first['msg']}", fix="Choose another.") from error
+
+
+def _settings(db: str | None) -> "InForce":
+    from config.settings import load
+    from tasks.store.history import preferences
+
+    return load({"db": db} if db else {}, preferences)
+
+
+def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
+    from flows import body, server
+    from tasks.manifest.read import check_is_table
+
+    # What makes a request unusable is said before a server is started for it.
+    body.settings_for(request)
+    check_is_table(request.manifest)
+    if not direct and server.prepare(quiet=True) == server.STARTS:
+        click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
+    with _progress_bar("Exporting") as progress:
+        if direct:
+            return body.run_export(request, body.DIRECT, progress)
+        from flows import export  # imports prefect, which reads its settings then
+
+        return export.export(request, progress)
+
+
+@contextmanager
+def _progress_bar(what: str) -> "Iterator[Progress]":
+    """Progress to standard error, and only to a terminal."""
+    from tasks.work import Progress
+
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    from rich import progress
+
+    columns = progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()
+    with progress.Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield Progress(lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _show_batch(batch: "BatchExportResult") -> None:
+    for error in batch.errors[:_SHOWN_TROUBLES]:
+        click.echo(_one_line(error), err=True)
+    if len(batch.errors) > _SHOWN_TROUBLES:
+        more = len(batch.errors) - _SHOWN_TROUBLES
+        click.echo(f"... and {more:,} more: sp404 history --export {batch.export_id} --failed", err=True)
+    size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
+    click.echo(f"Export {batch.export_id}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
+    click.echo(f"  {batch.output_base_path}")
+
+
+def _show_findings(findings: "Findings") -> None:
+    if findings.troubles:
+        rows = [[trouble.where, trouble.what, trouble.fix] for trouble in findings.troubles]
+        _console().print(_table(["where", "what", "what to do"], rows))
+    counts = f"{findings.good:,} good, {findings.rejected:,} rejected, {findings.failing:,} would fail"
+    click.echo(f"{findings.total_requested:,} rows: {counts}")
+
+
+def _exports_table(found: list[dict[str, Any]]) -> "Table":
+    columns = ["export", "when", "what", "rows", "exported", "unchanged", "rejected", "failed", "MB", "s", "where"]
+    rows = []
+    for row in found:
+        counts = [f"{row[count]:,}" for count in ("sample_count", "exported", "unchanged", "rejected", "failed")]
+        what = f"{row['export_type']}, {row['organized_by']}, {row['format']}"
+        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{row['export_duration_seconds']:.1f}"]
+        rows.append([str(row["id"]), _local(row["created_at"]), what, *counts, *measures, row["output_path"]])
+    return _table(columns, rows)
+
+
+def _samples_table(found: list[dict[str, Any]]) -> "Table":
+    columns = ["export", "sample", "line", "status", "where, or why not and what to do"]
+    rows = []
+    for row in found:
+        place = "/".join(filter(None, (row["output_subfolder"], row["output_filename"])))
+        why = ". ".join(filter(None, (row["error_message"], row["fix"])))
+        rows.append(
+            [str(row["export_id"]), str(row["sample_id"] or ""), str(row["manifest_line"]), row["status"], why or place]
+        )
+    return _table(columns, rows)
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_one_line(cell), overflow="fold") for cell in row))
+    return table
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    file = sys.stderr if stderr else sys.stdout
+    # In a pipe a table is as wide as it needs to be, for grep and awk.
+    return Console(stderr=stderr, width=None if file.isatty() else _PIPE_WIDTH)
+
+
+def _local(utc: Any) -> str:
+    from datetime import UTC
+
+    return f"{utc.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The demo: a library with character, made on the spot, exported by BPM and then as a kit."""
+
+import csv
+import os
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.errors import OutputNotWritableError
+from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.manifest import COLUMNS
+from schemas.words import OrganizeBy
+from tasks.sound import synth
+
+KIT = "Night Bus"
+# Commands are shown as they have to be typed: `uv run` says so in its children's environment.
+_PREFIX = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
+
+
+class _Sample(NamedTuple):
+    """One row of the demo's manifest, and how its file is made. A file that stands on two pads has two rows."""
+
+    file: str
+    title: str
+    genre: str
+    bpm: float | None
+    key: str
+    tags: str
+    pad: str
+    make: synth.Voice | None
+    rate_hz: int = 44_100
+    subtype: str | None = None
+
+
+def _long_chord(rate_hz: int) -> synth.Sound:
+    return synth.chord(rate_hz, (57, 61, 64, 68), 4.0)
+
+
+LIBRARY = (
+    _Sample("drums/808 Kick.wav", "808 Kick", "hip-hop", None, "", "drum|kick", "A1", synth.kick, 44_100, "PCM_16"),
+    _Sample("drums/kick_soft.aiff", "Kick", "house", None, "", "drum|kick", "A5", partial(synth.kick, seconds=0.3), 48_000, "PCM_24"),
+    _Sample("drums/KICK (hard).wav", "kick", "house", None, "", "drum|kick", "", partial(synth.kick, seconds=0.6), 96_000, "FLOAT"),
+    _Sample("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "A2", synth.snare, 48_000, "PCM_16"),
+    _Sample("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "B2", None),
+    _Sample("drums/old_hat.wav", "Hat, 8 bit", "hip-hop", None, "", "drum|hat", "A3", synth.hat, 44_100, "PCM_U8"),
+    _Sample("drums/clap.flac", "Clap", "house", None, "", "drum|clap", "A4", synth.clap, 48_000, "PCM_24"),
+    _Sample("bass/Bass F#m.wav", "Bass F#m", "dub", None, "F#m", "bass", "B1", partial(synth.bass, midi_note=30), 44_100, "PCM_24"),
+    _Sample("bass/Bass Fm.ogg", "Bass Fm", "dub", None, "Fm", "bass", "", partial(synth.bass, midi_note=29)),
+    _Sample("chords/Café Noir.flac", "Café Noir", "lo-fi", 78, "Am", "keys|chord", "C1", synth.chord, 96_000, "PCM_24"),
+    _Sample("chords/夜のバス.wav", "夜のバス", "lo-fi", 78, "F#m", "keys|chord", "C2", _long_chord, 48_000, "FLOAT"),
+    _Sample("chords/rhodes.m4a", "Rhodes", "", 85, "Am", "keys|chord", "C3", partial(synth.chord, midi_notes=(45, 52, 60)), 48_000),
+    _Sample("chords/Sick Beat (2024) 🔥.mp3", "Sick Beat (2024) 🔥", "hip-hop", 92.5, "", "keys", "C4", synth.chord),
+    _Sample("loops/boom_bap_90.wav", "Boom Bap", "hip-hop", 90, "", "drum|loop", "D1", partial(synth.loop, bpm=90, bars=2, swing=0.3)),
+    _Sample("loops/house_124.mp3", "Four Floors", "house", 124, "", "drum|loop", "D2", partial(synth.loop, bpm=124, bars=2)),
+    _Sample("loops/jungle_170.ogg", "Jungle Bus", "jungle", 170, "", "drum|loop", "D3", partial(synth.loop, bpm=170, bars=4)),
+    _Sample("loops/garage_132.aiff", "Two Step", "garage", 132, "", "drum|loop", "", partial(synth.loop, bpm=132, swing=0.4), 44_100, "PCM_16"),
+    _Sample("loops/dub_slow.m4a", "Slow Dub", "dub", 66, "", "drum|loop", "", partial(synth.loop, bpm=66)),
+    _Sample("loops/edge_110.flac", "Edge of 110", "house", 110, "", "drum|loop", "", partial(synth.loop, bpm=110), 48_000, "PCM_16"),
+    _Sample("fx/vinyl_tick.wav", "Vinyl Tick", "lo-fi", None, "", "fx", "", partial(synth.hat, seconds=0.05), 44_100, "PCM_16"),
+    _Sample("fx/broken_tape.flac", "Broken Tape", "lo-fi", 80, "", "fx", "", None),
+)  # fmt: skip
+CORRUPT = "fx/broken_tape.flac"
+
+
+def prepare(folder: Path) -> list[ExportRequest]:
+    """Make the library and its manifest below ``folder``; the two exports to run.
+
+    Raises OutputNotWritableError.
+    """
+    library = folder / "library"
+    try:
+        make_library(library)
+    except OSError as error:
+        raise OutputNotWritableError(path=str(folder), error=error.strerror or str(error)) from error
+    manifest, db = str(library / "manifest.csv"), str(folder / "demo.duckdb")
+    by_bpm = ExportConfig(organize_by=OrganizeBy.BPM, output_base_path=str(folder / "by-bpm"))
+    by_kit = ExportConfig(organize_by=OrganizeBy.KIT, output_base_path=str(folder / "kits"))
+    return [
+        ExportRequest(manifest=manifest, config=by_bpm, db=db, label="demo: by BPM"),
+        ExportRequest(manifest=manifest, config=by_kit, db=db, kits=(KIT,), label="demo: the kit"),
+    ]
+
+
+def make_library(library: Path) -> None:
+    """The samples and their ``manifest.csv``. The same bytes each time."""
+    rows: list[dict[str, Any]] = []
+    ids: dict[str, int] = {}
+    for sample in LIBRARY:
+        if sample.make:
+            synth.write(library / sample.file, sample.make(sample.rate_hz), sample.rate_hz, sample.subtype)
+        slot = (KIT, sample.pad[0], sample.pad[1:]) if sample.pad else ("", "", "")
+        identity = ids.setdefault(sample.file, len(ids) + 1)
+        values = (identity, sample.file, sample.title, sample.genre, sample.bpm, sample.key, sample.tags, *slot)
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
+    noise = np.random.default_rng(1).bytes(20_000)
+    (library / CORRUPT).write_bytes(b"fLaC" + noise)
+    with (library / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str:
+    """One screen: where things are, what failed and why, and what to type next."""
+    by_bpm, by_kit = batches
+    db = request.db or ""
+    quoted, manifest = shlex.quote(db), shlex.quote(request.manifest)
+    samples = Path(request.manifest).parent
+    following = (
+        f"sp404 check {manifest}",
+        f"sp404 history --db {quoted}",
+        f'python -c "import duckdb; print(duckdb.connect({db!r}).sql(\'FROM export_stats\'))"',
+        "prefect server start     and open http://127.0.0.1:4200: both runs are in the Prefect UI",
+        "sp404 export YOUR_LIBRARY.csv --out /media/card/IMPORT --organize-by genre",
+    )
+    lines = [
+        "",
+        f"A library of {len({s.file for s in LIBRARY})} files was made in {samples}",
+        "",
+        f"1. Exported by BPM: {by_bpm.counts()}  ({by_bpm.total_size_bytes / 1e6:.1f} MB in {by_bpm.total_time_seconds:.1f} s)",
+        f"   {by_bpm.output_base_path}",
+        *_tree(by_bpm),
+        "",
+        f"2. Exported the kit {KIT!r}: {by_kit.counts()}",
+        f"   {by_kit.output_base_path}",
+        *_tree(by_kit),
+        "",
+        "Not exported, and what to do:",
+        *(f"   {line}" for line in _troubles(request, by_bpm)),
+        "",
+        "Every file is 48 kHz, 16-bit. The originals were not touched. Next:",
+        *(f"   {_PREFIX}{command}" for command in following),
+    ]
+    return "\n".join(lines)
+
+
+def _tree(batch: BatchExportResult) -> list[str]:
+    folders: dict[str, list[str]] = {}
+    for path in sorted(result.output_path for result in batch.results if result.output_path):
+        place, name = path.removeprefix(batch.output_base_path + "/").rsplit("/", 1)
+        folders.setdefault(place, []).append(name)
+    width = max(map(len, folders), default=0)
+    return [f"      {place:{width}}  {_some(names)}" for place, names in folders.items()]
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _troubles(request: ExportRequest, batch: BatchExportResult) -> list[str]:
+    from tasks.store import history  # noqa: PLC0415  (only at the end of a demo)
+
+    found = history.export_samples(
+        request.db or "", 10, user_id=None, export_id=batch.export_id, sample_id=None, failed_only=True, most=20
+    )
+    return [f"sample {row['sample_id']}: {row['error_message']}. {row['fix']}" for row in found]

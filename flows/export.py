@@ -1,0 +1,92 @@
+"""``export_library``: the export as a Prefect flow, with a task run for every step and every shard.
+
+Import this module by its name, ``flows.export``; the engine itself is ``flows.body`` and knows no Prefect.
+"""
+
+from contextvars import ContextVar
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.states import Completed, Failed, State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from config.settings import Settings
+from flows import body, reports, server
+from schemas.errors import RequestError, ServerError, Sp404Error
+from schemas.export import BatchExportResult, ExportRequest
+from schemas.jobs import Shard
+from schemas.words import Runner
+from tasks import steps, work
+
+# Who wants to see progress in this process; not a parameter, since the one parameter is the form in the UI.
+_progress: ContextVar[work.Progress | None] = ContextVar("progress", default=None)
+
+
+@flow(name="export-library", persist_result=False, log_prints=False)
+def export_library(request: ExportRequest) -> State[BatchExportResult]:
+    """Export a sample manifest for the SP-404MKII.
+
+    The final state has the counts in its message. It is *Completed* when all samples are there, *CompletedWithFailures*
+    when some were rejected or failed, *Failed* when the request, the manifest or the surroundings did not allow it.
+    """
+    try:
+        batch = body.run_export(request, PREFECT, _progress.get())
+    except Sp404Error as error:
+        return Failed(message=f"{error}. {error.fix}".strip(), data=error)
+    name = "Completed" if batch.complete else "CompletedWithFailures"
+    return Completed(name=name, message=batch.counts(), data=batch)
+
+
+def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult:
+    """Run the flow in this process, and wait until its history is whole.
+
+    Raises what ``flows.body.run_export`` raises, and ServerError when there is no server to run under.
+    """
+    token = _progress.set(progress)
+    try:
+        state: State[Any] = export_library(request, return_state=True)
+    except RuntimeError as error:  # no server could be started, or it went away
+        raise ServerError(error=error) from error
+    finally:
+        _progress.reset(token)
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    flow_run_id = state.state_details.flow_run_id
+    expected = STEP_RUNS + progress.shards
+    if flow_run_id and (found := server.drain(flow_run_id, expected)) < expected:
+        body.log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
+    return result
+
+
+def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress) -> list[object]:
+    """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
+    local = settings.runner is Runner.THREADS
+    with _task_runner(settings) as runner:
+        # A counter in this process is no use on another one.
+        shared = progress if local else None
+        futures = runner.map(steps.convert_shard, {"shard": shards, "progress": unmapped(shared)})
+        return [future.result(raise_on_failure=False) for future in futures]
+
+
+def _task_runner(settings: Settings) -> TaskRunner[Any]:
+    if settings.runner is Runner.THREADS:
+        return ThreadPoolTaskRunner(max_workers=settings.workers)
+    try:
+        from prefect_dask import DaskTaskRunner  # noqa: PLC0415  (an extra of this package)
+    except ImportError as error:
+        fix = "Install it with: uv sync --extra dask (or pip install 'sp404-export[dask]')."
+        raise RequestError(what="--runner dask needs prefect-dask, which is not installed", fix=fix) from error
+    return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
+
+
+PREFECT = body.Steps(
+    read=steps.step(body.DIRECT.read, "read manifest"),
+    validate=steps.step(body.DIRECT.validate, "validate rows"),
+    plan=steps.step(body.DIRECT.plan, "plan"),
+    map_shards=map_with_prefect,
+    record=steps.step(body.DIRECT.record, "record"),
+    report=reports.publish,
+)
+# The task runs of a run beside its shards: what the history must hold in the end.
+STEP_RUNS = 4

@@ -1,0 +1,64 @@
+"""Artifacts for the Prefect UI, under fixed keys: the verdict first, then what failed and why."""
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.body import Plan
+from schemas.export import BatchExportResult
+
+_MOST_ROWS = 500
+
+
+def publish(plan: Plan, batch: BatchExportResult) -> None:
+    """``export-report``, ``buckets`` and, where there are any, ``rejected-samples``."""
+    create_markdown_artifact(report_markdown(plan, batch), key="export-report", description=batch.counts())
+    create_table_artifact(bucket_rows(plan), key="buckets", description="Files by folder of the plan")
+    troubled = trouble_rows(batch)
+    if troubled:
+        description = f"{len(troubled):,} rows were not exported"
+        if len(troubled) > _MOST_ROWS:
+            description += f"; these are the first {_MOST_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"
+        create_table_artifact(troubled[:_MOST_ROWS], key="rejected-samples", description=description)
+
+
+def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
+    verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
+    lines = [
+        f"# {verdict}",
+        "",
+        f"**{batch.counts()}**",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| export | {batch.export_id} ({batch.export_type}, {batch.organized_by}, {batch.format}) |",
+        f"| manifest | `{plan.place.manifest}` |",
+        f"| output | `{batch.output_base_path}` |",
+        f"| database | `{plan.place.db}` |",
+        f"| size | {batch.total_size_bytes / 1e6:,.1f} MB |",
+        f"| time | {batch.total_time_seconds:.1f} s |",
+        "",
+    ]
+    reasons: dict[str, int] = {}
+    for error in batch.errors:
+        text = error.split(": ", 1)[-1].split(":")[0]
+        reasons[text] = reasons.get(text, 0) + 1
+    if reasons:
+        lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
+        lines += [f"| {_cell(reason)} | {n:,} |" for reason, n in sorted(reasons.items(), key=lambda item: -item[1])[:20]]
+    return "\n".join(lines)
+
+
+def bucket_rows(plan: Plan) -> list[dict[str, object]]:
+    folders = plan.jobs["path"].str.extract(r"^(.*)/[^/]*$").fill_null("(top)").alias("folder")
+    return folders.value_counts(name="files").sort("folder").head(_MOST_ROWS).to_dicts()
+
+
+def trouble_rows(batch: BatchExportResult) -> list[dict[str, object]]:
+    return [
+        {"sample": result.sample_id, "status": str(result.status), "why": result.error}
+        for result in batch.results
+        if not result.success
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
