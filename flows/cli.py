@@ -264,6 +264,7 @@ def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
             return body.run_export(request, body.DIRECT, progress)
         from flows import export  # imports prefect, which reads its settings then
 
+        server.leave_verdicts_to_us()
         return export.export(request, progress)
 
 

@@ -3,6 +3,7 @@
 Import this module by its name, ``flows.export``; the engine itself is ``flows.body`` and knows no Prefect.
 """
 
+import logging
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +19,8 @@ from schemas.jobs import Shard
 from schemas.words import Runner
 from tasks import steps, work
 
+# Prefect hands our log lines to its server, but only those that get through their own logger's level.
+body.log.setLevel(logging.INFO)
 # Who wants to see progress in this process; not a parameter, since the one parameter is the form in the UI.
 _progress: ContextVar[work.Progress | None] = ContextVar("progress", default=None)
 

@@ -4,6 +4,7 @@ Call ``prepare`` before prefect is imported: it reads its settings from the envi
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -21,6 +22,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "sp404",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 _LOCAL_API = "http://127.0.0.1:4200/api"
@@ -32,6 +34,12 @@ _POLL_SECONDS = 0.2
 RUNS, STARTS, STARTED = "runs", "starts", "started"
 
 
+def set_defaults() -> None:
+    """The settings of every Prefect server and client that this project starts, unless a person has set them."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
 def prepare(quiet: bool) -> str:
     """Set what Prefect reads. RUNS when there is a healthy server, STARTS when a temporary one will be started.
 
@@ -39,17 +47,25 @@ def prepare(quiet: bool) -> str:
     """
     if "prefect" in sys.modules:
         return RUNS if os.environ.get("PREFECT_API_URL") else STARTED
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    set_defaults()
     if quiet:
         os.environ.setdefault(_CONSOLE_LEVEL, "WARNING")
     for api in filter(None, (os.environ.get("PREFECT_API_URL"), _LOCAL_API)):
-        if _healthy(api):
+        if healthy(api):
             os.environ["PREFECT_API_URL"] = api
             return RUNS
     os.environ.pop("PREFECT_API_URL", None)
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "true"
     return STARTS
+
+
+def leave_verdicts_to_us() -> None:
+    """Keep Prefect's lines on how runs ended from the console, where the caller says so itself; the UI has them.
+
+    To be called when prefect is imported.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: record.name not in ("prefect.flow_runs", "prefect.task_runs"))
 
 
 def drain(flow_run_id: UUID, task_runs: int) -> int:
@@ -70,7 +86,8 @@ def drain(flow_run_id: UUID, task_runs: int) -> int:
             time.sleep(_POLL_SECONDS)
 
 
-def _healthy(api: str) -> bool:
+def healthy(api: str) -> bool:
+    """Whether a Prefect server answers at ``api``."""
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=_HEALTH_SECONDS) as answer:  # noqa: S310
             return json.load(answer) is True

@@ -112,7 +112,7 @@ def _set_rules() -> Iterable[Rule]:
     yield Rule(
         "sample_id",
         "already stands for another file",
-        pl.col("file_path") != pl.col("file_path").first().over("sample_id"),
+        pl.col("sample_id").is_not_null() & (pl.col("file_path") != pl.col("file_path").first().over("sample_id")),
         "Give each file an id of its own; a sample on several pads repeats its id and its file.",
     )
     yield Rule(

@@ -72,9 +72,9 @@ def write_av(path: Path, codec: str, rate: int, x: npt.NDArray[np.generic], layo
         stream.codec_context.format = form
         if codec == "aac":
             stream.codec_context.bit_rate = 192_000
-        samples = _as_format(x, form)
-        planes = samples.T if form.endswith("p") else samples.reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=form, layout=layout)
+        # One plane: PyAV 18.1 reads and writes beyond the planes of a frame that has eight of them.
+        samples = np.ascontiguousarray(_as_format(x, form).reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(samples, format=form.removesuffix("p"), layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             media.mux(packet)

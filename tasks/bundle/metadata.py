@@ -1,10 +1,15 @@
 """``name_metadata.txt`` beside each sample: what it is, where it came from, what was done to it."""
 
 import os
+import re
 
 from config.device import BITS, RATE_HZ
 from schemas.errors import TargetTakenError, write_failure
 from schemas.jobs import Job, Outcome, SourceInfo
+
+_ENDING = re.compile(rb"\nSample id: [0-9]+\nExport id: [0-9]+\n\Z")
+# More than any text of ours: a cell of the manifest has 4 KB at the most.
+_MOST_BYTES = 1 << 16
 
 
 def metadata_path(target: str) -> str:
@@ -36,6 +41,15 @@ def metadata_text(job: Job, outcome: Outcome, export_id: int) -> str:
     return "".join(f"{name}: {' '.join(value.split()) or '-'}\n" for name, value in facts.items())
 
 
+def _by_us(path: str) -> bool:
+    """Whether a text ends as ours do: one that a killed run left, before there was a record of it."""
+    try:
+        with open(path, "rb") as file:
+            return _ENDING.search(file.read(_MOST_BYTES)) is not None
+    except OSError:
+        return False
+
+
 def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
     """Writes the text beside ``job.target``, whole or not at all.
 
@@ -45,7 +59,7 @@ def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
     text = metadata_text(job, outcome, export_id).encode()
     part = path + ".part"
     try:
-        if not job.ours and os.path.lexists(path):
+        if not job.ours and os.path.lexists(path) and not _by_us(path):
             raise TargetTakenError(path=path)
         with open(part, "wb") as file:
             file.write(text)

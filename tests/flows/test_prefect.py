@@ -1,0 +1,133 @@
+"""The export as a Prefect flow, on a real server: its states, its history, its form, its schedule."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import ManifestError
+from schemas.export import ExportRequest
+from tasks.sound import synth
+from tasks.work import Progress
+from tests.flows import worked
+from tests.flows.test_export import check_worked_example
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def last_flow_run(client: Any) -> Any:
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    return client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+
+
+def task_runs(client: Any, flow_run: Any) -> list[Any]:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id])))
+
+
+def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
+    from flows import export
+
+    manifest = worked.make(tmp_path / "library")
+    told: list[tuple[int, int]] = []
+    batch = export.export(worked.request(manifest, tmp_path), Progress(lambda done, total: told.append((done, total))))
+    check_worked_example(batch, tmp_path, manifest.parent)
+    assert told == [(n, 10) for n in range(1, 11)]
+
+    flow_run = last_flow_run(client)
+    assert (flow_run.state.type.value, flow_run.state.name) == ("COMPLETED", "CompletedWithFailures")
+    assert flow_run.state.message == "9 exported, 1 failed of 10"
+    runs = task_runs(client, flow_run)
+    assert {run.state.type.value for run in runs} == {"COMPLETED"}
+    steps = {"read manifest", "validate rows", "plan", "convert 1 of 1: sample_002 to sample_005", "record"}
+    assert {run.name for run in runs} == steps
+    logs = client.request("POST", "/logs/filter", json={"logs": {"flow_run_id": {"any_": [str(flow_run.id)]}}}).json()
+    assert not [line for line in logs if line["level"] > 20]
+
+
+def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path: Path, client: Any) -> None:
+    """A run of more shards than the recorder's batch used to keep; and not a word on standard error."""
+    synth.write(tmp_path / "hat.wav", synth.hat(48_000, 0.1), 48_000)
+    rows = "".join(f"hat.wav,Hat {n}\n" for n in range(1000))
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("file_path,title\n" + rows, encoding="utf-8")
+    from prefect.settings import PREFECT_API_URL
+
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--no-metadata", "--workers", "20"]
+    command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1,000 exported of 1,000" in done.stdout
+    flow_run = last_flow_run(client)
+    assert (flow_run.state.name, flow_run.state.message) == ("Completed", "1,000 exported of 1,000")
+    runs = task_runs(client, flow_run)
+    assert sum(run.name.startswith("convert ") for run in runs) == 40
+    assert len(runs) == 44
+    assert {run.state.type.value for run in runs} == {"COMPLETED"}
+
+
+def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(
+    tmp_path: Path, client: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from flows import export
+
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path\nkick.wav\n", encoding="utf-8")
+    request = worked.request(manifest, tmp_path)
+    with pytest.raises(ManifestError, match="has no 'file_path' column"):
+        export.export(request, Progress())
+    flow_run = last_flow_run(client)
+    assert flow_run.state.type.value == "FAILED"
+    assert "has no 'file_path' column" in flow_run.state.message
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_form_of_the_flow_is_typed() -> None:
+    """The one parameter is a pydantic model, of which the UI makes a form with choices and bounds."""
+    from flows.export import export_library
+
+    schema = export_library.parameters.model_dump()
+    assert schema["required"] == ["request"]
+    request = schema["definitions"]["ExportRequest"]["properties"]
+    assert set(request) == set(ExportRequest.model_fields)
+    assert all(field.get("description") for field in request.values())
+    assert schema["definitions"]["OrganizeBy"]["enum"] == ["flat", "genre", "bpm", "kit"]
+
+
+def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
+    """With sqlalchemy 2.1 this server looks healthy but never schedules anything: so the bound in pyproject.toml."""
+    from prefect.deployments.runner import EntrypointType
+    from prefect.schedules import Cron
+
+    from flows.export import export_library
+
+    parameters = {"request": {"manifest": "/library.csv"}}
+    schedule = Cron("0 3 * * *", timezone="Europe/Berlin")
+    by_module = EntrypointType.MODULE_PATH
+    deployment = export_library.to_deployment("nightly", schedule=schedule, parameters=parameters, entrypoint_type=by_module)
+    deployment_id = deployment.apply()
+    deadline = time.monotonic() + 60
+    scheduled: list[Any] = []
+    while not scheduled and time.monotonic() < deadline:
+        body = {"deployments": {"id": {"any_": [str(deployment_id)]}}}
+        scheduled = client.request("POST", "/flow_runs/filter", json=body).json()
+        time.sleep(0.5)
+    assert scheduled
+    assert {run["state"]["type"] for run in scheduled} == {"SCHEDULED"}
+    assert deployment.entrypoint == "flows.export.export_library"

@@ -1,0 +1,92 @@
+"""Run ``convert`` as a test wants it, and hold what is always true of it, whatever came in."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from config.device import MAX_FRAMES
+from schemas.jobs import Job, Outcome, SoundSettings, Tags
+from schemas.words import Status
+from tasks.sound.convert import check, convert
+from tests.audio import wav_header
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A folder with sources and an output folder beside them."""
+
+    folder: Path
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def job(self, source: Path, name: str = "out.wav", ours: bool = False) -> Job:
+        return Job(7, 42, str(source), str(self.out / name), Tags("A title", "", None, "", ""), ours)
+
+    def convert(self, source: Path, name: str = "out.wav", *, ours: bool = False, max_frames: int = MAX_FRAMES) -> Outcome:
+        """``convert`` with the format of the name's extension. What must hold after any conversion is asserted."""
+        target = self.out / name
+        outcome = convert(self.job(source, name, ours), settings(name, max_frames))
+        assert outcome.index == 7
+        assert not self.parts(), "a .part file was left"
+        if outcome.status is Status.EXPORTED:
+            assert (outcome.error, outcome.reason, outcome.fix) == ("", "", "")
+            assert target.stat().st_size == outcome.bytes
+            if target.suffix == ".wav":
+                assert_plain_wav(target, outcome.frames, outcome.channels)
+        else:
+            assert outcome.status is Status.FAILED
+            assert outcome.error
+            assert outcome.reason
+            assert outcome.fix
+            assert len(outcome.error.splitlines()) == 1
+        return outcome
+
+    def exported(self, source: Path, name: str = "out.wav", *, ours: bool = False) -> Path:
+        """The output of a conversion that must succeed."""
+        outcome = self.convert(source, name, ours=ours)
+        assert outcome.status is Status.EXPORTED, outcome.error
+        return self.out / name
+
+    def refused(self, source: Path, name: str = "out.wav", *, max_frames: int = MAX_FRAMES) -> Outcome:
+        """The outcome of a conversion that must fail and write nothing; ``check`` must say the same."""
+        outcome = self.convert(source, name, max_frames=max_frames)
+        assert outcome.status is Status.FAILED
+        assert not (self.out / name).exists()
+        checked = check(self.job(source, name), settings(name, max_frames))
+        assert (checked.status, checked.error, checked.reason) == (outcome.status, outcome.error, outcome.reason)
+        return outcome
+
+    def parts(self) -> list[Path]:
+        return sorted(self.folder.rglob("*.part"))
+
+
+def settings(name: str = "out.wav", max_frames: int = MAX_FRAMES) -> SoundSettings:
+    return SoundSettings("aiff" if name.endswith(".aiff") else "wav", 100, max_frames)
+
+
+def assert_plain_wav(path: Path, frames: int, channels: int) -> None:
+    """RIFF with nothing but a 16-byte ``fmt `` of tag 1 and, right behind it, ``data`` to the file's end."""
+    found, size = wav_header(path), frames * channels * 2
+    assert (found.riff, found.wave, found.fmt, found.data) == (b"RIFF", b"WAVE", b"fmt ", b"data")
+    assert (found.fmt_bytes, found.tag, found.bits) == (16, 1, 16)
+    assert (found.rate, found.channels) == (48_000, channels)
+    assert (found.block_bytes, found.bytes_per_second) == (2 * channels, 48_000 * 2 * channels)
+    assert (found.data_bytes, found.riff_bytes) == (size, 36 + size)
+    assert path.stat().st_size == 44 + size
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What ``call`` returns; fails the test, instead of hanging it, when that takes too long."""
+    answers: list[T] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), f"still not done after {seconds} s"
+    assert answers, "it raised; see the thread's traceback"
+    return answers[0]

@@ -1,0 +1,163 @@
+"""A database that is in use, is none, or is not ours: one clear error with a fix, and the file as it was."""
+
+import contextlib
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from schemas.errors import DatabaseBusyError, DatabaseError
+from tasks.store import history
+from tests.store.exporting import Ledger, holder_command
+
+ROW = {"source": "/a.wav"}
+Ways = dict[str, Callable[[Ledger], object]]
+WAYS: Ways = {
+    "begin": lambda ledger: ledger.begin(ROW),
+    "look": lambda ledger: ledger.look(ROW),
+    "preferences": lambda ledger: history.preferences(ledger.place.db, ledger.place.wait_seconds),
+    "history": lambda ledger: history.exports(ledger.place.db, ledger.place.wait_seconds, user_id=None, export_id=None, most=1),
+}
+
+
+def refused(ledger: Ledger, way: str) -> DatabaseError:
+    with pytest.raises(DatabaseError) as caught:
+        WAYS[way](ledger)
+    error = caught.value
+    assert ledger.place.db in str(error)
+    assert len(str(error).splitlines()) == 1
+    assert error.fix
+    assert error.exit_code == 3
+    return error
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("content", [b"file_path,title\nkick.wav,Kick\n", b"junk" * 10_000, bytes(20_000)])
+def test_a_file_that_is_no_database(ledger: Ledger, way: str, content: bytes) -> None:
+    ledger.db.write_bytes(content)
+    refused(ledger, way)
+    assert ledger.db.read_bytes() == content
+    assert [path.name for path in ledger.db.parent.iterdir()] == [ledger.db.name]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_database_of_sqlite_is_refused_without_a_download(ledger: Ledger, way: str) -> None:
+    """DuckDB loads an extension from the internet for these, and then writes into them."""
+    with sqlite3.connect(ledger.db) as connection:
+        connection.execute("CREATE TABLE songs (id INTEGER)")
+    connection.close()
+    before = ledger.db.read_bytes()
+    assert "download" not in str(refused(ledger, way))
+    assert ledger.db.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_folder(ledger: Ledger, way: str) -> None:
+    ledger.db.mkdir()
+    refused(ledger, way)
+    assert not list(ledger.db.iterdir())
+
+
+def test_a_folder_that_cannot_be_made(ledger: Ledger) -> None:
+    ledger.db.write_text("a file")
+    below = Ledger(replace(ledger.place, db=f"{ledger.place.db}/r.duckdb"))
+    refused(below, "begin")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_newer_schema_is_left_as_it_is(ledger: Ledger, way: str) -> None:
+    ledger.begin(ROW)
+    ledger.tell("INSERT INTO schema_version VALUES (9999)")
+    before = ledger.db.read_bytes()
+    error = refused(ledger, way)
+    assert "newer" in str(error)
+    assert "Update" in error.fix
+    assert ledger.db.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_duckdb_of_another_program_is_left_as_it_is(ledger: Ledger, way: str) -> None:
+    with duckdb.connect(str(ledger.db)) as connection:
+        connection.execute("CREATE TABLE users (name VARCHAR)")
+    refused(ledger, way)
+    assert ledger.ask("SELECT table_name FROM duckdb_tables()") == [("users",)]
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+def test_a_truncated_database_is_an_error_or_whole(ledger: Ledger, keep: float) -> None:
+    ledger.record(*({"source": f"/{n}.wav"} for n in range(3_000)))
+    whole = ledger.db.read_bytes()
+    ledger.db.write_bytes(whole[: int(len(whole) * keep)])
+    found = [8]
+    with contextlib.suppress(DatabaseError):
+        found = ledger.look({"source": "/7.wav"}).rows["sample_id"].to_list()
+    assert found == [8]
+
+
+def test_migrations_are_run_once(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.begin(ROW)
+    assert ledger.ask("SELECT version, count(*) FROM schema_version GROUP BY ALL") == [(1, 1)]
+
+
+def test_a_missing_folder_is_made(ledger: Ledger) -> None:
+    deep = Ledger(replace(ledger.place, db=str(ledger.db.parent / "a" / "b" / "r.duckdb")))
+    assert deep.ids("/a.wav") == {"/a.wav": 1}
+
+
+# ---- in use ----
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
+    ledger.begin(ROW)
+    short = Ledger(replace(ledger.place, wait_seconds=0.3))
+    with subprocess.Popen(holder_command(ledger.db), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        started = time.monotonic()
+        with pytest.raises(DatabaseBusyError) as caught:
+            WAYS[way](short)
+        assert 0.3 <= time.monotonic() - started < 3
+        holder.stdin.close()
+        assert ledger.place.db in str(caught.value)
+        assert caught.value.fix
+        assert (caught.value.exit_code, caught.value.reason) == (3, "database_locked")
+    assert WAYS[way](short) is not None
+
+
+def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
+    first = ledger.ids("/a.wav")
+    patient = Ledger(replace(ledger.place, wait_seconds=20.0))
+    command = holder_command(ledger.db, after_seconds=0.5)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.close()
+        started = time.monotonic()
+        assert patient.ids("/a.wav") == first
+        assert 0.3 < time.monotonic() - started < 10
+
+
+def test_connections_are_short(ledger: Ledger) -> None:
+    """Between our statements another process can open the database."""
+    ledger.record(ROW)
+    with subprocess.Popen(holder_command(ledger.db), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.close()
+    assert holder.returncode == 0
+
+
+def test_nothing_stands_beside_the_database(ledger: Ledger) -> None:
+    """No write-ahead log and no lock file is left."""
+    ledger.record(ROW)
+    assert [path.name for path in Path(ledger.place.db).parent.iterdir()] == ["records.duckdb"]
