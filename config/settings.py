@@ -22,7 +22,18 @@ _TABLE = "sp404"
 _PREFIX = "SP404_"
 _CONFIG_FOLDER = "SP404_CONFIG_DIR"
 
-_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(lambda path: str(Path(path).expanduser().absolute()))]
+
+def absolute(path: str) -> str:
+    """The path from the root on. Raises ValueError where it is not UTF-8: no table and no JSON could hold it."""
+    whole = str(Path(path).expanduser().absolute())
+    try:
+        whole.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("the path is not UTF-8; rename the file or folder") from error
+    return whole
+
+
+_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(absolute)]
 
 
 class Settings(BaseModel):

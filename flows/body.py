@@ -20,6 +20,7 @@ import polars as pl
 
 from config.device import MAX_FRAMES
 from config.settings import Settings, load
+from config.settings import absolute as absolute_path
 from schemas.errors import AccountingError, LostError, OutputNotWritableError, RequestError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from schemas.jobs import Outcome, Shard, ShardResult, SoundSettings
@@ -99,6 +100,10 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
 
 def settings_for(request: ExportRequest) -> Settings:
     """The settings in force for a request: what it leaves open comes from the layers below."""
+    try:
+        absolute_path(request.manifest)
+    except ValueError as error:
+        raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
     asked = request.config.model_dump(exclude_none=True) | request.model_dump(
         include={"db", "workers", "runner"}, exclude_none=True
     )
@@ -110,7 +115,7 @@ def settings_for(request: ExportRequest) -> Settings:
 def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, started: float = 0.0, dry: bool = False) -> Plan:
     """Where every requested row goes. A dry run writes nothing, and takes no export id."""
     target = exports.Place(
-        settings.db, str(Path(request.manifest).absolute()), settings.output_base_path, settings.lock_wait_seconds
+        settings.db, absolute_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds
     )
     rows = manifest.frame.with_columns(source=absolute(manifest.frame["file_path"], manifest.folder))
     layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames)

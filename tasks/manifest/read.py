@@ -128,9 +128,7 @@ class _opened:
             what = f"has the extension {extension!r}, which is none of {known}"
             raise ManifestError(path=self.path, what=what, fix="Save it as CSV, Parquet or NDJSON.")
         head = _head(self.path)
-        table = reader(self, head)
-        _check_header(self.path, table.names)
-        return table
+        return reader(self, head)
 
     def csv(self, head: bytes) -> _Table:
         return self._delimited(head, ",;\t")
@@ -150,6 +148,7 @@ class _opened:
             names = [_name(cell) for cell in next(reader)]
         except (StopIteration, csv.Error) as error:
             raise ManifestError(path=self.path, what="has no header line", fix="Name the columns in its first line.") from error
+        _check_header(self.path, names)
         return _Table(names, _chunks(_csv_rows(self.path, reader, len(names)), names), delimiter == ";")
 
     def ndjson(self, head: bytes) -> _Table:
@@ -165,6 +164,7 @@ class _opened:
             what = f"is not a readable Parquet file: {str(error).splitlines()[0]}"
             raise ManifestError(path=self.path, what=what, fix="Write it again, or save it as CSV.") from error
         names = [_name(name) for name in frame.columns]
+        _check_header(self.path, names)
         known = [_as_text(self.path, column.rename(_name(column.name))) for column in frame if _name(column.name) in COLUMNS]
         chunk = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
         return _Table(names, iter([(chunk, [])]))
@@ -261,6 +261,7 @@ def _unquoted(path: str, data: bytes, delimiter: str) -> _Table:
     text = pl.col("text").str.strip_suffix("\r")
     lines = lines.select(pl.col("line").cast(pl.Int64), text)
     names = [_name(cell) for cell in lines["text"][0].removeprefix("\ufeff").split(delimiter)]
+    _check_header(path, names)
     rows = (
         lines[1:].filter(pl.col("text") != "").with_columns(width=pl.col("text").str.count_matches(delimiter, literal=True) + 1)
     )

@@ -1,5 +1,6 @@
 """Ids are given once and stay: for samples by their file, for kits by their name, for exports in their order."""
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from schemas.errors import Sp404Error
 from tasks.store.exports import Place
 from tests.store.exporting import Ledger
 
@@ -70,10 +72,16 @@ def test_given_ids_keep_clear_of_explicit_ones(ledger: Ledger) -> None:
 
 
 def test_an_explicit_id_that_was_given_to_another_file_does_not_merge_the_two(ledger: Ledger) -> None:
-    """Two files with one id share one path in the plan: one of the sounds would silently stand for both."""
+    """Two files with one id share one path in the plan: one of the sounds would silently stand for both.
+
+    The given id must stay and the explicit one must be kept: so this has to be refused.
+    """
     ledger.ids("/a.wav")
-    known = ledger.begin({"source": "/a.wav", "title": "kick"}, {"source": "/b.wav", "title": "kick", "sample_id": 1})
-    assert known.rows["sample_id"].n_unique() == 2, known.rows.select("source", "sample_id")
+    found = [1, 2]
+    with contextlib.suppress(Sp404Error):
+        known = ledger.begin({"source": "/a.wav", "title": "kick"}, {"source": "/b.wav", "title": "kick", "sample_id": 1})
+        found = known.rows["sample_id"].to_list()
+    assert len(set(found)) == 2, found
 
 
 def test_kits_keep_their_ids(ledger: Ledger) -> None:
@@ -125,14 +133,14 @@ def test_exports_at_a_time_in_two_processes_share_no_ids(ledger: Ledger) -> None
     ledger.ids("/first.wav")
     code = (
         "import sys; from tests.store.exporting import Ledger; from tasks.store.exports import Place\n"
-        "ledger = Ledger(Place(sys.argv[1], '/m.csv', '/out', 20.0))\n"
-        "for n in range(6): ledger.ids(f'/{sys.argv[2]}/{n}.wav')\n"
+        "ledger = Ledger(Place(sys.argv[1], '/m.csv', '/out', 30.0))\n"
+        "for n in range(4): ledger.ids(f'/{sys.argv[2]}/{n}.wav')\n"
     )
     commands = [[sys.executable, "-c", code, ledger.place.db, name] for name in ("one", "two")]
     children = [subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE, text=True) for command in commands]
     complaints = [child.communicate(timeout=40)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0], complaints
-    assert ledger.ask("SELECT count(*), count(DISTINCT id), count(DISTINCT file_path) FROM given_ids") == [(13, 13, 13)]
+    assert ledger.ask("SELECT count(*), count(DISTINCT id), count(DISTINCT file_path) FROM given_ids") == [(9, 9, 9)]
 
 
 # ---- look ----

@@ -1,0 +1,151 @@
+"""Every error says what happened and what to do, and crosses a process border as it is."""
+
+import copy
+import errno
+import os
+import pickle
+import string
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from schemas import errors
+from schemas.errors import DiskFullError, OutputNotWritableError, Sp404Error, WriteError, write_failure
+
+FACTS = {
+    "path": "/lib/kick {1}.wav",
+    "what": "Something {odd} happened",
+    "fix": "Do this.",
+    "error": "it said 'no'",
+    "ext": ".txt",
+    "duration_ms": 50,
+    "minimum_ms": 100,
+    "duration_s": 1_000.25,
+    "maximum_s": 961.0,
+    "waited_seconds": 60.0,
+    "rows": 10,
+    "counted": {"exported": 9},
+}
+
+
+def classes(of: type[Sp404Error] = Sp404Error) -> Iterator[type[Sp404Error]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from classes(kind)
+
+
+ALL = sorted(set(classes()), key=lambda kind: kind.__name__)
+
+
+def made(kind: type[Sp404Error], without: str = "") -> Sp404Error:
+    """An error with just the facts that its text and its remedy name."""
+    fields = {field for text in (kind.text, kind.remedy) for _, field, _, _ in string.Formatter().parse(text) if field}
+    if not kind.remedy:
+        fields.add("fix")
+    return kind(**{name: FACTS[name] for name in fields if name != without})
+
+
+def test_all_are_looked_at() -> None:
+    here = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Sp404Error)}
+    assert here == {*ALL, Sp404Error}
+    assert len(ALL) >= 18
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_it_says_what_happened_and_what_to_do(kind: type[Sp404Error]) -> None:
+    error = made(kind)
+    assert str(error).strip()
+    assert error.fix.strip()
+    assert len(str(error).splitlines()) == len(error.fix.splitlines()) == 1
+    assert "{" not in str(error).replace("{1}", "").replace("{odd}", "").replace("{'exported': 9}", "")
+    assert error.exit_code in (1, 2, 3)
+    assert 400 <= error.http_status < 600
+    assert error.reason
+    assert error.reason == error.reason.lower()
+    assert kind.__doc__ or kind.text
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_it_pickles_by_its_facts(kind: type[Sp404Error]) -> None:
+    error = made(kind)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is kind
+        assert (str(again), again.fix, again.facts) == (str(error), error.fix, error.facts)
+        assert (again.exit_code, again.http_status, again.reason) == (error.exit_code, error.http_status, error.reason)
+
+
+def test_it_crosses_a_process_border() -> None:
+    error = made(errors.LoadError)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(errors.LoadError) as caught:
+        pool.submit(raising, error).result(60)
+    assert (str(caught.value), caught.value.facts) == (str(error), error.facts)
+
+
+def raising(error: Sp404Error) -> None:
+    raise error
+
+
+def test_a_fix_of_its_own_goes_before_the_remedy() -> None:
+    assert errors.LoadError(error="x", fix="Do that.").fix == "Do that."
+    assert errors.LoadError(error="x").fix == errors.LoadError.remedy
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, errors.SampleError)])
+def test_a_sample_that_fails_exits_1(kind: type[Sp404Error]) -> None:
+    assert kind.exit_code == 1
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, errors.SurroundingsError)])
+def test_failing_surroundings_exit_3(kind: type[Sp404Error]) -> None:
+    assert kind.exit_code == 3
+
+
+def test_reasons_are_told_apart() -> None:
+    leaves = [kind for kind in ALL if not kind.__subclasses__()]
+    assert len({kind.reason for kind in leaves}) == len(leaves)
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "status"),
+    [
+        (errors.AudioNotFoundError(path="/a.wav"), "Audio file not found: /a.wav", 422),
+        (errors.TooShortError(duration_ms=50, minimum_ms=100), "Duration too short: 50ms (minimum: 100ms)", 422),
+        (errors.UnsupportedFormatError(ext=".txt"), "Unsupported format: .txt", 422),
+        (errors.LoadError(error="no"), "Failed to load audio: no", 422),
+        (errors.ResampleError(error="no"), "Failed to resample audio: no", 422),
+        (errors.WriteError(path="/a", error="no"), "Failed to write output file", 500),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_texts_of_the_contract(error: Sp404Error, text: str, status: int) -> None:
+    assert (str(error), error.http_status) == (text, status)
+
+
+def test_a_full_disk_starts_with_the_words_of_the_contract() -> None:
+    error = errors.DiskFullError(path="/card")
+    assert str(error).startswith("Not enough disk space for export")
+    assert error.http_status == 507
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EACCES, OutputNotWritableError),
+        (errno.EPERM, OutputNotWritableError),
+        (errno.EROFS, OutputNotWritableError),
+        (errno.EIO, WriteError),
+        (errno.ENAMETOOLONG, WriteError),
+    ],
+)
+def test_what_a_write_failure_means(number: int, kind: type[Sp404Error]) -> None:
+    error = write_failure("/card/a.wav", OSError(number, os.strerror(number)))
+    assert type(error) is kind
+    assert "/card" in f"{error} {error.fix}"
+
+
+def test_a_write_failure_without_a_number() -> None:
+    assert "odd" in write_failure("/card/a.wav", OSError("odd")).fix
