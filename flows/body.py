@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from config.device import MAX_FRAMES
@@ -52,7 +54,7 @@ class Plan:
     export_type: ExportType
     rows: pl.DataFrame
     jobs: pl.DataFrame
-    sizes: np.ndarray
+    costs: npt.NDArray[np.int64]
     rejects: pl.DataFrame
     started: float
 
@@ -114,9 +116,7 @@ def settings_for(request: ExportRequest) -> Settings:
 
 def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, started: float = 0.0, dry: bool = False) -> Plan:
     """Where every requested row goes. A dry run writes nothing, and takes no export id."""
-    target = exports.Place(
-        settings.db, absolute_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds
-    )
+    target = exports.Place(settings.db, absolute_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds)
     rows = manifest.frame.with_columns(source=absolute(manifest.frame["file_path"], manifest.folder))
     layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames)
     if dry:
@@ -139,7 +139,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         export_type=_export_type(request, settings),
         rows=placed.with_columns(job=job_of_row),
         jobs=jobs,
-        sizes=np.array([_size(source) for source in jobs["source"]], np.int64),
+        costs=np.array([shards.cost_of(source, _size(source)) for source in jobs["source"]], np.int64),
         rejects=rejects,
         started=started,
     )
@@ -149,7 +149,7 @@ def cut(plan: Plan, progress: work.Progress) -> list[Shard]:
     """The plan in shards, and its jobs in a file from which each shard reads its range."""
     path = work.write_plan(plan.jobs, working_folder(plan))
     sound = SoundSettings(plan.settings.format, plan.settings.min_duration_ms, MAX_FRAMES)
-    ranges = shards.cut(plan.sizes, plan.settings.workers)
+    ranges = shards.cut(plan.costs, plan.settings.workers)
     progress.expect(plan.jobs.height, len(ranges))
     names = plan.jobs["path"]
     return [
@@ -254,7 +254,7 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], size: int, se
     )
 
 
-def _result(plan: Plan, row: dict[str, object]) -> ExportResult:
+def _result(plan: Plan, row: dict[str, Any]) -> ExportResult:
     success = bool(row["conversion_successful"])
     folder = (plan.settings.output_base_path, row["output_subfolder"], row["output_filename"])
     return ExportResult.model_construct(

@@ -5,6 +5,7 @@ Prefect, Polars and DuckDB are imported inside the commands that need them: help
 # ruff: noqa: PLC0415
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,8 +66,9 @@ def _one_line(text: str) -> str:
 class _Command(click.Command):
     """A command whose help ends with an example that can be typed as it stands."""
 
-    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
-        super().__init__(*args, epilog=f"\b\nExample:\n  {example}", **kwargs)
+    def __init__(self, name: str | None, *, example: str, **kwargs: Any) -> None:
+        kwargs["epilog"] = f"\b\nExample:\n  {example}"
+        super().__init__(name, **kwargs)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -128,7 +130,7 @@ def export_command(manifest: str, direct: bool, as_json: bool, full: bool, **opt
     if as_json:
         click.echo(batch.model_dump_json())
     else:
-        _show_batch(batch)
+        _show_batch(batch, options["db"])
     return ALL_DONE if batch.complete else SOME_FAILED
 
 
@@ -284,15 +286,22 @@ def _progress_bar(what: str) -> "Iterator[Progress]":
         yield Progress(lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _show_batch(batch: "BatchExportResult") -> None:
-    for error in batch.errors[:_SHOWN_TROUBLES]:
-        click.echo(_one_line(error), err=True)
-    if len(batch.errors) > _SHOWN_TROUBLES:
-        more = len(batch.errors) - _SHOWN_TROUBLES
-        click.echo(f"... and {more:,} more: sp404 history --export {batch.export_id} --failed", err=True)
+def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
+    if len(batch.errors) <= _SHOWN_TROUBLES:
+        shown = batch.errors
+    else:
+        shown = [f"{count:,} x {cause}" for cause, count in batch.reasons().items()][:_SHOWN_TROUBLES]
+    for line in shown:
+        click.echo(_one_line(line), err=True)
+    if batch.errors:
+        click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
     click.echo(f"Export {batch.export_id}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
     click.echo(f"  {batch.output_base_path}")
+
+
+def _db_option(db: str | None) -> str:
+    return f" --db {shlex.quote(db)}" if db else ""
 
 
 def _show_findings(findings: "Findings") -> None:

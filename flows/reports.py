@@ -1,11 +1,14 @@
 """Artifacts for the Prefect UI, under fixed keys: the verdict first, then what failed and why."""
 
+from itertools import islice
+
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.body import Plan
 from schemas.export import BatchExportResult
 
 _MOST_ROWS = 500
+_MOST_REASONS = 20
 
 
 def publish(plan: Plan, batch: BatchExportResult) -> None:
@@ -37,13 +40,9 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
         f"| time | {batch.total_time_seconds:.1f} s |",
         "",
     ]
-    reasons: dict[str, int] = {}
-    for error in batch.errors:
-        text = error.split(": ", 1)[-1].split(":")[0]
-        reasons[text] = reasons.get(text, 0) + 1
-    if reasons:
+    if batch.errors:
         lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
-        lines += [f"| {_cell(reason)} | {n:,} |" for reason, n in sorted(reasons.items(), key=lambda item: -item[1])[:20]]
+        lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.reasons().items(), _MOST_REASONS)]
     return "\n".join(lines)
 
 

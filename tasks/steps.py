@@ -26,7 +26,8 @@ def named(function: Callable[..., Any], name: str, run_name: str | None = None) 
         except Sp404Error as error:
             return Failed(message=f"{error}. {error.fix}", data=error)
 
-    return task(failing_quietly, name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
+    named_task = task(name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
+    return named_task(failing_quietly)
 
 
 def step(function: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -32,8 +32,10 @@ _REPLACEMENTS = (
     (r"_+", "_"),
 )
 _UNSAFE = r'[\x00-\x1f\x7f/\\:*?"<>|]'
-# Symbols that stand for a sound or a word; other symbols and emoji are decoration.
-_MUSICAL = str.maketrans({"♯": "#", "♭": "b", "’": "'", "‘": "'", "–": "-", "—": "-", "＃": "#"})
+# Symbols that stand for a sound or a word (sharp, flat, quotes, dashes); other symbols and emoji are decoration.
+_MUSICAL = str.maketrans(
+    {"\u266f": "#", "\u266d": "b", "\uff03": "#", "\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": "-"}
+)
 
 
 def sanitized(names: pl.Series) -> pl.Series:

@@ -1,8 +1,11 @@
 """From placed rows to jobs, and from jobs to shards: ranges of a plan that cost about the same."""
 
 import math
+import os
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tasks.layout import names
@@ -13,6 +16,15 @@ _MAX_SHARDS = 512
 _SMALL_PLAN = 64
 # What opening, probing and naming a file costs, in bytes of audio that would take as long.
 _FILE_COST_BYTES = 50_000
+
+
+# What a byte of a compressed format costs in bytes of PCM: about what it unfolds to.
+_COMPRESSED = {".flac": 2, ".wv": 2, ".mp3": 8, ".m4a": 8, ".mp4": 8, ".aac": 8, ".ogg": 8, ".oga": 8, ".opus": 8}
+
+
+def cost_of(source: str, size: int) -> int:
+    """What converting a source of ``size`` bytes costs, in bytes of PCM."""
+    return size * _COMPRESSED.get(os.path.splitext(source)[1].lower(), 1)
 
 
 def jobs_of(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
@@ -26,17 +38,17 @@ def jobs_of(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
     return jobs, index
 
 
-def cut(sizes: np.ndarray, workers: int) -> list[tuple[int, int]]:
-    """Ranges ``(start, stop)`` of jobs, balanced by ``sizes`` in bytes; every job is in exactly one."""
-    n = len(sizes)
+def cut(costs: npt.NDArray[np.int64], workers: int) -> list[tuple[int, int]]:
+    """Ranges ``(start, stop)`` of jobs, balanced by ``costs`` (``cost_of``); every job is in exactly one."""
+    n = len(costs)
     if not n:
         return []
     at_least = 2 * workers if n >= _SMALL_PLAN else 1
     shards = min(max(math.ceil(n / _SAMPLES_PER_SHARD), at_least), _MAX_SHARDS, n)
-    cost = np.cumsum(sizes + _FILE_COST_BYTES)
+    cost = np.cumsum(costs + _FILE_COST_BYTES)
     inner = np.searchsorted(cost, cost[-1] * np.arange(1, shards) / shards, side="left") + 1
     bounds = np.unique(np.concatenate([[0], inner.clip(max=n), [n]]))
-    return [(int(start), int(stop)) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [(int(start), int(stop)) for start, stop in pairwise(bounds)]
 
 
 def label(number: int, shards: int, first: str, last: str) -> str:

@@ -14,16 +14,19 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.jobs import Reject
 from schemas.manifest import COLUMNS, REJECT_SCHEMA, REQUIRED, TEXT_SCHEMA
+
+if TYPE_CHECKING:
+    import _csv
 
 _CHUNK_ROWS = 65_536
 _HEADER_BYTES = 1 << 20
@@ -36,7 +39,7 @@ _KNOWN_BINARIES = (
     (codecs.BOM_UTF16_BE, "is UTF-16 text", "Save it as UTF-8."),
 )
 
-Cells = list[str | None]
+Cells = Sequence[str | None]
 # The rows of a table that are rows, as text under `names` and with their line, and those that are none.
 Chunk = tuple[pl.DataFrame, list[Reject]]
 
@@ -154,7 +157,7 @@ class _opened:
     def ndjson(self, head: bytes) -> _Table:
         """Rows may name their columns in any order and leave some out: the header is what is known."""
         _check_text(self.path, head)
-        self.file = open(self.path, encoding="utf-8-sig", newline="\n")
+        self.file = open(self.path, encoding="utf-8-sig", newline="\n")  # noqa: SIM115  (closed in __exit__)
         return _Table(list(COLUMNS), _chunks(_json_rows(self.file), list(COLUMNS)))
 
     def parquet(self, head: bytes) -> _Table:
@@ -210,15 +213,15 @@ def _check_text(path: str, head: bytes) -> None:
 
 
 def _not_utf8(path: str) -> ManifestError:
-    line, byte = 1, 0
+    where = "somewhere"
     with open(path, "rb") as file:
         for line, text in enumerate(file, start=1):
             try:
                 text.decode()
             except UnicodeDecodeError as error:
-                byte = text[error.start]
+                where = f"byte 0x{text[error.start]:02X} on line {line}"
                 break
-    return ManifestError(path=path, what=f"is not UTF-8: byte 0x{byte:02X} on line {line}", fix="Save it as CSV in UTF-8.")
+    return ManifestError(path=path, what=f"is not UTF-8: {where}", fix="Save it as CSV in UTF-8.")
 
 
 def _name(cell: str) -> str:
@@ -284,7 +287,7 @@ def _chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> Ite
         yield frame, [row for _, row in batch if isinstance(row, Reject)]
 
 
-def _csv_rows(path: str, reader: "csv._reader", width: int) -> Iterator[tuple[int, Cells | Reject]]:
+def _csv_rows(path: str, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, Cells | Reject]]:
     while True:
         line = reader.line_num + 1
         try:

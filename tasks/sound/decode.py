@@ -87,14 +87,16 @@ def _soundfile_blocks(file: soundfile.SoundFile) -> Iterator[Block]:
 @contextmanager
 def _pyav(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
     try:
-        with os.fdopen(os.dup(fd), "rb") as file, av.open(file, metadata_errors="ignore") as media:
+        with os.fdopen(os.dup(fd), "rb") as file, av.open(file, "r", metadata_errors="ignore") as media:
             if not media.streams.audio:
                 raise LoadError(error="it holds no audio stream")
             stream = media.streams.audio[0]
             codec = stream.codec_context
             info = SourceInfo(kind, codec.name, codec.sample_rate, codec.channels, None)
             frames = None
-            if kind == "mp4" and stream.duration:  # an AAC decoder leaves a tail behind the stream's own end
+            if (
+                kind == "mp4" and stream.duration and stream.time_base
+            ):  # an AAC decoder leaves a tail behind the stream's own end
                 frames = round(stream.duration * stream.time_base * codec.sample_rate)
             yield replace(info, frames=frames), _pyav_blocks(media, stream, info, frames)
     except (av.FFmpegError, EOFError, ValueError) as error:
@@ -127,10 +129,9 @@ def _as_float(frame: av.AudioFrame) -> Block:
     samples = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
     if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if samples.dtype.kind == "i":
-        return np.ascontiguousarray(samples, dtype=np.float32) / np.float32(-float(np.iinfo(samples.dtype).min))
-    return np.ascontiguousarray(samples, dtype=np.float32)
+        return (samples.astype(np.float32) - np.float32(128)) / np.float32(128)
+    full_scale = np.float32(1 << (8 * samples.itemsize - 1)) if samples.dtype.kind == "i" else np.float32(1)
+    return np.ascontiguousarray(samples, dtype=np.float32) / full_scale
 
 
 def _first_line(error: Exception) -> str:

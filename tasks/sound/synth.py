@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -91,7 +92,7 @@ def _write_by_pyav(path: Path, sound: Sound, rate_hz: int, codec: str) -> None:
     channels = np.atleast_2d(sound.T)
     layout = "stereo" if len(channels) == 2 else "mono"
     with av.open(str(path), "w") as media:
-        stream = media.add_stream(codec, rate=rate_hz, layout=layout)
+        stream = cast("av.AudioStream", media.add_stream(codec, rate=rate_hz, layout=layout))
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels, np.float32), format="fltp", layout=layout)
         frame.sample_rate = rate_hz
         frame.pts = 0

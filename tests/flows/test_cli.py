@@ -72,7 +72,8 @@ def test_every_command_has_help_with_an_example_and_text_for_each_option(sp404: 
 
 
 def test_help_imports_nothing_that_is_slow() -> None:
-    code = "import sys; from flows import cli; print([m for m in ('prefect', 'polars', 'duckdb', 'numpy', 'pydantic') if m in sys.modules])"
+    slow = ("prefect", "polars", "duckdb", "numpy", "pydantic")
+    code = f"import sys; from flows import cli; print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -120,11 +121,19 @@ def test_check_says_what_would_fail_and_what_to_do_and_writes_nothing(sp404: Run
     said = sp404("check", manifest, "--db", tmp_path / "r.duckdb")
     assert said.status == 1
     assert "13 rows: 9 good, 1 rejected, 3 would fail" in said.out
-    for words in ("line 14", "bpm 'fast': must be a number", "Duration too short: 50ms", "Audio file not found", "Failed to load audio"):
+    for words in (
+        "line 14",
+        "bpm 'fast': must be a number",
+        "Duration too short: 50ms",
+        "Audio file not found",
+        "Failed to load audio",
+    ):
         assert words in said.out
     assert sorted(tmp_path.rglob("*")) == before
     # What check foretells is what export does.
-    done = json.loads(sp404("export", manifest, "--direct", "--json", "--out", tmp_path / "o", "--db", tmp_path / "r.duckdb").out)
+    done = json.loads(
+        sp404("export", manifest, "--direct", "--json", "--out", tmp_path / "o", "--db", tmp_path / "r.duckdb").out
+    )
     assert (done["successful"], done["rejected"], done["failed"]) == (9, 1, 3)
 
 
@@ -185,7 +194,9 @@ NO_TABLES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("content", NO_TABLES.values(), ids=NO_TABLES)
-def test_a_manifest_that_is_no_table_is_one_clear_error_and_nothing_is_written(sp404: Run, tmp_path: Path, content: bytes) -> None:
+def test_a_manifest_that_is_no_table_is_one_clear_error_and_nothing_is_written(
+    sp404: Run, tmp_path: Path, content: bytes
+) -> None:
     manifest = tmp_path / "m.csv"
     manifest.write_bytes(content)
     before = sorted(tmp_path.rglob("*"))
@@ -213,14 +224,33 @@ def test_sources_that_are_no_files_are_failed_rows(sp404: Run, tmp_path: Path) -
     (lib / "empty.wav").touch()
     (lib / "text.txt").write_text("hello")
     (lib / "loop.wav").symlink_to("loop.wav")
-    names = ["good.wav", "folder.wav", "pipe.wav", "zero.wav", "empty.wav", "text.txt", "loop.wav", "/etc/passwd", "gone.wav", "a" * 300]
+    names = [
+        "good.wav",
+        "folder.wav",
+        "pipe.wav",
+        "zero.wav",
+        "empty.wav",
+        "text.txt",
+        "loop.wav",
+        "/etc/passwd",
+        "gone.wav",
+        "a" * 300,
+    ]
     (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n")
     said = sp404("export", lib / "m.csv", "--direct", "--json", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
     result = json.loads(said.out)
     assert said.status == 1
     assert (result["successful"], result["failed"]) == (1, 9)
     errors = "\n".join(result["errors"])
-    for words in ("a folder", "a pipe", "a device", "empty (0 bytes)", "Unsupported format: .txt", "Audio file not found", "Unsupported format: passwd"):
+    for words in (
+        "a folder",
+        "a pipe",
+        "a device",
+        "empty (0 bytes)",
+        "Unsupported format: .txt",
+        "Audio file not found",
+        "Unsupported format: passwd",
+    ):
         assert words in errors
 
 
@@ -271,7 +301,13 @@ def test_demo(sp404: Run, tmp_path: Path) -> None:
     assert len(said.out.splitlines()) < 50
     assert "1. Exported by BPM: 19 exported, 2 failed of 21" in said.out
     assert "2. Exported the kit 'Night Bus': 14 exported of 14" in said.out
-    for words in ("Duration too short: 50ms (minimum: 100ms)", "Failed to load audio", "sp404 history", "duckdb", "prefect server start"):
+    for words in (
+        "Duration too short: 50ms (minimum: 100ms)",
+        "Failed to load audio",
+        "sp404 history",
+        "duckdb",
+        "prefect server start",
+    ):
         assert words in said.out
     kit = tmp_path / "demo/kits/night_bus"
     assert sorted(path.name for path in kit.iterdir()) == ["bank_A", "bank_B", "bank_C", "bank_D"]

@@ -213,7 +213,7 @@ def test_nothing_leaves_the_output_folder(tmp_path: Path) -> None:
     manifest = tmp_path / "lib/m.csv"
     lines = [f"a.wav,{evil},{evil},{evil},A,1", f"a.wav,/abs/{evil},..,..,B,2", "a.wav,.hidden,/,-,C,3"]
     manifest.write_text("file_path,title,genre,kit,bank,pad\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    there = {path for path in tmp_path.rglob("*")}
+    there = set(tmp_path.rglob("*"))
     for strategy in OrganizeBy:
         for sanitize in (True, False):
             out = tmp_path / "deep/down" / f"{strategy}-{sanitize}"

@@ -278,6 +278,24 @@ def test_an_mp4_whose_codec_nobody_knows(bench: Bench) -> None:
     assert bench.refused(source).error.startswith(LOAD)
 
 
+def test_a_source_that_changes_while_it_is_read_is_not_exported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project's own rule (architecture.md): half of one sound and half of another is neither."""
+    source = audio.write(bench.folder / "a.wav", audio.noise(48_000), 44_100, "WAV", "PCM_16")
+    monkeypatch.setattr(decode, "BLOCK_FRAMES", 4_000)
+    write, turns = os.write, iter(range(100))
+
+    def meddling(fd: int, data: memoryview) -> int:
+        if next(turns) == 3:
+            audio.write(source, audio.noise(48_000, seed=1), 44_100, "WAV", "PCM_16")
+        return write(fd, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", meddling)
+        outcome = convert(bench.job(source), settings())
+    assert next(turns) > 4
+    assert outcome.status is Status.FAILED
+
+
 # ---- the target ----
 
 

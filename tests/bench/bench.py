@@ -1,0 +1,224 @@
+"""Benchmarks of the whole way of a manifest. Run one, or all, and paste the table into README.md beside this file:
+
+    uv run python -m tests.bench.bench rows
+    uv run python -m tests.bench.bench tiny
+    uv run python -m tests.bench.bench library /usr/share/hydrogen/data /usr/share/sonic-pi/samples
+
+Every figure is of a whole process. Ways are run in turn (A B C A B C ...), so that a machine whose speed drifts is
+unfair to none; medians and ratios are what to look at.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice, pairwise
+from pathlib import Path
+
+from flows import server
+from schemas.manifest import COLUMNS
+from tasks.sound import synth
+
+AUDIO = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au", ".m4a"}
+SLOTS = [(bank, pad) for bank in "ABCDEFGHIJ" for pad in range(1, 17)]
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("rows", help="read, validate and plan manifests of 1,000, 100,000 and 1,000,000 rows")
+    commands.add_parser("tiny", help="20,000 rows of one tiny file through the whole flow")
+    library = commands.add_parser("library", help="a real library, directly, with a server running, and with none")
+    library.add_argument("folders", nargs="+", type=Path)
+    one = commands.add_parser("one-plan", help=argparse.SUPPRESS)
+    one.add_argument("manifest")
+    options = parser.parse_args()
+    if options.command == "one-plan":
+        return plan_once(options.manifest)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {options.runs} runs\n")
+    with tempfile.TemporaryDirectory(prefix="sp404-bench-") as scratch:
+        if options.command == "rows":
+            rows(Path(scratch), options.runs)
+        elif options.command == "tiny":
+            manifest = tiny_manifest(Path(scratch), 20_000)
+            ways(manifest, Path(scratch), options.runs, 20_000, [])
+        else:
+            manifest, count = real_manifest(Path(scratch), options.folders)
+            ways(manifest, Path(scratch), options.runs, count, ["--organize-by", "bpm"])
+
+
+def rows(scratch: Path, runs: int) -> None:
+    print("| rows | read s | validate s | plan s | whole process s | peak MB |")
+    print("|---|---|---|---|---|---|")
+    for count in (1_000, 100_000, 1_000_000):
+        manifest = scratch / f"{count}.csv"
+        with manifest.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS[:7])
+            genres = ("hip-hop", "House", "Drum & Bass", "")
+            writer.writerows(
+                (
+                    n + 1,
+                    f"packs/vendor_{n % 50}/Kick_{n}.wav",
+                    f"Kick {n % 700_000} Big",
+                    genres[n % 4],
+                    60 + n % 200,
+                    "F#m",
+                    "drum|kick",
+                )
+                for n in range(count)
+            )
+        measured = []
+        for _ in range(runs):
+            started = time.perf_counter()
+            said = run([sys.executable, "-m", "tests.bench.bench", "one-plan", str(manifest)], {})
+            measured.append([*json.loads(said), time.perf_counter() - started])
+        read, validate, plan, peak, whole = (statistics.median(column) for column in zip(*measured, strict=True))
+        print(f"| {count:,} | {read:.2f} | {validate:.2f} | {plan:.2f} | {whole:.2f} | {peak:.0f} |", flush=True)
+
+
+def plan_once(manifest: str) -> None:
+    """Prints the seconds of each step and the peak memory in MB, as JSON."""
+    from flows import body
+    from schemas.export import ExportConfig, ExportRequest
+    from schemas.words import OrganizeBy
+
+    request = ExportRequest(manifest=manifest, config=ExportConfig(organize_by=OrganizeBy.GENRE), db="/nowhere/r.duckdb")
+    settings = body.settings_for(request)
+    laps = [time.perf_counter()]
+    raw = body.DIRECT.read(manifest)
+    laps.append(time.perf_counter())
+    valid = body.DIRECT.validate(raw)
+    laps.append(time.perf_counter())
+    body.make_plan(valid, request, settings, dry=True)
+    laps.append(time.perf_counter())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(json.dumps([*(after - before for before, after in pairwise(laps)), peak]))
+
+
+def ways(manifest: Path, scratch: Path, runs: int, count: int, options: Sequence[str]) -> None:
+    """The same export directly, with a server running (warm), and with a temporary one (cold, migrated home)."""
+    cold = {"PREFECT_HOME": str(scratch / "cold-home")}
+    export(manifest, scratch, [*options], cold)  # migrates the home; not counted
+    walls: dict[str, list[float]] = {"direct": [], "warm": [], "cold": []}
+    own: dict[str, list[float]] = {name: [] for name in walls}
+    with prefect_server(scratch / "warm-home") as api:
+        how = {"direct": ({}, ["--direct"]), "warm": ({"PREFECT_API_URL": api}, []), "cold": (cold, [])}
+        for _ in range(runs):
+            for name, (environment, extra) in how.items():
+                wall, seconds = export(manifest, scratch, [*options, *extra], environment)
+                walls[name].append(wall)
+                own[name].append(seconds)
+    print("| way | whole process s | of it the export s | samples/s of the export | Prefect s | ratio to direct |")
+    print("|---|---|---|---|---|---|")
+    base = statistics.median(walls["direct"])
+    for name, measured in walls.items():
+        wall, seconds = statistics.median(measured), statistics.median(own[name])
+        cells = f"{wall:.1f} | {seconds:.1f} | {count / seconds:,.0f} | {wall - base:.1f} | {wall / base:.2f}"
+        print(f"| {name} | {cells} |", flush=True)
+
+
+def export(manifest: Path, scratch: Path, options: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Wall seconds of the whole command, and of the export in it by its own account."""
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--json", "--out", f"{place}/out"]
+        started = time.perf_counter()
+        said = run([*command, "--db", f"{place}/r.duckdb", *options], environment)
+        wall = time.perf_counter() - started
+    return wall, json.loads(said)["total_time_seconds"]
+
+
+def run(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=_clean() | environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{command}: {done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    server.set_defaults()
+    environment = os.environ | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+    }
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start"], env=environment, stdout=quiet, stderr=quiet
+    )
+    try:
+        while not server.healthy(api):
+            time.sleep(0.2)
+        yield api
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def tiny_manifest(scratch: Path, count: int) -> Path:
+    synth.write(scratch / "hat.wav", synth.hat(48_000, 0.1), 48_000)
+    manifest = scratch / "tiny.csv"
+    manifest.write_text("file_path,title\n" + "".join(f"hat.wav,Hat {n}\n" for n in range(count)))
+    return manifest
+
+
+def real_manifest(scratch: Path, folders: Sequence[Path]) -> tuple[Path, int]:
+    """Every audio file below the folders: the folder's name as genre, a folder of drums as kits of 160 pads at the most."""
+    manifest = scratch / "library.csv"
+    count = write_real_manifest(manifest, folders)
+    return manifest, count
+
+
+def write_real_manifest(manifest: Path, folders: Sequence[Path]) -> int:
+    found: dict[Path, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in AUDIO and path.is_file():
+                found.setdefault(path.parent, []).append(path)
+    count = 0
+    with manifest.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file_path", "genre", "bpm", "kit", "bank", "pad"))
+        for folder, paths in found.items():
+            files = iter(paths)
+            part = 0
+            while chunk := list(islice(files, len(SLOTS))):
+                part += 1
+                kit = folder.name if part == 1 else f"{folder.name} {part}"
+                for path, slot in zip(chunk, SLOTS, strict=False):
+                    in_kit = (kit, *slot) if "drumkits" in path.parts else ("", "", "")
+                    writer.writerow((path, folder.name, _tempo(path), *in_kit))
+                    count += 1
+    return count
+
+
+def _tempo(path: Path) -> str:
+    """A tempo to fill the buckets with: from the file's name where it names one above 60, else none."""
+    numbers = [part for part in path.stem.replace("-", "_").split("_") if part.isdigit() and 60 < int(part) < 200]
+    return numbers[-1] if numbers else ""
+
+
+def _clean() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SP404_", "PREFECT_"))}
+    return kept | {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+if __name__ == "__main__":
+    main()
