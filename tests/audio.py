@@ -46,8 +46,8 @@ def sixteen_bits(frames: int, channels: int = 1, seed: int = 404) -> npt.NDArray
 def melody(t: Sound, seed: int = 404) -> Sound:
     """A band-limited signal (200 to 3,000 Hz) that is no copy of itself at any other time: a function of the time."""
     rng = np.random.default_rng(seed)
-    hz, phase = rng.uniform(200, 3_000, 40), rng.uniform(0, 2 * np.pi, 40)
-    return np.sin(2 * np.pi * np.outer(t, hz) + phase).sum(axis=1) / 60
+    hz, phase = rng.uniform(200, 3_000, 16), rng.uniform(0, 2 * np.pi, 16)
+    return np.sin(2 * np.pi * np.outer(hz, t) + phase[:, None]).sum(axis=0) / 24
 
 
 def write(path: Path, x: npt.ArrayLike, rate: int, fmt: str, subtype: str | None = None, endian: str = "FILE") -> Path:
