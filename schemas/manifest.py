@@ -33,7 +33,7 @@ TYPED_SCHEMA: dict[str, type[pl.DataType]] = TEXT_SCHEMA | {"sample_id": pl.Int6
 
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 # Spreadsheets and data frames write a whole number with a gap in its column as 7.0.
-_WHOLE = r"^\+?[0-9]{1,18}(?:\.0*)?$"
+_WHOLE = r"^\+?[0-9]{1,19}(?:\.0*)?$"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _number_rules() -> Iterable[Rule]:
     yield Rule(
         "sample_id",
         "must be an integer greater than 0",
-        ~is_whole | (whole("sample_id") <= 0),
+        sample_id.is_not_null() & ~(is_whole & (whole("sample_id") > 0)).fill_null(False),
         "Give a whole number, or leave the cell empty to be given one.",
     )
     yield Rule("bpm", "must be a number", ~is_number, "Write it as 120 or 120.5, or leave the cell empty.")
@@ -109,16 +109,20 @@ def _slot_rules() -> Iterable[Rule]:
 
 def _set_rules() -> Iterable[Rule]:
     """What holds between rows: the first in line order keeps the place, the later ones are rejected."""
+    line, file_path = pl.col("line"), pl.col("file_path")
+    other_file = pl.col("sample_id").is_not_null() & (file_path != file_path.first().over("sample_id"))
     yield Rule(
         "sample_id",
         "already stands for another file",
-        pl.col("sample_id").is_not_null() & (pl.col("file_path") != pl.col("file_path").first().over("sample_id")),
+        other_file,
         "Give each file an id of its own; a sample on several pads repeats its id and its file.",
     )
+    # A row that is rejected for its id takes no slot from others.
+    holder = line.filter(~other_file).first().over("kit", "bank", "pad")
     yield Rule(
         "pad",
         "is already taken in this bank of the kit",
-        pl.col("kit").is_not_null() & (pl.col("line") != pl.col("line").first().over("kit", "bank", "pad")),
+        pl.col("kit").is_not_null() & (line != holder),
         "Choose another pad: one sample per slot of a kit.",
     )
 

@@ -31,6 +31,7 @@ _REPLACEMENTS = (
     (r"_*-[_-]*", "-"),
     (r"_+", "_"),
 )
+_ASCII = r"^[\x00-\x7f]*$"
 _UNSAFE = r'[\x00-\x1f\x7f/\\:*?"<>|]'
 # Symbols that stand for a sound or a word (sharp, flat, quotes, dashes); other symbols and emoji are decoration.
 _MUSICAL = str.maketrans(
@@ -50,10 +51,15 @@ def made_safe(names: pl.Series) -> pl.Series:
 
 def folded(names: pl.Series) -> pl.Series:
     """Names as a card compares them: without case, and with accents composed."""
-    ascii_only = names.str.contains(r"^[\x00-\x7f]*$").all()
-    if ascii_only:
+    if names.str.contains(_ASCII).all():
         return names.str.to_lowercase()
-    return names.map_elements(lambda n: unicodedata.normalize("NFKC", n).casefold(), pl.String)
+    return names.map_elements(_folded, pl.String)
+
+
+def _folded(name: str) -> str:
+    for _ in range(2):  # folding can compose what folds once more (Unicode, 3.13 D146)
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", name).casefold())
+    return name
 
 
 def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
@@ -62,21 +68,23 @@ def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> 
 
 
 def _sanitized(distinct: pl.Series) -> pl.Series:
-    frame = pl.DataFrame({"name": distinct})
-    name = pl.col("name").str.replace(AUDIO_EXTENSION, "")
-    ascii_only = pl.col("name").str.contains(r"^[\x00-\x7f]*$")
-    name = pl.when(ascii_only).then(name).otherwise(name.map_elements(_transliterated, pl.String))
+    # Step by step: in one expression Polars would do each step again for every place that it stands in, and call
+    # the function of a `when` for ASCII names too.
+    stems = distinct.str.replace(AUDIO_EXTENSION, "")
+    foreign = stems.filter(~stems.str.contains(_ASCII)).unique()
+    stems = stems.replace(foreign, foreign.map_elements(_transliterated, pl.String))
     for pattern, replacement in _REPLACEMENTS:
-        name = name.str.replace_all(pattern, replacement)
-    name = _shortened(name.str.to_lowercase().str.strip_chars("_-"))
-    return frame.select(pl.when(name.is_in(RESERVED_NAMES)).then(pl.concat_str(pl.lit("x_"), name)).otherwise(name)).to_series()
+        stems = stems.str.replace_all(pattern, replacement)
+    stems = stems.str.to_lowercase().str.strip_chars("_-")
+    long = stems.filter(stems.str.len_bytes() > STEM_BYTES).unique()
+    stems = stems.replace(long, _shortened(long))
+    reserved = stems.filter(stems.is_in(RESERVED_NAMES)).unique()
+    return stems.replace(reserved, "x_" + reserved)
 
 
-def _shortened(name: pl.Expr) -> pl.Expr:
+def _shortened(stems: pl.Series) -> pl.Series:
     """The end is kept, from a word on: a pack's name stands in front, what tells samples apart behind."""
-    tail = name.str.tail(STEM_BYTES)
-    from_word = tail.str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
-    return pl.when(name.str.len_bytes() > STEM_BYTES).then(from_word).otherwise(name)
+    return stems.str.tail(STEM_BYTES).str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
 
 
 def _transliterated(name: str) -> str:
@@ -89,6 +97,7 @@ def _transliterated(name: str) -> str:
 def _safe(name: str) -> str:
     name = re.sub(_UNSAFE, "_", unicodedata.normalize("NFC", name)).rstrip(". ")
     name = re.sub(r"^[.\- ]", "_", name)
-    if name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES:
-        name = f"x_{name}"
-    return name.encode()[-STEM_BYTES:].decode(errors="ignore").lstrip(".- ")
+    name = name.encode()[len("x_") - STEM_BYTES :].decode(errors="ignore").lstrip(".- ")
+    # Windows takes a device's name with any extension for the device.
+    reserved = name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES
+    return f"x_{name}" if reserved else name

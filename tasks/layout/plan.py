@@ -13,6 +13,8 @@ _BPM_BOUNDS = (70, 90, 110, 130, 150)
 _BPM_BUCKETS = ("slow", "70-90", "90-110", "110-130", "130-150", "fast")
 UNKNOWN_GENRE, UNKNOWN_BPM, UNKNOWN_KIT = "unknown_genre", "unknown_bpm", "unknown_kit"
 _ID_DIGITS = 19
+# What only a loser's name may end in: so a title that does, in any script's digits, is given a suffix of its own.
+_SUFFIXED = r"__[0-9]+"
 Clean = Callable[[pl.Series], pl.Series]
 
 
@@ -40,11 +42,11 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
     if layout.organize_by is OrganizeBy.KIT:
         in_slot = pl.format("pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_")))
         placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
-    wins = (_owners(_paths(placed, "stem", layout), held) == placed["sample_id"]) & ~placed["stem"].str.contains(r"__[0-9]+$")
+    asked = _paths(placed, layout)
+    wins = (_owners(asked, held) == placed["sample_id"]) & ~asked["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
     suffixed = pl.format("{}__{}", _cut("stem", len("__") + _ID_DIGITS), "sample_id")
     placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
-    paths = _paths(placed, "stem", layout)
-    return placed.drop("stem", "folder").with_columns(path=paths.select(pl.col("path").min().over("folded")).to_series())
+    return placed.drop("stem", "folder").with_columns(path=_spelt_alike(_paths(placed, layout), held))
 
 
 def bpm_bucket(bpm: pl.Expr) -> pl.Expr:
@@ -72,9 +74,10 @@ def _folder(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.Series | pl.
 def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
     """A folder a kit. Of kits whose names come out alike, the oldest (the lowest id) keeps the plain one."""
     kits = rows.select("kit", "kit_id").unique().drop_nulls().sort("kit_id")
-    plain = clean(kits["kit"]).replace({"": "kit", UNKNOWN_KIT: f"{UNKNOWN_KIT}_kit"})
+    plain = clean(kits["kit"]).replace({"": "kit"})
     kits = kits.with_columns(folder=plain, folded=names.folded(plain))
-    first = pl.col("kit_id") == pl.col("kit_id").first().over("folded")
+    taken = (pl.col("folded") == UNKNOWN_KIT) | pl.col("folded").str.contains(_SUFFIXED + "$")
+    first = (pl.col("kit_id") == pl.col("kit_id").first().over("folded")) & ~taken
     kits = kits.with_columns(
         pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", len("__") + _ID_DIGITS), "kit_id"))
     )
@@ -89,19 +92,30 @@ def _cut(column: str, room: int) -> pl.Expr:
     return pl.when(over > 0).then(pl.when(cut == "").then(pl.lit("x")).otherwise(cut)).otherwise(pl.col(column))
 
 
-def _paths(placed: pl.DataFrame, stem: str, layout: Layout) -> pl.DataFrame:
+def _paths(placed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """``sample_id``, the ``path`` each row asks for, and that path ``folded`` as a card compares it."""
     slash = pl.when(pl.col("folder") != "").then(pl.lit("/")).otherwise(pl.lit(""))
-    asked = placed.select("sample_id", path=pl.concat_str("folder", slash, stem, pl.lit(f".{layout.format}")))
+    asked = placed.select("sample_id", path=pl.concat_str("folder", slash, "stem", pl.lit(f".{layout.format}")))
     return asked.with_columns(folded=names.folded(asked["path"]))
 
 
 def _owners(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
     """Who gets the path that each row asks for: its holder if that one asks for it too, else the lowest id."""
-    lowest = pl.col("sample_id").min().over("folded")
-    if held is None:
-        return asked.select(lowest).to_series()
-    holders = held.select(folded=names.folded(held["path"]), holder="sample_id").unique("folded", keep="first")
-    asked = asked.join(holders, on="folded", how="left", maintain_order="left")
+    asked = _with_holders(asked, held)
     holder_asks = pl.col("sample_id").filter(pl.col("sample_id") == pl.col("holder")).first().over("folded")
-    return asked.select(pl.coalesce(holder_asks, lowest)).to_series()
+    return asked.select(pl.coalesce(holder_asks, pl.col("sample_id").min().over("folded"))).to_series()
+
+
+def _spelt_alike(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
+    """One spelling where a card sees one path: as the sample already has it, else the first in the order of text."""
+    asked = _with_holders(asked, held)
+    spelling = pl.when(pl.col("sample_id") == pl.col("holder")).then("held_path")
+    return asked.select(pl.coalesce(spelling, pl.col("path").min().over("folded")).alias("path")).to_series()
+
+
+def _with_holders(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.DataFrame:
+    """``asked`` with ``holder`` and ``held_path``: who has each path from earlier exports, and how it is spelt there."""
+    if held is None:
+        return asked.with_columns(holder=pl.lit(None, pl.Int64), held_path=pl.lit(None, pl.String))
+    holders = held.select(held_path="path", folded=names.folded(held["path"]), holder="sample_id")
+    return asked.join(holders.unique("folded", keep="first"), on="folded", how="left", maintain_order="left")

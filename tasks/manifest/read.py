@@ -12,7 +12,11 @@ import io
 import itertools
 import json
 import os
+import re
 import stat
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 65_536
 _HEADER_BYTES = 1 << 20
 _MAX_FIELD = 2**31 - 1
+_PARQUET_TO_ARROW = "import sys, polars; polars.read_parquet(sys.argv[1], glob=False).write_ipc(sys.argv[2])"
 _KNOWN_BINARIES = (
     (b"PK\x03\x04", "is a ZIP or Excel file", "Save it from the spreadsheet as CSV (UTF-8)."),
     (b"PAR1", "is a Parquet file", "Name it .parquet."),
@@ -124,13 +129,13 @@ class _opened:
             raise ManifestError(path=self.path, what=what, fix="Check the path and its permissions.") from error
 
     def _table(self) -> _Table:
+        head = _head(self.path)
         extension = Path(self.path).suffix.lower()
         reader = _READERS.get(extension)
         if reader is None:
             known = ", ".join(sorted(_READERS))
             what = f"has the extension {extension!r}, which is none of {known}"
             raise ManifestError(path=self.path, what=what, fix="Save it as CSV, Parquet or NDJSON.")
-        head = _head(self.path)
         return reader(self, head)
 
     def csv(self, head: bytes) -> _Table:
@@ -149,8 +154,10 @@ class _opened:
         reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=delimiter, strict=True)
         try:
             names = [_name(cell) for cell in next(reader)]
-        except (StopIteration, csv.Error) as error:
+        except StopIteration as error:
             raise ManifestError(path=self.path, what="has no header line", fix="Name the columns in its first line.") from error
+        except csv.Error as error:
+            raise _open_quote(self.path, 1) from error
         _check_header(self.path, names)
         return _Table(names, _chunks(_csv_rows(self.path, reader, len(names)), names), delimiter == ";")
 
@@ -161,11 +168,7 @@ class _opened:
         return _Table(list(COLUMNS), _chunks(_json_rows(self.file), list(COLUMNS)))
 
     def parquet(self, head: bytes) -> _Table:
-        try:
-            frame = pl.read_parquet(self.path, glob=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            what = f"is not a readable Parquet file: {str(error).splitlines()[0]}"
-            raise ManifestError(path=self.path, what=what, fix="Write it again, or save it as CSV.") from error
+        frame = _read_parquet(self.path)
         names = [_name(name) for name in frame.columns]
         _check_header(self.path, names)
         known = [_as_text(self.path, column.rename(_name(column.name))) for column in frame if _name(column.name) in COLUMNS]
@@ -190,6 +193,8 @@ def _head(path: str) -> bytes:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:
         raise ManifestError(path=path, what="does not exist", fix="Check the manifest's path.") from error
+    except ValueError as error:
+        raise ManifestError(path=path, what="is no path", fix="Check the manifest's path.") from error
     if not stat.S_ISREG(mode):
         kind = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
         raise ManifestError(path=path, what=kind, fix="Give the path of a manifest file, not of samples.")
@@ -213,15 +218,19 @@ def _check_text(path: str, head: bytes) -> None:
 
 
 def _not_utf8(path: str) -> ManifestError:
-    where = "somewhere"
-    with open(path, "rb") as file:
-        for line, text in enumerate(file, start=1):
-            try:
-                text.decode()
-            except UnicodeDecodeError as error:
-                where = f"byte 0x{text[error.start]:02X} on line {line}"
-                break
+    data = Path(path).read_bytes()
+    try:
+        data.decode("utf-8-sig")
+        where = "somewhere"
+    except UnicodeDecodeError as error:
+        line = 1 + len(re.findall(rb"\r\n|\r|\n", data[: error.start]))
+        where = f"byte 0x{data[error.start]:02X} on line {line}"
     return ManifestError(path=path, what=f"is not UTF-8: {where}", fix="Save it as CSV in UTF-8.")
+
+
+def _open_quote(path: str, line: int) -> ManifestError:
+    what = f"opens a quote on line {line} that is never closed"
+    return ManifestError(path=path, what=what, fix="Close the quote, or double it inside a quoted cell.")
 
 
 def _name(cell: str) -> str:
@@ -243,16 +252,35 @@ def _check_header(path: str, names: list[str]) -> None:
 
 def _sniff(head: bytes, delimiters: str) -> str:
     """The delimiter under which the header holds ``file_path``, or else makes the most columns."""
-    line = head.decode("utf-8-sig", errors="replace").splitlines()[:1]
+    text = head.decode("utf-8-sig", errors="replace")
 
     def score(delimiter: str) -> tuple[bool, int]:
         try:
-            names = [_name(cell) for cell in next(csv.reader(line, delimiter=delimiter), [])]
+            names = [_name(cell) for cell in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])]
         except csv.Error:
             return False, 0
         return "file_path" in names, len(names)
 
     return max(delimiters, key=score)
+
+
+def _read_parquet(path: str) -> pl.DataFrame:
+    """In a process of its own: Polars 2.1 aborts the whole process on some damaged files."""
+    with tempfile.TemporaryDirectory(prefix="sp404-") as scratch:
+        arrow = os.path.join(scratch, "manifest.arrow")
+        done = subprocess.run(
+            [sys.executable, "-c", _PARQUET_TO_ARROW, path, arrow],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if "Error: " in line]
+            why = said[-1].split("Error: ", 1)[1] if said else "its pages are damaged"
+            what = f"is not a readable Parquet file: {why}"
+            raise ManifestError(path=path, what=what, fix="Write it again, or save it as CSV.")
+        return pl.read_ipc(arrow, memory_map=False)
 
 
 def _unquoted(path: str, data: bytes, delimiter: str) -> _Table:
@@ -296,8 +324,7 @@ def _csv_rows(path: str, reader: "_csv.Reader", width: int) -> Iterator[tuple[in
             return
         except csv.Error as error:
             if "unexpected end" in str(error):
-                what = f"opens a quote on line {line} that is never closed"
-                raise ManifestError(path=path, what=what, fix="Close the quote, or double it inside a quoted cell.") from error
+                raise _open_quote(path, line) from error
             rule = f"quotes do not match (the row ends on line {reader.line_num})"
             yield line, Reject(line, "(row)", "", rule, 'Double a quote inside a quoted cell: "12"" kick".')
             continue
@@ -338,8 +365,8 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _json_cell(name: str, value: object) -> str | None:
-    if name == "tags" and isinstance(value, list) and not isinstance(value, _Pairs):
-        return "|".join(str(tag) for tag in value)
+    if name == "tags" and isinstance(value, list) and all(isinstance(tag, str) for tag in value):
+        value = "|".join(value)
     if isinstance(value, (list, bool)):
         raise ValueError(f"has a {name} that is neither text nor a number")
     text = None if value is None else str(value)
@@ -353,8 +380,10 @@ def _json_cell(name: str, value: object) -> str | None:
 
 def _as_text(path: str, column: pl.Series) -> pl.Series:
     try:
-        if isinstance(column.dtype, pl.List):
-            column = column.cast(pl.List(pl.String)).list.join("|")
+        if isinstance(column.dtype, pl.List) and column.dtype.inner == pl.String:
+            column = column.list.join("|")
+        if column.dtype.is_nested():
+            raise pl.exceptions.InvalidOperationError
         return column.cast(pl.String)
     except pl.exceptions.PolarsError as error:
         what = f"has the column {column.name!r} of type {column.dtype}, which is no text or number"

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from schemas.errors import AccountingError
+from schemas.errors import AccountingError, RequestError
 from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.store.database import Connection, connected, run, transaction
 
+_HIGHEST_ID = 2**63 - 1
 _HELD_SCHEMA = {"path": pl.String, "sample_id": pl.Int64, "same_manifest": pl.Boolean}
 
 
@@ -108,6 +109,8 @@ def _with_ids(
     own = rows["sample_id"].max()
     start = max(highest, own if isinstance(own, int) else 0) + 1
     new_paths = named.filter(~named.is_in(list(given)))
+    if start + len(new_paths) > _HIGHEST_ID:
+        raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
     new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))})
     all_ids = pl.DataFrame({"file_path": list(given), "id": list(given.values())}, schema=new_ids.schema).vstack(new_ids)
     kit_names = rows["kit"].drop_nulls().unique(maintain_order=True)

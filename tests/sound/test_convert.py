@@ -1,4 +1,4 @@
-"""What comes out of ``convert`` is what went in, as the device wants it. Judges: libsndfile, ``wave``, a DFT, bytes."""
+"""What comes out of ``convert`` is what went in, as the device wants it. Judges: libsndfile, ``wave``, bare bytes."""
 
 import struct
 import tempfile

@@ -104,9 +104,7 @@ def test_without_a_length_in_the_file_all_that_decodes_is_kept(
     assert 0 <= outcome.frames / 48_000 - SECONDS < 0.1
 
 
-@pytest.mark.parametrize(
-    "name", ["aac.m4a", "vbr.mp3", "opus.opus", "vorbis.ogg", "alac.m4a", "extensible-24.wav", "24.aiff", "wavpack.wv"]
-)
+@pytest.mark.parametrize("name", ["aac.m4a", "vbr.mp3", "opus.opus", "extensible-24.wav"])
 def test_soxi_agrees(bench: Bench, melody: Path, name: str) -> None:
     source = made(melody, name, *LENGTH_IN_THE_FILE[name])
     for target, kind in (("out.wav", "wav"), ("out.aiff", "aiff")):

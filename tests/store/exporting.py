@@ -1,7 +1,7 @@
 """Exports without sound: rows go in, made-up outcomes come out, and everything between is the project's own."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Ledger:
         self,
         *rows: Row,
         rejects: Iterable[Row] = (),
-        outcomes: Mapping[str, Outcome] | None = None,
+        outcomes: Mapping[str, Callable[[int], Outcome]] | None = None,
         organize_by: OrganizeBy = OrganizeBy.FLAT,
     ) -> Made:
         """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
@@ -91,7 +91,7 @@ class Ledger:
         jobs, job_of_row = jobs_of(placed)
         by_source = outcomes or {}
         done = {
-            index: by_source[source](index) if source in by_source else exported(index)  # type: ignore[operator]
+            index: by_source[source](index) if source in by_source else exported(index)
             for index, source in jobs.select("job", "source").iter_rows()
         }
         placed, refused = placed.with_columns(job=job_of_row), rejects_of(rejects)

@@ -253,9 +253,9 @@ def test_the_statistics_agree_with_what_went_in(ledger: Ledger) -> None:
     """The same from the other side: rows, files and bytes as they were made up above."""
     made = ledger.record(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
 
-    def stat(dimension: str) -> dict[str, tuple[Any, ...]]:
+    def stat(dimension: str) -> dict[str, list[int]]:
         query = "SELECT value, samples, bytes FROM export_stats WHERE export_id = ? AND dimension = ?"
-        return {value: rest for value, *rest in ledger.ask(query, made.id, dimension)}  # type: ignore[misc]
+        return {value: rest for value, *rest in ledger.ask(query, made.id, dimension)}
 
     one = 192_044
     assert stat("status") == {"exported": [4, 2 * one + 1_000], "failed": [2, 0], "rejected": [2, 0]}
