@@ -24,12 +24,16 @@ _CONFIG_FOLDER = "SP404_CONFIG_DIR"
 
 
 def absolute(path: str) -> str:
-    """The path from the root on. Raises ValueError where it is not UTF-8: no table and no JSON could hold it."""
-    whole = str(Path(path).expanduser().absolute())
+    """The path from the root on. Raises ValueError where no file can have it, and no table or JSON could hold it."""
     try:
+        whole = str(Path(path).expanduser().absolute())
         whole.encode()
     except UnicodeEncodeError as error:
         raise ValueError("the path is not UTF-8; rename the file or folder") from error
+    except RuntimeError as error:
+        raise ValueError("there is no such user, or no home folder") from error
+    if "\0" in whole:
+        raise ValueError("a path cannot hold a NUL")
     return whole
 
 

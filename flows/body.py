@@ -29,7 +29,7 @@ from schemas.jobs import Outcome, Shard, ShardResult, SoundSettings
 from schemas.words import ExportType, OrganizeBy, Status
 from tasks import work
 from tasks.layout import shards
-from tasks.layout.plan import Layout, place
+from tasks.layout.plan import NOBODY_HERE, Layout, place
 from tasks.manifest.paths import absolute
 from tasks.manifest.read import read_manifest
 from tasks.manifest.validate import Manifest, validate
@@ -42,7 +42,8 @@ log = logging.getLogger("sp404")
 
 @dataclass(frozen=True)
 class Plan:
-    """What an export will do. ``rows``: every requested row with ``path`` and ``job``; ``jobs``: one a file.
+    """What an export will do. ``rows``: every requested row with ``path`` and ``job``; ``jobs``: one a file;
+    ``kit_rows``: all rows of the kits that are touched.
 
     ``export_id`` is None in a dry run. ``rejects`` are those of the requested rows.
     """
@@ -53,6 +54,7 @@ class Plan:
     export_id: int | None
     export_type: ExportType
     rows: pl.DataFrame
+    kit_rows: pl.DataFrame
     jobs: pl.DataFrame
     costs: npt.NDArray[np.int64]
     rejects: pl.DataFrame
@@ -127,10 +129,12 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         _check_writable(settings.output_base_path)
         known = exports.begin(target, rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
-    placed, rejects = _selected(place(known.rows, layout, known.held), manifest.rejects, request)
+    held = _holders(known.held, rows=known.rows)
+    every_row = place(known.rows, layout, held)
+    placed, rejects = _selected(every_row, manifest.rejects, request)
     jobs, job_of_row = shards.jobs_of(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
-    jobs = jobs.with_columns(ours=_ours(jobs, known.held, rows["source"]))
+    jobs = jobs.with_columns(ours=_ours(jobs, held, rows["source"]))
     return Plan(
         request=request,
         settings=settings,
@@ -138,6 +142,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         export_id=known.export_id,
         export_type=_export_type(request, settings),
         rows=placed.with_columns(job=job_of_row),
+        kit_rows=every_row.filter(pl.col("kit_id").is_in(placed["kit_id"].drop_nulls().implode())),
         jobs=jobs,
         costs=np.array([shards.cost_of(source, _size(source)) for source in jobs["source"]], np.int64),
         rejects=rejects,
@@ -185,7 +190,7 @@ def record(plan: Plan, results: Iterable[object]) -> BatchExportResult:
     """
     results = list(results)
     outcomes = account(plan, results)
-    records = records_of(plan.rows, plan.rejects, outcomes)
+    records = records_of(plan.rows, plan.rejects, plan.kit_rows, outcomes)
     counts = dict(records.export_samples.group_by("status").len().iter_rows())
     if sum(counts.get(str(status), 0) for status in Status) != plan.requested:
         raise AccountingError(rows=plan.requested, counted=counts)
@@ -291,16 +296,22 @@ def _export_type(request: ExportRequest, settings: Settings) -> ExportType:
     return ExportType.SINGLE if len(request.sample_ids) == 1 else ExportType.BATCH
 
 
-def _ours(jobs: pl.DataFrame, held: pl.DataFrame, sources: pl.Series) -> pl.Series:
-    """Whether a file that stands at a job's target may be replaced: only if the record says that we wrote it.
+def _holders(held: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """``held`` in this manifest's ids, for ``place``.
 
-    We wrote it for this sample or for this manifest, and it is no original of the manifest itself.
+    A path that was last written from this manifest is its holder's; one from another manifest is that of the sample
+    of the same source file here, if there is one, and else NOBODY_HERE: its file is not ours to replace.
     """
-    found = jobs.select("path", "sample_id", "target").join(
-        held.rename({"sample_id": "holder"}), on="path", how="left", maintain_order="left"
-    )
-    known = (pl.col("holder") == pl.col("sample_id")) | pl.col("same_manifest")
-    return found.select((known & ~pl.col("target").is_in(sources.implode())).fill_null(False).alias("ours")).to_series()
+    here = rows.select("source", here="sample_id").unique("source", keep="first", maintain_order=True)
+    found = held.join(here, on="source", how="left", maintain_order="left")
+    holder = pl.when("same_manifest").then("sample_id").otherwise("here").fill_null(NOBODY_HERE)
+    return found.select("path", sample_id=holder)
+
+
+def _ours(jobs: pl.DataFrame, held: pl.DataFrame, sources: pl.Series) -> pl.Series:
+    """Whether a file that stands at a job's target may be replaced: it is recorded, and no original of this manifest."""
+    by_us = held.filter(pl.col("sample_id") != NOBODY_HERE)["path"]
+    return jobs.select(ours=pl.col("path").is_in(by_us.implode()) & ~pl.col("target").is_in(sources.implode())).to_series()
 
 
 def _check_writable(folder: str) -> None:

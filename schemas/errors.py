@@ -168,12 +168,12 @@ class WriteError(SampleError):
 
 
 class TargetTakenError(SampleError):
-    """The planned path holds a file that no record says we wrote. Facts: path."""
+    """The planned path holds a file that is not ours to replace. Facts: path."""
 
     reason = "target_taken"
     http_status = 409
-    text = "A file that this tool did not write stands in the way: {path}"
-    remedy = "Move that file away or choose another --out; it was left as it is."
+    text = "Another file stands in the way: {path}"
+    remedy = "It was not written from this manifest, so it was left as it is: move it away, or choose another --out."
 
 
 class LostError(SampleError):

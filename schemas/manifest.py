@@ -38,12 +38,16 @@ _WHOLE = r"^\+?[0-9]{1,19}(?:\.0*)?$"
 
 @dataclass(frozen=True)
 class Rule:
-    """``bad`` is true on the rows that break the rule; ``column`` is the one to blame."""
+    """``bad`` is true on the rows that break the rule; ``column`` is the one to blame.
+
+    ``first`` are columns that ``bad`` needs: Polars cannot put one window into another.
+    """
 
     column: str
     text: str
     bad: pl.Expr
     fix: str
+    first: tuple[pl.Expr, ...] = ()
 
 
 def whole(column: str) -> pl.Expr:
@@ -118,12 +122,13 @@ def _set_rules() -> Iterable[Rule]:
         "Give each file an id of its own; a sample on several pads repeats its id and its file.",
     )
     # A row that is rejected for its id takes no slot from others.
-    holder = line.filter(~other_file).first().over("kit", "bank", "pad")
+    holder = pl.when(~pl.col("other_file")).then(line).min().over("kit", "bank", "pad")
     yield Rule(
         "pad",
         "is already taken in this bank of the kit",
         pl.col("kit").is_not_null() & (line != holder),
         "Choose another pad: one sample per slot of a kit.",
+        first=(other_file.alias("other_file"),),
     )
 
 
@@ -133,7 +138,7 @@ SET_RULES = tuple(_set_rules())
 
 def _check(rule: Rule, number: int) -> pa.Check:
     def passes(data: pa.PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select((~rule.bad).fill_null(True))
+        return data.lazyframe.with_columns(rule.first).select((~rule.bad).fill_null(True))
 
     return pa.Check(passes, name=str(number), error=str(number), ignore_na=False)
 

@@ -19,6 +19,7 @@ EXPORT_SAMPLES = pa.DataFrameSchema(
         "reason": _TEXT,
         "fix": _TEXT,
         "manifest_line": pa.Column(pl.Int64, pa.Check.ge(1)),
+        "source_path": _TEXT,
         "genre": _TEXT,
         "bpm_bucket": _TEXT,
         "kit": _TEXT,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 # Nothing of the person's own settings, records or Prefect home takes part in a test.
-for _name in [name for name in os.environ if name.startswith(("SP404_", "PREFECT_")) and name != "SP404_REQUIRE_TOOLS"]:
+for _name in [name for name in os.environ if name.startswith(("SP404_", "PREFECT_"))]:
     del os.environ[_name]
 os.environ["DO_NOT_TRACK"] = "1"
 

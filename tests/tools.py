@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-REQUIRED = "SP404_REQUIRE_TOOLS"
+REQUIRED = "REQUIRE_OUTSIDE_TOOLS"
 
 
 def tool(name: str) -> str:
-    """The path of a program. Skips the test where it is missing; fails it where SP404_REQUIRE_TOOLS is set."""
+    """The path of a program. Skips the test where it is missing; fails it where REQUIRE_OUTSIDE_TOOLS is set."""
     path = shutil.which(name)
     if path:
         return path

@@ -4,8 +4,9 @@ import os
 import re
 
 from config.device import BITS, RATE_HZ
-from schemas.errors import TargetTakenError, write_failure
+from schemas.errors import write_failure
 from schemas.jobs import Job, Outcome, SourceInfo
+from tasks.files import in_the_making, is_regular, take_place, write_all
 
 _ENDING = re.compile(rb"\nSample id: [0-9]+\nExport id: [0-9]+\n\Z")
 # More than any text of ours: a cell of the manifest has 4 KB at the most.
@@ -38,16 +39,11 @@ def metadata_text(job: Job, outcome: Outcome, export_id: int) -> str:
         "Sample id": str(job.sample_id),
         "Export id": str(export_id),
     }
-    return "".join(f"{name}: {' '.join(value.split()) or '-'}\n" for name, value in facts.items())
+    return "".join(f"{name}: {_one_line(value) or '-'}\n" for name, value in facts.items())
 
 
-def _by_us(path: str) -> bool:
-    """Whether a text ends as ours do: one that a killed run left, before there was a record of it."""
-    try:
-        with open(path, "rb") as file:
-            return _ENDING.search(file.read(_MOST_BYTES)) is not None
-    except OSError:
-        return False
+def _one_line(value: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
 def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
@@ -57,12 +53,20 @@ def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
     """
     path = metadata_path(job.target)
     text = metadata_text(job, outcome, export_id).encode()
-    part = path + ".part"
     try:
-        if not job.ours and os.path.lexists(path) and not _by_us(path):
-            raise TargetTakenError(path=path)
-        with open(part, "wb") as file:
-            file.write(text)
-        os.replace(part, path)
+        with in_the_making(path) as file:
+            write_all(file, text)
+            take_place(file, path, ours=job.ours or _by_us(path))
     except OSError as error:
         raise write_failure(path, error) from error
+
+
+def _by_us(path: str) -> bool:
+    """Whether a text ends as ours do: one that a killed run left, before there was a record of it."""
+    try:
+        if not is_regular(path):
+            return False
+        with open(path, "rb") as file:
+            return _ENDING.search(file.read(_MOST_BYTES)) is not None
+    except OSError:
+        return False

@@ -12,6 +12,8 @@ from tasks.layout import names
 _BPM_BOUNDS = (70, 90, 110, 130, 150)
 _BPM_BUCKETS = ("slow", "70-90", "90-110", "110-130", "130-150", "fast")
 UNKNOWN_GENRE, UNKNOWN_BPM, UNKNOWN_KIT = "unknown_genre", "unknown_bpm", "unknown_kit"
+# As a holder in ``held``: the path is taken by a file of another library.
+NOBODY_HERE = 0
 _ID_DIGITS = 19
 # What only a loser's name may end in: so a title that does, in any script's digits, is given a suffix of its own.
 _SUFFIXED = r"__[0-9]+"
@@ -31,7 +33,8 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
     """``rows`` with ``bpm_bucket`` and ``path``, below the output folder and with ``/``.
 
     ``rows`` needs the columns ``sample_id, title, genre, bpm, kit, kit_id, bank, pad``; ids are not null. ``held``
-    (``path``, ``sample_id``) says who holds a path from earlier exports: it keeps it when the manifest grows.
+    (``path``, ``sample_id``) says who holds a path from earlier exports: it keeps it when the manifest grows. What
+    NOBODY_HERE holds is given to no one.
     Otherwise the lowest ``sample_id`` does. Whoever loses gets ``__<sample_id>`` behind its name, which no other name
     can end in. Rows of one sample may share one path. The result has the order of ``rows``.
     """
@@ -102,7 +105,8 @@ def _paths(placed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 def _owners(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
     """Who gets the path that each row asks for: its holder if that one asks for it too, else the lowest id."""
     asked = _with_holders(asked, held)
-    holder_asks = pl.col("sample_id").filter(pl.col("sample_id") == pl.col("holder")).first().over("folded")
+    keeps = (pl.col("holder") == pl.col("sample_id")) | (pl.col("holder") == NOBODY_HERE)
+    holder_asks = pl.col("holder").filter(keeps).first().over("folded")
     return asked.select(pl.coalesce(holder_asks, pl.col("sample_id").min().over("folded"))).to_series()
 
 

@@ -280,7 +280,7 @@ def _read_parquet(path: str) -> pl.DataFrame:
             why = said[-1].split("Error: ", 1)[1] if said else "its pages are damaged"
             what = f"is not a readable Parquet file: {why}"
             raise ManifestError(path=path, what=what, fix="Write it again, or save it as CSV.")
-        return pl.read_ipc(arrow, memory_map=False)
+        return pl.read_ipc(Path(arrow).read_bytes())
 
 
 def _unquoted(path: str, data: bytes, delimiter: str) -> _Table:

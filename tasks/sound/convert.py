@@ -1,11 +1,11 @@
 """One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
 
-import filecmp
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from io import FileIO
 
 from config.device import RATE_HZ
 from schemas.errors import (
@@ -18,6 +18,7 @@ from schemas.errors import (
 )
 from schemas.jobs import Job, Outcome, SoundSettings, SourceInfo
 from schemas.words import AudioFormat, Status
+from tasks.files import in_the_making, same_file, take_place, write_all
 from tasks.sound import pcm
 from tasks.sound.decode import Audio, Block, audio
 from tasks.sound.resample import QUALITIES, resample, resampled_frames
@@ -63,66 +64,35 @@ def _convert(job: Job, settings: SoundSettings) -> Outcome:
 
 
 def _attempt(job: Job, settings: SoundSettings, quality: str) -> Outcome:
-    part = job.target + ".part"
-    try:
-        with audio(job.source) as source:
-            frames, size = _write(part, source, settings, quality)
-            _take_place(part, job)
+    with audio(job.source) as source:
+        if same_file(job.source, job.target + ".part"):
+            raise TargetTakenError(path=job.target + ".part")
+        try:
+            os.makedirs(os.path.dirname(job.target), exist_ok=True)
+            with in_the_making(job.target) as file:
+                frames, size = _write(file, source, settings, quality)
+                take_place(file, job.target, ours=job.ours and not same_file(job.source, job.target))
+        except OSError as error:
+            raise write_failure(job.target, error) from error
         return _outcome(job, source, frames, size)
-    except OSError as error:
-        raise write_failure(job.target, error) from error
-    finally:
-        with suppress(OSError):
-            os.unlink(part)
 
 
-def _write(part: str, source: Audio, settings: SoundSettings, quality: str) -> tuple[int, int]:
-    """Writes the converted source to ``part``; returns its frames and its size in bytes."""
+def _write(file: FileIO, source: Audio, settings: SoundSettings, quality: str) -> tuple[int, int]:
+    """Writes the converted source; returns its frames and its size in bytes."""
     file_format = AudioFormat(settings.format)
     channels = min(source.info.channels, 2)
     blocks = _bounded(source, settings)
     if source.info.channels > 2:
         blocks = map(pcm.mixed_down, blocks)
     frames = 0
-    os.makedirs(os.path.dirname(part), exist_ok=True)
-    with open(part, "wb", buffering=0, opener=_no_follow) as file:
-        file.write(pcm.header(0, channels, file_format))
-        for block in resample(blocks, source.info.rate_hz, channels, RATE_HZ, quality):
-            frames += len(block)
-            _write_all(file.fileno(), pcm.encoded(pcm.quantised(block), file_format))
-        size = file.tell()
-        file.seek(0)
-        file.write(pcm.header(frames, channels, file_format))
+    write_all(file, pcm.header(0, channels, file_format))
+    for block in resample(blocks, source.info.rate_hz, channels, RATE_HZ, quality):
+        frames += len(block)
+        write_all(file, pcm.encoded(pcm.quantised(block), file_format))
+    size = file.tell()
+    file.seek(0)
+    write_all(file, pcm.header(frames, channels, file_format))
     return frames, size
-
-
-def _no_follow(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _take_place(part: str, job: Job) -> None:
-    """Rename ``part`` to the target. What stands there and is not ours stays, unless it holds the very same bytes."""
-    ours = job.ours
-    if os.path.lexists(job.target):
-        ours = ours and not _same_file(job.source, job.target)
-        if not ours:
-            if os.path.isfile(job.target) and filecmp.cmp(part, job.target, shallow=False):
-                return
-            raise TargetTakenError(path=job.target)
-    os.replace(part, job.target)
-
-
-def _same_file(source: str, target: str) -> bool:
-    try:
-        return os.path.samefile(source, target)
-    except OSError:
-        return False
 
 
 def _bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
@@ -166,5 +136,5 @@ def _done(info: SourceInfo) -> Iterator[str]:
         yield f"{info.channels} channels mixed down to stereo (ITU-R BS.775)"
     if info.rate_hz != RATE_HZ:
         yield f"resampled from {info.rate_hz} Hz (soxr)"
-    if info.subtype not in ("PCM_16", "PCM_S8", "PCM_U8"):
+    if not info.subtype.endswith(("_16", "_S8", "_U8")):
         yield f"quantised from {info.subtype} to 16 bits"

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import av
 import numpy as np
@@ -12,7 +12,7 @@ import soundfile
 
 from schemas.errors import LoadError
 from schemas.jobs import SourceInfo
-from tasks.sound.source import container, opened
+from tasks.sound.source import container, flac_length_unknown, opened
 
 Block = npt.NDArray[np.float32]
 
@@ -20,7 +20,14 @@ BLOCK_FRAMES = 1 << 18
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.
 RATE_MIN_HZ, RATE_MAX_HZ = 1_000, 768_000
 MAX_CHANNELS = 32
-_FRAMES_UNKNOWN = 1 << 62
+# Vorbis and Opus keep the centre second and the LFE last (Vorbis I, 4.3.9); the order here is WAV's.
+_VORBIS_TO_WAV = {
+    3: [0, 2, 1],
+    5: [0, 2, 1, 3, 4],
+    6: [0, 2, 1, 5, 3, 4],
+    7: [0, 2, 1, 6, 5, 3, 4],
+    8: [0, 2, 1, 7, 5, 6, 3, 4],
+}
 # libsndfile loses nearly half of a VBR MP3 without a Xing header, and knows no MP4, ADTS or WavPack.
 _BY_PYAV = frozenset(["mp3", "mp4", "adts", "wavpack"])
 
@@ -43,13 +50,15 @@ def audio(path: str) -> Iterator[Audio]:
     """
     with opened(path) as (fd, status):
         kind = container(fd, path)
-        read = _pyav if kind in _BY_PYAV else _soundfile
+        by_pyav = kind in _BY_PYAV or (kind == "flac" and flac_length_unknown(fd))
+        read = _pyav if by_pyav else _soundfile
         with read(fd, kind) as (info, blocks):
             if not RATE_MIN_HZ <= info.rate_hz <= RATE_MAX_HZ:
                 raise LoadError(error=f"its header claims {info.rate_hz} Hz")
             if not 1 <= info.channels <= MAX_CHANNELS:
                 raise LoadError(error=f"its header claims {info.channels} channels")
-            yield Audio(info, status.st_size, status.st_mtime_ns, _checked(blocks, info.rate_hz))
+            checked = _unchanged(fd, status, _checked(blocks, info.rate_hz))
+            yield Audio(info, status.st_size, status.st_mtime_ns, checked)
 
 
 def _checked(blocks: Iterator[Block], rate_hz: int) -> Iterator[Block]:
@@ -66,75 +75,93 @@ def _checked(blocks: Iterator[Block], rate_hz: int) -> Iterator[Block]:
         raise LoadError(error="it holds no sound (0 frames)")
 
 
+def _unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks; at their end, that the file is still the one that was opened."""
+    yield from blocks
+    after = os.fstat(fd)
+    if (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != (before.st_size, before.st_mtime_ns, before.st_ctime_ns):
+        raise LoadError(error="it changed while it was read", fix="Run the same command again.")
+
+
 @contextmanager
-def _soundfile(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
+def _reading() -> Iterator[None]:
+    """Whatever goes wrong in here is the source's fault."""
     try:
-        # A descriptor of its own: libsndfile closes what it is given.
-        with soundfile.SoundFile(os.dup(fd)) as file:
-            # A FLAC stream that does not say its length comes as the largest number there is.
-            frames = file.frames if file.frames < _FRAMES_UNKNOWN else None
-            info = SourceInfo(kind, file.subtype, file.samplerate, file.channels, frames)
-            yield info, _soundfile_blocks(file)
-    except soundfile.SoundFileError as error:
+        yield
+    except (soundfile.SoundFileError, av.FFmpegError, OSError, EOFError, ValueError) as error:
         raise LoadError(error=_first_line(error)) from error
 
 
-def _soundfile_blocks(file: soundfile.SoundFile) -> Iterator[Block]:
-    while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        yield block
+@contextmanager
+def _soundfile(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
+    with _reading():
+        file = soundfile.SoundFile(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
+    with file:
+        yield SourceInfo(kind, file.subtype, file.samplerate, file.channels, file.frames), _soundfile_blocks(file, kind)
+
+
+def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
+    order = _VORBIS_TO_WAV.get(file.channels) if kind == "ogg" else None
+    while True:
+        with _reading():
+            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+        if not len(block):
+            return
+        yield block[:, order] if order else block
 
 
 @contextmanager
 def _pyav(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
-    try:
-        with os.fdopen(os.dup(fd), "rb") as file, av.open(file, "r", metadata_errors="ignore") as media:
-            if not media.streams.audio:
-                raise LoadError(error="it holds no audio stream")
-            stream = media.streams.audio[0]
-            codec = stream.codec_context
-            info = SourceInfo(kind, codec.name, codec.sample_rate, codec.channels, None)
-            frames = None
-            if (
-                kind == "mp4" and stream.duration and stream.time_base
-            ):  # an AAC decoder leaves a tail behind the stream's own end
-                frames = round(stream.duration * stream.time_base * codec.sample_rate)
-            yield replace(info, frames=frames), _pyav_blocks(media, stream, info, frames)
-    except (av.FFmpegError, EOFError, ValueError) as error:
-        raise LoadError(error=_first_line(error)) from error
+    with ExitStack() as stack:
+        with _reading():
+            file = stack.enter_context(os.fdopen(os.dup(fd), "rb"))
+            media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
+        if not media.streams.audio:
+            raise LoadError(error="it holds no audio stream")
+        stream = media.streams.audio[0]
+        codec = stream.codec_context
+        if codec is None or codec.format is None:
+            raise LoadError(error="its codec is not known")
+        frames = None
+        if kind == "mp4" and stream.duration and stream.time_base:  # AAC leaves a tail behind the stream's own end
+            frames = round(stream.duration * stream.time_base * codec.sample_rate)
+        info = SourceInfo(kind, _subtype(codec), codec.sample_rate, codec.channels, frames)
+        yield info, _pyav_blocks(media, stream, info)
 
 
-def _pyav_blocks(
-    media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo, frames: int | None
-) -> Iterator[Block]:
+def _subtype(codec: av.AudioCodecContext) -> str:
+    """The codec's name; of a lossless one with its bits, as libsndfile names them."""
+    if codec.name not in ("alac", "flac", "wavpack") or codec.format.name not in ("s16", "s16p", "s32", "s32p"):
+        return codec.name
+    bits = 16 if codec.format.name.startswith("s16") else 24
+    return f"{'PCM' if codec.name == 'flac' else codec.name.upper()}_{bits}"
+
+
+def _pyav_blocks(media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo) -> Iterator[Block]:
+    # One plane of floats: PyAV 18.1 reads past the planes of a frame of eight channels and ends the process.
+    packed = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=info.rate_hz)
+    decoded = media.decode(stream)
     pending: list[Block] = []
     pending_frames = done = 0
-    for frame in media.decode(stream):
-        if (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
-            raise LoadError(error="its rate or channels change in the middle")
-        block = _as_float(frame)
-        if frames is not None:
-            block = block[: frames - done]
-        done += len(block)
-        pending.append(block)
-        pending_frames += len(block)
-        if pending_frames >= BLOCK_FRAMES:
+    while True:
+        with _reading():
+            frame = next(decoded, None)
+            if frame and (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
+                raise LoadError(error="its rate or channels change in the middle")
+            pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
+        for piece in pieces:
+            block = piece if info.frames is None else piece[: info.frames - done]
+            done += len(block)
+            pending.append(block)
+            pending_frames += len(block)
+        if pending_frames and (frame is None or pending_frames >= BLOCK_FRAMES):
             yield np.concatenate(pending)
             pending, pending_frames = [], 0
-    if pending_frames:
-        yield np.concatenate(pending)
-
-
-def _as_float(frame: av.AudioFrame) -> Block:
-    """A decoded frame as float32 (frames, channels)."""
-    samples = frame.to_ndarray()
-    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - np.float32(128)) / np.float32(128)
-    full_scale = np.float32(1 << (8 * samples.itemsize - 1)) if samples.dtype.kind == "i" else np.float32(1)
-    return np.ascontiguousarray(samples, dtype=np.float32) / full_scale
+        if frame is None:
+            return
 
 
 def _first_line(error: Exception) -> str:
-    """A decoder's complaint without the file's address in memory or its object's name."""
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).strip().splitlines()[0].rstrip(".") if str(text).strip() else type(error).__name__
+    """A decoder's complaint, without its own prefix and full stop."""
+    text = str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0].removeprefix("Error : ").rstrip(".") if text else type(error).__name__

@@ -41,8 +41,8 @@ def mixed_down(block: Block) -> Block:
 
 def quantised(block: Block) -> npt.NDArray[np.int16]:
     """Full scale 1.0 to 16 bits: round to nearest, saturate. What came from 16 bits comes back the same."""
-    scaled = np.rint(block * np.float32(32768))
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    scaled = np.rint(np.clip(block, -1, 1) * np.float32(32768))
+    return np.minimum(scaled, 32767).astype(np.int16)
 
 
 def encoded(samples: npt.NDArray[np.int16], file_format: AudioFormat) -> bytes:

@@ -83,7 +83,7 @@ def container(fd: int, path: str) -> str:
 
     Raises UnsupportedFormatError when neither extension nor content are audio, LoadError when only the content is not.
     """
-    head = os.pread(fd, _HEAD_BYTES, 0)
+    head = _read(fd, _HEAD_BYTES, 0)
     kind = _by_magic(head) or _mpeg(fd, head)
     if kind:
         return kind
@@ -93,6 +93,19 @@ def container(fd: int, path: str) -> str:
     if extension not in AUDIO_EXTENSIONS:
         raise UnsupportedFormatError(ext=extension or Path(path).name)
     raise LoadError(error="the content is no audio that this tool knows")
+
+
+def flac_length_unknown(fd: int) -> bool:
+    """Whether a FLAC file does not say how long it is: then libsndfile fails at its end."""
+    total = _read(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
+    return len(total) == 5 and not (total[0] & 0x0F or any(total[1:]))
+
+
+def _read(fd: int, length: int, offset: int) -> bytes:
+    try:
+        return os.pread(fd, length, offset)
+    except OSError as error:
+        raise LoadError(error=f"it cannot be read: {error.strerror}", fix="Check its disk, then run this again.") from error
 
 
 def _by_magic(head: bytes) -> str:
@@ -114,18 +127,18 @@ def _mpeg(fd: int, head: bytes) -> str:
     while head[:3] == b"ID3" and len(head) >= 10:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
         start += 10 + size + (10 if head[5] & 0x10 else 0)
-        head = os.pread(fd, _HEAD_BYTES, start)
+        head = _read(fd, _HEAD_BYTES, start)
     padding = len(head) - len(head.lstrip(b"\0"))
     if padding:
         start += padding
-        head = os.pread(fd, _HEAD_BYTES, start)
+        head = _read(fd, _HEAD_BYTES, start)
     if _by_magic(head) == "flac" and start:
         return "flac"
     first = _frame(head)
     if not first:
         return ""
     kind, length = first
-    following = os.pread(fd, 8, start + length)
+    following = _read(fd, 8, start + length)
     second = _frame(following)
     ends = len(following) < 4
     return kind if ends or (second is not None and second[0] == kind) else ""

@@ -1,6 +1,9 @@
 """Open the DuckDB file for a moment: one writer, short connections, migrations first, transactions that are checked."""
 
+import os
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +23,14 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 
+# A database of ours is not to be had from elsewhere: DuckDB would fetch an extension to open, say, an SQLite file.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 _LOCKED = "Could not set lock"
+# DuckDB keeps other processes out; threads of this one must take turns too, from the first read to the commit.
+_in_turn: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _POLL_SECONDS = 0.1
 
 
@@ -43,10 +53,14 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     """
     import duckdb  # noqa: PLC0415
 
+    turn = _in_turn[os.path.realpath(path)]
+    deadline = time.monotonic() + wait_seconds
+    if not turn.acquire(timeout=wait_seconds):
+        raise DatabaseBusyError(path=path, waited_seconds=wait_seconds)
     connection = None
     try:
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-        connection = _open(path, wait_seconds)
+        connection = _open(path, wait_seconds, deadline)
         _migrate(path, connection)
         yield connection
     except duckdb.Error as error:
@@ -56,6 +70,7 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     finally:
         if connection:
             connection.close()
+        turn.release()
 
 
 @contextmanager
@@ -100,13 +115,12 @@ def run(connection: Connection, query: str, parameters: dict[str, Any] | None = 
             connection.unregister(name)
 
 
-def _open(path: str, wait_seconds: float) -> Connection:
+def _open(path: str, wait_seconds: float, deadline: float) -> Connection:
     import duckdb  # noqa: PLC0415
 
-    deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return duckdb.connect(path)
+            return duckdb.connect(path, config=_CONFIG)
         except duckdb.IOException as error:
             if _LOCKED not in str(error):
                 raise
@@ -126,7 +140,7 @@ def _migrations() -> list[tuple[int, str]]:
 
 
 def _migrate(path: str, connection: Connection) -> None:
-    done = _schema_version(connection)
+    done = _schema_version(path, connection)
     migrations = _migrations()
     if done > migrations[-1][0]:
         error = f"its schema is version {done}, made by a newer sp404-export"
@@ -140,7 +154,12 @@ def _migrate(path: str, connection: Connection) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _schema_version(connection: Connection) -> int:
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+def _schema_version(path: str, connection: Connection) -> int:
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not tables:
+        return 0
+    if "schema_version" not in tables:
+        error = "it is the database of another program"
+        raise DatabaseError(path=path, error=error, fix="It was left as it is: choose another --db FILE.")
     found = connection.execute("SELECT max(version) FROM schema_version").fetchall()
     return found[0][0] or 0

@@ -14,7 +14,7 @@ from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.store.database import Connection, connected, run, transaction
 
 _HIGHEST_ID = 2**63 - 1
-_HELD_SCHEMA = {"path": pl.String, "sample_id": pl.Int64, "same_manifest": pl.Boolean}
+_HELD_SCHEMA = {"path": pl.String, "sample_id": pl.Int64, "source": pl.String, "same_manifest": pl.Boolean}
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def begin(place: Place, rows: pl.DataFrame) -> Known:
     with connected(place.db, place.wait_seconds) as connection, transaction(connection):
         identified, new_ids, new_kits = _identified(connection, rows)
         if new_ids.height:
+            run(connection, "forget_given_ids", new_given_ids=new_ids)
             run(connection, "add_given_ids", new_given_ids=new_ids)
         if new_kits.height:
             run(connection, "add_kits", {"now": _now()}, new_kits=new_kits)
@@ -107,6 +108,9 @@ def _with_ids(
     """``rows`` (``source``, ``sample_id``, ``kit``) with all ids, and the ids that are new, in the order of lines."""
     named = rows.filter(pl.col("sample_id").is_null())["source"].unique(maintain_order=True)
     own = rows["sample_id"].max()
+    # An id that the manifest now writes beside another file is that file's; the one it was given to gets a new one.
+    written = set(rows["sample_id"].drop_nulls())
+    given = {path: given_id for path, given_id in given.items() if given_id not in written}
     start = max(highest, own if isinstance(own, int) else 0) + 1
     new_paths = named.filter(~named.is_in(list(given)))
     if start + len(new_paths) > _HIGHEST_ID:

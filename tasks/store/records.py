@@ -28,8 +28,11 @@ _OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 
-def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, outcomes: Mapping[int, Outcome]) -> Records:
-    """``rows``: placed rows with their ``job``; ``outcomes``: by job. One record a row and one a rejected line."""
+def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, kit_rows: pl.DataFrame, outcomes: Mapping[int, Outcome]) -> Records:
+    """``rows``: placed rows with their ``job``; ``outcomes``: by job. One record a row and one a rejected line.
+
+    ``kit_rows`` are all rows of the kits that the export touches, also those that were not asked for.
+    """
     done = pl.DataFrame([_outcome_row(outcome) for outcome in outcomes.values()], _OUTCOME_SCHEMA, orient="row")
     joined = rows.with_columns(pl.col("job").cast(pl.Int64)).join(done, on="job", how="left", maintain_order="left")
     successful = pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED])
@@ -43,6 +46,7 @@ def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, outcomes: Mapping[int,
         reason=pl.col("reason"),
         fix=pl.col("fix"),
         manifest_line=pl.col("line"),
+        source_path=pl.col("source"),
         genre=pl.col("genre"),
         bpm_bucket=pl.col("bpm_bucket"),
         kit=pl.col("kit"),
@@ -54,10 +58,11 @@ def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, outcomes: Mapping[int,
         owns_output=pl.col("job").is_first_distinct(),
         sound_changes=pl.col("sound_changes"),
     )
-    samples = joined.unique("sample_id", keep="first", maintain_order=True).select(
-        pl.col("sample_id").alias("id"), pl.col("source").alias("file_path"), *list(SAMPLES.columns)[2:]
+    samples = pl.concat([joined, kit_rows.drop("job", strict=False)], how="diagonal").unique(
+        "sample_id", keep="first", maintain_order=True
     )
-    kit_samples = joined.filter(pl.col("kit").is_not_null()).select("kit_id", "sample_id", "bank", "pad")
+    samples = samples.select(pl.col("sample_id").alias("id"), pl.col("source").alias("file_path"), *list(SAMPLES.columns)[2:])
+    kit_samples = kit_rows.select("kit_id", "sample_id", "bank", "pad")
     return Records(samples, pl.concat([export_samples, _rejected(rejects)]), kit_samples, rejects)
 
 

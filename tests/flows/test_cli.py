@@ -170,7 +170,7 @@ def test_config_says_where_each_value_came_from(sp404: Run, tmp_path: Path, monk
         (("export", "m.csv", "--sample", "x"), ("--sample",)),
         (("export", "m.csv", "--label", "x" * 81), ("label", "80")),
         (("export", "no/such.csv", "--direct"), ("no/such.csv: does not exist",)),
-        (("export", ".", "--direct"), ("extension",)),
+        (("export", ".", "--direct"), ("is a folder",)),
         (("history", "--db", "none.duckdb"), ("none.duckdb", "there is no such file")),
     ],
 )

@@ -304,7 +304,7 @@ def test_a_foreign_file_at_the_target_is_left_alone(bench: Bench, good: Path, na
     bench.out.mkdir()
     (bench.out / name).write_text("mine")
     outcome = bench.convert(good, name)
-    assert outcome.error == f"A file that this tool did not write stands in the way: {bench.out / name}"
+    assert outcome.error == f"Another file stands in the way: {bench.out / name}"
     assert outcome.reason == "target_taken"
     assert (bench.out / name).read_text() == "mine"
 

@@ -95,7 +95,8 @@ class Ledger:
             for index, source in jobs.select("job", "source").iter_rows()
         }
         placed, refused = placed.with_columns(job=job_of_row), rejects_of(rejects)
-        return Made(known.export_id, placed, refused, done, records_of(placed, refused, done))
+        in_kits = placed.filter(placed["kit"].is_not_null())
+        return Made(known.export_id, placed, refused, done, records_of(placed, refused, in_kits, done))
 
     def export(self, made: Made, user_id: int = 1) -> dict[str, Any]:
         """The row of ``sp404_exports`` for it."""

@@ -150,9 +150,12 @@ def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
 def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     ledger.record({"source": "/a/kick.wav"}, {"source": "/b/kick.wav"}, {"source": "/no.wav"}, outcomes={"/no.wav": failed})
     held = ledger.begin({"source": "/c.wav"}).held
-    assert sorted(held.rows()) == [("kick.wav", 1, True), ("kick__2.wav", 2, True)]
+    assert sorted(held.rows()) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
     other = Ledger(replace(ledger.place, manifest="/other.csv"))
-    assert sorted(other.look({"source": "/c.wav"}).held.rows()) == [("kick.wav", 1, False), ("kick__2.wav", 2, False)]
+    assert sorted(other.look({"source": "/c.wav"}).held.rows()) == [
+        ("kick.wav", 1, "/a.wav", False),
+        ("kick__2.wav", 2, "/b.wav", False),
+    ]
     elsewhere = Ledger(replace(ledger.place, output="/elsewhere"))
     assert elsewhere.look({"source": "/c.wav"}).held.is_empty()
 

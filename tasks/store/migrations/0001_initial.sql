@@ -2,6 +2,8 @@
 -- No foreign keys (DuckDB cannot delete child and parent in one transaction), no secondary indexes; there is one
 -- writer, and the statements of tasks/store keep ids unique. Times are UTC.
 
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+
 CREATE SEQUENCE export_ids;
 CREATE SEQUENCE export_sample_ids;
 
@@ -10,7 +12,7 @@ INSERT INTO users VALUES (1, 'default');
 
 -- NULL is "not set": the value then comes from config/*.toml or the built-in defaults.
 CREATE TABLE user_preferences (
-    id INTEGER NOT NULL CHECK (id = 1),
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     sp404_export_format VARCHAR,
     sp404_default_organization VARCHAR,
     sp404_sanitize_filenames BOOLEAN,
@@ -76,6 +78,7 @@ CREATE TABLE sp404_export_samples (
     reason VARCHAR,
     fix VARCHAR,
     manifest_line BIGINT NOT NULL,
+    source_path VARCHAR,
     genre VARCHAR,
     bpm_bucket VARCHAR,
     kit VARCHAR,

@@ -1,0 +1,1 @@
+DELETE FROM given_ids WHERE file_path IN (SELECT file_path FROM new_given_ids);
