@@ -153,8 +153,8 @@ def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     assert sorted(held.rows()) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
     other = Ledger(replace(ledger.place, manifest="/other.csv"))
     assert sorted(other.look({"source": "/c.wav"}).held.rows()) == [
-        ("kick.wav", 1, "/a.wav", False),
-        ("kick__2.wav", 2, "/b.wav", False),
+        ("kick.wav", 1, "/a/kick.wav", False),
+        ("kick__2.wav", 2, "/b/kick.wav", False),
     ]
     elsewhere = Ledger(replace(ledger.place, output="/elsewhere"))
     assert elsewhere.look({"source": "/c.wav"}).held.is_empty()
