@@ -4,7 +4,6 @@ Import this module by its name, ``flows.export``; the engine itself is ``flows.b
 """
 
 import logging
-from contextvars import ContextVar
 from typing import Any
 
 from prefect import flow, unmapped
@@ -21,8 +20,6 @@ from tasks import steps, work
 
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
 body.log.setLevel(logging.INFO)
-# Who wants to see progress in this process; not a parameter, since the one parameter is the form in the UI.
-_progress: ContextVar[work.Progress | None] = ContextVar("progress", default=None)
 
 
 @flow(name="export-library", persist_result=False, log_prints=False)
@@ -33,7 +30,8 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     when some were rejected or failed, *Failed* when the request, the manifest or the surroundings did not allow it.
     """
     try:
-        batch = body.run_export(request, PREFECT, _progress.get())
+        _task_runner(body.settings_for(request))  # one that cannot be had is said before anything is written
+        batch = body.run_export(request, PREFECT, work.watcher())
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
     name = "Completed" if batch.complete else "CompletedWithFailures"
@@ -45,13 +43,11 @@ def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult
 
     Raises what ``flows.body.run_export`` raises, and ServerError when there is no server to run under.
     """
-    token = _progress.set(progress)
     try:
-        state: State[Any] = export_library(request, return_state=True)
+        with work.watched_by(progress):  # not a parameter: the one parameter is the form in the UI
+            state: State[Any] = export_library(request, return_state=True)
     except RuntimeError as error:  # no server could be started, or it went away
         raise ServerError(error=error) from error
-    finally:
-        _progress.reset(token)
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result

@@ -16,8 +16,8 @@ from schemas.errors import Sp404Error
 from tasks import work
 
 
-def named(function: Callable[..., Any], name: str, run_name: str | None = None) -> Any:
-    """``function`` as a Prefect task: nothing cached, nothing stored."""
+def step(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """``function`` as a task run called ``name``; it raises the error of ours that failed it."""
 
     @functools.wraps(function)
     def failing_quietly(*args: Any, **kwargs: Any) -> Any:
@@ -26,13 +26,7 @@ def named(function: Callable[..., Any], name: str, run_name: str | None = None) 
         except Sp404Error as error:
             return Failed(message=f"{error}. {error.fix}", data=error)
 
-    named_task = task(name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
-    return named_task(failing_quietly)
-
-
-def step(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A task to be called like ``function``: it raises the error of ours that failed it."""
-    prefect_task = named(function, name)
+    prefect_task = _task(name)(failing_quietly)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -44,4 +38,10 @@ def step(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return call
 
 
-convert_shard = named(work.convert_shard, "convert", "convert {shard.label}")
+def _task(name: str, run_name: str | None = None) -> Any:
+    """A decorator: nothing is cached, nothing is stored."""
+    return task(name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
+
+
+# Not wrapped: it answers with its troubles, and a worker of a cluster must find it by its name.
+convert_shard = _task("convert", "convert {shard.label}")(work.convert_shard)

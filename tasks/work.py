@@ -1,7 +1,9 @@
 """A shard's work: what a mapped task does. It puts the nouns together, and reads a plan written once for all shards."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import polars as pl
@@ -36,6 +38,23 @@ class Progress:
             self._done += 1
             if self._tell:
                 self._tell(self._done, self._total)
+
+
+# Who watches the run that starts in this context. Here and not beside the flow, which has to travel to a cluster.
+_watcher: ContextVar[Progress | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_by(progress: Progress) -> Iterator[None]:
+    token = _watcher.set(progress)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def watcher() -> Progress:
+    return _watcher.get() or Progress()
 
 
 def write_plan(jobs: pl.DataFrame, folder: Path) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import ManifestError
+from schemas.errors import ManifestError, RequestError
 from schemas.export import ExportRequest
+from schemas.words import Runner
 from tasks.sound import synth
 from tasks.work import Progress
 from tests.flows import worked
@@ -131,3 +132,22 @@ def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
     assert scheduled
     assert {run["state"]["type"] for run in scheduled} == {"SCHEDULED"}
     assert deployment.entrypoint == "flows.export.export_library"
+
+
+def test_dask_does_the_same(tmp_path: Path) -> None:
+    from flows import export
+
+    manifest = worked.make(tmp_path / "library")
+    request = worked.request(manifest, tmp_path).model_copy(update={"runner": Runner.DASK, "workers": 2})
+    check_worked_example(export.export(request, Progress()), tmp_path, manifest.parent)
+
+
+def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import export
+
+    monkeypatch.setitem(sys.modules, "prefect_dask", None)
+    request = worked.request(worked.make(tmp_path / "library"), tmp_path).model_copy(update={"runner": Runner.DASK})
+    with pytest.raises(RequestError, match="prefect-dask") as refused:
+        export.export(request, Progress())
+    assert "sp404-export[dask]" in refused.value.fix
+    assert not (tmp_path / "out").exists()
