@@ -144,7 +144,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         rows=placed.with_columns(job=job_of_row),
         kit_rows=every_row.filter(pl.col("kit_id").is_in(placed["kit_id"].drop_nulls().implode())),
         jobs=jobs,
-        costs=np.array([shards.cost_of(source, _size(source)) for source in jobs["source"]], np.int64),
+        costs=shards.costs_of(jobs["source"], np.array([_size(source) for source in jobs["source"]], np.int64)),
         rejects=rejects,
         started=started,
     )

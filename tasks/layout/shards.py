@@ -1,7 +1,6 @@
 """From placed rows to jobs, and from jobs to shards: ranges of a plan that cost about the same."""
 
 import math
-import os
 from itertools import pairwise
 
 import numpy as np
@@ -19,12 +18,15 @@ _FILE_COST_BYTES = 50_000
 
 
 # What a byte of a compressed format costs in bytes of PCM: about what it unfolds to.
-_COMPRESSED = {".flac": 2, ".wv": 2, ".mp3": 8, ".m4a": 8, ".mp4": 8, ".aac": 8, ".ogg": 8, ".oga": 8, ".opus": 8}
+_COMPRESSED = ((r"(?i)\.(flac|wv)$", 2), (r"(?i)\.(mp3|m4a|mp4|aac|ogg|oga|opus)$", 8))
 
 
-def cost_of(source: str, size: int) -> int:
-    """What converting a source of ``size`` bytes costs, in bytes of PCM."""
-    return size * _COMPRESSED.get(os.path.splitext(source)[1].lower(), 1)
+def costs_of(sources: pl.Series, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """What converting each source costs, in bytes of PCM."""
+    costs = sizes
+    for extensions, factor in _COMPRESSED:
+        costs = np.where(sources.str.contains(extensions).to_numpy(), costs * factor, costs)
+    return costs
 
 
 def jobs_of(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
@@ -39,7 +41,7 @@ def jobs_of(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 
 def cut(costs: npt.NDArray[np.int64], workers: int) -> list[tuple[int, int]]:
-    """Ranges ``(start, stop)`` of jobs, balanced by ``costs`` (``cost_of``); every job is in exactly one."""
+    """Ranges ``(start, stop)`` of jobs, balanced by ``costs`` (``costs_of``); every job is in exactly one."""
     n = len(costs)
     if not n:
         return []
