@@ -24,20 +24,28 @@ _CONFIG_FOLDER = "SP404_CONFIG_DIR"
 
 
 def absolute(path: str) -> str:
-    """The path from the root on. Raises ValueError where no file can have it, and no table or JSON could hold it."""
+    """The path from the root on, without links and ``..``, so that a file has one name.
+
+    Raises ValueError where no file can have it, and no table or JSON could hold it.
+    """
     try:
-        whole = str(Path(path).expanduser().absolute())
+        whole = os.path.realpath(path)
         whole.encode()
     except UnicodeEncodeError as error:
         raise ValueError("the path is not UTF-8; rename the file or folder") from error
-    except RuntimeError as error:
-        raise ValueError("there is no such user, or no home folder") from error
-    if "\0" in whole:
-        raise ValueError("a path cannot hold a NUL")
+    except ValueError as error:
+        raise ValueError("a path cannot hold a NUL") from error
     return whole
 
 
-_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(absolute)]
+def _at_home(path: str) -> str:
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise ValueError("there is no such user, or no home folder") from error
+
+
+_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(_at_home), AfterValidator(absolute)]
 
 
 class Settings(BaseModel):
@@ -112,8 +120,9 @@ def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
     yield "built-in", tomllib.loads(defaults.read_text(encoding="utf-8"))[_TABLE]
     folder = Path(environment.get(_CONFIG_FOLDER) or "config")
     for file in sorted(folder.glob("*.toml")):
-        if file.name == defaults.name:
-            continue
+        with resources.as_file(defaults) as built_in:
+            if file.samefile(built_in):
+                continue
         try:
             content = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -121,6 +130,9 @@ def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
         table = content.get(_TABLE, {})
         if not isinstance(table, dict):
             raise RequestError(what=f"{file}: {_TABLE} is no table", fix="Write settings below a line [sp404].")
+        stray = [name for name in content if name in Settings.model_fields]
+        if stray:
+            raise RequestError(what=f"{file}: {stray[0]} stands outside of [sp404]", fix="Put a line [sp404] above it.")
         yield str(file), table
 
 

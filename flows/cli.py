@@ -101,7 +101,7 @@ _MANIFEST = click.argument("manifest")
 _DB = click.option("--db", metavar="FILE", help="The DuckDB file of the records.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 _DIRECT = click.option("--direct", is_flag=True, help="The same steps without Prefect.")
-_ID = click.IntRange(min=1)
+_ID = click.IntRange(1, 2**63 - 1)
 _WORKERS = click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Files at a time; one a core.")
 _SELECTION_AND_LAYOUT = _options(
     click.option("--out", "output_base_path", metavar="DIR", help="The output folder."),
@@ -111,6 +111,8 @@ _SELECTION_AND_LAYOUT = _options(
     click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
     click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
     click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
+    click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does)."),
+    click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run."),
     _WORKERS,
     _DB,
 )
@@ -119,8 +121,6 @@ _SELECTION_AND_LAYOUT = _options(
 @cli.command("export", cls=_Command, example="sp404 export library.csv --out /media/card/IMPORT --organize-by genre")
 @_MANIFEST
 @_SELECTION_AND_LAYOUT
-@click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does).")
-@click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run.")
 @click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run.")
 @_DIRECT
 @_JSON
@@ -165,7 +165,8 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
         click.echo(planned.model_dump_json())
     else:
         for file in planned.files:
-            click.echo(f"{file.path}  <-  {_one_line(file.source)}")
+            note = "  (another file stands there, and stays)" if file.in_the_way else ""
+            click.echo(f"{file.path}  <-  {_one_line(file.source)}{note}")
         for reject in planned.errors:
             click.echo(f"Not exported: {_one_line(reject)}", err=True)
         files = f"{len(planned.files):,} file{'' if len(planned.files) == 1 else 's'}"
@@ -178,7 +179,7 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
 @click.option("--sample", "sample_id", type=_ID, metavar="ID", help="What became of this sample, export by export.")
 @click.option("--export", "export_id", type=_ID, metavar="ID", help="This export, sample by sample.")
 @click.option("--failed", "failed_only", is_flag=True, help="Only samples that were rejected or failed.")
-@click.option("--most", type=_ID, default=1000, show_default=True, metavar="N", help="Lines at the most.")
+@click.option("--most", type=_ID, metavar="N", help="Lines at the most; the newest.")
 @_DB
 @_JSON
 def history(db: str | None, as_json: bool, **which: Any) -> int:
@@ -236,6 +237,7 @@ def _request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
 
     from schemas.export import ExportConfig, ExportRequest
 
+    options.pop("full", None)  # nothing is skipped yet
     config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
     try:
         return ExportRequest.model_validate({"manifest": manifest, "config": config, **options})
@@ -253,11 +255,11 @@ def _settings(db: str | None) -> "InForce":
 
 
 def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
-    from flows import body, server
+    from flows import body, planning, server
     from tasks.manifest.read import check_is_table
 
     # What makes a request unusable is said before a server is started for it.
-    body.settings_for(request)
+    planning.settings_for(request)
     check_is_table(request.manifest)
     if not direct and server.prepare(quiet=True) == server.STARTS:
         click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
@@ -290,7 +292,7 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
     if len(batch.errors) <= _SHOWN_TROUBLES:
         shown = batch.errors
     else:
-        shown = [f"{count:,} x {cause}" for cause, count in batch.reasons().items()][:_SHOWN_TROUBLES]
+        shown = [f"{count:,} x {cause}" for cause, count in batch.causes.items()][:_SHOWN_TROUBLES]
     for line in shown:
         click.echo(_one_line(line), err=True)
     if batch.errors:
@@ -313,13 +315,14 @@ def _show_findings(findings: "Findings") -> None:
 
 
 def _exports_table(found: list[dict[str, Any]]) -> "Table":
-    columns = ["export", "when", "what", "rows", "exported", "unchanged", "rejected", "failed", "MB", "s", "where"]
+    columns = ["export", "when", "what", "rows", "exported", "unchanged", "rejected", "failed", "MB", "s", "where", "note"]
     rows = []
     for row in found:
         counts = [f"{row[count]:,}" for count in ("sample_count", "exported", "unchanged", "rejected", "failed")]
         what = f"{row['export_type']}, {row['organized_by']}, {row['format']}"
+        note = ". ".join(filter(None, (row["trouble"], row["label"])))
         measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{row['export_duration_seconds']:.1f}"]
-        rows.append([str(row["id"]), _local(row["created_at"]), what, *counts, *measures, row["output_path"]])
+        rows.append([str(row["id"]), _local(row["created_at"]), what, *counts, *measures, row["output_path"], note])
     return _table(columns, rows)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.errors import OutputNotWritableError
+from schemas.errors import OutputNotWritableError, RequestError
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from schemas.manifest import COLUMNS
 from schemas.words import OrganizeBy
@@ -60,18 +60,23 @@ LIBRARY = (
     _Sample("loops/garage_132.aiff", "Two Step", "garage", 132, "", "drum|loop", "", partial(synth.loop, bpm=132, swing=0.4), 44_100, "PCM_16"),  # noqa: E501
     _Sample("loops/dub_slow.m4a", "Slow Dub", "dub", 66, "", "drum|loop", "", partial(synth.loop, bpm=66)),
     _Sample("loops/edge_110.flac", "Edge of 110", "house", 110, "", "drum|loop", "", partial(synth.loop, bpm=110), 48_000, "PCM_16"),  # noqa: E501
+    _Sample("chords/pad_lossless.m4a", "Glass Pad", "ambient", 60, "C#m", "keys|pad", "", partial(synth.chord, midi_notes=(49, 52, 56)), 48_000, "ALAC"),  # noqa: E501
+    _Sample("bass/sub.opus", "Sub", "dub", None, "", "bass", "", partial(synth.bass, midi_note=26), 48_000),
     _Sample("fx/vinyl_tick.wav", "Vinyl Tick", "lo-fi", None, "", "fx", "", partial(synth.hat, seconds=0.05), 44_100, "PCM_16"),
     _Sample("fx/broken_tape.flac", "Broken Tape", "lo-fi", 80, "", "fx", "", None),
 )  # fmt: skip
 CORRUPT = "fx/broken_tape.flac"
+_MARK = "MADE BY SP404 DEMO.txt"
 
 
 def prepare(folder: Path) -> list[ExportRequest]:
     """Make the library and its manifest below ``folder``; the two exports to run.
 
-    Raises OutputNotWritableError.
+    Raises RequestError where a folder of somebody else's stands, and OutputNotWritableError.
     """
     library = folder / "library"
+    if library.exists() and not (library / _MARK).exists():
+        raise RequestError(what=f"{library} is there already, and no demo made it", fix="Choose another --out.")
     try:
         make_library(library)
     except OSError as error:
@@ -87,6 +92,8 @@ def prepare(folder: Path) -> list[ExportRequest]:
 
 def make_library(library: Path) -> None:
     """The samples and their ``manifest.csv``. The same bytes each time."""
+    library.mkdir(parents=True, exist_ok=True)
+    (library / _MARK).write_text("`sp404 demo` made this folder, and will make it again.\n", encoding="utf-8")
     rows: list[dict[str, Any]] = []
     ids: dict[str, int] = {}
     for sample in LIBRARY:

@@ -4,6 +4,7 @@ Import this module by its name, ``flows.export``; the engine itself is ``flows.b
 """
 
 import logging
+from functools import partial
 from typing import Any
 
 from prefect import flow, unmapped
@@ -11,7 +12,7 @@ from prefect.states import Completed, Failed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from config.settings import Settings
-from flows import body, reports, server
+from flows import body, planning, reports, server
 from schemas.errors import RequestError, ServerError, Sp404Error
 from schemas.export import BatchExportResult, ExportRequest
 from schemas.jobs import Shard
@@ -30,7 +31,7 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     when some were rejected or failed, *Failed* when the request, the manifest or the surroundings did not allow it.
     """
     try:
-        _task_runner(body.settings_for(request))  # one that cannot be had is said before anything is written
+        _task_runner(planning.settings_for(request))  # one that cannot be had is said before anything is written
         batch = body.run_export(request, PREFECT, work.watcher())
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
@@ -65,7 +66,7 @@ def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Pro
         # A counter in this process is no use on another one.
         shared = progress if local else None
         futures = runner.map(steps.convert_shard, {"shard": shards, "progress": unmapped(shared)})
-        return [future.result(raise_on_failure=False) for future in futures]
+        return body.gathered([partial(future.result, raise_on_failure=False) for future in futures], progress)
 
 
 def _task_runner(settings: Settings) -> TaskRunner[Any]:

@@ -6,7 +6,7 @@ import time
 import polars as pl
 from pydantic import BaseModel
 
-from flows import body
+from flows import body, planning
 from schemas.export import ExportRequest
 from schemas.words import Status
 from tasks.manifest.read import read_manifest
@@ -16,11 +16,15 @@ from tasks.work import Progress
 
 
 class PlannedFile(BaseModel):
-    """A file that an export would write: ``path`` below the output folder."""
+    """A file that an export would write: ``path`` below the output folder.
+
+    ``in_the_way``: something stands there that is not ours, and stays unless it holds the very same sound.
+    """
 
     sample_id: int
     source: str
     path: str
+    in_the_way: bool
 
 
 class Planned(BaseModel):
@@ -50,7 +54,9 @@ class Findings(BaseModel):
 def plan(request: ExportRequest) -> Planned:
     """Raises what ``run_export`` raises before it writes."""
     made = _plan(request)
-    files = made.jobs.select("sample_id", "source", "path").iter_rows(named=True)
+    shutil.rmtree(made.working_folder, ignore_errors=True)
+    in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
+    files = made.jobs.select("sample_id", "source", "path", in_the_way).iter_rows(named=True)
     return Planned(
         output_base_path=made.settings.output_base_path,
         total_requested=made.requested,
@@ -66,7 +72,7 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
     try:
         results = body.check_in_threads(body.cut(made, progress), made.settings, progress)
     finally:
-        shutil.rmtree(body.working_folder(made), ignore_errors=True)
+        shutil.rmtree(made.working_folder, ignore_errors=True)
     outcomes = body.account(made, results)
     rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
     troubles = [(row["line"], Trouble(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
@@ -86,6 +92,6 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
     )
 
 
-def _plan(request: ExportRequest) -> body.Plan:
-    settings = body.settings_for(request)
-    return body.make_plan(validate(read_manifest(request.manifest)), request, settings, time.perf_counter(), dry=True)
+def _plan(request: ExportRequest) -> planning.Plan:
+    settings = planning.settings_for(request)
+    return planning.make_plan(validate(read_manifest(request.manifest)), request, settings, time.perf_counter(), dry=True)

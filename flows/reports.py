@@ -4,7 +4,7 @@ from itertools import islice
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.body import Plan
+from flows.planning import Plan
 from schemas.export import BatchExportResult
 
 _MOST_ROWS = 500
@@ -40,9 +40,9 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
         f"| time | {batch.total_time_seconds:.1f} s |",
         "",
     ]
-    if batch.errors:
+    if batch.causes:
         lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
-        lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.reasons().items(), _MOST_REASONS)]
+        lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.causes.items(), _MOST_REASONS)]
     return "\n".join(lines)
 
 

@@ -88,12 +88,45 @@ class DatabaseBusyError(SurroundingsError):
     remedy = "Close what has it open (another export, a DuckDB shell), then run the same command again."
 
 
+class ExportRunningError(DatabaseBusyError):
+    """Facts: path, waited_seconds, owner."""
+
+    reason = "export_running"
+    text = "Another export is running with this database: {owner} (waited {waited_seconds:.0f} s)"
+    remedy = "Wait until it is done, then run the same command again."
+
+
 class DatabaseError(SurroundingsError):
-    """Facts: path, error, fix."""
+    """The file cannot be opened as a database of ours. Facts: path, error, fix."""
 
     reason = "database_error"
     text = "The database cannot be used: {path}: {error}"
-    remedy = "Choose another --db FILE, or move the damaged file away. Audio already written is not affected."
+    remedy = "Choose another --db FILE. The file was left as it is; audio already written is not affected."
+
+
+class StatementError(DatabaseError):
+    """A good database, and a statement that failed: rolled back. Facts: path, error."""
+
+    reason = "statement_failed"
+    text = "The database did not take this: {path}: {error}"
+    remedy = "Nothing was recorded; audio already written stays. Run the same command again."
+
+
+class WorkingFolderError(SurroundingsError):
+    """Facts: path, error."""
+
+    reason = "working_folder"
+    text = "The folder for a run's working files cannot be used: {path}: {error}"
+    remedy = "Make room or move what stands there away, or choose another --db FILE: it lies beside the database."
+
+
+class StoppedError(SurroundingsError):
+    """Somebody pressed Ctrl-C."""
+
+    reason = "stopped"
+    exit_code = 130
+    text = "Stopped"
+    remedy = "What was finished stays and is recorded; the same command goes on."
 
 
 class ServerError(SurroundingsError):

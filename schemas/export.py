@@ -1,6 +1,5 @@
 """What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
 
-from collections import Counter
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,6 +70,8 @@ class BatchExportResult(BaseModel):
     format: AudioFormat
     results: list[ExportResult]
     errors: list[str]
+    # How many rows were not exported for the same cause, the most frequent first; not part of the answer.
+    causes: dict[str, int] = Field({}, exclude=True)
 
     @property
     def complete(self) -> bool:
@@ -81,11 +82,6 @@ class BatchExportResult(BaseModel):
         parts = [f"{self.successful - self.unchanged:,} exported"]
         parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
         return ", ".join(parts) + f" of {self.total_requested:,}"
-
-    def reasons(self) -> dict[str, int]:
-        """How many of ``errors`` have the same cause, the most frequent first: the text up to its details."""
-        causes = Counter(error.split(": ", 1)[-1].split(":")[0] for error in self.errors)
-        return dict(causes.most_common())
 
     def _troubles(self) -> tuple[tuple[int, str], ...]:
         return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")

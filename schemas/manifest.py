@@ -113,7 +113,9 @@ def _slot_rules() -> Iterable[Rule]:
 
 def _set_rules() -> Iterable[Rule]:
     """What holds between rows: the first in line order keeps the place, the later ones are rejected."""
-    line, file_path = pl.col("line"), pl.col("file_path")
+    line = pl.col("line")
+    # `./kick.wav` and `kick.wav` are one file.
+    file_path = pl.col("file_path").str.replace_all(r"/(?:\.?/)+", "/").str.strip_prefix("./")
     other_file = pl.col("sample_id").is_not_null() & (file_path != file_path.first().over("sample_id"))
     yield Rule(
         "sample_id",

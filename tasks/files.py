@@ -1,8 +1,9 @@
 """Files that appear whole or not at all, and never in the place of a file that is not ours."""
 
-import errno
 import filecmp
+import itertools
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,22 +11,33 @@ from io import FileIO
 
 from schemas.errors import TargetTakenError
 
+_number = itertools.count()
+_PART = re.compile(r"^\.sp404-([0-9]+)-[0-9]+\.part$")
+
 
 @contextmanager
 def in_the_making(target: str) -> Iterator[FileIO]:
-    """A new file beside ``target``, ``target.part``, for ``take_place``; it is gone afterwards if it was not taken.
+    """A new file in ``target``'s folder, for ``take_place``; it is gone afterwards if it was not taken.
 
-    Neither a link nor a pipe that stands there is followed. Raises OSError.
+    Its name is this process's own, and nothing that stands there is opened. Raises OSError.
     """
-    part = target + ".part"
-    with open(part, "wb", buffering=0, opener=_safely) as file:
+    part = os.path.join(os.path.dirname(target), f".sp404-{os.getpid()}-{next(_number)}.part")
+    with open(part, "xb", buffering=0) as file:
         try:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EEXIST, "something that is no file stands in the way", part)
             yield file
         finally:
             with suppress(OSError):
                 os.unlink(part)
+
+
+def sweep(folder: str) -> None:
+    """Remove what killed processes had in the making in ``folder``."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            made_by = _PART.match(name)
+            path = os.path.join(folder, name)
+            if made_by and not _is_running(int(made_by[1])) and is_regular(path):
+                os.unlink(path)
 
 
 def take_place(file: FileIO, target: str, ours: bool) -> None:
@@ -64,6 +76,11 @@ def write_all(file: FileIO, data: bytes) -> None:
         view = view[os.write(file.fileno(), view) :]
 
 
-def _safely(path: str, flags: int) -> int:
-    extra = (getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
-    return os.open(path, flags | sum(extra), 0o666)
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

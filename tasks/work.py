@@ -8,13 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import SampleError, SurroundingsError
+from schemas.errors import SampleError, SurroundingsError, WorkingFolderError
 from schemas.jobs import Job, Outcome, Shard, ShardResult, Tags
 from schemas.words import Status
 from tasks.bundle.metadata import write_metadata
 from tasks.sound.convert import check, convert, failed
 
-PLAN_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "ours")
+PLAN_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "ours", "free")
 
 
 class Progress:
@@ -58,10 +58,16 @@ def watcher() -> Progress:
 
 
 def write_plan(jobs: pl.DataFrame, folder: Path) -> str:
-    """``jobs`` (``PLAN_COLUMNS``) as an Arrow file from which any shard can read its range."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """``jobs`` (``PLAN_COLUMNS``) as an Arrow file from which any shard can read its range. Raises WorkingFolderError.
+
+    ``ours``: what stands at the target is ours to replace; ``free``: nothing stood there when the plan was made.
+    """
     path = folder / "plan.arrow"
-    jobs.select(PLAN_COLUMNS).write_ipc(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs.select(PLAN_COLUMNS).write_ipc(path)
+    except OSError as error:
+        raise WorkingFolderError(path=str(folder), error=error.strerror or str(error)) from error
     return str(path)
 
 
@@ -69,7 +75,7 @@ def read_jobs(shard: Shard) -> list[Job]:
     rows = pl.scan_ipc(shard.plan_path).slice(shard.start, shard.stop - shard.start).collect()
     return [
         Job(index, sample_id, source, target, Tags(title, genre or "", bpm, key or "", tags or ""), ours)
-        for index, sample_id, source, target, title, genre, bpm, key, tags, ours in rows.iter_rows()
+        for index, sample_id, source, target, title, genre, bpm, key, tags, ours, _ in rows.iter_rows()
     ]
 
 

@@ -8,9 +8,8 @@ from schemas.errors import write_failure
 from schemas.jobs import Job, Outcome, SourceInfo
 from tasks.files import in_the_making, is_regular, take_place, write_all
 
-_ENDING = re.compile(rb"\nSample id: [0-9]+\nExport id: [0-9]+\n\Z")
-# More than any text of ours: a cell of the manifest has 4 KB at the most.
-_MOST_BYTES = 1 << 16
+_EXPORT_LINE = re.compile(rb"Export id: [0-9]+\n\Z")
+_MOST_DIGITS = 20
 
 
 def metadata_path(target: str) -> str:
@@ -56,17 +55,17 @@ def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
     try:
         with in_the_making(path) as file:
             write_all(file, text)
-            take_place(file, path, ours=job.ours or _by_us(path))
+            take_place(file, path, ours=job.ours or _differs_by_export_alone(path, text))
     except OSError as error:
         raise write_failure(path, error) from error
 
 
-def _by_us(path: str) -> bool:
-    """Whether a text ends as ours do: one that a killed run left, before there was a record of it."""
+def _differs_by_export_alone(path: str, text: bytes) -> bool:
+    """Whether the text that stands there is this one but for its last line: a killed run, or another database, left it."""
     try:
-        if not is_regular(path):
+        if not is_regular(path) or os.path.getsize(path) > len(text) + _MOST_DIGITS:
             return False
         with open(path, "rb") as file:
-            return _ENDING.search(file.read(_MOST_BYTES)) is not None
+            return _EXPORT_LINE.sub(b"", file.read()) == _EXPORT_LINE.sub(b"", text)
     except OSError:
         return False

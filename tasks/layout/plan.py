@@ -14,9 +14,10 @@ _BPM_BUCKETS = ("slow", "70-90", "90-110", "110-130", "130-150", "fast")
 UNKNOWN_GENRE, UNKNOWN_BPM, UNKNOWN_KIT = "unknown_genre", "unknown_bpm", "unknown_kit"
 # As a holder in ``held``: the path is taken by a file of another library.
 NOBODY_HERE = 0
-_ID_DIGITS = 19
+# `__`, an id of 19 digits, and `-2` where another library has even that name.
+_SUFFIX_ROOM = 2 + 19 + 3
 # What only a loser's name may end in: so a title that does, in any script's digits, is given a suffix of its own.
-_SUFFIXED = r"__[0-9]+"
+_SUFFIXED = r"__[0-9]+(-[0-9]+)?"
 Clean = Callable[[pl.Series], pl.Series]
 
 
@@ -43,12 +44,15 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
     placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), stem=clean(rows["title"])).with_columns(stem=stem)
     placed = placed.with_columns(folder=_folder(placed, layout, clean))
     if layout.organize_by is OrganizeBy.KIT:
-        in_slot = pl.format("pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_")))
+        in_slot = pl.format(
+            "pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_") + _SUFFIX_ROOM)
+        )
         placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
     asked = _paths(placed, layout)
     wins = (_owners(asked, held) == placed["sample_id"]) & ~asked["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
-    suffixed = pl.format("{}__{}", _cut("stem", len("__") + _ID_DIGITS), "sample_id")
+    suffixed = pl.format("{}__{}", _cut("stem", _SUFFIX_ROOM), "sample_id")
     placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
+    placed = _beside_others(placed, layout, held)
     return placed.drop("stem", "folder").with_columns(path=_spelt_alike(_paths(placed, layout), held))
 
 
@@ -82,7 +86,7 @@ def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
     taken = (pl.col("folded") == UNKNOWN_KIT) | pl.col("folded").str.contains(_SUFFIXED + "$")
     first = (pl.col("kit_id") == pl.col("kit_id").first().over("folded")) & ~taken
     kits = kits.with_columns(
-        pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", len("__") + _ID_DIGITS), "kit_id"))
+        pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", _SUFFIX_ROOM), "kit_id"))
     )
     return rows["kit_id"].replace_strict(kits["kit_id"], kits["folder"], default="", return_dtype=pl.String)
 
@@ -115,6 +119,18 @@ def _spelt_alike(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
     asked = _with_holders(asked, held)
     spelling = pl.when(pl.col("sample_id") == pl.col("holder")).then("held_path")
     return asked.select(pl.coalesce(spelling, pl.col("path").min().over("folded")).alias("path")).to_series()
+
+
+def _beside_others(placed: pl.DataFrame, layout: Layout, held: pl.DataFrame | None) -> pl.DataFrame:
+    """Names that another library already has, with the same suffix even, are numbered on until they are free."""
+    base = placed["stem"]
+    for number in range(2, 100):
+        holder = _with_holders(_paths(placed, layout), held)["holder"]
+        taken = (holder == NOBODY_HERE).fill_null(False)
+        if not taken.any():
+            break
+        placed = placed.with_columns(stem=pl.when(taken).then(base + f"-{number}").otherwise(pl.col("stem")))
+    return placed
 
 
 def _with_holders(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.DataFrame:

@@ -45,13 +45,14 @@ _KNOWN_BINARIES = (
 )
 
 Cells = Sequence[str | None]
-# The rows of a table that are rows, as text under `names` and with their line, and those that are none.
-Chunk = tuple[pl.DataFrame, list[Reject]]
+# The rows of a table that are rows, as text under `names` and with their line; those that are none; and how many there
+# were, counted before they were looked at.
+Chunk = tuple[pl.DataFrame, list[Reject], int]
 
 
 @dataclass(frozen=True)
 class RawManifest:
-    """``frame``: rows as text (``TEXT_SCHEMA``). ``rejects``: rows that are no rows. ``rows`` counts both."""
+    """``frame``: rows as text (``TEXT_SCHEMA``). ``rejects``: rows that are no rows. ``rows``: how many were read."""
 
     folder: str
     rows: int
@@ -78,16 +79,19 @@ def read_manifest(path: str) -> RawManifest:
     with _opened(path) as table:
         frames = [pl.DataFrame(schema=TEXT_SCHEMA)]
         rejects: list[Reject] = []
-        for frame, broken in table.chunks:
+        rows = 0
+        for frame, broken, count in table.chunks:
             frames.append(_known_columns(frame))
             rejects += broken
+            rows += count
     frame = pl.concat(frames)
-    rows = frame.height + len(rejects)
+    if frame.height and table.names == list(COLUMNS) and frame["file_path"].null_count() == frame.height:
+        raise _no_column(path, "file_path", [])
     if not rows:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     records = [(r.line, None, None, r.column, r.value, r.rule, r.fix) for r in rejects]
     broken_rows = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row")
-    return RawManifest(str(Path(path).absolute().parent), rows, frame, broken_rows, table.decimal_comma)
+    return RawManifest(os.path.realpath(os.path.dirname(path) or "."), rows, frame, broken_rows, table.decimal_comma)
 
 
 def check_is_table(path: str) -> None:
@@ -164,6 +168,8 @@ class _opened:
     def ndjson(self, head: bytes) -> _Table:
         """Rows may name their columns in any order and leave some out: the header is what is known."""
         _check_text(self.path, head)
+        if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+            raise ManifestError(path=self.path, what="is a JSON array", fix="Write one object a line (NDJSON).")
         self.file = open(self.path, encoding="utf-8-sig", newline="\n")  # noqa: SIM115  (closed in __exit__)
         return _Table(list(COLUMNS), _chunks(_json_rows(self.file), list(COLUMNS)))
 
@@ -173,7 +179,7 @@ class _opened:
         _check_header(self.path, names)
         known = [_as_text(self.path, column.rename(_name(column.name))) for column in frame if _name(column.name) in COLUMNS]
         chunk = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
-        return _Table(names, iter([(chunk, [])]))
+        return _Table(names, iter([(chunk, [], frame.height)]))
 
 
 _READERS: dict[str, Callable[[_opened, bytes], _Table]] = {
@@ -244,10 +250,14 @@ def _check_header(path: str, names: list[str]) -> None:
         raise ManifestError(path=path, what=what, fix="Rename or remove one of them.")
     for name in REQUIRED:
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1, 0.5)
-            fix = f"Rename the column {near[0]!r} to {name!r}." if near else "Name the columns in its first line."
-            shown = ", ".join(filter(None, names))[:200]
-            raise ManifestError(path=path, what=f"has no {name!r} column (it has: {shown})", fix=fix)
+            raise _no_column(path, name, names)
+
+
+def _no_column(path: str, name: str, names: list[str]) -> ManifestError:
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    fix = f"Rename the column {near[0]!r} to {name!r}." if near else "Name the columns in its first line."
+    there = f" (it has: {', '.join(filter(None, names))[:200]})" if names else ""
+    return ManifestError(path=path, what=f"has no {name!r} column{there}", fix=fix)
 
 
 def _sniff(head: bytes, delimiters: str) -> str:
@@ -269,7 +279,7 @@ def _read_parquet(path: str) -> pl.DataFrame:
     with tempfile.TemporaryDirectory(prefix="sp404-") as scratch:
         arrow = os.path.join(scratch, "manifest.arrow")
         done = subprocess.run(
-            [sys.executable, "-c", _PARQUET_TO_ARROW, path, arrow],
+            [sys.executable, "-I", "-c", _PARQUET_TO_ARROW, path, arrow],
             capture_output=True,
             text=True,
             errors="replace",
@@ -302,7 +312,7 @@ def _unquoted(path: str, data: bytes, delimiter: str) -> _Table:
     known = {at: name for at, name in enumerate(names) if name in COLUMNS}
     picked = [cells.struct.field(f"field_{at}").alias(name) for at, name in known.items()]
     chunk = rows.filter(pl.col("width") == len(names)).select("line", *picked)
-    return _Table(names, iter([(chunk, rejects)]), delimiter == ";")
+    return _Table(names, iter([(chunk, rejects, rows.height)]), delimiter == ";")
 
 
 def _chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> Iterator[Chunk]:
@@ -312,7 +322,7 @@ def _chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> Ite
         data: dict[str, list[int] | list[str | None]] = {"line": [line for line, _ in good]}
         data |= {name: [row[at] for _, row in good] for name, at in known.items()}
         frame = pl.DataFrame(data, schema={name: TEXT_SCHEMA[name] for name in data})
-        yield frame, [row for _, row in batch if isinstance(row, Reject)]
+        yield frame, [row for _, row in batch if isinstance(row, Reject)], len(batch)
 
 
 def _csv_rows(path: str, reader: "_csv.Reader", width: int) -> Iterator[tuple[int, Cells | Reject]]:

@@ -11,7 +11,6 @@ from config.device import RATE_HZ
 from schemas.errors import (
     ResampleError,
     SampleError,
-    TargetTakenError,
     TooLongError,
     TooShortError,
     write_failure,
@@ -65,8 +64,6 @@ def _convert(job: Job, settings: SoundSettings) -> Outcome:
 
 def _attempt(job: Job, settings: SoundSettings, quality: str) -> Outcome:
     with audio(job.source) as source:
-        if same_file(job.source, job.target + ".part"):
-            raise TargetTakenError(path=job.target + ".part")
         try:
             os.makedirs(os.path.dirname(job.target), exist_ok=True)
             with in_the_making(job.target) as file:

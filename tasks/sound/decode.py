@@ -132,7 +132,7 @@ def _pyav(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
 def _subtype(codec: av.AudioCodecContext) -> str:
     """The codec's name; of a lossless one with its bits, as libsndfile names them."""
     if codec.name not in ("alac", "flac", "wavpack") or codec.format.name not in ("s16", "s16p", "s32", "s32p"):
-        return codec.name
+        return codec.name.removesuffix("float").upper()
     bits = 16 if codec.format.name.startswith("s16") else 24
     return f"{'PCM' if codec.name == 'flac' else codec.name.upper()}_{bits}"
 

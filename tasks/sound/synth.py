@@ -13,7 +13,7 @@ Sound = npt.NDArray[np.float32]
 Voice = Callable[[int], Sound]
 
 _SEED = 404
-_AV_CODECS = {".m4a": "aac", ".mp4": "alac", ".wv": "wavpack"}
+_AV_CODECS = {".m4a": "aac", ".wv": "wavpack"}
 
 
 def kick(rate_hz: int, seconds: float = 0.45) -> Sound:
@@ -79,11 +79,13 @@ def loop(rate_hz: int, bpm: float, bars: int = 1, swing: float = 0.0) -> Sound:
 
 
 def write(path: Path, sound: Sound, rate_hz: int, subtype: str | None = None) -> None:
-    """Write ``sound`` in the format of the path's extension; ``subtype`` as soundfile names it (``PCM_24``, ``FLOAT``)."""
+    """Write ``sound`` in the format of the path's extension; ``subtype`` as libsndfile names it (``PCM_24``, ``ALAC``)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     codec = _AV_CODECS.get(path.suffix)
     if codec:
-        _write_by_pyav(path, sound, rate_hz, codec)
+        _write_by_pyav(path, sound, rate_hz, subtype.lower() if subtype else codec)
+    elif path.suffix == ".opus":
+        soundfile.write(path, sound, rate_hz, format="OGG", subtype="OPUS")
     else:
         soundfile.write(path, sound, rate_hz, subtype=subtype)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from schemas.errors import DatabaseBusyError, DatabaseError
+from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError
 
 # Imported where it is used: it takes 0.3 s; and where a module holds on to it at the process's end, as Prefect makes
 # modules do, DuckDB 2.0 prints forty lines about leaks.
@@ -57,14 +57,18 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     deadline = time.monotonic() + wait_seconds
     if not turn.acquire(timeout=wait_seconds):
         raise DatabaseBusyError(path=path, waited_seconds=wait_seconds)
-    connection = None
+    connection, opened = None, False
     try:
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
         connection = _open(path, wait_seconds, deadline)
         _migrate(path, connection)
+        opened = True
         yield connection
     except duckdb.Error as error:
-        raise DatabaseError(path=path, error=str(error).splitlines()[0]) from error
+        if "No space left" in str(error):
+            raise DiskFullError(path=path) from error
+        kind = StatementError if opened else DatabaseError
+        raise kind(path=path, error=str(error).splitlines()[0]) from error
     except OSError as error:
         raise DatabaseError(path=path, error=error.strerror or str(error)) from error
     finally:

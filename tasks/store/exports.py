@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,8 +139,3 @@ def _held(connection: Connection, place: Place) -> pl.DataFrame:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def runs_folder(db: str) -> Path:
-    """Where a run keeps its working files: beside the database."""
-    return Path(f"{os.path.splitext(db)[0]}.runs")

@@ -7,7 +7,9 @@ from schemas.errors import DatabaseError
 from tasks.store.database import connected, run
 
 
-def exports(db: str, wait_seconds: float, *, user_id: int | None, export_id: int | None, most: int) -> list[dict[str, Any]]:
+def exports(
+    db: str, wait_seconds: float, *, user_id: int | None, export_id: int | None, most: int | None
+) -> list[dict[str, Any]]:
     """Exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
     parameters = {"user_id": user_id, "export_id": export_id, "most": most}
     return _ask(db, wait_seconds, "history", parameters)
@@ -21,7 +23,7 @@ def export_samples(
     export_id: int | None,
     sample_id: int | None,
     failed_only: bool,
-    most: int,
+    most: int | None,
 ) -> list[dict[str, Any]]:
     """What became of samples, newest export first, in the order of the manifest."""
     parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}

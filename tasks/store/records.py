@@ -66,6 +66,15 @@ def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, kit_rows: pl.DataFrame
     return Records(samples, pl.concat([export_samples, _rejected(rejects)]), kit_samples, rejects)
 
 
+def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
+    """Why rows were not exported and how many, the most frequent first: texts without what differs from row to row."""
+    failed = export_samples.filter(status=str(Status.FAILED))["error_message"]
+    details = r"(: /.*|: [0-9.]+m?s \(.*)$"
+    broken = rejects.select(cause=pl.format("{} {}", "column", "rule"))
+    every = pl.concat([failed.str.replace(details, "").alias("cause").to_frame(), broken])
+    return dict(every["cause"].value_counts(sort=True).iter_rows())
+
+
 def reject_text() -> pl.Expr:
     """A reject in words, as one line: ``bpm 'fast': must be a number``."""
     value = pl.when(pl.col("value") != "").then(pl.format(" '{}'", "value")).otherwise(pl.lit(""))
