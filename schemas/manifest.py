@@ -78,7 +78,7 @@ def _number_rules() -> Iterable[Rule]:
     is_whole, is_number = sample_id.str.contains(_WHOLE), bpm.str.contains(_NUMBER)
     yield Rule(
         "sample_id",
-        "must be an integer greater than 0",
+        "must be an integer greater than 0 (and less than 2^63)",
         sample_id.is_not_null() & ~(is_whole & (whole("sample_id") > 0)).fill_null(False),
         "Give a whole number, or leave the cell empty to be given one.",
     )
@@ -106,7 +106,8 @@ def _slot_rules() -> Iterable[Rule]:
     yield Rule(
         "pad",
         f"must be 1 to {PADS_PER_BANK}",
-        ~pl.col("pad").str.contains(_WHOLE) | ~whole("pad").is_between(1, PADS_PER_BANK),
+        pl.col("pad").is_not_null()
+        & ~(pl.col("pad").str.contains(_WHOLE) & whole("pad").is_between(1, PADS_PER_BANK)).fill_null(False),
         "A bank has pads 1 to 16.",
     )
 

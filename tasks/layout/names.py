@@ -31,6 +31,8 @@ _REPLACEMENTS = (
     (r"_*-[_-]*", "-"),
     (r"_+", "_"),
 )
+# Windows takes a device's name with any extension for the device.
+RESERVED_START = "(?i)^((?:" + "|".join(map(re.escape, sorted(RESERVED_NAMES))) + r") *(?:\.|$))"
 _ASCII = r"^[\x00-\x7f]*$"
 _UNSAFE = r'[\x00-\x1f\x7f/\\:*?"<>|]'
 # Symbols that stand for a sound or a word (sharp, flat, quotes, dashes); other symbols and emoji are decoration.
@@ -98,6 +100,5 @@ def _safe(name: str) -> str:
     name = re.sub(_UNSAFE, "_", unicodedata.normalize("NFC", name)).rstrip(". ")
     name = re.sub(r"^[.\- ]", "_", name)
     name = name.encode()[len("x_") - STEM_BYTES :].decode(errors="ignore").lstrip(".- ")
-    # Windows takes a device's name with any extension for the device.
     reserved = name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES
     return f"x_{name}" if reserved else name

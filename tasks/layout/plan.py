@@ -94,8 +94,8 @@ def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
 def _cut(column: str, room: int) -> pl.Expr:
     """The column without what would be too long with ``room`` bytes more: characters are cut from the front."""
     over = (pl.col(column).str.len_bytes().cast(pl.Int64) + room - names.STEM_BYTES).clip(0)
-    # str.slice counts characters: at least as many bytes go as must.
-    cut = pl.col(column).str.slice(over).str.strip_chars_start("_- .")
+    # str.slice counts characters: at least as many bytes go as must, and two for the `x_` of a name laid bare by it.
+    cut = pl.col(column).str.slice(over + 2).str.strip_chars_start("_- .").str.replace(names.RESERVED_START, "x_${1}")
     return pl.when(over > 0).then(pl.when(cut == "").then(pl.lit("x")).otherwise(cut)).otherwise(pl.col(column))
 
 

@@ -224,9 +224,9 @@ def _check_text(path: str, head: bytes) -> None:
 
 
 def _not_utf8(path: str) -> ManifestError:
-    data = Path(path).read_bytes()
+    data = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        data.decode("utf-8-sig")
+        data.decode()
         where = "somewhere"
     except UnicodeDecodeError as error:
         line = 1 + len(re.findall(rb"\r\n|\r|\n", data[: error.start]))

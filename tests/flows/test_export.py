@@ -3,23 +3,29 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows import body
-from schemas.errors import DiskFullError, OutputNotWritableError, RequestError
+from schemas.errors import AccountingError, DiskFullError, ExportRunningError, OutputNotWritableError, RequestError
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from schemas.jobs import Job, Outcome, SoundSettings
 from schemas.words import OrganizeBy
 from tasks import work
+from tasks.manifest.read import RawManifest
+from tasks.manifest.validate import Manifest, validate
 from tasks.sound import synth
 from tests.flows import worked
 
@@ -279,7 +285,101 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     outputs = list((tmp_path / "out").glob("*.wav"))
     assert 20 <= len(outputs) < 300
     assert {soundfile.info(path).frames for path in outputs} == {whole}
+    synth.write(lib / names[0], synth.snare(44_100), 44_100)  # changed since: what the killed run left is still ours
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*.wav"))) == 300
+    assert soundfile.info(tmp_path / "out/000.wav").frames == len(synth.snare(48_000))
     assert not list(tmp_path.rglob("*.part"))
+    assert [path.name for path in (tmp_path / "r.duckdb.runs").iterdir()] == ["lock"]
+
+
+def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
+    lib = tmp_path / "lib"
+    names = [f"{n:03}.wav" for n in range(400)]
+    synth.write(lib / names[0], np.tile(synth.kick(44_100), 60), 44_100)
+    for name in names[1:]:
+        os.link(lib / names[0], lib / name)
+    (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "flows.cli", "export", str(lib / "m.csv"), "--direct", "--out", str(tmp_path / "out")]
+    command += ["--db", str(tmp_path / "r.duckdb")]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and len(list((tmp_path / "out").glob("*.wav"))) < 4:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said.splitlines()[0]) == (130, "sp404: Stopped")
+    done = len(list((tmp_path / "out").glob("*.wav")))
+    assert 4 <= done < 400
+    sql = "SELECT status, count(*) FROM sp404_export_samples GROUP BY ALL ORDER BY ALL"
+    assert query(tmp_path / "r.duckdb", sql) == [("exported", done), ("failed", 400 - done)]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_exports_with_one_database_take_turns(tmp_path: Path) -> None:
+    from tasks.store.runs import one_at_a_time
+
+    manifest = worked.make(tmp_path / "library")
+    request = worked.request(manifest, tmp_path)
+    with one_at_a_time(str(tmp_path / "records.duckdb"), 0):
+        os.environ["SP404_LOCK_WAIT_SECONDS"] = "0.2"
+        try:
+            with pytest.raises(ExportRunningError, match=f"process {os.getpid()}"):
+                body.run_export(request, body.DIRECT)
+        finally:
+            del os.environ["SP404_LOCK_WAIT_SECONDS"]
+    assert body.run_export(request, body.DIRECT).successful == 9
+
+
+def test_a_row_that_gets_lost_on_the_way_fails_the_run(tmp_path: Path) -> None:
+    manifest = worked.make(tmp_path / "library")
+
+    def forgetful(raw: RawManifest) -> Manifest:
+        valid = validate(raw)
+        return replace(valid, frame=valid.frame.head(7))
+
+    steps = replace(body.DIRECT, validate=forgetful)
+    with pytest.raises(AccountingError, match="10 rows went in, but 7"):
+        body.run_export(worked.request(manifest, tmp_path), steps)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_original_is_no_target_however_its_path_is_spelt(tmp_path: Path) -> None:
+    """A sample of ours is put aside by a file of the person's own, under the same name, which then joins the manifest."""
+    synth.write(tmp_path / "a.wav", synth.hat(44_100), 44_100)
+    manifest = tmp_path / "lists/m.csv"
+    manifest.parent.mkdir()
+    manifest.write_text("sample_id,file_path,title\n1,../a.wav,boom\n")
+    config = ExportConfig(output_base_path=str(tmp_path))
+    request = ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb"))
+    assert body.run_export(request, body.DIRECT).successful == 1
+    synth.write(tmp_path / "boom.wav", synth.clap(44_100), 44_100)
+    own = (tmp_path / "boom.wav").read_bytes()
+    manifest.write_text("sample_id,file_path,title\n1,../a.wav,boom\n2,../boom.wav,my own\n")
+    body.run_export(request, body.DIRECT)
+    assert (tmp_path / "boom.wav").read_bytes() == own
+
+
+def test_a_manifest_by_another_spelling_is_the_same_library(tmp_path: Path) -> None:
+    manifest = worked.make(tmp_path / "library")
+    request = worked.request(manifest, tmp_path)
+    body.run_export(request, body.DIRECT)
+    files = sorted((tmp_path / "out").rglob("*"))
+    (tmp_path / "library/sub").mkdir()
+    again = request.model_copy(update={"manifest": str(tmp_path / "library/sub/../manifest.csv")})
+    assert body.run_export(again, body.DIRECT).successful == 9
+    assert sorted((tmp_path / "out").rglob("*")) == files
+
+
+def test_three_libraries_with_the_same_names_and_ids_share_a_folder(tmp_path: Path) -> None:
+    outputs = set()
+    for name, voice in (("one", synth.kick), ("two", synth.snare), ("three", synth.clap)):
+        synth.write(tmp_path / name / "kick.wav", voice(48_000), 48_000)
+        (tmp_path / name / "m.csv").write_text("sample_id,file_path\n1,kick.wav\n")
+        config = ExportConfig(output_base_path=str(tmp_path / "out"))
+        for _ in range(2):
+            request = ExportRequest(manifest=str(tmp_path / name / "m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
+            batch = body.run_export(request, body.DIRECT)
+            assert batch.complete, batch.errors
+            outputs.add(batch.results[0].output_filename)
+    assert outputs == {"kick.wav", "kick__1.wav", "kick__1-2.wav"}

@@ -542,7 +542,7 @@ def trimmed(cell: str) -> str | None:
     return cell.strip(WHITE_SPACE) or None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans())
 def test_what_csv_writes_is_what_is_read(
     folder: Path, table: tuple[list[str], list[dict[str, str]]], separator: str, end: str, quote_all: bool, bom: bool
@@ -573,7 +573,7 @@ LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 CUT_LINES = st.lists(st.lists(st.text("ab \0\t\v\x1c\x85\u2028\ufeff;é", max_size=3), max_size=4).map(",".join), max_size=6)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(LINES, CUT_LINES), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 @example(lines=["a,b"], end="\n", last=False, wide=True)
 def test_both_ways_of_reading_agree(folder: Path, lines: list[str], end: str, last: bool, wide: bool) -> None:
@@ -628,7 +628,7 @@ def mutated(data: bytes, mutations: list[tuple[str, int, bytes]]) -> bytes:
     return data
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(VALID)), st.lists(MUTATION, min_size=1, max_size=6))
 def test_damaged_text_is_refused_or_accounted_for(folder: Path, name: str, mutations: list[tuple[str, int, bytes]]) -> None:
     path = saved(folder, mutated(VALID[name], mutations), name)
@@ -659,4 +659,10 @@ JSON_KEYS = st.sampled_from(["file_path", "sample_id", "bpm", "tags", "title", "
 @given(st.lists(st.dictionaries(JSON_KEYS, JSON_VALUES, max_size=5) | JSON_VALUES, min_size=1, max_size=5))
 def test_every_json_line_is_a_row_or_a_reject(folder: Path, rows: list[object]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=bool(number % 2)) + "\n" for number, row in enumerate(rows))
-    assert checked(saved(folder, text, "rows.ndjson")).rows == len(rows)
+    text = '{"file_path": "a.wav"}\n' + text
+    assert checked(saved(folder, text, "rows.ndjson")).rows == 1 + len(rows)
+
+
+def test_json_that_is_no_manifest_is_refused(tmp_path: Path) -> None:
+    assert "no 'file_path' column" in refusal(saved(tmp_path, '{"path": "a.wav"}\n{"path": "b.wav"}\n', "m.ndjson")).what
+    assert "JSON array" in refusal(saved(tmp_path, '[\n{"file_path": "a.wav"}\n]\n', "m.ndjson")).what
