@@ -4,6 +4,8 @@ import errno
 import os
 import random
 import struct
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 import soundfile
 
 from schemas.errors import DiskFullError, OutputNotWritableError, SurroundingsError
+from schemas.jobs import Job, Tags
 from schemas.words import Status
+from tasks.files import sweep
 from tasks.sound import decode
 from tasks.sound.convert import check, convert
 from tests import audio
@@ -122,10 +126,20 @@ def test_apple_double_is_named_as_such(bench: Bench) -> None:
     assert "macOS" in outcome.error
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission_to_read(bench: Bench, good: Path) -> None:
-    good.chmod(0)
-    outcome = bench.refused(good)
+def test_no_permission_to_read() -> None:
+    """As somebody who may not: root may read everything, so it becomes ``nobody`` for a moment."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        source = audio.write(Path(folder) / "mine.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
+        source.chmod(0)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(65534)
+        try:
+            outcome = check(Job(7, 1, str(source), "/nowhere/out.wav", Tags("", "", None, "", "")), settings())
+        finally:
+            if is_root:
+                os.seteuid(0)
     assert outcome.error == f"{LOAD}permission denied"
     assert "read" in outcome.fix
 
@@ -401,11 +415,16 @@ def test_a_pipe_at_the_part_does_not_hang(bench: Bench, good: Path) -> None:
             os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
 
 
-def test_an_older_part_is_replaced(bench: Bench, good: Path) -> None:
+def test_what_a_killed_process_had_in_the_making_is_swept_away(bench: Bench) -> None:
+    """And nothing else: not what a process that runs has in the making, not a person's own file of a like name."""
     bench.out.mkdir()
-    (bench.out / "out.wav.part").write_bytes(b"half a file that a kill left" * 10_000)
-    whole = bench.exported(good).read_bytes()
-    assert bench.exported(good, "again.wav").read_bytes() == whole
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    dead, alive = f".sp404-{ended.pid}-3.part", f".sp404-{os.getpid()}-3.part"
+    for name in (dead, alive, "kick.wav.part", ".sp404-x-3.part"):
+        (bench.out / name).write_bytes(b"half a file")
+    sweep(str(bench.out))
+    assert sorted(path.name for path in bench.out.iterdir()) == sorted((alive, "kick.wav.part", ".sp404-x-3.part"))
 
 
 def test_a_file_where_the_folder_should_be(bench: Bench, good: Path) -> None:
