@@ -59,7 +59,7 @@ def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult
     return result
 
 
-def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress) -> list[object]:
+def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress) -> body.Answers:
     """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
     local = settings.runner is Runner.THREADS
     with _task_runner(settings) as runner:

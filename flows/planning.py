@@ -1,7 +1,9 @@
 """From a valid manifest to a plan: who is who, where everything goes, and whose file stands there already."""
 
 import os
+import stat
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +98,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     jobs, job_of_row = shards.jobs_of(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
     left_behind = runs.unfinished(settings.db)
-    sources = {path: _status(path) for path in rows["source"].unique()}
+    sources = _statuses(rows["source"].unique())
     jobs = _with_ownership(jobs, held, left_behind, sources)
     if not dry:
         for folder in {os.path.dirname(path) for paths in left_behind.values() for path in paths}:
@@ -182,15 +184,15 @@ def _with_ownership(
     unrecorded = set().union(*left_behind.values())
     originals = {(status.st_dev, status.st_ino) for status in sources.values() if status}
 
-    def is_foreign(target: str) -> bool:
-        status = _status(target)
-        return os.path.islink(target) or (status is not None and (status.st_dev, status.st_ino) in originals)
+    def is_foreign(status: os.stat_result) -> bool:
+        return stat.S_ISLNK(status.st_mode) or (status.st_dev, status.st_ino) in originals
 
-    free = [not os.path.lexists(target) for target in jobs["target"]]
+    standing = list(_statuses(jobs["target"], os.lstat).values())
     ours = [
-        (path in recorded or target in unrecorded) and (is_free or not is_foreign(target))
-        for path, target, is_free in zip(jobs["path"], jobs["target"], free, strict=True)
+        (path in recorded or target in unrecorded) and not (status and is_foreign(status))
+        for path, target, status in zip(jobs["path"], jobs["target"], standing, strict=True)
     ]
+    free = [status is None for status in standing]
     return jobs.with_columns(ours=pl.Series(ours, dtype=pl.Boolean), free=pl.Series(free, dtype=pl.Boolean))
 
 
@@ -203,11 +205,23 @@ def _check_writable(folder: str) -> None:
         raise OutputNotWritableError(path=folder, error="permission denied")
 
 
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except (OSError, ValueError):
-        return None
+def _statuses(paths: Iterable[str], ask: Callable[[str], os.stat_result] = os.stat) -> dict[str, os.stat_result | None]:
+    """Each path's status, None where nothing is. A folder that is not there is asked for once, not for each file."""
+
+    def status(path: str) -> os.stat_result | None:
+        try:
+            return ask(path)
+        except (OSError, ValueError):
+            return None
+
+    has_folder: dict[str, bool] = {}
+    found: dict[str, os.stat_result | None] = {}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        if folder not in has_folder:
+            has_folder[folder] = os.path.isdir(folder or "/")
+        found[path] = status(path) if has_folder[folder] else None
+    return found
 
 
 def _working_folder(db: str, export_id: int | None) -> Path:
