@@ -68,6 +68,8 @@ class _Table:
     names: list[str]
     chunks: Iterator[Chunk]
     decimal_comma: bool = False
+    # Each row names its own columns, so that only the rows can tell whether a column is there.
+    named_by_rows: bool = False
 
 
 def read_manifest(path: str) -> RawManifest:
@@ -80,12 +82,14 @@ def read_manifest(path: str) -> RawManifest:
         frames = [pl.DataFrame(schema=TEXT_SCHEMA)]
         rejects: list[Reject] = []
         rows = 0
+        has_paths = not table.named_by_rows
         for frame, broken, count in table.chunks:
+            has_paths |= frame["file_path"].null_count() < frame.height
             frames.append(_known_columns(frame))
             rejects += broken
             rows += count
     frame = pl.concat(frames)
-    if frame.height and table.names == list(COLUMNS) and frame["file_path"].null_count() == frame.height:
+    if frame.height and not has_paths:
         raise _no_column(path, "file_path", [])
     if not rows:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
@@ -171,7 +175,7 @@ class _opened:
         if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
             raise ManifestError(path=self.path, what="is a JSON array", fix="Write one object a line (NDJSON).")
         self.file = open(self.path, encoding="utf-8-sig", newline="\n")  # noqa: SIM115  (closed in __exit__)
-        return _Table(list(COLUMNS), _chunks(_json_rows(self.file), list(COLUMNS)))
+        return _Table(list(COLUMNS), _chunks(_json_rows(self.file), list(COLUMNS)), named_by_rows=True)
 
     def parquet(self, head: bytes) -> _Table:
         frame = _read_parquet(self.path)
