@@ -11,4 +11,4 @@ from tests.store.exporting import Ledger
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     (tmp_path / "db").mkdir()
-    return Ledger(Place(str(tmp_path / "db" / "records.duckdb"), str(tmp_path / "m.csv"), str(tmp_path / "out"), 1.0))
+    return Ledger(Place(str(tmp_path / "db" / "records.duckdb"), str(tmp_path / "m.csv"), str(tmp_path / "out"), 30.0))
