@@ -99,7 +99,7 @@ def read_manifest(path: str) -> RawManifest:
 
 
 def check_is_table(path: str) -> None:
-    """Raise what ``read_manifest`` would raise about the file and its header, without reading all of it."""
+    """Raise what ``read_manifest`` would raise about the file and its header; rows are not looked at."""
     with _opened(path):
         pass
 
