@@ -13,9 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from config.device import MAX_FRAMES
 from schemas.errors import RequestError
+from schemas.export import SoundConfig
+from schemas.jobs import SoundSettings
 from schemas.words import AudioFormat, OrganizeBy, Runner
 
 _TABLE = "sp404"
@@ -48,10 +51,8 @@ def _at_home(path: str) -> str:
 _AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(_at_home), AfterValidator(absolute)]
 
 
-class Settings(BaseModel):
-    """What a run goes by. Paths are absolute; ``workers`` is at least 1."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Settings(SoundConfig):
+    """What a run goes by. Paths are absolute; ``workers`` is at least 1. ``defaults.toml`` leaves nothing empty."""
 
     db: _AbsolutePath = Field(description="The DuckDB file of the records")
     output_base_path: _AbsolutePath = Field(description="The output folder")
@@ -63,6 +64,12 @@ class Settings(BaseModel):
     workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
     runner: Runner = Field(description="threads or dask")
     lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
+
+    def sound(self) -> SoundSettings:
+        """Those that touch the sound, as small values that a worker understands."""
+        chosen = self.model_dump(include=set(SoundConfig.model_fields))
+        given: dict[str, Any] = {name: None if value == "off" else value for name, value in chosen.items()}
+        return SoundSettings(self.format, self.min_duration_ms, MAX_FRAMES, **given)
 
 
 @dataclass(frozen=True)

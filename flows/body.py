@@ -15,12 +15,11 @@ from typing import Any
 
 import polars as pl
 
-from config.device import MAX_FRAMES
 from config.settings import Settings
 from flows.planning import Plan, check_selection, make_plan, settings_for
 from schemas.errors import AccountingError, LostError, StoppedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
-from schemas.jobs import Outcome, Shard, ShardResult, SoundSettings
+from schemas.jobs import Outcome, Shard, ShardResult
 from schemas.words import Status
 from tasks import work
 from tasks.layout import shards
@@ -71,7 +70,7 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
 def cut(plan: Plan, progress: work.Progress) -> list[Shard]:
     """The plan in shards, and its jobs in a file from which each shard reads its range."""
     path = work.write_plan(plan.jobs, plan.working_folder)
-    sound = SoundSettings(plan.settings.format, plan.settings.min_duration_ms, MAX_FRAMES)
+    sound = plan.settings.sound()
     ranges = shards.cut(plan.costs, plan.settings.workers)
     progress.expect(plan.jobs.height, len(ranges))
     names = plan.jobs["path"]

@@ -63,9 +63,8 @@ def settings_for(request: ExportRequest) -> Settings:
         absolute_path(request.manifest)
     except ValueError as error:
         raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
-    asked = request.config.model_dump(exclude_none=True) | request.model_dump(
-        include={"db", "workers", "runner"}, exclude_none=True
-    )
+    asked = request.model_dump(include={"db", "workers", "runner"}, exclude_none=True)
+    asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
     if request.kits:
         asked.setdefault("organize_by", OrganizeBy.KIT)
     return load(asked, history.preferences).settings

@@ -1,10 +1,12 @@
 """What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.words import AudioFormat, ExportType, OrganizeBy, Runner, Status
+from schemas.words import AudioFormat, Dither, ExportType, Guard, Mono, OrganizeBy, Runner, Status
+
+Off = Literal["off"]
 
 
 class ExportConfig(BaseModel):
@@ -23,6 +25,31 @@ class ExportConfig(BaseModel):
     output_base_path: str | None = Field(None, description="The output folder.")
 
 
+class SoundConfig(BaseModel):
+    """What is done to the sound beside the conversion. What is left empty comes from the settings in force."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dither: Dither | None = Field(None, description="Noise of two 16-bit steps where sound is computed: tpdf, or none.")
+    guard: Guard | None = Field(
+        None, description="Turn down what is too loud: none (it clips), each file alone, or all of a kit or folder alike."
+    )
+    normalize_dbfs: Annotated[float, Field(ge=-60, le=0)] | Off | None = Field(
+        None, description="Bring every sample's peak to this level, or off."
+    )
+    trim_dbfs: Annotated[float, Field(ge=-120, le=-20)] | Off | None = Field(
+        None, description="Take silence below this level away from start and end, or off."
+    )
+    pad_to_ms: int | None = Field(None, ge=0, le=60_000, description="Add silence to shorter samples, up to this; 0: off.")
+    fade_in_ms: int | None = Field(None, ge=0, le=10_000, description="0: off.")
+    fade_out_ms: int | None = Field(None, ge=0, le=10_000, description="0: off.")
+    mono: Mono | None = Field(None, description="keep stereo, fold it where both channels are identical, or all to mono.")
+    seamless: bool | None = Field(None, description="Resample loops as if they repeated, to the frames that their beats need.")
+    keep_chunks: bool | None = Field(
+        None, description="Keep a WAV's loops, cue points and acid tempo; the device may not like them."
+    )
+
+
 class ExportRequest(BaseModel):
     """One export of a manifest: the single parameter of the flow, and so the form in the Prefect UI."""
 
@@ -30,6 +57,7 @@ class ExportRequest(BaseModel):
 
     manifest: str = Field(description="Path of the manifest: CSV, TSV, Parquet or NDJSON.")
     config: ExportConfig = Field(default=ExportConfig(), description="Layout and format of the output.")
+    sound: SoundConfig = Field(default=SoundConfig(), description="What is done to the sound.")
     sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = Field((), description="Only these samples; empty: all.")
     kits: tuple[str, ...] = Field((), description="Only these kits; empty: all.")
     user_id: int = Field(1, gt=0, description="Whose export this is.")
@@ -72,6 +100,8 @@ class BatchExportResult(BaseModel):
     errors: list[str]
     # How many rows were not exported for the same cause, the most frequent first; not part of the answer.
     causes: dict[str, int] = Field({}, exclude=True)
+    # How many exported samples deserve a look, by what for; not part of the answer.
+    warnings: dict[str, int] = Field({}, exclude=True)
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas.words import Status
+from schemas.words import Dither, Guard, Mono, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,10 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One conversion: ``source`` and ``target`` are absolute paths. ``ours`` says the record knows the target."""
+    """One conversion: ``source`` and ``target`` are absolute paths. ``ours`` says the record knows the target.
+
+    ``loudest`` is the peak of the loudest sample of its folder or kit, where one gain is for all of them; else 0.
+    """
 
     index: int
     sample_id: int
@@ -52,13 +55,32 @@ class Job:
     target: str
     tags: Tags
     ours: bool = False
+    loudest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Levels at 48 kHz, before the last rounding; full scale is 1.0.
+
+    ``true_peak`` is that between samples (ITU-R BS.1770); ``overs`` counts values beyond full scale, which are
+    clipped; ``dc`` is that of the worst channel; leading silence is what lies below -60 dBFS.
+    """
+
+    peak: float
+    true_peak: float
+    overs: int
+    rms: float
+    dc: float
+    leading_silence_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one Job. ``error``, ``reason`` and ``fix`` are empty on success.
 
-    ``frames`` counts the output's frames at 48 kHz; ``done`` says what was done to the sound, in plain words.
+    ``frames`` counts the output's frames at 48 kHz, ``source_frames`` the decoded ones; ``done`` says what was done to
+    the sound, in plain words, and ``warning`` what should be looked at. The hashes are of samples, not of files
+    (``tasks.sound.measure.Fingerprint``): they are equal when nothing was done.
     """
 
     index: int
@@ -71,18 +93,33 @@ class Outcome:
     frames: int = 0
     channels: int = 0
     source: SourceInfo | None = None
+    source_frames: int = 0
     source_bytes: int = 0
     source_mtime_ns: int = 0
+    source_hash: str = ""
+    output_hash: str = ""
+    levels: Levels | None = None
     done: tuple[str, ...] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundSettings:
-    """What touches the sound. ``format`` is ``wav`` or ``aiff``."""
+    """What touches the sound; the words are those of ``schemas.export.SoundConfig``. None: off. ``format``: wav or aiff."""
 
     format: str
     min_duration_ms: int
     max_frames: int
+    dither: Dither = Dither.TPDF
+    guard: Guard = Guard.NONE
+    mono: Mono = Mono.KEEP
+    normalize_dbfs: float | None = None
+    trim_dbfs: float | None = None
+    pad_to_ms: int = 0
+    fade_in_ms: int = 0
+    fade_out_ms: int = 0
+    seamless: bool = False
+    keep_chunks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

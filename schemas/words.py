@@ -31,3 +31,24 @@ class ExportType(StrEnum):
 class Runner(StrEnum):
     THREADS = "threads"
     DASK = "dask"
+
+
+class Dither(StrEnum):
+    TPDF = "tpdf"
+    NONE = "none"
+
+
+class Guard(StrEnum):
+    """What is turned down, so that its peaks fit: nothing, the file, or all files of its folder or kit alike."""
+
+    NONE = "none"
+    FILE = "file"
+    FOLDER = "folder"
+
+
+class Mono(StrEnum):
+    """Which stereo samples become mono: none, those with identical channels, or all."""
+
+    KEEP = "keep"
+    IDENTICAL = "identical"
+    ALL = "all"

@@ -69,7 +69,7 @@ def is_regular(path: str) -> bool:
         return False
 
 
-def write_all(file: FileIO, data: bytes) -> None:
+def write_all(file: FileIO, data: bytes | memoryview) -> None:
     """All of ``data``: a raw file may take less at a time."""
     view = memoryview(data)
     while view:

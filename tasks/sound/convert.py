@@ -1,26 +1,30 @@
 """One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
 
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
 
+import numpy as np
+
 from config.device import RATE_HZ
-from schemas.errors import (
-    ResampleError,
-    SampleError,
-    TooLongError,
-    TooShortError,
-    write_failure,
-)
-from schemas.jobs import Job, Outcome, SoundSettings, SourceInfo
-from schemas.words import AudioFormat, Status
+from schemas.errors import ResampleError, SampleError, write_failure
+from schemas.jobs import Job, Levels, Outcome, SoundSettings
+from schemas.words import AudioFormat, Dither, Status
 from tasks.files import in_the_making, same_file, take_place, write_all
 from tasks.sound import pcm
-from tasks.sound.decode import Audio, Block, audio
-from tasks.sound.resample import QUALITIES, resample, resampled_frames
+from tasks.sound.decode import Audio, audio
+from tasks.sound.edit import Survey, edited, needs_survey, survey
+from tasks.sound.extras import moved, written
+from tasks.sound.measure import Fingerprint, Meter
+from tasks.sound.resample import QUALITIES, resampled_frames
+from tasks.sound.way import Way, at_48_khz, bounded, way_of
+
+# Clipping by less than this is hard to hear, and not worth a warning.
+_WARN_ABOVE_DB = 0.5
 
 
 def convert(job: Job, settings: SoundSettings) -> Outcome:
@@ -29,109 +33,144 @@ def convert(job: Job, settings: SoundSettings) -> Outcome:
     The target appears whole or not at all. A sample that cannot be converted is a ``failed`` Outcome; only failing
     surroundings (a full disk, an output folder that cannot be written) raise, as SurroundingsError.
     """
-    started = time.perf_counter()
-    try:
-        outcome = _convert(job, settings)
-    except SampleError as error:
-        outcome = failed(job.index, error)
-    return replace(outcome, seconds=time.perf_counter() - started)
+    return _tried(job, lambda quality: _convert(job, settings, quality))
+
+
+def measure(job: Job, settings: SoundSettings) -> Outcome:
+    """The levels of ``job.source`` at 48 kHz before any gain; writes nothing."""
+    return _tried(job, lambda quality: _measure(job, settings, quality))
 
 
 def check(job: Job, settings: SoundSettings) -> Outcome:
     """Read ``job.source`` to its end as ``convert`` would, and write nothing."""
-    try:
+
+    def read(_: str) -> Outcome:
         with audio(job.source) as source:
-            frames = sum(len(block) for block in _bounded(source, settings))
-        return _outcome(job, source, resampled_frames(frames, source.info.rate_hz, RATE_HZ), 0)
-    except SampleError as error:
-        return failed(job.index, error)
+            frames = sum(len(block) for block in bounded(source, settings))
+        at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
+        return Outcome(job.index, Status.EXPORTED, frames=at_48_khz, source=source.info, source_frames=frames)
+
+    return _tried(job, read)
 
 
 def failed(index: int, error: SampleError) -> Outcome:
     return Outcome(index, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
 
 
-def _convert(job: Job, settings: SoundSettings) -> Outcome:
-    *qualities, lowest = QUALITIES
-    for quality in qualities:
-        with suppress(ResampleError, MemoryError):
-            return _attempt(job, settings, quality)
+def _tried(job: Job, attempt: Callable[[str], Outcome]) -> Outcome:
+    started = time.perf_counter()
     try:
-        return _attempt(job, settings, lowest)
+        outcome = _with_retry(attempt)
+    except SampleError as error:
+        outcome = failed(job.index, error)
+    return replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _with_retry(attempt: Callable[[str], Outcome]) -> Outcome:
+    """Trouble with memory or with resampling is worth one more try at a lower quality; a corrupt file is not."""
+    best, lower = QUALITIES
+    with suppress(ResampleError, MemoryError):
+        return attempt(best)
+    try:
+        return attempt(lower)
     except MemoryError as error:
         raise ResampleError(error="not enough memory") from error
 
 
-def _attempt(job: Job, settings: SoundSettings, quality: str) -> Outcome:
+def _measure(job: Job, settings: SoundSettings, quality: str) -> Outcome:
     with audio(job.source) as source:
+        way = way_of(job, source, settings, quality)
+        meter = Meter(way.channels)
+        for block in at_48_khz(source, way, settings):
+            meter.add(block, np.abs(block))
+    return Outcome(job.index, Status.EXPORTED, source=source.info, levels=meter.levels())
+
+
+def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
+    """A first pass over the sound, where a setting needs to know its end before its beginning."""
+    if not needs_survey(settings):
+        return None
+    with audio(job.source) as source:
+        way = way_of(job, source, settings, quality)
+        return survey(at_48_khz(source, way, settings), settings.trim_dbfs)
+
+
+def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
+    """Exactly, if 16 bits hold the sound as it is; else rounded. Many a 24-bit file has but 16, and only its end proves it."""
+    found = _survey(job, settings, quality)
+    with suppress(pcm.MoreThanSixteenBitsError):
+        return _attempt(job, settings, quality, found, exact=True)
+    return _attempt(job, settings, quality, found, exact=False)
+
+
+def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, exact: bool) -> Outcome:
+    with audio(job.source) as source:
+        way = way_of(job, source, settings, quality, found)
         try:
             os.makedirs(os.path.dirname(job.target), exist_ok=True)
             with in_the_making(job.target) as file:
-                frames, size = _write(file, source, settings, quality)
+                outcome = _write(file, source, settings, way, exact and way.exact)
                 take_place(file, job.target, ours=job.ours and not same_file(job.source, job.target))
         except OSError as error:
             raise write_failure(job.target, error) from error
-        return _outcome(job, source, frames, size)
+    return replace(outcome, index=job.index)
 
 
-def _write(file: FileIO, source: Audio, settings: SoundSettings, quality: str) -> tuple[int, int]:
-    """Writes the converted source; returns its frames and its size in bytes."""
+def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, exact: bool) -> Outcome:
+    """Writes the converted source, and says what it became."""
     file_format = AudioFormat(settings.format)
-    channels = min(source.info.channels, 2)
-    blocks = _bounded(source, settings)
-    if source.info.channels > 2:
-        blocks = map(pcm.mixed_down, blocks)
-    frames = 0
-    write_all(file, pcm.header(0, channels, file_format))
-    for block in resample(blocks, source.info.rate_hz, channels, RATE_HZ, quality):
-        frames += len(block)
-        write_all(file, pcm.encoded(pcm.quantised(block), file_format))
-    size = file.tell()
+    quantised = pcm.Quantiser(exact, dither=settings.dither is Dither.TPDF)
+    before, after = Fingerprint(source.sixteen_bits or exact), Fingerprint(sixteen_bits=True)
+    meter = Meter(way.channels)
+    write_all(file, pcm.header(0, way.channels, file_format))
+    for block in edited(at_48_khz(source, way, settings, before.add), way.changes, way.channels):
+        size = np.abs(block)
+        samples = quantised(block, size, meter.add(block, size))
+        after.add(samples)
+        write_all(file, pcm.encoded(samples, file_format))
+    whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
+    kept = moved(way.marks, whole / before.frames, way.changes.start, after.frames)
+    chunks = written(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
+    write_all(file, chunks)
+    file_bytes = file.tell()
     file.seek(0)
-    write_all(file, pcm.header(frames, channels, file_format))
-    return frames, size
-
-
-def _bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
-    """The source's blocks. Raises TooLongError as soon as it is known, TooShortError at the end or by the header."""
-    info = source.info
-    if info.frames:
-        _check_length(info.frames, info, settings, ended=True)
-    done = 0
-    for block in source.blocks:
-        done += len(block)
-        _check_length(done, info, settings, ended=False)
-        yield block
-    _check_length(done, info, settings, ended=True)
-
-
-def _check_length(frames: int, info: SourceInfo, settings: SoundSettings, ended: bool) -> None:
-    if resampled_frames(frames, info.rate_hz, RATE_HZ) > settings.max_frames:
-        raise TooLongError(duration_s=frames / info.rate_hz, maximum_s=settings.max_frames / RATE_HZ)
-    if ended and frames * 1000 < settings.min_duration_ms * info.rate_hz:
-        duration_ms = frames * 1000 // info.rate_hz
-        raise TooShortError(duration_ms=duration_ms, minimum_ms=settings.min_duration_ms)
-
-
-def _outcome(job: Job, source: Audio, frames: int, size: int) -> Outcome:
-    info = source.info
+    write_all(file, pcm.header(after.frames, way.channels, file_format, len(chunks)))
+    levels = meter.levels()
+    done = [*way.done, *source.notes]
+    if after.frames > way.changes.frames_of(whole):
+        done.append(f"padded with silence to {settings.pad_to_ms} ms")
+    if not exact:
+        done.append(f"rounded from {source.info.subtype} to 16 bits {_DITHERED[settings.dither]}")
+    if levels.overs:
+        done.append(f"{levels.overs} values above full scale clipped ({_dbfs(levels.peak)})")
+    if settings.keep_chunks and way.marks:
+        done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
-        job.index,
+        0,
         Status.EXPORTED,
-        bytes=size,
-        frames=frames,
-        channels=min(info.channels, 2),
-        source=info,
+        bytes=file_bytes,
+        frames=after.frames,
+        channels=way.channels,
+        source=source.info,
+        source_frames=before.frames,
         source_bytes=source.bytes,
         source_mtime_ns=source.mtime_ns,
-        done=tuple(_done(info)),
+        source_hash=before.hexdigest(),
+        output_hash=after.hexdigest(),
+        levels=levels,
+        done=tuple(done),
+        warning=_warning(levels),
     )
 
 
-def _done(info: SourceInfo) -> Iterator[str]:
-    if info.channels > 2:
-        yield f"{info.channels} channels mixed down to stereo (ITU-R BS.775)"
-    if info.rate_hz != RATE_HZ:
-        yield f"resampled from {info.rate_hz} Hz (soxr)"
-    if not info.subtype.endswith(("_16", "_S8", "_U8")):
-        yield f"quantised from {info.subtype} to 16 bits"
+_DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
+
+
+def _warning(levels: Levels) -> str:
+    if not levels.overs or 20 * math.log10(levels.peak) <= _WARN_ABOVE_DB:
+        return ""
+    return f"Louder than full scale, clipped: {_dbfs(levels.peak)}"
+
+
+def _dbfs(peak: float) -> str:
+    return f"{20 * math.log10(peak):+.1f} dBFS"

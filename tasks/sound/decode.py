@@ -1,22 +1,22 @@
-"""Decode any supported file to blocks of float32, in bounded memory."""
+"""Decode any supported file to blocks of float32, in bounded memory, and notice what is missing of it."""
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import av
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from schemas.errors import LoadError
 from schemas.jobs import SourceInfo
-from tasks.sound.source import container, flac_length_unknown, opened
+from tasks.sound import mpeg
+from tasks.sound.blocks import BLOCK_FRAMES, Block
+from tasks.sound.chunks import Extras, Form, Layout, layout
+from tasks.sound.source import container, flac_length_unknown, ogg_end_missing, opened
+from tasks.sound.unpack import unpacked
 
-Block = npt.NDArray[np.float32]
-
-BLOCK_FRAMES = 1 << 18
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.
 RATE_MIN_HZ, RATE_MAX_HZ = 1_000, 768_000
 MAX_CHANNELS = 32
@@ -28,18 +28,46 @@ _VORBIS_TO_WAV = {
     7: [0, 2, 1, 6, 5, 3, 4],
     8: [0, 2, 1, 7, 5, 6, 3, 4],
 }
-# libsndfile loses nearly half of a VBR MP3 without a Xing header, and knows no MP4, ADTS or WavPack.
-_BY_PYAV = frozenset(["mp3", "mp4", "adts", "wavpack"])
+# libsndfile loses nearly half of a VBR MP3 without a Xing header, and knows none of the others.
+_BY_PYAV = frozenset(["mp3", "mp4", "adts", "wavpack", "ac3", "asf"])
+# Their encoders put silence in front and say nowhere how much of it.
+_UNALIGNED = {"adts": "AAC without a container", "ac3": "AC-3", "asf": "WMA"}
+# An MP3's header counts whole frames, of which a decoder may give one more or less at either end.
+_MP3_SLACK_FRAMES = 2 * 1152
+# The end that MP4 gives is rounded by some programs, to less than two frames of AAC.
+_MP4_SLACK_FRAMES = 2 * 1024
+_GAP_FRAMES = 512
+# Integers of 16 bits or fewer, and codecs that decode to such: 16 bits hold them as they are.
+_SIXTEEN_BITS = frozenset(["PCM_16", "PCM_S8", "PCM_U8", "ALAC_16", "WAVPACK_16", "DWVW_12", "DWVW_16", "DPCM_8", "DPCM_16"])
+_SIXTEEN_BIT_CODECS = ("ALAW", "ULAW", "GSM610", "G721_", "G723_", "IMA_ADPCM", "MS_ADPCM", "VOX_ADPCM", "NMS_ADPCM")
 
 
 @dataclass(frozen=True)
 class Audio:
-    """An open source. ``blocks()`` may be read once: float32 (frames, channels), full scale is 1.0."""
+    """An open source. ``blocks`` may be read once; ``extras`` are a WAV file's own chunks; ``notes`` are for the user."""
 
     info: SourceInfo
     bytes: int
     mtime_ns: int
-    blocks: "Iterator[Block]"
+    blocks: Iterator[Block]
+    extras: Extras
+    notes: tuple[str, ...]
+
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether 16 bits hold its samples as they are."""
+        subtype = self.info.subtype
+        return subtype in _SIXTEEN_BITS or subtype.startswith(_SIXTEEN_BIT_CODECS)
+
+
+@dataclass(frozen=True)
+class _Track:
+    """What a reader makes of a source. ``promised``: how many frames there must be, give or take ``slack``."""
+
+    info: SourceInfo
+    blocks: Iterator[Block]
+    promised: int | None = None
+    slack: int = 0
 
 
 @contextmanager
@@ -50,27 +78,68 @@ def audio(path: str) -> Iterator[Audio]:
     """
     with opened(path) as (fd, status):
         kind = container(fd, path)
-        by_pyav = kind in _BY_PYAV or (kind == "flac" and flac_length_unknown(fd))
-        read = _pyav if by_pyav else _soundfile
-        with read(fd, kind) as (info, blocks):
+        found = layout(fd, kind, status.st_size)
+        with _track(fd, kind, found) as track:
+            info = track.info
             if not RATE_MIN_HZ <= info.rate_hz <= RATE_MAX_HZ:
                 raise LoadError(error=f"its header claims {info.rate_hz} Hz")
             if not 1 <= info.channels <= MAX_CHANNELS:
                 raise LoadError(error=f"its header claims {info.channels} channels")
-            checked = _unchanged(fd, status, _checked(blocks, info.rate_hz))
-            yield Audio(info, status.st_size, status.st_mtime_ns, checked)
+            end_missing = kind == "ogg" and ogg_end_missing(fd, status.st_size)
+            checked = _unchanged(fd, status, _checked(track, end_missing))
+            extras = found.extras if found else Extras()
+            yield Audio(info, status.st_size, status.st_mtime_ns, checked, extras, tuple(_notes(kind, found)))
 
 
-def _checked(blocks: Iterator[Block], rate_hz: int) -> Iterator[Block]:
-    """The blocks, as long as they are numbers that a converter can take."""
+def _track(fd: int, kind: str, found: Layout | None) -> AbstractContextManager[_Track]:
+    if found and not found.whole:
+        raise _cut_off(found)
+    if found and found.form:
+        return nullcontext(_plain(fd, kind, found, found.form))
+    if kind in _BY_PYAV or (kind == "flac" and flac_length_unknown(fd)):
+        return _pyav(fd, kind)
+    return _soundfile(fd, kind)
+
+
+def _cut_off(found: Layout) -> LoadError:
+    promised = found.promised or 0
+    if not found.form or not found.form.rate_hz:
+        return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")
+    second = found.form.frame_bytes * found.form.rate_hz
+    return _truncated(found.there / second, promised / second)
+
+
+def _truncated(there_s: float, promised_s: float) -> LoadError:
+    digits = 1 if promised_s - there_s >= 0.1 else 3
+    return LoadError(error=f"truncated: {there_s:.{digits}f} s of {promised_s:.{digits}f} s")
+
+
+def _notes(kind: str, found: Layout | None) -> Iterator[str]:
+    if found and found.promised is None:
+        yield "read to the end of the file, since its header gives no length"
+    if kind in _UNALIGNED:
+        yield f"may start with a few hundredths of a second of silence: {_UNALIGNED[kind]} does not say how much was added"
+
+
+def _checked(track: _Track, end_missing: bool) -> Iterator[Block]:
+    """The blocks, as long as they are numbers that a converter can take, and as many as were promised."""
+    rate_hz = track.info.rate_hz
     done = 0
-    for block in blocks:
-        finite = np.isfinite(block)
-        if not finite.all():
-            first = done + int(np.argmin(finite.all(axis=1)))
-            raise LoadError(error=f"frame {first} ({first / rate_hz:.3f} s) is not a number")
-        done += len(block)
-        yield block
+    try:
+        for block in track.blocks:
+            finite = np.isfinite(block)
+            if not finite.all():
+                first = done + int(np.argmin(finite.all(axis=1)))
+                raise LoadError(error=f"frame {first} ({first / rate_hz:.3f} s) is not a number")
+            done += len(block)
+            yield block
+    except _DecoderError as error:
+        place = f", at {done / rate_hz:.1f} s" if done else ""
+        raise LoadError(error=f"{error}{place}") from error
+    if end_missing:
+        raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
+    if track.promised is not None and done < track.promised - track.slack:
+        raise _truncated(done / rate_hz, track.promised / rate_hz)
     if not done:
         raise LoadError(error="it holds no sound (0 frames)")
 
@@ -83,27 +152,55 @@ def _unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iter
         raise LoadError(error="it changed while it was read", fix="Run the same command again.")
 
 
+class _DecoderError(Exception):
+    """A decoder's complaint, in one line."""
+
+
 @contextmanager
-def _reading() -> Iterator[None]:
-    """Whatever goes wrong in here is the source's fault."""
+def _decoding() -> Iterator[None]:
+    """Whatever a decoder complains of in here."""
     try:
         yield
     except (soundfile.SoundFileError, av.FFmpegError, OSError, EOFError, ValueError) as error:
-        raise LoadError(error=_first_line(error)) from error
+        raise _DecoderError(_first_line(error)) from error
 
 
 @contextmanager
-def _soundfile(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
-    with _reading():
-        file = soundfile.SoundFile(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
+def _opening() -> Iterator[None]:
+    try:
+        with _decoding():
+            yield
+    except _DecoderError as error:
+        raise LoadError(error=str(error)) from error
+
+
+def _plain(fd: int, kind: str, found: Layout, form: Form) -> _Track:
+    frames = found.there // form.frame_bytes
+    return _Track(SourceInfo(kind, form.subtype, form.rate_hz, form.channels, frames), unpacked(fd, found, form))
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from start to end. soundfile seeks to where it is after every block of a file that can, which takes as long
+    as decoding it.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _soundfile(fd: int, kind: str) -> Iterator[_Track]:
+    with _opening():
+        file = _Forward(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
     with file:
-        yield SourceInfo(kind, file.subtype, file.samplerate, file.channels, file.frames), _soundfile_blocks(file, kind)
+        info = SourceInfo(kind, file.subtype, file.samplerate, file.channels, file.frames)
+        yield _Track(info, _soundfile_blocks(file, kind), promised=file.frames)
 
 
 def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
     order = _VORBIS_TO_WAV.get(file.channels) if kind == "ogg" else None
     while True:
-        with _reading():
+        with _decoding():
             block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
         if not len(block):
             return
@@ -111,9 +208,9 @@ def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
 
 
 @contextmanager
-def _pyav(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
+def _pyav(fd: int, kind: str) -> Iterator[_Track]:
     with ExitStack() as stack:
-        with _reading():
+        with _opening():
             file = stack.enter_context(os.fdopen(os.dup(fd), "rb"))
             media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
         if not media.streams.audio:
@@ -122,11 +219,15 @@ def _pyav(fd: int, kind: str) -> Iterator[tuple[SourceInfo, Iterator[Block]]]:
         codec = stream.codec_context
         if codec is None or codec.format is None:
             raise LoadError(error="its codec is not known")
-        frames = None
-        if kind == "mp4" and stream.duration and stream.time_base:  # AAC leaves a tail behind the stream's own end
-            frames = round(stream.duration * stream.time_base * codec.sample_rate)
+        said = None
+        if stream.duration and stream.time_base:
+            said = round(stream.duration * stream.time_base * codec.sample_rate)
+        # AAC leaves a tail behind the stream's own end; where frames are not counted, a duration is but an estimate.
+        frames = said if kind in ("mp4", "wavpack") else None
+        counted = frames is not None or (kind == "mp3" and mpeg.says_length(fd))
         info = SourceInfo(kind, _subtype(codec), codec.sample_rate, codec.channels, frames)
-        yield info, _pyav_blocks(media, stream, info)
+        slack = {"mp3": _MP3_SLACK_FRAMES, "mp4": _MP4_SLACK_FRAMES}.get(kind, 0)
+        yield _Track(info, _pyav_blocks(media, stream, info), said if counted else None, slack)
 
 
 def _subtype(codec: av.AudioCodecContext) -> str:
@@ -140,14 +241,10 @@ def _subtype(codec: av.AudioCodecContext) -> str:
 def _pyav_blocks(media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo) -> Iterator[Block]:
     # One plane of floats: PyAV 18.1 reads past the planes of a frame of eight channels and ends the process.
     packed = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=info.rate_hz)
-    decoded = media.decode(stream)
     pending: list[Block] = []
     pending_frames = done = 0
-    while True:
-        with _reading():
-            frame = next(decoded, None)
-            if frame and (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
-                raise LoadError(error="its rate or channels change in the middle")
+    for frame in _pyav_frames(media, stream, info):
+        with _decoding():
             pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
         for piece in pieces:
             block = piece if info.frames is None else piece[: info.frames - done]
@@ -157,11 +254,40 @@ def _pyav_blocks(media: av.container.InputContainer, stream: av.AudioStream, inf
         if pending_frames and (frame is None or pending_frames >= BLOCK_FRAMES):
             yield np.concatenate(pending)
             pending, pending_frames = [], 0
-        if frame is None:
-            return
+
+
+def _pyav_frames(
+    media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo
+) -> Iterator[av.AudioFrame | None]:
+    """Decoded frames, and None behind the last. FFmpeg passes over what is damaged or cut, and says nothing: here it is
+    noticed by the time that a frame bears, and by the last packet's length.
+    """
+    packets = media.demux(stream)
+    follows: int | None = None
+    cut = False
+    while True:
+        with _decoding():
+            packet = next(packets, None)
+            frames = packet.decode() if packet else []
+        if packet and packet.size and info.container in ("mp3", "adts"):
+            cut = mpeg.is_cut(bytes(packet)[:8], packet.size)
+        for frame in frames:
+            if (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
+                raise _DecoderError("its rate or channels change in the middle")
+            if frame.pts is not None and frame.time_base and info.container != "asf":  # WMA counts in milliseconds
+                starts = round(frame.pts * frame.time_base * info.rate_hz)
+                if follows is not None and starts > follows + _GAP_FRAMES:
+                    raise _DecoderError(f"{(starts - follows) / info.rate_hz:.2f} s of it cannot be decoded")
+                follows = starts + frame.samples
+            yield frame
+        if packet is None:
+            break
+    if cut:
+        raise _DecoderError("truncated: its last frame is cut off")
+    yield None
 
 
 def _first_line(error: Exception) -> str:
     """A decoder's complaint, without its own prefix and full stop."""
     text = str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error).strip()
-    return text.splitlines()[0].removeprefix("Error : ").rstrip(".") if text else type(error).__name__
+    return text.splitlines()[0].removeprefix("Error : ").rstrip(".") if text else "its data is damaged"

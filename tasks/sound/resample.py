@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 
 from schemas.errors import ResampleError
-from tasks.sound.decode import Block
+from tasks.sound.blocks import Block
 
 # Very high quality costs what high quality costs; low ones are no faster. High is for the one retry.
 QUALITIES = ("VHQ", "HQ")
@@ -30,18 +30,19 @@ def resample(blocks: Iterator[Block], rate_hz: int, channels: int, target_hz: in
     except (ValueError, RuntimeError) as error:
         raise ResampleError(error=str(error)) from error
     frames = written = 0
-    last = np.zeros((0, channels), np.float32)
+    held: Block = np.zeros((0, channels), np.float32)  # one block late, so that the last one is known as such
     for block in blocks:
         frames += len(block)
-        chunk = _chunk(stream, block, False)
-        written += len(chunk)
-        if len(chunk):
+        if len(held) and len(chunk := _chunk(stream, held, False)):
+            written += len(chunk)
             yield chunk
-    last = _chunk(stream, last, True)
+        held = block
+    last = _chunk(stream, held, True)
     wanted = resampled_frames(frames, rate_hz, target_hz) - written
     if wanted > len(last):
         last = np.concatenate([last, np.zeros((wanted - len(last), channels), np.float32)])
-    yield last[:wanted]
+    if wanted > 0:
+        yield last[:wanted]
 
 
 def _chunk(stream: soxr.ResampleStream, block: Block, last: bool) -> Block:

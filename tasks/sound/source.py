@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import AudioNotFoundError, LoadError, UnsupportedFormatError
+from tasks.sound import mpeg
+from tasks.sound.raw import read
 
 AUDIO_EXTENSIONS = frozenset(
     [
@@ -22,6 +24,8 @@ AUDIO_EXTENSIONS = frozenset(
         ".m4a",
         ".mp4",
         ".aac",
+        ".ac3",
+        ".wma",
         ".ogg",
         ".oga",
         ".opus",
@@ -31,18 +35,9 @@ AUDIO_EXTENSIONS = frozenset(
         ".wv",
     ]
 )
-# Enough for the first page of an Ogg stream, and for two MP3 frames.
-_HEAD_BYTES = 4096
-_MPEG1_KBPS = {  # ISO/IEC 11172-3, table of bit rates, by layer
-    1: (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    2: (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-}
-_MPEG2_KBPS = {  # ISO/IEC 13818-3
-    1: (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    3: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
+_HEAD_BYTES = 64
+# Enough for the last page of an Ogg stream (RFC 3533: at most 65,307 bytes).
+_OGG_TAIL_BYTES = 1 << 17
 
 
 @contextmanager
@@ -83,8 +78,8 @@ def container(fd: int, path: str) -> str:
 
     Raises UnsupportedFormatError when neither extension nor content are audio, LoadError when only the content is not.
     """
-    head = _read(fd, _HEAD_BYTES, 0)
-    kind = _by_magic(head) or _mpeg(fd, head)
+    head = read(fd, _HEAD_BYTES, 0)
+    kind = _by_magic(head) or _behind_tags(fd, head)
     if kind:
         return kind
     extension = Path(path).suffix.lower()
@@ -97,15 +92,19 @@ def container(fd: int, path: str) -> str:
 
 def flac_length_unknown(fd: int) -> bool:
     """Whether a FLAC file does not say how long it is: then libsndfile fails at its end."""
-    total = _read(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
+    total = read(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
     return len(total) == 5 and not (total[0] & 0x0F or any(total[1:]))
 
 
-def _read(fd: int, length: int, offset: int) -> bytes:
-    try:
-        return os.pread(fd, length, offset)
-    except OSError as error:
-        raise LoadError(error=f"it cannot be read: {error.strerror}", fix="Check its disk, then run this again.") from error
+def ogg_end_missing(fd: int, size: int) -> bool:
+    """Whether an Ogg file ends before the page that says it is the last (RFC 3533), or within it."""
+    tail = read(fd, _OGG_TAIL_BYTES, max(size - _OGG_TAIL_BYTES, 0))
+    last = tail.rfind(b"OggS\0")
+    page = tail[last:] if last >= 0 else b""
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return True
+    length = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return len(page) < length or not page[5] & 4
 
 
 def _by_magic(head: bytes) -> str:
@@ -117,48 +116,15 @@ def _by_magic(head: bytes) -> str:
         return "w64"
     if head[4:8] == b"ftyp":
         return "mp4"
-    magics = {b"fLaC": "flac", b"OggS": "ogg", b"caff": "caf", b".snd": "au", b"wvpk": "wavpack"}
+    if head[:2] == b"\x0b\x77":
+        return "ac3"
+    magics = {b"fLaC": "flac", b"OggS": "ogg", b"caff": "caf", b".snd": "au", b"wvpk": "wavpack", b"\x30\x26\xb2\x75": "asf"}
     return magics.get(head[:4], "")
 
 
-def _mpeg(fd: int, head: bytes) -> str:
-    """``mp3`` or ``adts`` when two frames follow one another, behind ID3 tags and padding; else ""."""
-    start = 0
-    while head[:3] == b"ID3" and len(head) >= 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        start += 10 + size + (10 if head[5] & 0x10 else 0)
-        head = _read(fd, _HEAD_BYTES, start)
-    padding = len(head) - len(head.lstrip(b"\0"))
-    if padding:
-        start += padding
-        head = _read(fd, _HEAD_BYTES, start)
-    if _by_magic(head) == "flac" and start:
+def _behind_tags(fd: int, head: bytes) -> str:
+    """What follows ID3 tags: FLAC, or frames of MPEG audio."""
+    start = mpeg.behind_id3(fd, head)
+    if start and _by_magic(read(fd, _HEAD_BYTES, start)) == "flac":
         return "flac"
-    first = _frame(head)
-    if not first:
-        return ""
-    kind, length = first
-    following = _read(fd, 8, start + length)
-    second = _frame(following)
-    ends = len(following) < 4
-    return kind if ends or (second is not None and second[0] == kind) else ""
-
-
-def _frame(head: bytes) -> tuple[str, int] | None:
-    """The kind and the length in bytes of an MPEG audio or ADTS frame, if ``head`` starts with one."""
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    layer, version = 4 - (head[1] >> 1 & 3), head[1] >> 3 & 3
-    if layer == 4:  # reserved in MPEG audio; ADTS (ISO/IEC 13818-7) has twelve sync bits and layer 0
-        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        return ("adts", length) if head[1] & 0xF6 == 0xF0 and head[2] >> 2 & 15 < 13 and length > 7 else None
-    rate_index, bitrate_index, padded = head[2] >> 2 & 3, head[2] >> 4, head[2] >> 1 & 1
-    if version == 1 or rate_index == 3 or bitrate_index in (0, 15):
-        return None
-    mpeg1 = version == 3
-    rate_hz = (44_100, 48_000, 32_000)[rate_index] // (1 if mpeg1 else 2 if version == 2 else 4)
-    kbps = (_MPEG1_KBPS if mpeg1 else _MPEG2_KBPS)[layer][bitrate_index]
-    if layer == 1:
-        return "mp3", (12_000 * kbps // rate_hz + padded) * 4
-    samples = 1152 if layer == 2 or mpeg1 else 576
-    return "mp3", samples * 125 * kbps // rate_hz + padded
+    return mpeg.kind(fd, start)

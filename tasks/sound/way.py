@@ -1,0 +1,123 @@
+"""A source's way to 48 kHz: decided before it is read, from what its header and the settings say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.device import RATE_HZ
+from schemas.errors import TooLongError, TooShortError
+from schemas.jobs import Job, SoundSettings, SourceInfo
+from schemas.words import Mono
+from tasks.sound import pcm
+from tasks.sound.blocks import BLOCK_FRAMES, Block
+from tasks.sound.decode import Audio
+from tasks.sound.edit import Edit, Survey, edit
+from tasks.sound.extras import Marks, marks
+from tasks.sound.loop import Looped, looped, resample_loop
+from tasks.sound.resample import resample, resampled_frames
+
+
+@dataclass(frozen=True)
+class Way:
+    """``channels`` come out, after ``change`` (None: as they are); ``loop`` is None for what is no loop.
+
+    ``changes`` come behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
+    is done, in words.
+    """
+
+    channels: int
+    change: Callable[[Block], Block] | None
+    loop: Looped | None
+    marks: Marks
+    changes: Edit
+    quality: str
+    exact: bool
+    done: tuple[str, ...]
+
+
+def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found: Survey | None = None) -> Way:
+    """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
+    info, known, done = source.info, marks(source.extras), []
+    channels, change = min(info.channels, 2), None
+    computes = False
+    if info.channels > 2:
+        change, computes = pcm.mixed_down, True
+        done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
+    if channels == 2 and settings.mono is Mono.ALL:
+        channels, computes = 1, True
+        mixed = change
+        change = (lambda block: _middle(mixed(block))) if mixed else _middle
+        done.append("mixed to mono")
+    elif channels == 2 and settings.mono is Mono.IDENTICAL and found and found.identical:
+        channels, change = 1, _left
+        done.append("folded to mono: both channels are the same")
+    loop = None
+    if settings.seamless and info.frames:
+        loop = looped(info.frames, info.rate_hz, job.tags.bpm, known)
+    if loop and (info.rate_hz != RATE_HZ or loop.frames != info.frames):
+        computes = True
+        done.append(f"resampled as a loop ({loop.why}) from {info.frames} frames at {info.rate_hz} Hz to {loop.frames}")
+    elif info.rate_hz != RATE_HZ:
+        computes = True
+        done.append(f"resampled from {info.rate_hz} Hz (soxr {quality})")
+    changes = edit(settings, found, job.loudest, is_loop=loop is not None)
+    exact = not computes and not changes.computes
+    return Way(channels, change, loop, known, changes, quality, exact, (*done, *changes.done))
+
+
+def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[Block], None] | None = None) -> Iterator[Block]:
+    """The whole sound at 48 kHz, by its ``way`` but for the changes. ``seen`` is shown every block of the source.
+
+    Raises LoadError, TooShortError, TooLongError and ResampleError, when it comes to that.
+    """
+    blocks = bounded(source, settings)
+    if seen:
+        blocks = _shown(blocks, seen)
+    if way.change:
+        blocks = map(way.change, blocks)
+    if way.loop:
+        return _loop(blocks, way.loop.frames)
+    return resample(blocks, source.info.rate_hz, way.channels, RATE_HZ, way.quality)
+
+
+def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
+    """The source's blocks. Raises TooLongError as soon as it is known, TooShortError at the end or by the header."""
+    info = source.info
+    if info.frames:
+        _check_length(info.frames, info, settings, ended=True)
+    done = 0
+    for block in source.blocks:
+        done += len(block)
+        _check_length(done, info, settings, ended=False)
+        yield block
+    _check_length(done, info, settings, ended=True)
+
+
+def _check_length(frames: int, info: SourceInfo, settings: SoundSettings, ended: bool) -> None:
+    if resampled_frames(frames, info.rate_hz, RATE_HZ) > settings.max_frames:
+        raise TooLongError(duration_s=frames / info.rate_hz, maximum_s=settings.max_frames / RATE_HZ)
+    padded = settings.pad_to_ms >= settings.min_duration_ms
+    if ended and not padded and frames * 1000 < settings.min_duration_ms * info.rate_hz:
+        duration_ms = frames * 1000 // info.rate_hz
+        raise TooShortError(duration_ms=duration_ms, minimum_ms=settings.min_duration_ms)
+
+
+def _shown(blocks: Iterator[Block], seen: Callable[[Block], None]) -> Iterator[Block]:
+    for block in blocks:
+        seen(block)
+        yield block
+
+
+def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+    whole = resample_loop(np.concatenate(list(blocks)), frames)
+    for start in range(0, frames, BLOCK_FRAMES):
+        yield whole[start : start + BLOCK_FRAMES]
+
+
+def _left(block: Block) -> Block:
+    return np.ascontiguousarray(block[:, :1])
+
+
+def _middle(block: Block) -> Block:
+    return (block[:, :1] + block[:, 1:]) / np.float32(2)
