@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from config.settings import Settings
-from flows.planning import Plan, check_selection, make_plan, settings_for
+from flows.planning import Plan, check_selection, make_plan, settings_for, with_loudest
 from schemas.errors import AccountingError, LostError, StoppedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from schemas.jobs import Outcome, Shard, ShardResult
-from schemas.words import Status
+from schemas.words import Guard, Status
 from tasks import work
 from tasks.layout import shards
 from tasks.manifest.read import read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tasks.sound.convert import failed
 from tasks.store import exports, runs
-from tasks.store.records import causes, records_of
+from tasks.store.records import causes, records_of, warnings
 
 log = logging.getLogger("sp404")
 
@@ -57,17 +58,27 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     check_selection(manifest, request, settings)
     with runs.one_at_a_time(settings.db, settings.lock_wait_seconds):
         plan = steps.plan(manifest, request, settings, started)
+        measured: Iterable[object] = ()
+        if settings.guard is Guard.FOLDER:
+            measured = steps.map_shards(cut(plan, progress, measuring=True), settings, progress)
+            plan = with_loudest(plan, _peaks(measured))
         results = steps.map_shards(cut(plan, progress), settings, progress)
         batch = steps.record(plan, results)
     log.info("Export %d: %s", batch.export_id, batch.counts())
     steps.report(plan, batch)
-    for result in results:
+    for result in chain(measured, results):
         if isinstance(result, ShardResult) and result.trouble:
             raise result.trouble
     return batch
 
 
-def cut(plan: Plan, progress: work.Progress) -> list[Shard]:
+def _peaks(measured: Iterable[object]) -> dict[int, float]:
+    """The peak of each job that could be measured; why another could not is found again when it is converted."""
+    outcomes = chain.from_iterable(result.outcomes for result in measured if isinstance(result, ShardResult))
+    return {outcome.index: outcome.levels.peak for outcome in outcomes if outcome.levels}
+
+
+def cut(plan: Plan, progress: work.Progress, measuring: bool = False) -> list[Shard]:
     """The plan in shards, and its jobs in a file from which each shard reads its range."""
     path = work.write_plan(plan.jobs, plan.working_folder)
     sound = plan.settings.sound()
@@ -76,13 +87,14 @@ def cut(plan: Plan, progress: work.Progress) -> list[Shard]:
     names = plan.jobs["path"]
     return [
         Shard(
-            label=shards.label(number, len(ranges), names[start], names[stop - 1]),
+            label=("levels of " if measuring else "") + shards.label(number, len(ranges), names[start], names[stop - 1]),
             plan_path=path,
             start=start,
             stop=stop,
             export_id=plan.export_id or 0,
             sound=sound,
             include_metadata=plan.settings.include_metadata,
+            measuring=measuring,
         )
         for number, (start, stop) in enumerate(ranges)
     ]
@@ -204,6 +216,7 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], size: int, se
         results=[_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)],
         errors=list(dict.fromkeys(errors)),
         causes=causes(rows, plan.rejects),
+        warnings=warnings(rows),
     )
 
 

@@ -111,6 +111,12 @@ _SELECTION_AND_LAYOUT = _options(
     click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
     click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
     click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
+    click.option(
+        "--sound",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="What is done to the sound, such as guard=file; `sp404 config` shows all; repeatable.",
+    ),
     click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does)."),
     click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run."),
     _WORKERS,
@@ -239,12 +245,24 @@ def _request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
 
     options.pop("full", None)  # nothing is skipped yet
     config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
+    sound = _sound(options.pop("sound", ()))
     try:
-        return ExportRequest.model_validate({"manifest": manifest, "config": config, **options})
+        return ExportRequest.model_validate({"manifest": manifest, "config": config, "sound": sound, **options})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise RequestError(what=f"{name} {first['input']!r}: {first['msg']}", fix="Choose another.") from error
+
+
+def _sound(given: tuple[str, ...]) -> dict[str, str]:
+    from schemas.export import SoundConfig
+
+    pairs = [pair.partition("=") for pair in given]
+    for name, equals, _ in pairs:
+        if not equals or name not in SoundConfig.model_fields:
+            fix = f"Write NAME=VALUE, with a name of: {', '.join(SoundConfig.model_fields)}."
+            raise RequestError(what=f"--sound {name}{equals} is no setting of the sound", fix=fix)
+    return {name: value for name, _, value in pairs}
 
 
 def _settings(db: str | None) -> "InForce":
@@ -297,6 +315,8 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
         click.echo(_one_line(line), err=True)
     if batch.errors:
         click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
+    for what, count in batch.warnings.items():
+        click.echo(f"{count:,} x {what} (see sp404 history --export {batch.export_id}{_db_option(db)})", err=True)
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
     click.echo(f"Export {batch.export_id}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
     click.echo(f"  {batch.output_base_path}")
@@ -332,6 +352,7 @@ def _samples_table(found: list[dict[str, Any]]) -> "Table":
     for row in found:
         place = "/".join(filter(None, (row["output_subfolder"], row["output_filename"])))
         why = ". ".join(filter(None, (row["error_message"], row["fix"])))
+        place += f" ({row['warning']})" if row["warning"] else ""
         rows.append(
             [str(row["export_id"]), str(row["sample_id"] or ""), str(row["manifest_line"]), row["status"], why or place]
         )

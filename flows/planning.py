@@ -4,7 +4,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
     left_behind = runs.unfinished(settings.db)
     sources = _statuses(rows["source"].unique())
-    jobs = _with_ownership(jobs, held, left_behind, sources)
+    jobs = _with_ownership(jobs, held, left_behind, sources).with_columns(loudest=0.0)
     if not dry:
         for folder in {os.path.dirname(path) for paths in left_behind.values() for path in paths}:
             sweep(folder)
@@ -193,6 +193,19 @@ def _with_ownership(
     ]
     free = [status is None for status in standing]
     return jobs.with_columns(ours=pl.Series(ours, dtype=pl.Boolean), free=pl.Series(free, dtype=pl.Boolean))
+
+
+def with_loudest(plan: Plan, peaks: dict[int, float]) -> Plan:
+    """The plan whose jobs know the peak of the loudest sample that is to keep its balance with them.
+
+    Those of a kit where kits are laid out, else those that lie in one folder: the same drum, played at four strengths.
+    ``peaks`` is by job; without a job that cannot be measured.
+    """
+    folder = pl.col("source").str.extract(r"^(.*)/")
+    in_kit = pl.lit(plan.settings.organize_by is OrganizeBy.KIT) & pl.col("kit_id").is_not_null()
+    group = pl.when(in_kit).then(pl.format("{}", "kit_id")).otherwise(pl.format("/{}", folder))
+    peak = pl.col("job").replace_strict(list(peaks), list(peaks.values()), default=0.0, return_dtype=pl.Float64)
+    return replace(plan, jobs=plan.jobs.with_columns(loudest=peak.max().over(group)))
 
 
 def _check_writable(folder: str) -> None:

@@ -43,6 +43,10 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
     if batch.causes:
         lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
         lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.causes.items(), _MOST_REASONS)]
+        lines.append("")
+    if batch.warnings:
+        lines += ["## Worth a look", "", "| what | samples |", "|---|---|"]
+        lines += [f"| {_cell(what)} | {count:,} |" for what, count in batch.warnings.items()]
     return "\n".join(lines)
 
 

@@ -124,7 +124,10 @@ class SoundSettings:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples."""
+    """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples.
+
+    ``measuring``: its levels are asked for, before anything is converted.
+    """
 
     label: str
     plan_path: str
@@ -133,6 +136,7 @@ class Shard:
     export_id: int
     sound: SoundSettings
     include_metadata: bool
+    measuring: bool = False
 
 
 @dataclass(frozen=True, slots=True)

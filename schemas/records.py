@@ -6,6 +6,7 @@ import polars as pl
 from schemas.words import Status
 
 _TEXT = pa.Column(pl.String, nullable=True)
+_LEVEL = pa.Column(pl.Float64, nullable=True)
 _COUNT = pa.Column(pl.Int64, pa.Check.ge(0))
 
 EXPORT_SAMPLES = pa.DataFrameSchema(
@@ -30,6 +31,15 @@ EXPORT_SAMPLES = pa.DataFrameSchema(
         "conversion_seconds": pa.Column(pl.Float64, pa.Check.ge(0)),
         "owns_output": pa.Column(pl.Boolean),
         "sound_changes": _TEXT,
+        "warning": _TEXT,
+        "source_hash": _TEXT,
+        "output_hash": _TEXT,
+        "peak_dbfs": _LEVEL,
+        "true_peak_dbfs": _LEVEL,
+        "overs": pa.Column(pl.Int64, pa.Check.ge(0), nullable=True),
+        "rms_dbfs": _LEVEL,
+        "dc_offset": _LEVEL,
+        "leading_silence_ms": _LEVEL,
     },
     strict=True,
     ordered=True,
@@ -49,6 +59,7 @@ SAMPLES = pa.DataFrameSchema(
         "source_channels": pa.Column(pl.Int64, nullable=True),
         "source_bytes": pa.Column(pl.Int64, nullable=True),
         "source_mtime_ns": pa.Column(pl.Int64, nullable=True),
+        "source_frames": pa.Column(pl.Int64, nullable=True),
     },
     strict=True,
     ordered=True,

@@ -12,15 +12,18 @@ from schemas.errors import SampleError, SurroundingsError, WorkingFolderError
 from schemas.jobs import Job, Outcome, Shard, ShardResult, Tags
 from schemas.words import Status
 from tasks.bundle.metadata import write_metadata
-from tasks.sound.convert import check, convert, failed
+from tasks.sound.convert import check, convert, failed, measure
 
-PLAN_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "ours", "free")
+PLAN_COLUMNS = (
+    *("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags"),
+    *("ours", "free", "loudest"),
+)
 
 
 class Progress:
     """Counts finished samples over all threads of a run, and tells them when to stop.
 
-    ``tell`` is called with how many are done and how many there are; ``shards`` says in how many parts they go.
+    ``tell`` is called with how many are done and how many there are; ``shards`` says in how many parts they went.
     """
 
     def __init__(self, tell: Callable[[int, int], None] | None = None) -> None:
@@ -31,7 +34,9 @@ class Progress:
         self.stopped = threading.Event()
 
     def expect(self, samples: int, shards: int) -> None:
-        self._total, self.shards = samples, shards
+        """A new pass over the samples begins."""
+        self._done, self._total = 0, samples
+        self.shards += shards
 
     def advance(self) -> None:
         with self._lock:
@@ -60,7 +65,8 @@ def watcher() -> Progress:
 def write_plan(jobs: pl.DataFrame, folder: Path) -> str:
     """``jobs`` (``PLAN_COLUMNS``) as an Arrow file from which any shard can read its range. Raises WorkingFolderError.
 
-    ``ours``: what stands at the target is ours to replace; ``free``: nothing stood there when the plan was made.
+    ``ours``: what stands at the target is ours to replace; ``free``: nothing stood there when the plan was made;
+    ``loudest``: the peak that the gain of a whole folder goes by, or 0.
     """
     path = folder / "plan.arrow"
     try:
@@ -74,18 +80,19 @@ def write_plan(jobs: pl.DataFrame, folder: Path) -> str:
 def read_jobs(shard: Shard) -> list[Job]:
     rows = pl.scan_ipc(shard.plan_path).slice(shard.start, shard.stop - shard.start).collect()
     return [
-        Job(index, sample_id, source, target, Tags(title, genre or "", bpm, key or "", tags or ""), ours)
-        for index, sample_id, source, target, title, genre, bpm, key, tags, ours, _ in rows.iter_rows()
+        Job(index, sample_id, source, target, Tags(title, genre or "", bpm, key or "", tags or ""), ours, loudest)
+        for index, sample_id, source, target, title, genre, bpm, key, tags, ours, _, loudest in rows.iter_rows()
     ]
 
 
 def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult:
-    """Convert a shard's samples and write their metadata files.
+    """Convert a shard's samples and write their metadata files; or only measure them.
 
     A sample that fails is an Outcome. Failing surroundings end the shard, and through ``progress`` the others too:
     what was finished is returned with the trouble.
     """
-    return _each(shard, progress or Progress(), lambda job: _convert(job, shard))
+    work = (lambda job: measure(job, shard.sound)) if shard.measuring else (lambda job: _convert(job, shard))
+    return _each(shard, progress or Progress(), work)
 
 
 def check_shard(shard: Shard, progress: Progress | None = None) -> ShardResult:

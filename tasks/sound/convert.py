@@ -140,7 +140,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, exact
     if after.frames > way.changes.frames_of(whole):
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
     if not exact:
-        done.append(f"rounded from {source.info.subtype} to 16 bits {_DITHERED[settings.dither]}")
+        done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
     if levels.overs:
         done.append(f"{levels.overs} values above full scale clipped ({_dbfs(levels.peak)})")
     if settings.keep_chunks and way.marks:
@@ -169,7 +169,7 @@ _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
 def _warning(levels: Levels) -> str:
     if not levels.overs or 20 * math.log10(levels.peak) <= _WARN_ABOVE_DB:
         return ""
-    return f"Louder than full scale, clipped: {_dbfs(levels.peak)}"
+    return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
 
 
 def _dbfs(peak: float) -> str:

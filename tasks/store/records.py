@@ -1,5 +1,6 @@
 """From a plan's rows, its rejects and its outcomes to the rows of the database. Pure."""
 
+import math
 from collections.abc import Mapping
 
 import polars as pl
@@ -9,6 +10,19 @@ from schemas.records import EXPORT_SAMPLES, SAMPLES
 from schemas.words import Status
 from tasks.store.exports import Records
 
+# What an outcome says of the sound, by the names of the records.
+_SOUND_SCHEMA: dict[str, type[pl.DataType]] = {
+    "sound_changes": pl.String,
+    "warning": pl.String,
+    "source_hash": pl.String,
+    "output_hash": pl.String,
+    "peak_dbfs": pl.Float64,
+    "true_peak_dbfs": pl.Float64,
+    "overs": pl.Int64,
+    "rms_dbfs": pl.Float64,
+    "dc_offset": pl.Float64,
+    "leading_silence_ms": pl.Float64,
+}
 _OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "job": pl.Int64,
     "status": pl.String,
@@ -18,13 +32,14 @@ _OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "output_bytes": pl.Int64,
     "output_frames": pl.Int64,
     "conversion_seconds": pl.Float64,
-    "sound_changes": pl.String,
+    **_SOUND_SCHEMA,
     "source_format": pl.String,
     "source_subtype": pl.String,
     "source_rate_hz": pl.Int64,
     "source_channels": pl.Int64,
     "source_bytes": pl.Int64,
     "source_mtime_ns": pl.Int64,
+    "source_frames": pl.Int64,
 }
 
 
@@ -56,7 +71,7 @@ def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, kit_rows: pl.DataFrame
         output_frames=pl.col("output_frames"),
         conversion_seconds=pl.col("conversion_seconds"),
         owns_output=pl.col("job").is_first_distinct(),
-        sound_changes=pl.col("sound_changes"),
+        **{name: pl.col(name) for name in _SOUND_SCHEMA},
     )
     samples = pl.concat([joined, kit_rows.drop("job", strict=False)], how="diagonal").unique(
         "sample_id", keep="first", maintain_order=True
@@ -73,6 +88,12 @@ def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int
     broken = rejects.select(cause=pl.format("{} {}", "column", "rule"))
     every = pl.concat([failed.str.replace(details, "").alias("cause").to_frame(), broken])
     return dict(every["cause"].value_counts(sort=True).iter_rows())
+
+
+def warnings(export_samples: pl.DataFrame) -> dict[str, int]:
+    """What exported rows were warned of and how many, the most frequent first: texts without their figures."""
+    texts = export_samples["warning"].drop_nulls().str.replace(": .*", "")
+    return dict(texts.value_counts(sort=True).iter_rows())
 
 
 def reject_text() -> pl.Expr:
@@ -103,7 +124,7 @@ def _rejected(rejects: pl.DataFrame) -> pl.DataFrame:
         "conversion_seconds": pl.lit(0.0),
         "owns_output": pl.lit(False),
     }
-    dtypes = {"pad": pl.Int64}
+    dtypes: dict[str, type[pl.DataType]] = {"pad": pl.Int64, **_SOUND_SCHEMA}
     return lines.select(
         given.get(name, pl.lit(None, dtypes.get(name, pl.String))).alias(name) for name in EXPORT_SAMPLES.columns
     )
@@ -120,11 +141,25 @@ def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
         outcome.bytes,
         outcome.frames,
         outcome.seconds,
-        "; ".join(outcome.done) or None,
+        *_sound_row(outcome),
         source and source.container,
         source and source.subtype,
         source and source.rate_hz,
         source and source.channels,
         outcome.source_bytes or None,
         outcome.source_mtime_ns or None,
+        outcome.source_frames or None,
     )
+
+
+def _sound_row(outcome: Outcome) -> tuple[object, ...]:
+    words = "; ".join(outcome.done) or None, outcome.warning or None, outcome.source_hash or None, outcome.output_hash or None
+    levels = outcome.levels
+    if levels is None:
+        return *words, *[None] * (len(_SOUND_SCHEMA) - len(words))
+    peak, true_peak, rms = (_dbfs(level) for level in (levels.peak, levels.true_peak, levels.rms))
+    return *words, peak, true_peak, levels.overs, rms, levels.dc, levels.leading_silence_ms
+
+
+def _dbfs(level: float) -> float | None:
+    return 20 * math.log10(level) if level > 0 else None

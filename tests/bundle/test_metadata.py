@@ -200,7 +200,7 @@ def test_an_export_that_was_not_recorded_is_found_again(tmp_path: Path) -> None:
     """
     source = audio.write(tmp_path / "kick.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
     row = {"job": 0, "sample_id": 1, "source": str(source), "target": str(tmp_path / "out/kick.wav"), "title": "Kick"}
-    more = {"genre": None, "bpm": None, "musical_key": None, "tags": None, "ours": False, "free": True}
+    more = {"genre": None, "bpm": None, "musical_key": None, "tags": None, "ours": False, "free": True, "loudest": 0.0}
     plan = work.write_plan(pl.DataFrame([row | more]), tmp_path / "plan")
     for export_id in (1, 2):
         shard = Shard("1 of 1", plan, 0, 1, export_id, SoundSettings("wav", 100, 480_000), True)

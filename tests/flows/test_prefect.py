@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import ManifestError, RequestError
-from schemas.export import ExportRequest
-from schemas.words import Runner
+from schemas.export import ExportRequest, SoundConfig
+from schemas.words import Guard, Runner
 from tasks.sound import synth
 from tasks.work import Progress
 from tests.flows import worked
@@ -81,6 +81,15 @@ def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path:
     assert sum(run.name.startswith("convert ") for run in runs) == 40
     assert len(runs) == 44
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
+
+
+def test_levels_are_measured_in_task_runs_of_their_own(tmp_path: Path, client: Any) -> None:
+    from flows import export
+
+    request = worked.request(worked.make(tmp_path / "library"), tmp_path)
+    export.export(request.model_copy(update={"sound": SoundConfig(guard=Guard.FOLDER)}), Progress())
+    names = {run.name for run in task_runs(client, last_flow_run(client)) if "1 of 1" in run.name}
+    assert names == {f"convert {what}1 of 1: sample_002 to sample_005" for what in ("", "levels of ")}
 
 
 def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(

@@ -118,7 +118,7 @@ def test_nothing_is_said_to_be_done_when_nothing_is(bench: Bench, form: Form) ->
 def test_what_is_done_is_said(bench: Bench) -> None:
     source = audio.write(bench.folder / "a.wav", audio.noise(9_600, 6), 44_100, "WAV", "PCM_24")
     said = " | ".join(bench.convert(source).done)
-    for word in ("6 channels mixed down to stereo", "44100 Hz", "PCM_24"):
+    for word in ("6 channels mixed down to stereo", "44100 Hz", "rounded to 16 bits with TPDF dither"):
         assert word in said
 
 

@@ -1,6 +1,6 @@
 SELECT
     s.export_id, s.sample_id, s.manifest_line, s.status, s.output_subfolder, s.output_filename,
-    s.error_message, s.fix, e.output_path, e.created_at
+    s.error_message, s.fix, s.warning, e.output_path, e.created_at
 FROM sp404_export_samples AS s
 JOIN sp404_exports AS e ON e.id = s.export_id
 WHERE ($user_id IS NULL OR e.user_id = $user_id)
