@@ -96,37 +96,37 @@ def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
 
 
 def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
-    """Exactly, if 16 bits hold the sound as it is; else rounded. Many a 24-bit file has but 16, and only its end proves it."""
+    """Many a 24-bit file holds but 16, and passes as it is. The first block tells, nearly always; if not, it begins again."""
     found = _survey(job, settings, quality)
     with suppress(pcm.MoreThanSixteenBitsError):
-        return _attempt(job, settings, quality, found, exact=True)
-    return _attempt(job, settings, quality, found, exact=False)
+        return _attempt(job, settings, quality, found, sixteen_bits=True)
+    return _attempt(job, settings, quality, found, sixteen_bits=False)
 
 
-def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, exact: bool) -> Outcome:
+def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, sixteen_bits: bool) -> Outcome:
     with audio(job.source) as source:
         way = way_of(job, source, settings, quality, found)
         try:
             os.makedirs(os.path.dirname(job.target), exist_ok=True)
             with in_the_making(job.target) as file:
-                outcome = _write(file, source, settings, way, exact and way.exact)
+                outcome = _write(file, source, settings, way, sixteen_bits)
                 take_place(file, job.target, ours=job.ours and not same_file(job.source, job.target))
         except OSError as error:
             raise write_failure(job.target, error) from error
     return replace(outcome, index=job.index)
 
 
-def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, exact: bool) -> Outcome:
-    """Writes the converted source, and says what it became."""
+def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixteen_bits: bool) -> Outcome:
+    """Writes the converted source, and says what it became. ``sixteen_bits``: whether these may hold the source."""
     file_format = AudioFormat(settings.format)
-    quantised = pcm.Quantiser(exact, dither=settings.dither is Dither.TPDF)
-    before, after = Fingerprint(source.sixteen_bits or exact), Fingerprint(sixteen_bits=True)
+    quantised = pcm.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither is Dither.TPDF)
+    before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(way.channels)
     write_all(file, pcm.header(0, way.channels, file_format))
     for block in edited(at_48_khz(source, way, settings, before.add), way.changes, way.channels):
         size = np.abs(block)
         samples = quantised(block, size, meter.add(block, size))
-        after.add(samples)
+        after.add_samples(samples)
         write_all(file, pcm.encoded(samples, file_format))
     whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
     kept = moved(way.marks, whole / before.frames, way.changes.start, after.frames)
@@ -139,7 +139,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, exact
     done = [*way.done, *source.notes]
     if after.frames > way.changes.frames_of(whole):
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
-    if not exact:
+    if not quantised.exact:
         done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
     if levels.overs:
         done.append(f"{levels.overs} values above full scale clipped ({_dbfs(levels.peak)})")

@@ -37,9 +37,6 @@ _MP3_SLACK_FRAMES = 2 * 1152
 # The end that MP4 gives is rounded by some programs, to less than two frames of AAC.
 _MP4_SLACK_FRAMES = 2 * 1024
 _GAP_FRAMES = 512
-# Integers of 16 bits or fewer, and codecs that decode to such: 16 bits hold them as they are.
-_SIXTEEN_BITS = frozenset(["PCM_16", "PCM_S8", "PCM_U8", "ALAC_16", "WAVPACK_16", "DWVW_12", "DWVW_16", "DPCM_8", "DPCM_16"])
-_SIXTEEN_BIT_CODECS = ("ALAW", "ULAW", "GSM610", "G721_", "G723_", "IMA_ADPCM", "MS_ADPCM", "VOX_ADPCM", "NMS_ADPCM")
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,6 @@ class Audio:
     blocks: Iterator[Block]
     extras: Extras
     notes: tuple[str, ...]
-
-    @property
-    def sixteen_bits(self) -> bool:
-        """Whether 16 bits hold its samples as they are."""
-        subtype = self.info.subtype
-        return subtype in _SIXTEEN_BITS or subtype.startswith(_SIXTEEN_BIT_CODECS)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
-from config.device import BITS, RATE_HZ
+from config.device import RATE_HZ
 from schemas.jobs import Levels
 from tasks.sound.blocks import Block
+from tasks.sound.pcm import MoreThanSixteenBitsError, as_they_are
 
 # What counts as silence at a sample's start: -60 dBFS, about what a mouse click is worth on a pad.
 _AUDIBLE = 10 ** (-60 / 20)
@@ -19,7 +20,6 @@ _ABSURD = 1e12
 # Four values a sample (ITU-R BS.1770-5, annex 2), by twelve taps of a windowed sine cardinal; the windows in which
 # they are worked out together are 16 samples long.
 _OVERSAMPLING, _TAPS, _WINDOW, _KAISER_BETA = 4, 12, 16, 4.0
-_STEPS = np.float32(2 ** (BITS - 1))
 _SPAN = _WINDOW + _TAPS - 1
 # Larger products are shared out to threads by OpenBLAS, in the way of the ones that convert.
 _BATCH = 192
@@ -139,18 +139,27 @@ def _interpolator() -> tuple[npt.NDArray[np.float32], float]:
 class Fingerprint:
     """BLAKE3 of samples without their file: of 16-bit integers where these hold them, else of 32-bit floats; interleaved,
     little-endian. So a source that passes unchanged has the fingerprint of its output.
+
+    ``floats``: known by floats whatever comes. Else the first block tells; a later one that tells otherwise raises
+    MoreThanSixteenBitsError.
     """
 
-    def __init__(self, sixteen_bits: bool) -> None:
+    def __init__(self, floats: bool = False) -> None:
         self._hash = blake3()
-        self._sixteen_bits = sixteen_bits
+        self._sixteen_bits: bool | None = False if floats else None
         self.frames = 0
 
-    def add(self, samples: Block | npt.NDArray[np.int16]) -> None:
+    def add(self, block: Block) -> None:
+        """A block of floats, as a source gives them."""
+        whole = None if self._sixteen_bits is False else as_they_are(block)
+        if whole is None and self._sixteen_bits:
+            raise MoreThanSixteenBitsError
+        self._sixteen_bits = whole is not None
+        self.add_samples(block if whole is None else whole)
+
+    def add_samples(self, samples: Block | npt.NDArray[np.int16]) -> None:
+        """Samples in the form that they are known by."""
         self.frames += len(samples)
-        if samples.dtype == np.float32 and self._sixteen_bits:
-            with np.errstate(over="ignore", invalid="ignore"):  # if they do not fit, this fingerprint is not used
-                samples = np.multiply(samples, _STEPS).astype(np.int16)
         if sys.byteorder == "big":
             samples = samples.byteswap()
         self._hash.update(np.ascontiguousarray(samples).reshape(-1).view(np.uint8).data)

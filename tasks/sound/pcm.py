@@ -47,6 +47,14 @@ def mixed_down(block: Block) -> Block:
     return block @ np.stack([left / left.sum(), right / right.sum()], axis=1)
 
 
+def as_they_are(block: Block) -> npt.NDArray[np.int16] | None:
+    """The samples as 16-bit integers; None if these do not hold them all."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found by not being equal
+        scaled = np.multiply(block, np.float32(_STEPS))
+        samples = scaled.astype(np.int16)
+    return samples if np.array_equal(samples, scaled) else None
+
+
 class MoreThanSixteenBitsError(Exception):
     """A sample that 16 bits do not hold as it is."""
 
@@ -55,23 +63,28 @@ class Quantiser:
     """Floats to 16 bits: round to nearest, saturate; with ``dither``, triangular noise of two steps' width first.
 
     The noise comes from a fixed table, by a sample's place in the file: the same bytes in every run and for any size
-    of blocks. Digital silence stays silent. ``exact``: no noise, and MoreThanSixteenBitsError for what would have to be
-    rounded or clipped.
+    of blocks. Digital silence stays silent. ``exact``: nothing is rounded, if the first block has nothing to be rounded;
+    should a later one have, it is too late for dither: MoreThanSixteenBitsError.
     """
 
     def __init__(self, exact: bool, dither: bool = False) -> None:
-        self._exact = exact
-        self._noise = _dither_noise() if dither and not exact else None
+        self.exact = exact
+        self._begun = False
+        self._noise = _dither_noise() if dither else None
         self._place = 0
 
     def __call__(self, block: Block, size: Block, peak: float) -> npt.NDArray[np.int16]:
         """``size``: the absolute values of ``block``, of which ``peak`` is the highest."""
+        if self.exact:
+            samples = as_they_are(block)
+            if samples is None and self._begun:
+                raise MoreThanSixteenBitsError
+            self.exact, self._begun = samples is not None, True
+            if samples is not None:
+                return samples
         if peak > 2:  # what is clipped anyway must not overflow first
             block = np.clip(block, -2, 2)
         scaled = np.multiply(block, np.float32(_STEPS)).reshape(-1)
-        if self._exact:
-            samples = _whole(scaled, peak)
-            return samples.reshape(block.shape)
         if self._noise is not None:
             self._add(self._noise, scaled, size.reshape(-1))
         np.rint(scaled, out=scaled)
@@ -88,13 +101,6 @@ class Quantiser:
             scaled[part] += drawn * (size[part] > _SILENCE) if has_silence else drawn
             done += len(drawn)
             self._place = (self._place + len(drawn)) % len(noise)
-
-
-def _whole(scaled: npt.NDArray[np.float32], peak: float) -> npt.NDArray[np.int16]:
-    samples = scaled.astype(np.int16) if peak <= 1 else np.zeros(0, np.int16)
-    if not np.array_equal(samples, scaled):
-        raise MoreThanSixteenBitsError
-    return samples
 
 
 @cache
