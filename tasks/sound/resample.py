@@ -48,5 +48,5 @@ def resample(blocks: Iterator[Block], rate_hz: int, channels: int, target_hz: in
 def _chunk(stream: soxr.ResampleStream, block: Block, last: bool) -> Block:
     try:
         return stream.resample_chunk(block, last=last)
-    except (ValueError, RuntimeError, MemoryError) as error:
-        raise ResampleError(error=str(error) or type(error).__name__) from error
+    except (ValueError, RuntimeError) as error:
+        raise ResampleError(error=str(error)) from error
