@@ -74,8 +74,8 @@ class Layout:
 
     @property
     def whole(self) -> bool:
-        slack = self.form.frame_bytes if self.form else 1  # part of a frame is no loss
-        return self.promised is None or self.promised - self.there < slack
+        frame_bytes = self.form.frame_bytes if self.form else 1  # part of a frame was never one
+        return self.promised is None or self.there // frame_bytes >= self.promised // frame_bytes
 
 
 def layout(fd: int, kind: str, size: int) -> Layout | None:
@@ -106,38 +106,38 @@ def _span(start: int, promised: int | None, size: int, form: Form | None, extras
 
 
 def _wav(fd: int, size: int) -> Layout | None:
-    riff, whole = struct.unpack("<4sI", read(fd, 8, 0))
-    if riff == b"RIFX":
-        return None
+    riff = read(fd, 4, 0)
+    order = ">" if riff == b"RIFX" else "<"
+    whole = struct.unpack(f"{order}I", read(fd, 4, 4))[0]
     long_data = None
     form: Form | None = None
     found: Layout | None = None
     extras = Extras()
-    for name, start, length in _walk(fd, 12, size, "<4sI"):
+    for name, start, length in _walk(fd, 12, size, f"{order}4sI"):
         if name == b"ds64":
             long_data = struct.unpack("<8xQ", read(fd, 16, start))[0]
         elif name == b"fmt " and not found:
-            form = _wave_form(read(fd, min(length, 40), start))
+            form = _wave_form(read(fd, min(length, 40), start), order)
         elif name == b"data" and not found:
             promised: int | None = length
             if riff in (b"RF64", b"BW64") and length == _UNKNOWN_32:
                 promised = long_data
-            elif (length >= _FROM_A_PIPE and whole >= _FROM_A_PIPE) or (not length and whole + 8 <= start):
+            elif (length > size and length >= _FROM_A_PIPE) or (not length and (whole + 8 <= start or whole >= _FROM_A_PIPE)):
                 promised = None
             found = _span(start, promised, size, form)
             if promised != length:  # whatever follows cannot be found by its length
                 break
-        elif name in (b"smpl", b"cue ", b"acid") and length <= _MAX_EXTRA_BYTES:
+        elif name in (b"smpl", b"cue ", b"acid") and length <= _MAX_EXTRA_BYTES and order == "<":
             extras = replace(extras, **{name.decode().strip(): read(fd, length, start)})
     return found and replace(found, extras=extras)
 
 
-def _wave_form(fmt: bytes) -> Form | None:
-    tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack("<HHIIHH", fmt[:16])
+def _wave_form(fmt: bytes, order: str = "<") -> Form | None:
+    tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", fmt[:16])
     if tag == _EXTENSIBLE and len(fmt) == 40 and fmt[26:] == _TAG_GUID:
         tag = struct.unpack("<H", fmt[24:26])[0]
     kind = {_INTEGERS: "u" if bits == 8 else "i", _FLOATS: "f"}.get(tag, "")
-    return _form(f"<{kind}", bits, channels, rate_hz, frame_bytes)
+    return _form(f"{order}{kind}", bits, channels, rate_hz, frame_bytes)
 
 
 def _form(code: str, bits: int, channels: int, rate_hz: int, frame_bytes: int | None = None) -> Form | None:

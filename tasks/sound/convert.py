@@ -119,7 +119,7 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
 def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixteen_bits: bool) -> Outcome:
     """Writes the converted source, and says what it became. ``sixteen_bits``: whether these may hold the source."""
     file_format = AudioFormat(settings.format)
-    quantised = pcm.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither is Dither.TPDF)
+    quantised = pcm.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(way.channels)
     write_all(file, pcm.header(0, way.channels, file_format))

@@ -14,7 +14,7 @@ from schemas.jobs import SourceInfo
 from tasks.sound import mpeg
 from tasks.sound.blocks import BLOCK_FRAMES, Block
 from tasks.sound.chunks import Extras, Form, Layout, layout
-from tasks.sound.source import container, flac_length_unknown, ogg_end_missing, opened
+from tasks.sound.source import container, end_missing, flac_frame, flac_length_unknown, opened
 from tasks.sound.unpack import unpacked
 
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.
@@ -32,7 +32,8 @@ _VORBIS_TO_WAV = {
 _BY_PYAV = frozenset(["mp3", "mp4", "adts", "wavpack", "ac3", "asf"])
 # Their encoders put silence in front and say nowhere how much of it.
 _UNALIGNED = {"adts": "AAC without a container", "ac3": "AC-3", "asf": "WMA"}
-# An MP3's header counts whole frames, of which a decoder may give one more or less at either end.
+# An MP3's header counts whole frames, of which a decoder may give one more or less at either end; unless it says, too, how
+# much its encoder added.
 _MP3_SLACK_FRAMES = 2 * 1152
 # The end that MP4 gives is rounded by some programs, to less than two frames of AAC.
 _MP4_SLACK_FRAMES = 2 * 1024
@@ -70,25 +71,25 @@ def audio(path: str) -> Iterator[Audio]:
     with opened(path) as (fd, status):
         kind = container(fd, path)
         found = layout(fd, kind, status.st_size)
-        with _track(fd, kind, found) as track:
+        is_cut = end_missing(fd, kind, status.st_size)
+        with _track(fd, kind, found, is_cut) as track:
             info = track.info
             if not RATE_MIN_HZ <= info.rate_hz <= RATE_MAX_HZ:
                 raise LoadError(error=f"its header claims {info.rate_hz} Hz")
             if not 1 <= info.channels <= MAX_CHANNELS:
                 raise LoadError(error=f"its header claims {info.channels} channels")
-            end_missing = kind == "ogg" and ogg_end_missing(fd, status.st_size)
-            checked = _unchanged(fd, status, _checked(track, end_missing))
+            checked = _unchanged(fd, status, _checked(track, is_cut))
             extras = found.extras if found else Extras()
             yield Audio(info, status.st_size, status.st_mtime_ns, checked, extras, tuple(_notes(kind, found)))
 
 
-def _track(fd: int, kind: str, found: Layout | None) -> AbstractContextManager[_Track]:
+def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractContextManager[_Track]:
     if found and not found.whole:
         raise _cut_off(found)
     if found and found.form:
         return nullcontext(_plain(fd, kind, found, found.form))
     if kind in _BY_PYAV or (kind == "flac" and flac_length_unknown(fd)):
-        return _pyav(fd, kind)
+        return _pyav(fd, kind, is_cut)
     return _soundfile(fd, kind)
 
 
@@ -112,7 +113,7 @@ def _notes(kind: str, found: Layout | None) -> Iterator[str]:
         yield f"may start with a few hundredths of a second of silence: {_UNALIGNED[kind]} does not say how much was added"
 
 
-def _checked(track: _Track, end_missing: bool) -> Iterator[Block]:
+def _checked(track: _Track, is_cut: bool) -> Iterator[Block]:
     """The blocks, as long as they are numbers that a converter can take, and as many as were promised."""
     rate_hz = track.info.rate_hz
     done = 0
@@ -124,13 +125,15 @@ def _checked(track: _Track, end_missing: bool) -> Iterator[Block]:
                 raise LoadError(error=f"frame {first} ({first / rate_hz:.3f} s) is not a number")
             done += len(block)
             yield block
+    except _CutOffError:
+        is_cut = True
     except _DecoderError as error:
-        place = f", at {done / rate_hz:.1f} s" if done else ""
-        raise LoadError(error=f"{error}{place}") from error
-    if end_missing:
-        raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
-    if track.promised is not None and done < track.promised - track.slack:
+        whole = f" of {track.promised / rate_hz:.1f} s" if track.promised else ""
+        raise LoadError(error=f"{error}, after {done / rate_hz:.1f} s{whole}") from error
+    if track.promised is not None and done < track.promised - (0 if is_cut else track.slack):
         raise _truncated(done / rate_hz, track.promised / rate_hz)
+    if is_cut:
+        raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
     if not done:
         raise LoadError(error="it holds no sound (0 frames)")
 
@@ -147,6 +150,10 @@ class _DecoderError(Exception):
     """A decoder's complaint, in one line."""
 
 
+class _CutOffError(_DecoderError):
+    """The file ends within what is decoded."""
+
+
 @contextmanager
 def _decoding() -> Iterator[None]:
     """Whatever a decoder complains of in here."""
@@ -157,12 +164,13 @@ def _decoding() -> Iterator[None]:
 
 
 @contextmanager
-def _opening() -> Iterator[None]:
+def _opening(why: str = "") -> Iterator[None]:
+    """``why``: what is known better than a decoder can say."""
     try:
         with _decoding():
             yield
     except _DecoderError as error:
-        raise LoadError(error=str(error)) from error
+        raise LoadError(error=why or str(error)) from error
 
 
 def _plain(fd: int, kind: str, found: Layout, form: Form) -> _Track:
@@ -185,23 +193,26 @@ def _soundfile(fd: int, kind: str) -> Iterator[_Track]:
         file = _Forward(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
     with file:
         info = SourceInfo(kind, file.subtype, file.samplerate, file.channels, file.frames)
-        yield _Track(info, _soundfile_blocks(file, kind), promised=file.frames)
+        slack = _MP3_SLACK_FRAMES if file.subtype.startswith("MPEG") else 0  # in a WAV, of all things
+        yield _Track(info, _soundfile_blocks(file, kind), file.frames, slack)
 
 
 def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
     order = _VORBIS_TO_WAV.get(file.channels) if kind == "ogg" else None
-    while True:
+    rest = file.frames
+    while rest > 0:  # no further: tags behind the last frame of a FLAC are an error to libsndfile
         with _decoding():
-            block = file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
+            block = file.read(min(BLOCK_FRAMES, rest), dtype="float32", always_2d=True)
         if not len(block):
             return
+        rest -= len(block)
         yield block[:, order] if order else block
 
 
 @contextmanager
-def _pyav(fd: int, kind: str) -> Iterator[_Track]:
+def _pyav(fd: int, kind: str, is_cut: bool) -> Iterator[_Track]:
     with ExitStack() as stack:
-        with _opening():
+        with _opening("truncated: its end is missing, and without it nothing can be read" if is_cut else ""):
             file = stack.enter_context(os.fdopen(os.dup(fd), "rb"))
             media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
         if not media.streams.audio:
@@ -210,15 +221,20 @@ def _pyav(fd: int, kind: str) -> Iterator[_Track]:
         codec = stream.codec_context
         if codec is None or codec.format is None:
             raise LoadError(error="its codec is not known")
-        said = None
-        if stream.duration and stream.time_base:
-            said = round(stream.duration * stream.time_base * codec.sample_rate)
-        # AAC leaves a tail behind the stream's own end; where frames are not counted, a duration is but an estimate.
-        frames = said if kind in ("mp4", "wavpack") else None
-        counted = frames is not None or (kind == "mp3" and mpeg.says_length(fd))
+        if kind in ("flac", "wavpack"):  # their frames bear checksums, which FFmpeg leaves alone unless asked
+            codec.options = {"err_detect": "crccheck+explode"}
+        frames = None  # elsewhere a stream's duration is but an estimate
+        if kind in ("mp4", "wavpack") and stream.duration and stream.time_base:
+            frames = round(stream.duration * stream.time_base * codec.sample_rate)  # behind it AAC leaves a tail
+        promised, slack = frames, _MP4_SLACK_FRAMES if kind == "mp4" else 0
+        if kind == "mp3" and (counted := mpeg.counted(fd)):
+            promised, is_exact = counted
+            if is_exact and stream.start_time:  # FFmpeg takes away what the encoder put in front
+                frames = promised
+            else:
+                slack = _MP3_SLACK_FRAMES
         info = SourceInfo(kind, _subtype(codec), codec.sample_rate, codec.channels, frames)
-        slack = {"mp3": _MP3_SLACK_FRAMES, "mp4": _MP4_SLACK_FRAMES}.get(kind, 0)
-        yield _Track(info, _pyav_blocks(media, stream, info), said if counted else None, slack)
+        yield _Track(info, _pyav_blocks(media, stream, info), promised, slack)
 
 
 def _subtype(codec: av.AudioCodecContext) -> str:
@@ -234,17 +250,26 @@ def _pyav_blocks(media: av.container.InputContainer, stream: av.AudioStream, inf
     packed = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=info.rate_hz)
     pending: list[Block] = []
     pending_frames = done = 0
-    for frame in _pyav_frames(media, stream, info):
-        with _decoding():
-            pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
-        for piece in pieces:
-            block = piece if info.frames is None else piece[: info.frames - done]
-            done += len(block)
-            pending.append(block)
-            pending_frames += len(block)
-        if pending_frames and (frame is None or pending_frames >= BLOCK_FRAMES):
+    try:
+        for frame in _pyav_frames(media, stream, info):
+            with _decoding():
+                pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
+            for piece in pieces:
+                block = piece if info.frames is None else piece[: info.frames - done]
+                done += len(block)
+                pending.append(block)
+                pending_frames += len(block)
+            if pending_frames >= BLOCK_FRAMES:
+                yield np.concatenate(pending)
+                pending, pending_frames = [], 0
+            if info.frames is not None and done >= info.frames:  # what may follow are tags
+                break
+    except _DecoderError:
+        if pending_frames:  # so that it can be said how far it went
             yield np.concatenate(pending)
-            pending, pending_frames = [], 0
+        raise
+    if pending_frames:
+        yield np.concatenate(pending)
 
 
 def _pyav_frames(
@@ -255,13 +280,20 @@ def _pyav_frames(
     """
     packets = media.demux(stream)
     follows: int | None = None
-    cut = False
+    usual_size = number = 0
     while True:
         with _decoding():
             packet = next(packets, None)
+        if packet and packet.size:
+            if info.container in ("mp3", "adts") and not mpeg.is_frame(bytes(packet)[:8]):
+                continue
+            if packet.is_corrupt or _is_cut(packet, info.container, usual_size):  # FFmpeg would make up the rest
+                raise _CutOffError
+            usual_size = usual_size or packet.size
+            if info.container == "flac":
+                number = _next_number(bytes(packet)[:16], number)
+        with _decoding():
             frames = packet.decode() if packet else []
-        if packet and packet.size and info.container in ("mp3", "adts"):
-            cut = mpeg.is_cut(bytes(packet)[:8], packet.size)
         for frame in frames:
             if (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
                 raise _DecoderError("its rate or channels change in the middle")
@@ -272,10 +304,23 @@ def _pyav_frames(
                 follows = starts + frame.samples
             yield frame
         if packet is None:
-            break
-    if cut:
-        raise _DecoderError("truncated: its last frame is cut off")
-    yield None
+            yield None
+            return
+
+
+def _next_number(head: bytes, expected: int) -> int:
+    """The number that the next FLAC frame must have: FFmpeg passes over frames whose headers are damaged."""
+    frame = flac_frame(head)
+    if frame is None or (frame[1] != expected and not frame[0]):
+        raise _DecoderError("a part of it is damaged")
+    return expected if frame[0] else expected + 1
+
+
+def _is_cut(packet: "av.Packet[av.AudioStream]", kind: str, usual_size: int) -> bool:
+    """Whether a packet ends before its frame does: FFmpeg itself tells it of MP4 alone."""
+    if kind == "ac3":  # frames are equally long, but for two bytes at 44.1 kHz
+        return packet.size < usual_size - 2
+    return kind in ("mp3", "adts") and mpeg.is_cut(bytes(packet)[:8], packet.size)
 
 
 def _first_line(error: Exception) -> str:

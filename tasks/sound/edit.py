@@ -50,8 +50,8 @@ class Edit:
 
 
 def needs_survey(settings: SoundSettings) -> bool:
-    asked = settings.guard is Guard.FILE or settings.normalize_dbfs is not None or settings.trim_dbfs is not None
-    return asked or settings.fade_out_ms > 0 or settings.mono is Mono.IDENTICAL
+    asked = settings.guard == Guard.FILE or settings.normalize_dbfs is not None or settings.trim_dbfs is not None
+    return asked or settings.fade_out_ms > 0 or settings.mono == Mono.IDENTICAL
 
 
 def survey(blocks: Iterable[Block], trim_dbfs: float | None) -> Survey:
@@ -142,7 +142,7 @@ def _gain(settings: SoundSettings, found: Survey | None, loudest: float, done: l
         done.append(f"normalized to {settings.normalize_dbfs:g} dBFS ({_db(gain):+.2f} dB)")
         return gain
     peak, whose = (loudest, "its folder's peaks fit") if loudest else (found.peak if found else 0.0, "its peaks fit")
-    if settings.guard is Guard.NONE or peak <= 1:
+    if settings.guard == Guard.NONE or peak <= 1:
         return 1.0
     done.append(f"turned down by {-_db(FULL_SCALE / peak):.2f} dB so that {whose}")
     return FULL_SCALE / peak

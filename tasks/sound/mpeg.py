@@ -1,7 +1,5 @@
 """Frames of MPEG audio (MP3) and ADTS (AAC), told from junk by following one another."""
 
-from collections.abc import Iterator
-
 from tasks.sound.raw import read
 
 _MPEG1_KBPS = {  # ISO/IEC 11172-3, table of bit rates, by layer
@@ -14,9 +12,9 @@ _MPEG2_KBPS = {  # ISO/IEC 13818-3
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     3: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-# Sync bits come by chance in any data: this far behind tags and padding a stream may begin, if three frames follow.
-_SEARCHED_BYTES = 1 << 16
-_SIDE_INFO_BYTES = 200
+_PADDING_BYTES = 4096
+# Room for the header that is hidden in the first frame.
+_SIDE_INFO_BYTES = 240
 
 
 def behind_id3(fd: int, head: bytes) -> int:
@@ -30,18 +28,26 @@ def behind_id3(fd: int, head: bytes) -> int:
 
 
 def kind(fd: int, start: int) -> str:
-    """``mp3`` or ``adts`` when frames begin at ``start`` or, behind padding or junk, a little later; else ""."""
-    found = _first_frame(fd, start)
-    return found[0] if found else ""
+    """``mp3`` or ``adts`` when frames follow one another from ``start`` on, behind padding; else ""."""
+    return _first_frame(fd, start)[0]
 
 
-def says_length(fd: int) -> bool:
-    """Whether the first frame of an MP3 says how many there are: a Xing, Info or VBRI header."""
-    found = _first_frame(fd, behind_id3(fd, read(fd, 10, 0)))
-    if not found:
-        return False
-    head = read(fd, _SIDE_INFO_BYTES, found[1])
-    return any(name in head for name in (b"Xing", b"Info", b"VBRI"))
+def counted(fd: int) -> tuple[int, bool] | None:
+    """How many samples of a channel the first frame of an MP3 says there are (a Xing, Info or VBRI header), and whether
+    it knows how many of them an encoder added, which are then not counted; None where it does not say.
+    """
+    found, start = _first_frame(fd, behind_id3(fd, read(fd, 10, 0)))
+    head = read(fd, _SIDE_INFO_BYTES, start) if found == "mp3" else b""
+    per_frame = 1152 if len(head) > 1 and head[1] >> 3 & 3 == 3 else 576
+    if (at := head.find(b"VBRI")) > 0:
+        return int.from_bytes(head[at + 14 : at + 18], "big") * per_frame, False
+    at = max(head.find(b"Xing"), head.find(b"Info"))
+    if at <= 0 or not head[at + 7] & 1:
+        return None
+    samples = int.from_bytes(head[at + 8 : at + 12], "big") * per_frame
+    added_at = at + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if head[at + 7] & bit) + 21
+    added = int.from_bytes(head[added_at : added_at + 3], "big")
+    return samples - (added >> 12) - (added & 0xFFF), added > 0
 
 
 def is_cut(head: bytes, size: int) -> bool:
@@ -50,37 +56,28 @@ def is_cut(head: bytes, size: int) -> bool:
     return frame is not None and frame[1] > size
 
 
-def _first_frame(fd: int, start: int) -> tuple[str, int] | None:
-    """The kind and the place of the first frame."""
-    head = read(fd, _SEARCHED_BYTES, start)
-    padding = len(head) - len(head.lstrip(b"\0"))
-    for at in (padding, *_syncs(head, padding + 1)):
-        found = _chain(fd, start + at, 2 if at == padding else 4)
-        if found:
-            return found, start + at
-    return None
+def is_frame(head: bytes) -> bool:
+    """Whether a packet is a frame at all: tags and junk behind the sound come as packets, too."""
+    return _frame(head) is not None
 
 
-def _syncs(head: bytes, at: int) -> Iterator[int]:
-    while (at := head.find(b"\xff", at)) >= 0:
-        if at + 1 < len(head) and head[at + 1] & 0xE0 == 0xE0:
-            yield at
-        at += 1
+def _first_frame(fd: int, start: int) -> tuple[str, int]:
+    """The kind of the frames that begin at ``start`` or behind padding, or ""; and where they begin."""
+    head = read(fd, _PADDING_BYTES, start)
+    start += len(head) - len(head.lstrip(b"\0"))
+    return _chain(fd, start), start
 
 
-def _chain(fd: int, start: int, wanted: int) -> str:
-    """The kind of ``wanted`` frames that follow one another from ``start``, or of as many as there are; else ""."""
-    kinds: set[str] = set()
-    for number in range(wanted):
-        head = read(fd, 8, start)
-        if len(head) < 4 and number:
-            break
-        frame = _frame(head)
-        if not frame:
-            return ""
-        kinds.add(frame[0])
-        start += frame[1]
-    return kinds.pop() if len(kinds) == 1 else ""
+def _chain(fd: int, start: int) -> str:
+    """The kind of two frames alike that follow one another from ``start``, or of the only one; else ""."""
+    head = read(fd, 8, start)
+    first = _frame(head)
+    if not first:
+        return ""
+    following = read(fd, 8, start + first[1])
+    second = _frame(following)
+    alike = second is not None and second[0] == first[0]
+    return first[0] if alike or len(following) < 4 else ""
 
 
 def _frame(head: bytes) -> tuple[str, int] | None:

@@ -96,8 +96,56 @@ def flac_length_unknown(fd: int) -> bool:
     return len(total) == 5 and not (total[0] & 0x0F or any(total[1:]))
 
 
-def ogg_end_missing(fd: int, size: int) -> bool:
-    """Whether an Ogg file ends before the page that says it is the last (RFC 3533), or within it."""
+def end_missing(fd: int, kind: str, size: int) -> bool:
+    """Whether an Ogg file ends before its last page, an MP4 file within a box, a WavPack file within a block."""
+    if kind == "mp4":
+        return _box_is_cut(fd, size)
+    if kind == "wavpack":
+        return _block_is_cut(fd, size)
+    return kind == "ogg" and _last_page_missing(fd, size)
+
+
+def _block_is_cut(fd: int, size: int) -> bool:
+    """WavPack 4 and 5: blocks with their length, less eight bytes, behind their name; tags may follow."""
+    offset = 0
+    while (head := read(fd, 8, offset))[:4] == b"wvpk" and len(head) == 8:
+        offset += 8 + int.from_bytes(head[4:], "little")
+    return offset > size
+
+
+def _box_is_cut(fd: int, size: int) -> bool:
+    """ISO/IEC 14496-12, 4.2: a box's length and name; 0 reaches to the end, 1 is followed by a longer length."""
+    offset = 0
+    while offset + 8 <= size:
+        head = read(fd, 16, offset)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if not length or not head[4:8].isascii():  # junk behind the boxes is no box
+            return False
+        if length < 8:
+            return False
+        offset += length
+    return offset > size
+
+
+def flac_frame(head: bytes) -> tuple[bool, int] | None:
+    """Whether blocks vary in size, and the number of a FLAC frame, or of its first sample if they do (RFC 9639, 9.1)."""
+    if len(head) < 11 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
+        return None
+    more = 0
+    while head[4] << more & 0x80:
+        more += 1
+    if more in (1, 8):
+        return None
+    number = head[4] & 0xFF >> more + bool(more)
+    for byte in head[5 : 4 + max(more, 1)]:
+        number = number << 6 | byte & 0x3F
+    return bool(head[1] & 1), number
+
+
+def _last_page_missing(fd: int, size: int) -> bool:
+    """RFC 3533: the last page of a stream says so."""
     tail = read(fd, _OGG_TAIL_BYTES, max(size - _OGG_TAIL_BYTES, 0))
     last = tail.rfind(b"OggS\0")
     page = tail[last:] if last >= 0 else b""

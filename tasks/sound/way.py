@@ -44,12 +44,12 @@ def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found
     if info.channels > 2:
         change, computes = pcm.mixed_down, True
         done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
-    if channels == 2 and settings.mono is Mono.ALL:
+    if channels == 2 and settings.mono == Mono.ALL:
         channels, computes = 1, True
         mixed = change
         change = (lambda block: _middle(mixed(block))) if mixed else _middle
         done.append("mixed to mono")
-    elif channels == 2 and settings.mono is Mono.IDENTICAL and found and found.identical:
+    elif channels == 2 and settings.mono == Mono.IDENTICAL and found and found.identical:
         channels, change = 1, _left
         done.append("folded to mono: both channels are the same")
     loop = None
