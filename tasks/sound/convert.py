@@ -129,7 +129,8 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
         after.add_samples(samples)
         write_all(file, pcm.encoded(samples, file_format))
     whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
-    kept = moved(way.marks, whole / before.frames, way.changes.start, after.frames)
+    sounding = way.changes.start, way.changes.start + way.changes.frames_of(whole)
+    kept = moved(way.marks, whole / before.frames, sounding, whole)
     chunks = written(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
     write_all(file, chunks)
     file_bytes = file.tell()
@@ -137,7 +138,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
     write_all(file, pcm.header(after.frames, way.channels, file_format, len(chunks)))
     levels = meter.levels()
     done = [*way.done, *source.notes]
-    if after.frames > way.changes.frames_of(whole):
+    if after.frames > sounding[1] - sounding[0]:
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
     if not quantised.exact:
         done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")

@@ -79,16 +79,19 @@ def marks(chunks: Extras) -> Marks:
     return Marks(sensible, tuple(cues[:told_cues]), acid, chunks)
 
 
-def moved(found: Marks, ratio: float, trimmed: int, frames: int) -> Marks:
-    """The marks at another rate: ``ratio`` is new frames per old one. ``trimmed`` frames were taken from the start,
-    and ``frames`` are left; a mark outside of them is dropped, and with a trim the tempo, whose beats are gone.
+def moved(found: Marks, ratio: float, kept: tuple[int, int], whole: int) -> Marks:
+    """The marks at another rate: ``ratio`` is new frames per old one. Of ``whole`` frames those from ``kept[0]`` to before
+    ``kept[1]`` are left; a mark outside of them is dropped, and with a trim the tempo, whose beats are gone.
     """
 
     if not found:
         return found
 
+    start, stop = kept
+    frames = stop - start
+
     def place(frame: int) -> int:
-        return round(frame * ratio) - trimmed
+        return round(frame * ratio) - start
 
     ends = [loop._replace(first=place(loop.first), last=min(place(loop.last + 1), frames) - 1) for loop in found.loops]
     cues = [cue._replace(frame=place(cue.frame)) for cue in found.cues]
@@ -96,7 +99,7 @@ def moved(found: Marks, ratio: float, trimmed: int, frames: int) -> Marks:
         found,
         loops=tuple(loop for loop in ends if 0 <= loop.first <= loop.last),
         cues=tuple(cue for cue in cues if 0 <= cue.frame < frames),
-        acid=None if trimmed else found.acid,
+        acid=found.acid if frames == whole else None,
     )
 
 

@@ -17,6 +17,8 @@ from tasks.sound.extras import Marks, marks
 from tasks.sound.loop import Looped, looped, resample_loop
 from tasks.sound.resample import resample, resampled_frames
 
+Change = Callable[[Block], Block]
+
 
 @dataclass(frozen=True)
 class Way:
@@ -27,7 +29,7 @@ class Way:
     """
 
     channels: int
-    change: Callable[[Block], Block] | None
+    change: Change | None
     loop: Looped | None
     marks: Marks
     changes: Edit
@@ -39,18 +41,17 @@ class Way:
 def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found: Survey | None = None) -> Way:
     """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
     info, known, done = source.info, marks(source.extras), []
-    channels, change = min(info.channels, 2), None
-    computes = False
+    channels, computes = min(info.channels, 2), False
+    change: Change | None = None
     if info.channels > 2:
         change, computes = pcm.mixed_down, True
         done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
     if channels == 2 and settings.mono == Mono.ALL:
         channels, computes = 1, True
-        mixed = change
-        change = (lambda block: _middle(mixed(block))) if mixed else _middle
+        change = _after(change, _middle)
         done.append("mixed to mono")
     elif channels == 2 and settings.mono == Mono.IDENTICAL and found and found.identical:
-        channels, change = 1, _left
+        channels, change = 1, _after(change, _left)
         done.append("folded to mono: both channels are the same")
     loop = None
     if settings.seamless and info.frames:
@@ -113,6 +114,10 @@ def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
     whole = resample_loop(np.concatenate(list(blocks)), frames)
     for start in range(0, frames, BLOCK_FRAMES):
         yield whole[start : start + BLOCK_FRAMES]
+
+
+def _after(first: Change | None, then: Change) -> Change:
+    return (lambda block: then(first(block))) if first else then
 
 
 def _left(block: Block) -> Block:
