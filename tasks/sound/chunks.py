@@ -22,6 +22,7 @@ _TAG_GUID = bytes.fromhex("000000001000800000aa00389b71")
 _W64 = {name: uuid.UUID(f"{code}-acf3-11d3-8cd1-00c04f8edb8a").bytes_le for name, code in
         {b"wave": "65766177", b"fmt ": "20746d66", b"data": "61746164"}.items()}  # fmt: skip
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
+_MPEG = (b"\x50\0", b"\x55\0")
 _AIFC_CODES = {b"NONE": ">", b"twos": ">", b"in24": ">", b"in32": ">", b"sowt": "<", b"fl32": ">f", b"FL32": ">f",
                b"fl64": ">f", b"FL64": ">f"}  # fmt: skip
 
@@ -63,7 +64,7 @@ class Layout:
     """Where the sound's bytes lie: ``start``, and how many are ``there``.
 
     ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
-    than unpacking to read them.
+    than unpacking to read them. ``mpeg``: they are MPEG audio, of all things.
     """
 
     start: int
@@ -71,6 +72,7 @@ class Layout:
     promised: int | None
     form: Form | None
     extras: Extras = Extras()
+    mpeg: bool = False
 
     @property
     def whole(self) -> bool:
@@ -109,7 +111,7 @@ def _wav(fd: int, size: int) -> Layout | None:
     riff = read(fd, 4, 0)
     order = ">" if riff == b"RIFX" else "<"
     whole = struct.unpack(f"{order}I", read(fd, 4, 4))[0]
-    long_data = None
+    long_data, mpeg = None, False
     form: Form | None = None
     found: Layout | None = None
     extras = Extras()
@@ -118,6 +120,7 @@ def _wav(fd: int, size: int) -> Layout | None:
             long_data = struct.unpack("<8xQ", read(fd, 16, start))[0]
         elif name == b"fmt " and not found:
             form = _wave_form(read(fd, min(length, 40), start), order)
+            mpeg = order == "<" and read(fd, 2, start) in _MPEG
         elif name == b"data" and not found:
             promised: int | None = length
             if riff in (b"RF64", b"BW64") and length == _UNKNOWN_32:
@@ -129,7 +132,7 @@ def _wav(fd: int, size: int) -> Layout | None:
                 break
         elif name in (b"smpl", b"cue ", b"acid") and length <= _MAX_EXTRA_BYTES and order == "<":
             extras = replace(extras, **{name.decode().strip(): read(fd, length, start)})
-    return found and replace(found, extras=extras)
+    return found and replace(found, extras=extras, mpeg=mpeg)
 
 
 def _wave_form(fmt: bytes, order: str = "<") -> Form | None:

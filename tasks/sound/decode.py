@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from io import FileIO
 
 import av
 import numpy as np
@@ -88,7 +89,8 @@ def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractCo
         raise _cut_off(found)
     if found and found.form:
         return nullcontext(_plain(fd, kind, found, found.form))
-    if kind in _BY_PYAV or (kind == "flac" and flac_length_unknown(fd)):
+    # Of MPEG in a WAV, libsndfile's decoder complains to standard error, and its length is a guess.
+    if kind in _BY_PYAV or (found and found.mpeg) or (kind == "flac" and flac_length_unknown(fd)):
         return _pyav(fd, kind, is_cut)
     return _soundfile(fd, kind)
 
@@ -97,13 +99,16 @@ def _cut_off(found: Layout) -> LoadError:
     promised = found.promised or 0
     if not found.form or not found.form.rate_hz:
         return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")
-    second = found.form.frame_bytes * found.form.rate_hz
-    return _truncated(found.there / second, promised / second)
+    frame_bytes = found.form.frame_bytes
+    return _truncated(found.there // frame_bytes, promised // frame_bytes, found.form.rate_hz)
 
 
-def _truncated(there_s: float, promised_s: float) -> LoadError:
-    digits = 1 if promised_s - there_s >= 0.1 else 3
-    return LoadError(error=f"truncated: {there_s:.{digits}f} s of {promised_s:.{digits}f} s")
+def _truncated(there: int, promised: int, rate_hz: int) -> LoadError:
+    missing_s = (promised - there) / rate_hz
+    if missing_s < 0.001:
+        return LoadError(error=f"truncated: {there:,} of {promised:,} frames")
+    digits = 1 if missing_s >= 0.1 else 3
+    return LoadError(error=f"truncated: {there / rate_hz:.{digits}f} s of {promised / rate_hz:.{digits}f} s")
 
 
 def _notes(kind: str, found: Layout | None) -> Iterator[str]:
@@ -131,7 +136,7 @@ def _checked(track: _Track, is_cut: bool) -> Iterator[Block]:
         whole = f" of {track.promised / rate_hz:.1f} s" if track.promised else ""
         raise LoadError(error=f"{error}, after {done / rate_hz:.1f} s{whole}") from error
     if track.promised is not None and done < track.promised - (0 if is_cut else track.slack):
-        raise _truncated(done / rate_hz, track.promised / rate_hz)
+        raise _truncated(done, track.promised, rate_hz)
     if is_cut:
         raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
     if not done:
@@ -193,8 +198,7 @@ def _soundfile(fd: int, kind: str) -> Iterator[_Track]:
         file = _Forward(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
     with file:
         info = SourceInfo(kind, file.subtype, file.samplerate, file.channels, file.frames)
-        slack = _MP3_SLACK_FRAMES if file.subtype.startswith("MPEG") else 0  # in a WAV, of all things
-        yield _Track(info, _soundfile_blocks(file, kind), file.frames, slack)
+        yield _Track(info, _soundfile_blocks(file, kind), file.frames)
 
 
 def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
@@ -209,11 +213,26 @@ def _soundfile_blocks(file: soundfile.SoundFile, kind: str) -> Iterator[Block]:
         yield block[:, order] if order else block
 
 
+class _Behind(FileIO):
+    """A file from ``start`` on: behind zeros, FFmpeg overlooks the header in an MP3's first frame."""
+
+    def __init__(self, fd: int, start: int) -> None:
+        super().__init__(fd, "rb")
+        self._start = start
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return super().seek(offset + (0 if whence else self._start), whence) - self._start
+
+    def tell(self) -> int:
+        return super().tell() - self._start
+
+
 @contextmanager
 def _pyav(fd: int, kind: str, is_cut: bool) -> Iterator[_Track]:
     with ExitStack() as stack:
         with _opening("truncated: its end is missing, and without it nothing can be read" if is_cut else ""):
-            file = stack.enter_context(os.fdopen(os.dup(fd), "rb"))
+            file = stack.enter_context(_Behind(os.dup(fd), mpeg.padding(fd) if kind == "mp3" else 0))
             media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
         if not media.streams.audio:
             raise LoadError(error="it holds no audio stream")

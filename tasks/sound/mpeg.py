@@ -32,6 +32,12 @@ def kind(fd: int, start: int) -> str:
     return _first_frame(fd, start)[0]
 
 
+def padding(fd: int) -> int:
+    """How many zeros stand in front of an MP3."""
+    found, start = _first_frame(fd, 0)
+    return start if found else 0
+
+
 def counted(fd: int) -> tuple[int, bool] | None:
     """How many samples of a channel the first frame of an MP3 says there are (a Xing, Info or VBRI header), and whether
     it knows how many of them an encoder added, which are then not counted; None where it does not say.
