@@ -7,8 +7,9 @@ import numpy as np
 from config.device import RATE_HZ
 from tasks.sound.blocks import Block
 from tasks.sound.extras import Marks
+from tasks.sound.resample import resampled_frames
 
-# As many beats as loops have (shared with the rule by which a tempo is believed).
+# As many beats as loops have, in 4/4 and in 3/4.
 _BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)
 _FIT_SECONDS = 0.030
 # A loop is stretched to its beats by this at the most: 3.5 cents, which nobody hears. What is further off has a tail.
@@ -42,7 +43,7 @@ def looped(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> Looped
         if abs(exact - seconds) <= min(_FIT_SECONDS, _FIT_RATIO * exact):
             return Looped(round(exact * RATE_HZ), f"{beats} beat{'' if beats == 1 else 's'} at {tempo:g} BPM")
     if any(loop.first == 0 and loop.last + 1 == frames for loop in marks.loops):
-        return Looped(round(seconds * RATE_HZ), "marked as one in the file")
+        return Looped(resampled_frames(frames, rate_hz, RATE_HZ), "marked as one in the file")
     return None
 
 
