@@ -64,7 +64,8 @@ class Layout:
     """Where the sound's bytes lie: ``start``, and how many are ``there``.
 
     ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
-    than unpacking to read them. ``mpeg``: they are MPEG audio, of all things.
+    than unpacking to read them. ``by_ffmpeg``: libsndfile could,
+    but prints what it thinks of damage (MPEG in a WAV, ALAC in a CAF).
     """
 
     start: int
@@ -72,7 +73,7 @@ class Layout:
     promised: int | None
     form: Form | None
     extras: Extras = Extras()
-    mpeg: bool = False
+    by_ffmpeg: bool = False
 
     @property
     def whole(self) -> bool:
@@ -132,7 +133,7 @@ def _wav(fd: int, size: int) -> Layout | None:
                 break
         elif name in (b"smpl", b"cue ", b"acid") and length <= _MAX_EXTRA_BYTES and order == "<":
             extras = replace(extras, **{name.decode().strip(): read(fd, length, start)})
-    return found and replace(found, extras=extras, mpeg=mpeg)
+    return found and replace(found, extras=extras, by_ffmpeg=mpeg)
 
 
 def _wave_form(fmt: bytes, order: str = "<") -> Form | None:
@@ -188,13 +189,15 @@ def _aiff(fd: int, size: int) -> Layout | None:
 
 
 def _caf(fd: int, size: int) -> Layout | None:
-    offset = 8
+    offset, alac = 8, False
     for _ in range(_MAX_CHUNKS):
         if offset + 12 > size:
             break
         name, length = struct.unpack(">4sq", read(fd, 12, offset))
+        if name == b"desc":
+            alac = read(fd, 4, offset + 12 + 8) == b"alac"
         if name == b"data":
-            return _span(offset + 12, None if length < 0 else length, size, None)
+            return replace(_span(offset + 12, None if length < 0 else length, size, None), by_ffmpeg=alac)
         offset += 12 + max(length, 0)
     return None
 

@@ -89,8 +89,7 @@ def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractCo
         raise _cut_off(found)
     if found and found.form:
         return nullcontext(_plain(fd, kind, found, found.form))
-    # Of MPEG in a WAV, libsndfile's decoder complains to standard error, and its length is a guess.
-    if kind in _BY_PYAV or (found and found.mpeg) or (kind == "flac" and flac_length_unknown(fd)):
+    if kind in _BY_PYAV or (found and found.by_ffmpeg) or (kind == "flac" and flac_length_unknown(fd)):
         return _pyav(fd, kind, is_cut)
     return _soundfile(fd, kind)
 
@@ -222,7 +221,10 @@ class _Behind(FileIO):
         self.seek(0)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return super().seek(offset + (0 if whence else self._start), whence) - self._start
+        try:
+            return super().seek(offset + (0 if whence else self._start), whence) - self._start
+        except OSError:  # before the start, as a false header wants it: what is raised here PyAV prints, and goes on
+            return -1
 
     def tell(self) -> int:
         return super().tell() - self._start
