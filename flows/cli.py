@@ -103,6 +103,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _DIRECT = click.option("--direct", is_flag=True, help="The same steps without Prefect.")
 _ID = click.IntRange(1, 2**63 - 1)
 _WORKERS = click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Files at a time; one a core.")
+_SOUND = click.option(
+    "--sound",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="What is done to the sound, such as guard=file; `sp404 config` shows all; repeatable.",
+)
 _SELECTION_AND_LAYOUT = _options(
     click.option("--out", "output_base_path", metavar="DIR", help="The output folder."),
     click.option("--organize-by", type=_one_of(OrganizeBy), help="Folders of the output."),
@@ -111,12 +117,7 @@ _SELECTION_AND_LAYOUT = _options(
     click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
     click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
     click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
-    click.option(
-        "--sound",
-        metavar="NAME=VALUE",
-        multiple=True,
-        help="What is done to the sound, such as guard=file; `sp404 config` shows all; repeatable.",
-    ),
+    _SOUND,
     click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does)."),
     click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run."),
     _WORKERS,
@@ -142,6 +143,7 @@ def export_command(manifest: str, direct: bool, as_json: bool, full: bool, **opt
 
 @cli.command(cls=_Command, example="sp404 check library.csv")
 @_MANIFEST
+@_SOUND
 @_WORKERS
 @_DB
 @_JSON

@@ -138,6 +138,13 @@ def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:  
     assert "1 x Louder than full scale" in sp404("export", manifest, *place).err
 
 
+def test_check_goes_by_them_too(sp404: Run, tmp_path: Path) -> None:  # noqa: F811
+    audio.write(tmp_path / "short.wav", audio.tone(0.05, 48_000), 48_000, "WAV", "PCM_16")
+    (tmp_path / "m.csv").write_text("file_path\nshort.wav\n", encoding="utf-8")
+    assert sp404("check", tmp_path / "m.csv", "--db", tmp_path / "r").status == 1
+    assert sp404("check", tmp_path / "m.csv", "--db", tmp_path / "r", "--sound", "pad_to_ms=100").status == 0
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
