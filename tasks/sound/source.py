@@ -115,18 +115,16 @@ def _block_is_cut(fd: int, size: int) -> bool:
 
 def _box_is_cut(fd: int, size: int) -> bool:
     """ISO/IEC 14496-12, 4.2: a box's length and name; 0 reaches to the end, 1 is followed by a longer length."""
-    offset = 0
+    offset, name = 0, b""
     while offset + 8 <= size:
         head = read(fd, 16, offset)
-        length = int.from_bytes(head[:4], "big")
+        length, name = int.from_bytes(head[:4], "big"), head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:], "big")
-        if not length or not head[4:8].isascii():  # junk behind the boxes is no box
-            return False
         if length < 8:
             return False
         offset += length
-    return offset > size
+    return offset > size and name in (b"mdat", b"moov", b"moof")  # tags behind the boxes are none
 
 
 def flac_frame(head: bytes) -> tuple[bool, int] | None:

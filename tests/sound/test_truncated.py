@@ -217,7 +217,8 @@ TAILS = {"id3v1": ID3V1, "ape": APE, "ape and id3v1": APE + ID3V1, "lyrics3": LY
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("name", ["mp3-cbr.mp3", "vbr.mp3", "vbr-no-xing.mp3", "cbr-no-xing.mp3", "wavpack.wv", "flac-16.flac",
-                                  "wav-16.wav", "aiff-24.aiff", "w64-16.w64", "au-16.au", "caf-16.caf"])  # fmt: skip
+                                  "wav-16.wav", "aiff-24.aiff", "w64-16.w64", "au-16.au", "caf-16.caf", "faststart-aac.m4a",
+                                  "faststart-alac.m4a"])  # fmt: skip
 def test_what_stands_behind_the_sound_is_no_truncation(bench: Bench, files: dict[str, bytes], name: str, tail: str) -> None:
     plain, tagged = put(bench, name, files[name]), put(bench, f"tagged-{name}", files[name] + TAILS[tail])
     assert bench.exported(tagged, "1.wav").read_bytes() == bench.exported(plain, "2.wav").read_bytes()
