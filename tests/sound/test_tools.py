@@ -214,3 +214,16 @@ def test_extensible_is_what_ffmpeg_writes_for_24_bits(melody: Path) -> None:
     """A test of the test: the file above is the WAVE_FORMAT_EXTENSIBLE that it is said to be."""
     source = made(melody, "extensible-24.wav", *LENGTH_IN_THE_FILE["extensible-24.wav"])
     assert soundfile.info(source).format == "WAVEX"
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.aac", "aac"), ("a.ac3", "ac3"), ("a.wma", "wmav2")])
+def test_what_does_not_say_where_it_begins_is_aligned_as_well_as_can_be(
+    bench: Bench, melody: Path, name: str, codec: str
+) -> None:
+    """No priming data: to within 50 ms, and said so."""
+    source = bench.folder / name
+    answer("ffmpeg", "-v", "error", "-i", melody, "-c:a", codec, source)
+    outcome = bench.convert(source)
+    assert outcome.status is Status.EXPORTED, outcome.error
+    assert abs(outcome.frames - SECONDS * 48_000) < 0.05 * 48_000
+    assert any("may start with" in word for word in outcome.done)
