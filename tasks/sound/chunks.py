@@ -20,10 +20,10 @@ _FROM_A_PIPE = 0x7FFFF000
 # The tail of the GUIDs that stand for a WAVE format tag (RFC 2361; Microsoft, WAVEFORMATEXTENSIBLE).
 _TAG_GUID = bytes.fromhex("000000001000800000aa00389b71")
 _W64 = {name: uuid.UUID(f"{code}-acf3-11d3-8cd1-00c04f8edb8a").bytes_le for name, code in
-        {b"wave": "65766177", b"fmt ": "20746d66", b"data": "61746164"}.items()}  # fmt: skip
+        {b"fmt ": "20746d66", b"data": "61746164"}.items()}  # fmt: skip
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
 _MPEG = (b"\x50\0", b"\x55\0")
-_AIFC_CODES = {b"NONE": ">", b"twos": ">", b"in24": ">", b"in32": ">", b"sowt": "<", b"fl32": ">f", b"FL32": ">f",
+_AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sowt": "<i", b"fl32": ">f", b"FL32": ">f",
                b"fl64": ">f", b"FL64": ">f"}  # fmt: skip
 
 
@@ -64,8 +64,8 @@ class Layout:
     """Where the sound's bytes lie: ``start``, and how many are ``there``.
 
     ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
-    than unpacking to read them. ``by_ffmpeg``: libsndfile could,
-    but prints what it thinks of damage (MPEG in a WAV, ALAC in a CAF).
+    than unpacking to read them. ``by_ffmpeg``: libsndfile could read them, but prints what it thinks of damage (MPEG in a
+    WAV, ALAC in a CAF).
     """
 
     start: int
@@ -92,20 +92,26 @@ def layout(fd: int, kind: str, size: int) -> Layout | None:
         return None
 
 
-def _walk(fd: int, offset: int, size: int, header: str) -> Iterator[tuple[bytes, int, int]]:
-    """(id, offset of what it holds, its length) for chunks padded to even lengths; the last may promise too much."""
+def _walk(
+    fd: int, offset: int, size: int, header: str, *, align: int = 2, counts_header: bool = False
+) -> Iterator[tuple[bytes, int, int]]:
+    """(id, offset of what it holds, its length) for chunks padded to lengths that ``align`` divides; the last may promise
+    too much. ``counts_header``: their lengths do, those given here do not.
+    """
     head = struct.Struct(header)
     for _ in range(_MAX_CHUNKS):
         if offset + head.size > size:
             return
         name, length = head.unpack(read(fd, head.size, offset))
+        length -= head.size if counts_header else 0
         yield name, offset + head.size, length
-        offset += head.size + length + length % 2
+        length = max(length, 0)
+        offset += head.size + length + -length % align
 
 
-def _span(start: int, promised: int | None, size: int, form: Form | None, extras: Extras = Extras()) -> Layout:
+def _span(start: int, promised: int | None, size: int, form: Form | None) -> Layout:
     rest = max(size - start, 0)
-    return Layout(start, rest if promised is None else min(rest, promised), promised, form, extras)
+    return Layout(start, rest if promised is None else min(rest, promised), promised, form)
 
 
 def _wav(fd: int, size: int) -> Layout | None:
@@ -151,16 +157,12 @@ def _form(code: str, bits: int, channels: int, rate_hz: int, frame_bytes: int | 
 
 
 def _w64(fd: int, size: int) -> Layout | None:
-    form, offset = None, 40
-    for _ in range(_MAX_CHUNKS):
-        if offset + 24 > size:
-            break
-        name, length = struct.unpack("<16sQ", read(fd, 24, offset))
+    form = None
+    for name, start, length in _walk(fd, 40, size, "<16sQ", align=8, counts_header=True):
         if name == _W64[b"fmt "]:
-            form = _wave_form(read(fd, min(max(length - 24, 0), 40), offset + 24))
+            form = _wave_form(read(fd, min(max(length, 0), 40), start))
         elif name == _W64[b"data"]:
-            return _span(offset + 24, max(length - 24, 0), size, form)
-        offset += max(24, length + -length % 8)
+            return _span(start, max(length, 0), size, form)
     return None
 
 
@@ -170,12 +172,12 @@ def _aiff(fd: int, size: int) -> Layout | None:
     for name, start, length in _walk(fd, 12, size, ">4sI"):
         if name == b"COMM":
             channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", read(fd, 18, start))
-            code = read(fd, 4, start + 18) if kind == b"AIFC" else b"NONE"
+            compression = read(fd, 4, start + 18) if kind == b"AIFC" else b"NONE"
             rate = mantissa * 2.0 ** (exponent - 16383 - 63) if 0 < exponent < 16383 + 32 else 0.0
-            order = _AIFC_CODES.get(code, "")
-            if rate == int(rate) and order:
-                width = bits + -bits % 8 if order in "<>" else int(code[2:])  # 12 bits stand in 16, on the left
-                form = _form(order if order == ">f" else f"{order}i", width, channels, int(rate))
+            code = _AIFC_CODES.get(compression, "")
+            if rate == int(rate) and code:
+                width = int(compression[2:]) if code[1] == "f" else bits + -bits % 8  # 12 bits stand in 16, on the left
+                form = _form(code, width, channels, int(rate))
         elif name == b"SSND" and not found:
             offset = struct.unpack(">I", read(fd, 4, start))[0]
             unknown = length == _UNKNOWN_32 or (not length and whole + 8 <= start)
@@ -189,16 +191,12 @@ def _aiff(fd: int, size: int) -> Layout | None:
 
 
 def _caf(fd: int, size: int) -> Layout | None:
-    offset, alac = 8, False
-    for _ in range(_MAX_CHUNKS):
-        if offset + 12 > size:
-            break
-        name, length = struct.unpack(">4sq", read(fd, 12, offset))
+    alac = False
+    for name, start, length in _walk(fd, 8, size, ">4sq", align=1):
         if name == b"desc":
-            alac = read(fd, 4, offset + 12 + 8) == b"alac"
-        if name == b"data":
-            return replace(_span(offset + 12, None if length < 0 else length, size, None), by_ffmpeg=alac)
-        offset += 12 + max(length, 0)
+            alac = read(fd, 4, start + 8) == b"alac"
+        elif name == b"data":
+            return replace(_span(start, None if length < 0 else length, size, None), by_ffmpeg=alac)
     return None
 
 

@@ -1,6 +1,5 @@
 """One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from schemas.words import AudioFormat, Dither, Status
 from tasks.files import in_the_making, same_file, take_place, write_all
 from tasks.sound import pcm
 from tasks.sound.decode import Audio, audio
-from tasks.sound.edit import Survey, edited, needs_survey, survey
+from tasks.sound.edit import Survey, decibels, edited, needs_survey, survey
 from tasks.sound.extras import moved, written
 from tasks.sound.measure import Fingerprint, Meter
 from tasks.sound.resample import QUALITIES, resampled_frames
@@ -123,14 +122,14 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(way.channels)
     write_all(file, pcm.header(0, way.channels, file_format))
-    for block in edited(at_48_khz(source, way, settings, before.add), way.changes, way.channels):
+    for block in edited(at_48_khz(source, way, settings, before.add), way.edit, way.channels):
         size = np.abs(block)
         samples = quantised(block, size, meter.add(block, size))
         after.add_samples(samples)
         write_all(file, pcm.encoded(samples, file_format))
     whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
-    sounding = way.changes.start, way.changes.start + way.changes.frames_of(whole)
-    kept = moved(way.marks, whole / before.frames, sounding, whole)
+    start, stop = way.edit.kept(whole)
+    kept = moved(way.marks, whole / before.frames, (start, stop), whole)
     chunks = written(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
     write_all(file, chunks)
     file_bytes = file.tell()
@@ -138,7 +137,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
     write_all(file, pcm.header(after.frames, way.channels, file_format, len(chunks)))
     levels = meter.levels()
     done = [*way.done, *source.notes]
-    if after.frames > sounding[1] - sounding[0]:
+    if after.frames > stop - start:
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
     if not quantised.exact:
         done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
@@ -168,10 +167,10 @@ _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
 
 
 def _warning(levels: Levels) -> str:
-    if not levels.overs or 20 * math.log10(levels.peak) <= _WARN_ABOVE_DB:
+    if not levels.overs or decibels(levels.peak) <= _WARN_ABOVE_DB:
         return ""
     return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
 
 
 def _dbfs(peak: float) -> str:
-    return f"{20 * math.log10(peak):+.1f} dBFS"
+    return f"{decibels(peak):+.1f} dBFS"

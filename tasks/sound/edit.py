@@ -1,5 +1,6 @@
 """What a setting may ask for beside the conversion: gain, trim, fades, padding, mono. All of it is off by default."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -44,9 +45,9 @@ class Edit:
         """Whether sample values change; a trim and silence behind do not."""
         return self.gain != 1 or bool(self.fade_in or self.fade_out)
 
-    def frames_of(self, whole: int) -> int:
-        """How many of ``whole`` frames are left, before silence is added."""
-        return (whole if self.stop is None else min(self.stop, whole)) - self.start
+    def kept(self, whole: int) -> tuple[int, int]:
+        """The first frame that is left of ``whole``, and the one behind the last, before silence is added."""
+        return self.start, whole if self.stop is None else min(self.stop, whole)
 
 
 def needs_survey(settings: SoundSettings) -> bool:
@@ -139,14 +140,14 @@ def _trimmed(found: Survey, settings: SoundSettings) -> tuple[int, int]:
 def _gain(settings: SoundSettings, found: Survey | None, loudest: float, done: list[str]) -> float:
     if found and settings.normalize_dbfs is not None and found.peak > 0:
         gain = min(10 ** (settings.normalize_dbfs / 20), FULL_SCALE) / found.peak
-        done.append(f"normalized to {settings.normalize_dbfs:g} dBFS ({_db(gain):+.2f} dB)")
+        done.append(f"normalized to {settings.normalize_dbfs:g} dBFS ({decibels(gain):+.2f} dB)")
         return gain
     peak, whose = (loudest, "its folder's peaks fit") if loudest else (found.peak if found else 0.0, "its peaks fit")
     if settings.guard == Guard.NONE or peak <= 1:
         return 1.0
-    done.append(f"turned down by {-_db(FULL_SCALE / peak):.2f} dB so that {whose}")
+    done.append(f"turned down by {-decibels(FULL_SCALE / peak):.2f} dB so that {whose}")
     return FULL_SCALE / peak
 
 
-def _db(ratio: float) -> float:
-    return float(20 * np.log10(ratio))
+def decibels(ratio: float) -> float:
+    return 20 * math.log10(ratio)

@@ -15,7 +15,7 @@ _FIT_SECONDS = 0.030
 # A loop is stretched to its beats by this at the most: 3.5 cents, which nobody hears. What is further off has a tail.
 _FIT_RATIO = 0.002
 # The whole loop is in memory: two minutes at 44.1 kHz.
-MAX_FRAMES = 120 * 44_100
+_MAX_FRAMES = 120 * 44_100
 # The share of the band in which a lower rate fades out, as the resampler for everything else does it.
 _ROLL_OFF = 0.913
 
@@ -32,7 +32,7 @@ def looped(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> Looped
     """Whether a sample is a loop, and how long at 48 kHz: by the manifest's tempo, by ``acid``, or by a ``smpl`` loop
     over all of it. None: it is not, or not surely.
     """
-    if not 0 < frames <= MAX_FRAMES or (marks.acid and marks.acid.one_shot):
+    if not 0 < frames <= _MAX_FRAMES or (marks.acid and marks.acid.one_shot):
         return None
     seconds = frames / rate_hz
     tempos = [(beats, bpm) for beats in _BEATS if bpm]

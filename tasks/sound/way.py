@@ -17,22 +17,22 @@ from tasks.sound.extras import Marks, marks
 from tasks.sound.loop import Looped, looped, resample_loop
 from tasks.sound.resample import resample, resampled_frames
 
-Change = Callable[[Block], Block]
+Mix = Callable[[Block], Block]
 
 
 @dataclass(frozen=True)
 class Way:
-    """``channels`` come out, after ``change`` (None: as they are); ``loop`` is None for what is no loop.
+    """``channels`` come out, after ``mix`` (None: as they are); ``loop`` is None for what is no loop.
 
-    ``changes`` come behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
+    ``edit`` comes behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
     is done, in words.
     """
 
     channels: int
-    change: Change | None
+    mix: Mix | None
     loop: Looped | None
     marks: Marks
-    changes: Edit
+    edit: Edit
     quality: str
     exact: bool
     done: tuple[str, ...]
@@ -42,16 +42,16 @@ def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found
     """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
     info, known, done = source.info, marks(source.extras), []
     channels, computes = min(info.channels, 2), False
-    change: Change | None = None
+    mix: Mix | None = None
     if info.channels > 2:
-        change, computes = pcm.mixed_down, True
+        mix, computes = pcm.mixed_down, True
         done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
     if channels == 2 and settings.mono == Mono.ALL:
         channels, computes = 1, True
-        change = _after(change, _middle)
+        mix = _after(mix, _middle)
         done.append("mixed to mono")
     elif channels == 2 and settings.mono == Mono.IDENTICAL and found and found.identical:
-        channels, change = 1, _after(change, _left)
+        channels, mix = 1, _after(mix, _left)
         done.append("folded to mono: both channels are the same")
     loop = None
     if settings.seamless and info.frames:
@@ -62,21 +62,21 @@ def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found
     elif info.rate_hz != RATE_HZ:
         computes = True
         done.append(f"resampled from {info.rate_hz} Hz (soxr {quality})")
-    changes = edit(settings, found, job.loudest, is_loop=loop is not None)
-    exact = not computes and not changes.computes
-    return Way(channels, change, loop, known, changes, quality, exact, (*done, *changes.done))
+    asked = edit(settings, found, job.loudest, is_loop=loop is not None)
+    exact = not computes and not asked.computes
+    return Way(channels, mix, loop, known, asked, quality, exact, (*done, *asked.done))
 
 
 def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[Block], None] | None = None) -> Iterator[Block]:
-    """The whole sound at 48 kHz, by its ``way`` but for the changes. ``seen`` is shown every block of the source.
+    """The whole sound at 48 kHz, by its ``way`` but for the edit. ``seen`` is shown every block of the source.
 
     Raises LoadError, TooShortError, TooLongError and ResampleError, when it comes to that.
     """
     blocks = bounded(source, settings)
     if seen:
         blocks = _shown(blocks, seen)
-    if way.change:
-        blocks = map(way.change, blocks)
+    if way.mix:
+        blocks = map(way.mix, blocks)
     if way.loop:
         return _loop(blocks, way.loop.frames)
     return resample(blocks, source.info.rate_hz, way.channels, RATE_HZ, way.quality)
@@ -116,7 +116,7 @@ def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
         yield whole[start : start + BLOCK_FRAMES]
 
 
-def _after(first: Change | None, then: Change) -> Change:
+def _after(first: Mix | None, then: Mix) -> Mix:
     return (lambda block: then(first(block))) if first else then
 
 
