@@ -186,12 +186,16 @@ def real_manifest(scratch: Path, folders: Sequence[Path]) -> tuple[Path, int]:
     return manifest, count
 
 
+def audio_files(folders: Sequence[Path]) -> Iterator[Path]:
+    """Every file below the folders that is named like audio; of each folder in order."""
+    for folder in folders:
+        yield from (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in AUDIO and path.is_file())
+
+
 def write_real_manifest(manifest: Path, folders: Sequence[Path]) -> int:
     found: dict[Path, list[Path]] = {}
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in AUDIO and path.is_file():
-                found.setdefault(path.parent, []).append(path)
+    for path in audio_files(folders):
+        found.setdefault(path.parent, []).append(path)
     count = 0
     with manifest.open("w", newline="") as file:
         writer = csv.writer(file)

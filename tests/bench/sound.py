@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -236,16 +237,13 @@ def in_turn(ways: Sequence[tuple[str, int]], sources: Sequence[str], runs: int, 
 
 def collected(folders: Sequence[Path]) -> list[str]:
     """Every audio file below the folders that libsndfile reads, if there is any sound in it."""
-    from tests.bench.bench import AUDIO
+    from tests.bench.bench import audio_files
 
     found = []
-    for path in sorted(path for folder in folders for path in folder.resolve().rglob("*")):
-        if path.suffix.lower() in AUDIO and path.is_file():
-            try:
-                if soundfile.info(path).frames:
-                    found.append(str(path))
-            except soundfile.SoundFileError:
-                pass
+    for path in audio_files([folder.resolve() for folder in folders]):
+        with suppress(soundfile.SoundFileError):
+            if soundfile.info(path).frames:
+                found.append(str(path))
     return found or sys.exit("no audio files there")
 
 
