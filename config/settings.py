@@ -15,10 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from config.device import MAX_FRAMES
+from config.device import MAX_FRAMES, RATE_HZ
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
-from schemas.jobs import SoundSettings
+from schemas.jobs import Limits, SoundSettings
 from schemas.words import AudioFormat, OrganizeBy, Runner
 
 _TABLE = "sp404"
@@ -61,15 +61,28 @@ class Settings(SoundConfig):
     include_metadata: bool = Field(description="Write name_metadata.txt beside each sample")
     sanitize_filenames: bool = Field(description="Names of a-z, 0-9, _ and - only")
     min_duration_ms: int = Field(ge=0, le=60_000, description="Shorter samples fail")
+    max_duration_s: float = Field(ge=0, allow_inf_nan=False, description="Longer samples fail; 0: as the device")
+    max_file_mb: int = Field(ge=1, le=1 << 24, description="Larger source files fail")
+    max_decoded_mb: int = Field(ge=1, le=1 << 24, description="Sources that unfold to more fail")
+    seconds_per_sample: float = Field(ge=1, le=86_400, description="A sample that takes longer fails")
+    memory_mb: int = Field(ge=256, le=1 << 20, description="What the decoding of one sample may take")
+    contained: bool = Field(description="Decode in processes of their own, of which a bad file takes but one")
     workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
     runner: Runner = Field(description="threads or dask")
+    fall_back: bool = Field(description="Write to a temporary folder when the output folder cannot be written")
     lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
 
     def sound(self) -> SoundSettings:
         """Those that touch the sound, as small values that a worker understands."""
         chosen = self.model_dump(include=set(SoundConfig.model_fields))
         given: dict[str, Any] = {name: None if value == "off" else value for name, value in chosen.items()}
-        return SoundSettings(self.format, self.min_duration_ms, MAX_FRAMES, **given)
+        frames = round(self.max_duration_s * RATE_HZ) or MAX_FRAMES
+        largest = self.max_file_mb << 20, self.max_decoded_mb << 20
+        return SoundSettings(self.format, self.min_duration_ms, min(frames, MAX_FRAMES), *largest, **given)
+
+    def limits(self) -> Limits:
+        """What one sample may take."""
+        return Limits(self.seconds_per_sample, self.memory_mb, self.contained)
 
 
 @dataclass(frozen=True)

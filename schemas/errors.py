@@ -8,6 +8,9 @@ import errno
 import os
 from typing import Any, ClassVar
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NO_DISK = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
+
 
 class Sp404Error(Exception):
     """Base of all errors here. ``str(error)`` is what happened; ``error.fix`` is what to do.
@@ -74,6 +77,25 @@ class DiskFullError(SurroundingsError):
     text = "Not enough disk space for export: {path}"
     remedy = "Free some space or choose another --out; then run the same command again."
 
+    @property
+    def fix(self) -> str:
+        needed = "It needs {needed_mb:,.0f} MB, and {free_mb:,.0f} MB are free. " if "needed_mb" in self.facts else ""
+        return needed.format(**self.facts) + self.remedy
+
+
+class DiskError(SurroundingsError):
+    """Facts: path, error."""
+
+    reason = "disk_error"
+    text = "The disk reports an error: {path} ({error})"
+    remedy = "Check it, or choose another --out; then run the same command again."
+
+
+class OutputGoneError(SurroundingsError):
+    reason = "output_gone"
+    text = "The output folder is no longer where it was: {path}"
+    remedy = "Was the card pulled? Put it back, then run the same command again; what was finished is on it."
+
 
 class OutputNotWritableError(SurroundingsError):
     reason = "output_not_writable"
@@ -89,10 +111,10 @@ class DatabaseBusyError(SurroundingsError):
 
 
 class ExportRunningError(DatabaseBusyError):
-    """Facts: path, waited_seconds, owner."""
+    """Facts: path, waited_seconds, owner, age."""
 
     reason = "export_running"
-    text = "Another export is running with this database: {owner} (waited {waited_seconds:.0f} s)"
+    text = "Another export is running with this database: {owner}, {age} ago (waited {waited_seconds:.0f} s)"
     remedy = "Wait until it is done, then run the same command again."
 
 
@@ -101,7 +123,9 @@ class DatabaseError(SurroundingsError):
 
     reason = "database_error"
     text = "The database cannot be used: {path}: {error}"
-    remedy = "Choose another --db FILE. The file was left as it is; audio already written is not affected."
+    remedy = (
+        "The file was left as it is. If it is damaged, `sp404 repair --db FILE` makes it anew from what exports left beside it."
+    )
 
 
 class StatementError(DatabaseError):
@@ -112,12 +136,27 @@ class StatementError(DatabaseError):
     remedy = "Nothing was recorded; audio already written stays. Run the same command again."
 
 
+class DamagedPartError(SurroundingsError):
+    """Facts: path, error."""
+
+    reason = "damaged_part"
+    text = "A part of the records cannot be used: {path}: {error}"
+    remedy = "Move it away; what it stood for is then converted again."
+
+
 class WorkingFolderError(SurroundingsError):
     """Facts: path, error."""
 
     reason = "working_folder"
     text = "The folder for a run's working files cannot be used: {path}: {error}"
     remedy = "Make room or move what stands there away, or choose another --db FILE: it lies beside the database."
+
+    @classmethod
+    def of(cls, folder: os.PathLike[str], error: OSError) -> "WorkingFolderError | DiskFullError":
+        """What an OSError in ``folder`` means."""
+        if error.errno in _NO_SPACE:
+            return DiskFullError(path=os.fspath(folder))
+        return cls(path=os.fspath(folder), error=error.strerror or str(error))
 
 
 class StoppedError(SurroundingsError):
@@ -129,10 +168,33 @@ class StoppedError(SurroundingsError):
     remedy = "What was finished stays and is recorded; the same command goes on."
 
 
+class TerminatedError(StoppedError):
+    """Somebody sent a SIGTERM, or closed the terminal."""
+
+    reason = "terminated"
+    exit_code = 143
+
+
+class CancelledError(StoppedError):
+    """Somebody pressed Cancel in Prefect's UI."""
+
+    reason = "cancelled"
+    exit_code = 143
+    text = "Cancelled"
+
+
 class ServerError(SurroundingsError):
     reason = "prefect_server"
     text = "No Prefect server could be reached or started: {error}"
     remedy = "Run the same command with --direct to export without Prefect."
+
+
+class WorkerError(SurroundingsError):
+    """Facts: error."""
+
+    reason = "worker_not_started"
+    text = "No process could be started to decode files: {error}"
+    remedy = "Close other programs if memory is short, or install sp404-export again; then run the same command again."
 
 
 class AccountingError(SurroundingsError):
@@ -185,6 +247,14 @@ class TooLongError(SampleError):
     remedy = "The device holds samples of up to 16 minutes: cut the file in parts."
 
 
+class TooLargeError(SampleError):
+    """Facts: what, bytes, maximum, setting."""
+
+    reason = "too_large"
+    text = "{what} is too large: {bytes:,} bytes (maximum: {maximum:,})"
+    remedy = "Cut it in parts, or raise the setting {setting}."
+
+
 class ResampleError(SampleError):
     reason = "resample_failed"
     text = "Failed to resample audio: {error}"
@@ -209,6 +279,15 @@ class TargetTakenError(SampleError):
     remedy = "It was not written from this manifest, so it was left as it is: move it away, or choose another --out."
 
 
+class OutsideError(SampleError):
+    """Facts: path, real."""
+
+    reason = "outside"
+    http_status = 409
+    text = "A link leads out of the output folder: {path}"
+    remedy = "It points to {real}, and nothing was written there: remove the link, or choose another --out."
+
+
 class LostError(SampleError):
     """A worker ended without saying what became of its samples. Facts: error."""
 
@@ -217,11 +296,37 @@ class LostError(SampleError):
     remedy = "Run the same command again."
 
 
+class CrashedError(SampleError):
+    """Facts: error."""
+
+    reason = "decoder_crashed"
+    text = "The decoder crashed on this file: {error}"
+    remedy = "Open it in an audio editor and save it as WAV, or take the row out of the manifest. Please report it, too."
+
+
+class TooSlowError(SampleError):
+    """Facts: seconds."""
+
+    reason = "took_too_long"
+    text = "Not done after {seconds:g} s"
+    remedy = "Raise seconds_per_sample if it is very long or lies on a slow disk; else save it as WAV in an audio editor."
+
+
+class TooMuchMemoryError(SampleError):
+    """Facts: memory_mb."""
+
+    reason = "too_much_memory"
+    text = "More memory is needed for this file than there is for one ({memory_mb} MB)"
+    remedy = "Raise memory_mb, or save the file as WAV in an audio editor."
+
+
 def write_failure(target: str, error: OSError) -> SampleError | SurroundingsError:
     """What an OSError means that came up while ``target`` was being written."""
     folder = os.path.dirname(target)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _NO_SPACE:
         return DiskFullError(path=folder)
+    if error.errno in _NO_DISK:
+        return DiskError(path=folder, error=error.strerror)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputNotWritableError(path=folder, error=error.strerror)
     return WriteError(path=target, error=error.strerror or str(error))

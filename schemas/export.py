@@ -1,8 +1,18 @@
 """What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    computed_field,
+    model_serializer,
+)
 
 from schemas.words import AudioFormat, Dither, ExportType, Guard, Mono, OrganizeBy, Runner, Status
 
@@ -64,6 +74,9 @@ class ExportRequest(BaseModel):
     workers: int | None = Field(None, ge=1, le=256, description="Conversions at a time; empty: one a core.")
     runner: Runner | None = Field(None, description="threads, or dask for those who have a cluster.")
     db: str | None = Field(None, description="The DuckDB file of the records.")
+    full: bool = Field(False, description="Convert again even what is unchanged.")
+    verify_outputs: bool = Field(False, description="Tell what is unchanged by the bytes of the output, not by its size.")
+    prune: bool = Field(False, description="Remove what earlier exports wrote and no row names any more.")
     label: str = Field("", max_length=80, description="A note of your own, to find this run again.")
 
 
@@ -96,12 +109,36 @@ class BatchExportResult(BaseModel):
     output_base_path: str
     organized_by: OrganizeBy
     format: AudioFormat
-    results: list[ExportResult]
     errors: list[str]
     # How many rows were not exported for the same cause, the most frequent first; not part of the answer.
     causes: dict[str, int] = Field({}, exclude=True)
     # How many exported samples deserve a look, by what for; not part of the answer.
     warnings: dict[str, int] = Field({}, exclude=True)
+    # Files that earlier exports wrote and no row names any more, and how many of them were removed; not part of the answer.
+    stale: list[str] = Field([], exclude=True)
+    pruned: int = Field(0, exclude=True)
+    # It is the export that an earlier run of the same command began; not part of the answer.
+    resumed: bool = Field(False, exclude=True)
+    # Why stale files were not removed, though that was asked for.
+    kept: str = Field("", exclude=True)
+    _tell: Callable[[], list[ExportResult]] = PrivateAttr(default=list)
+
+    def telling(self, tell: Callable[[], list[ExportResult]]) -> Self:
+        """This one, which asks ``tell`` for its results: of 100,000 rows they take a second, and often nobody looks at them."""
+        self._tell = tell
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def results(self) -> list[ExportResult]:
+        """What became of each row, in the order of the manifest."""
+        return self._tell()
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Computed fields come last, and the contract has ``errors`` behind ``results``."""
+        told: dict[str, object] = serialized(self)
+        return told | {"errors": told.pop("errors")}
 
     @property
     def complete(self) -> bool:
@@ -109,7 +146,8 @@ class BatchExportResult(BaseModel):
 
     def counts(self) -> str:
         """The counts in a few words, for a state's message or a last line."""
-        parts = [f"{self.successful - self.unchanged:,} exported"]
+        exported = self.successful - self.unchanged
+        parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
         parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
         return ", ".join(parts) + f" of {self.total_requested:,}"
 

@@ -1,7 +1,9 @@
 """Small frozen values: all that crosses a thread, process or machine border."""
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
+from schemas.errors import SampleError
 from schemas.words import Dither, Guard, Mono, Status
 
 
@@ -44,7 +46,7 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One conversion: ``source`` and ``target`` are absolute paths. ``ours`` says the record knows the target.
+    """One conversion: ``source`` and ``target`` are absolute paths, and nothing stands at the target.
 
     ``loudest`` is the peak of the loudest sample of its folder or kit, where one gain is for all of them; else 0.
     """
@@ -54,7 +56,6 @@ class Job:
     source: str
     target: str
     tags: Tags
-    ours: bool = False
     loudest: float = 0.0
 
 
@@ -79,8 +80,12 @@ class Outcome:
     """What became of one Job. ``error``, ``reason`` and ``fix`` are empty on success.
 
     ``frames`` counts the output's frames at 48 kHz, ``source_frames`` the decoded ones; ``done`` says what was done to
-    the sound, in plain words, and ``warning`` what should be looked at. The hashes are of samples, not of files
-    (``tasks.sound.measure.Fingerprint``): they are equal when nothing was done.
+    the sound, in plain words, and ``warning`` what should be looked at.
+
+    ``source_hash`` and ``output_hash`` are of samples, not of files (``tasks.sound.measure.Fingerprint``): they are equal
+    when nothing was done. ``content_hash`` is that of the source file's bytes, ``file_hash`` that of the output file's.
+    ``source_mtime_ns`` and ``source_ctime_ns`` are 0 where they can't be trusted to change with the content. ``moved_from``
+    is the path below the output folder that the finished file had before.
     """
 
     index: int
@@ -96,20 +101,38 @@ class Outcome:
     source_frames: int = 0
     source_bytes: int = 0
     source_mtime_ns: int = 0
+    source_ctime_ns: int = 0
+    content_hash: str = ""
     source_hash: str = ""
     output_hash: str = ""
+    file_hash: str = ""
+    metadata_hash: str = ""
+    moved_from: str = ""
     levels: Levels | None = None
     done: tuple[str, ...] = ()
     warning: str = ""
 
 
+def failed(index: int, error: SampleError) -> Outcome:
+    return Outcome(index, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
+
+
+# The version of the conversion: to be raised when a release makes other bytes of the same source and settings.
+CONVERSION = 1
+
+
 @dataclass(frozen=True, slots=True)
 class SoundSettings:
-    """What touches the sound; the words are those of ``schemas.export.SoundConfig``. None: off. ``format``: wav or aiff."""
+    """What touches the sound; the words are those of ``schemas.export.SoundConfig``. None: off. ``format``: wav or aiff.
+
+    ``max_frames`` is at 48 kHz; ``max_file_bytes`` and ``max_decoded_bytes`` are of a source, the latter as float32.
+    """
 
     format: str
     min_duration_ms: int
     max_frames: int
+    max_file_bytes: int = 1 << 62
+    max_decoded_bytes: int = 1 << 62
     dither: Dither = Dither.TPDF
     guard: Guard = Guard.NONE
     mono: Mono = Mono.KEEP
@@ -121,12 +144,29 @@ class SoundSettings:
     seamless: bool = False
     keep_chunks: bool = False
 
+    def recipe(self) -> str:
+        """The version of the conversion and the settings, as a hash: with equal ones, equal sources make equal files.
+
+        But for what is a job's own: the ``loudest`` of its group, and with ``seamless`` its tempo.
+        """
+        return blake2b(repr((CONVERSION, self)).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one sample may take. ``contained``: it is converted in a process of its own kind, which may die of it."""
+
+    seconds: float
+    memory_mb: int
+    contained: bool = True
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
     """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples.
 
-    ``measuring``: its levels are asked for, before anything is converted.
+    ``verb`` is what is done with each (``tasks.worker``). ``output`` is the output folder and ``device``
+    the number of its file system. ``token`` is in the names of this run's files in the making.
     """
 
     label: str
@@ -134,14 +174,22 @@ class Shard:
     start: int
     stop: int
     export_id: int
+    output: str
+    device: int
+    token: str
     sound: SoundSettings
     include_metadata: bool
-    measuring: bool = False
+    limits: Limits
+    verb: str = "convert"
 
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """Outcomes of the jobs that were reached; ``trouble`` is set when the surroundings ended the shard early."""
+    """Outcomes of the jobs that were reached; ``trouble`` is set when the surroundings ended the shard early.
+
+    ``part`` is the file that the outcomes were also written to, for the records.
+    """
 
     outcomes: tuple[Outcome, ...] = field(default=())
     trouble: Exception | None = None
+    part: str = ""

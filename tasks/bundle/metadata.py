@@ -2,11 +2,13 @@
 
 import os
 import re
+from pathlib import Path
+
+import polars as pl
 
 from config.device import BITS, RATE_HZ
-from schemas.errors import write_failure
 from schemas.jobs import Job, Outcome, SourceInfo
-from tasks.files import in_the_making, is_regular, take_place, write_all
+from tasks.files import is_regular
 
 _EXPORT_LINE = re.compile(rb"Export id: [0-9]+\n\Z")
 _MOST_DIGITS = 20
@@ -14,6 +16,11 @@ _MOST_DIGITS = 20
 
 def metadata_path(target: str) -> str:
     return os.path.splitext(target)[0] + "_metadata.txt"
+
+
+def text_of(column: str) -> pl.Expr:
+    """``metadata_path`` for a column of paths."""
+    return pl.col(column).str.replace(r"\.[^./]*$", metadata_path(""))
 
 
 def metadata_text(job: Job, outcome: Outcome, export_id: int) -> str:
@@ -45,27 +52,12 @@ def _one_line(value: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
-def write_metadata(job: Job, outcome: Outcome, export_id: int) -> None:
-    """Writes the text beside ``job.target``, whole or not at all.
-
-    Raises TargetTakenError where another text of that name stands that is not ours, and what ``write_failure`` gives.
-    """
-    path = metadata_path(job.target)
-    text = metadata_text(job, outcome, export_id).encode()
+def is_same_but_for_export(one: str, other: str) -> bool:
+    """Whether two texts differ by their last line alone: a killed run, or another database, left the other."""
     try:
-        with in_the_making(path) as file:
-            write_all(file, text)
-            take_place(file, path, ours=job.ours or _differs_by_export_alone(path, text))
-    except OSError as error:
-        raise write_failure(path, error) from error
-
-
-def _differs_by_export_alone(path: str, text: bytes) -> bool:
-    """Whether the text that stands there is this one but for its last line: a killed run, or another database, left it."""
-    try:
-        if not is_regular(path) or os.path.getsize(path) > len(text) + _MOST_DIGITS:
+        if not is_regular(other) or os.path.getsize(other) > os.path.getsize(one) + _MOST_DIGITS:
             return False
-        with open(path, "rb") as file:
-            return _EXPORT_LINE.sub(b"", file.read()) == _EXPORT_LINE.sub(b"", text)
+        texts = [_EXPORT_LINE.sub(b"", Path(path).read_bytes()) for path in (one, other)]
+        return texts[0] == texts[1]
     except OSError:
         return False

@@ -1,6 +1,5 @@
 """One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,11 +8,11 @@ from io import FileIO
 
 import numpy as np
 
-from config.device import RATE_HZ
+from config.device import BITS, RATE_HZ
 from schemas.errors import ResampleError, SampleError, write_failure
-from schemas.jobs import Job, Levels, Outcome, SoundSettings
+from schemas.jobs import Job, Levels, Outcome, SoundSettings, failed
 from schemas.words import AudioFormat, Dither, Status
-from tasks.files import in_the_making, same_file, take_place, write_all
+from tasks.files import created, hash_of_open, write_all
 from tasks.sound import pcm
 from tasks.sound.decode import Audio, audio
 from tasks.sound.edit import Survey, decibels, edited, needs_survey, survey
@@ -27,10 +26,10 @@ _WARN_ABOVE_DB = 0.5
 
 
 def convert(job: Job, settings: SoundSettings) -> Outcome:
-    """Convert ``job.source`` to ``job.target``: 48 kHz, 16 bits, mono or stereo.
+    """Convert ``job.source`` to a new file at ``job.target``: 48 kHz, 16 bits, mono or stereo.
 
-    The target appears whole or not at all. A sample that cannot be converted is a ``failed`` Outcome; only failing
-    surroundings (a full disk, an output folder that cannot be written) raise, as SurroundingsError.
+    The file is there when the sample was exported, and not otherwise. A sample that cannot be converted is a ``failed``
+    Outcome; only failing surroundings (a full disk, an output folder that cannot be written) raise, as SurroundingsError.
     """
     return _tried(job, lambda quality: _convert(job, settings, quality))
 
@@ -52,8 +51,17 @@ def check(job: Job, settings: SoundSettings) -> Outcome:
     return _tried(job, read)
 
 
-def failed(index: int, error: SampleError) -> Outcome:
-    return Outcome(index, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
+def size(job: Job, settings: SoundSettings) -> Outcome:
+    """How large the output of ``job.source`` will be, by its header; 0 where that doesn't say. Writes nothing."""
+
+    def read(_: str) -> Outcome:
+        with audio(job.source) as source:
+            info = source.info
+            frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
+            bytes_in_all = frames * min(info.channels, 2) * BITS // 8
+        return Outcome(job.index, Status.EXPORTED, bytes=bytes_in_all, source=info)
+
+    return _tried(job, read)
 
 
 def _tried(job: Job, attempt: Callable[[str], Outcome]) -> Outcome:
@@ -73,7 +81,8 @@ def _with_retry(attempt: Callable[[str], Outcome]) -> Outcome:
     try:
         return attempt(lower)
     except MemoryError as error:
-        raise ResampleError(error="not enough memory") from error
+        fix = "Raise the setting memory_mb, or close other programs; then run the same command again."
+        raise ResampleError(error="not enough memory", fix=fix) from error
 
 
 def _measure(job: Job, settings: SoundSettings, quality: str) -> Outcome:
@@ -106,10 +115,8 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
     with audio(job.source) as source:
         way = way_of(job, source, settings, quality, found)
         try:
-            os.makedirs(os.path.dirname(job.target), exist_ok=True)
-            with in_the_making(job.target) as file:
+            with created(job.target) as file:
                 outcome = _write(file, source, settings, way, sixteen_bits)
-                take_place(file, job.target, ours=job.ours and not same_file(job.source, job.target))
         except OSError as error:
             raise write_failure(job.target, error) from error
     return replace(outcome, index=job.index)
@@ -121,8 +128,10 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
     quantised = pcm.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(way.channels)
+    blocks = at_48_khz(source, way, settings, before.add)
+    content = source.content_hash()  # before it is decoded: then it is seen if the file changed since
     write_all(file, pcm.header(0, way.channels, file_format))
-    for block in edited(at_48_khz(source, way, settings, before.add), way.edit, way.channels):
+    for block in edited(blocks, way.edit, way.channels):
         size = np.abs(block)
         samples = quantised(block, size, meter.add(block, size))
         after.add_samples(samples)
@@ -155,8 +164,11 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
         source_frames=before.frames,
         source_bytes=source.bytes,
         source_mtime_ns=source.mtime_ns,
+        source_ctime_ns=source.ctime_ns,
+        content_hash=content,
         source_hash=before.hexdigest(),
         output_hash=after.hexdigest(),
+        file_hash=hash_of_open(file.fileno()),
         levels=levels,
         done=tuple(done),
         warning=_warning(levels),

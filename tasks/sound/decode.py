@@ -1,9 +1,10 @@
 """Decode any supported file to blocks of float32, in bounded memory, and notice what is missing of it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from io import FileIO
 
 import av
@@ -12,9 +13,11 @@ import soundfile
 
 from schemas.errors import LoadError
 from schemas.jobs import SourceInfo
+from tasks.files import is_same_state, times_of
 from tasks.sound import mpeg
 from tasks.sound.blocks import BLOCK_FRAMES, Block
 from tasks.sound.chunks import Extras, Form, Layout, layout
+from tasks.sound.raw import content_hash
 from tasks.sound.source import container, end_missing, flac_frame, flac_length_unknown, opened
 from tasks.sound.unpack import unpacked
 
@@ -43,11 +46,16 @@ _GAP_FRAMES = 512
 
 @dataclass(frozen=True)
 class Audio:
-    """An open source. ``blocks`` may be read once; ``extras`` are a WAV file's own chunks; ``notes`` are for the user."""
+    """An open source. ``blocks`` may be read once; ``extras`` are a WAV file's own chunks; ``notes`` are for the user.
+
+    The times are 0 if the file is so new that it could change once more without their changing.
+    """
 
     info: SourceInfo
+    content_hash: Callable[[], str]
     bytes: int
     mtime_ns: int
+    ctime_ns: int
     blocks: Iterator[Block]
     extras: Extras
     notes: tuple[str, ...]
@@ -81,7 +89,8 @@ def audio(path: str) -> Iterator[Audio]:
                 raise LoadError(error=f"its header claims {info.channels} channels")
             checked = _unchanged(fd, status, _checked(track, is_cut))
             extras = found.extras if found else Extras()
-            yield Audio(info, status.st_size, status.st_mtime_ns, checked, extras, tuple(_notes(kind, found)))
+            content = partial(content_hash, fd)
+            yield Audio(info, content, status.st_size, *times_of(status), checked, extras, tuple(_notes(kind, found)))
 
 
 def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractContextManager[_Track]:
@@ -145,8 +154,7 @@ def _checked(track: _Track, is_cut: bool) -> Iterator[Block]:
 def _unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
     """The blocks; at their end, that the file is still the one that was opened."""
     yield from blocks
-    after = os.fstat(fd)
-    if (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != (before.st_size, before.st_mtime_ns, before.st_ctime_ns):
+    if not is_same_state(before, os.fstat(fd)):
         raise LoadError(error="it changed while it was read", fix="Run the same command again.")
 
 

@@ -3,6 +3,7 @@
 import os
 
 from schemas.errors import LoadError
+from tasks.files import hash_of_open
 
 
 def read(fd: int, length: int, offset: int) -> bytes:
@@ -23,6 +24,14 @@ def fill(fd: int, view: memoryview, offset: int) -> None:
         if not count:
             raise LoadError(error="it became shorter while it was read", fix="Run the same command again.")
         view, offset = view[count:], offset + count
+
+
+def content_hash(fd: int) -> str:
+    """Of all bytes (``tasks.files.hash_of_open``). Raises LoadError."""
+    try:
+        return hash_of_open(fd)
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
 def _unreadable(error: OSError) -> LoadError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.device import RATE_HZ
-from schemas.errors import TooLongError, TooShortError
+from schemas.errors import TooLargeError, TooLongError, TooShortError
 from schemas.jobs import Job, SoundSettings, SourceInfo
 from schemas.words import Mono
 from tasks.sound import pcm
@@ -83,10 +83,19 @@ def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[
 
 
 def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
-    """The source's blocks. Raises TooLongError as soon as it is known, TooShortError at the end or by the header."""
+    """The source's blocks.
+
+    Raises TooLargeError and TooLongError as soon as it is known, and TooShortError; by the header before a block is read.
+    """
+    if source.bytes > settings.max_file_bytes:
+        raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
+    if source.info.frames:
+        _check_length(source.info.frames, source.info, settings, ended=True)
+    return _bounded(source, settings)
+
+
+def _bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
     info = source.info
-    if info.frames:
-        _check_length(info.frames, info, settings, ended=True)
     done = 0
     for block in source.blocks:
         done += len(block)
@@ -98,6 +107,10 @@ def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
 def _check_length(frames: int, info: SourceInfo, settings: SoundSettings, ended: bool) -> None:
     if resampled_frames(frames, info.rate_hz, RATE_HZ) > settings.max_frames:
         raise TooLongError(duration_s=frames / info.rate_hz, maximum_s=settings.max_frames / RATE_HZ)
+    decoded_bytes = frames * info.channels * np.dtype(np.float32).itemsize
+    if decoded_bytes > settings.max_decoded_bytes:
+        largest = settings.max_decoded_bytes
+        raise TooLargeError(what="The decoded sound", bytes=decoded_bytes, maximum=largest, setting="max_decoded_mb")
     padded = settings.pad_to_ms >= settings.min_duration_ms
     if ended and not padded and frames * 1000 < settings.min_duration_ms * info.rate_hz:
         duration_ms = frames * 1000 // info.rate_hz

@@ -93,6 +93,7 @@ def check_peers() -> None:
 
 
 def ours(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)  # of an earlier run
     outcome = convert(Job(0, 0, source, target, Tags("", "", None, "", "")), SETTINGS)
     if outcome.status is not Status.EXPORTED:
         sys.exit(f"{source}: {outcome.error}")

@@ -1,23 +1,17 @@
 """The text beside a sample: the contract's facts, a line each, the same bytes for the same facts."""
 
-import contextlib
-import errno
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import DiskFullError, OutputNotWritableError, Sp404Error, TargetTakenError
-from schemas.jobs import Job, Outcome, Shard, SoundSettings, SourceInfo, Tags
+from schemas.jobs import Job, Outcome, SourceInfo, Tags
 from schemas.words import Status
-from tasks import work
-from tasks.bundle.metadata import metadata_path, metadata_text, write_metadata
-from tests import audio
+from tasks.bundle.metadata import is_same_but_for_export, metadata_path, metadata_text
 from tests.sound.converting import within
 
 TAGS = Tags("Sick Beat (2024)", "hip-hop", 92.5, "F#m", "drum|loop | dusty")
@@ -82,7 +76,7 @@ def test_the_tempo_is_a_plain_number(bpm: float, text: str) -> None:
 def test_the_same_facts_give_the_same_bytes() -> None:
     first = metadata_text(JOB, OUTCOME, 7)
     timed = replace(OUTCOME, seconds=9.9, source_mtime_ns=5)
-    assert metadata_text(replace(JOB, index=3, ours=True), timed, 7) == first
+    assert metadata_text(replace(JOB, index=3), timed, 7) == first
     assert metadata_text(replace(JOB, target="/elsewhere/a.wav"), OUTCOME, 7) == first
 
 
@@ -116,95 +110,44 @@ def test_it_stands_beside_the_sample(target: str, path: str) -> None:
     assert metadata_path(target) == path
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    (tmp_path / "out").mkdir()
-    return replace(JOB, target=str(tmp_path / "out" / "kick.wav"))
+def told(tmp_path: Path, name: str, text: str | bytes) -> str:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
 
 
-def names(job: Job) -> list[str]:
-    return sorted(os.listdir(os.path.dirname(job.target)))
+def test_texts_of_two_exports_are_the_same_but_for_that(tmp_path: Path) -> None:
+    """Of the same facts: what a killed run, or another database, has left."""
+    new = told(tmp_path, "new", metadata_text(JOB, OUTCOME, 7))
+    for export_id in (7, 8, 2**63 - 1):
+        assert is_same_but_for_export(new, told(tmp_path, "old", metadata_text(JOB, OUTCOME, export_id)))
 
 
-def test_it_is_written_whole_in_utf_8(job: Job) -> None:
-    job = replace(job, tags=replace(TAGS, title="Café 夜 🔥"))
-    write_metadata(job, OUTCOME, 7)
-    assert Path(metadata_path(job.target)).read_text("utf-8") == metadata_text(job, OUTCOME, 7)
-    assert names(job) == ["kick_metadata.txt"]
+@pytest.mark.parametrize(
+    "other",
+    [
+        "",
+        "my notes",
+        "Export id: 7\n",
+        metadata_text(replace(JOB, sample_id=43), OUTCOME, 7),
+        metadata_text(JOB, replace(OUTCOME, done=()), 7),
+        metadata_text(JOB, OUTCOME, 7) + "my notes\n",
+        "my notes\n" + metadata_text(JOB, OUTCOME, 7),
+        metadata_text(JOB, OUTCOME, 7).rstrip("\n") + " or so\n",
+        metadata_text(JOB, OUTCOME, 7).encode() + bytes(1 << 20),
+    ],
+    ids=range(9),
+)
+def test_a_text_that_differs_in_more_is_another(tmp_path: Path, other: str | bytes) -> None:
+    new = told(tmp_path, "new", metadata_text(JOB, OUTCOME, 7))
+    assert not is_same_but_for_export(new, told(tmp_path, "old", other))
 
 
-def test_a_foreign_text_is_left_alone(job: Job) -> None:
-    Path(metadata_path(job.target)).write_text("my notes")
-    with pytest.raises(TargetTakenError):
-        write_metadata(job, OUTCOME, 7)
-    assert Path(metadata_path(job.target)).read_text() == "my notes"
-    assert names(job) == ["kick_metadata.txt"]
-
-
-def test_a_pipe_in_the_way_does_not_hang(job: Job) -> None:
-    pipe = Path(metadata_path(job.target))
-    os.mkfifo(pipe)
-
-    def write() -> str:
-        try:
-            write_metadata(job, OUTCOME, 7)
-        except Sp404Error as error:
-            return error.reason
-        return ""
-
-    try:
-        assert within(2, write) == "target_taken"
-    finally:  # let the thread go that waits for a writer
-        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
-    assert pipe.is_fifo()
-
-
-def test_a_text_of_ours_is_replaced(job: Job) -> None:
-    Path(metadata_path(job.target)).write_text("an older export")
-    write_metadata(replace(job, ours=True), OUTCOME, 7)
-    assert "Export id: 7" in Path(metadata_path(job.target)).read_text()
-
-
-def test_the_very_same_text_is_no_conflict(job: Job) -> None:
-    write_metadata(job, OUTCOME, 7)
-    write_metadata(job, OUTCOME, 7)
-
-
-def test_a_link_at_the_part_is_not_followed(job: Job, tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("mine")
-    Path(metadata_path(job.target) + ".part").symlink_to(tmp_path / "victim")
-    with contextlib.suppress(Sp404Error):
-        write_metadata(job, OUTCOME, 7)
-    assert (tmp_path / "victim").read_text() == "mine"
-
-
-@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, DiskFullError), (errno.EROFS, OutputNotWritableError)])
-def test_failing_surroundings_leave_no_part(
-    job: Job, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Sp404Error]
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", full)
-        with pytest.raises(kind):
-            write_metadata(job, OUTCOME, 7)
-    assert names(job) == []
-
-
-def test_an_export_that_was_not_recorded_is_found_again(tmp_path: Path) -> None:
-    """Contract, section 6: "audio already written is found again by the next run", also with its metadata.
-
-    A run that was killed, or whose database failed, has left sound and text that no record knows; the next run has
-    another export id.
-    """
-    source = audio.write(tmp_path / "kick.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
-    row = {"job": 0, "sample_id": 1, "source": str(source), "target": str(tmp_path / "out/kick.wav"), "title": "Kick"}
-    more = {"genre": None, "bpm": None, "musical_key": None, "tags": None, "ours": False, "free": True, "loudest": 0.0}
-    plan = work.write_plan(pl.DataFrame([row | more]), tmp_path / "plan")
-    for export_id in (1, 2):
-        shard = Shard("1 of 1", plan, 0, 1, export_id, SoundSettings("wav", 100, 480_000), True)
-        result = work.convert_shard(shard)
-        assert result.trouble is None
-        assert [(outcome.status, outcome.error) for outcome in result.outcomes] == [(Status.EXPORTED, "")]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["kick.wav", "kick_metadata.txt"]
+def test_what_is_no_file_is_another_text(tmp_path: Path) -> None:
+    """A link to the very text, too; and a pipe does not hang."""
+    new = told(tmp_path, "new", metadata_text(JOB, OUTCOME, 7))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(new)
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder", "gone"):
+        assert not within(2, partial(is_same_but_for_export, new, str(tmp_path / name)))

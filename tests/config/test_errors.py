@@ -12,7 +12,7 @@ from multiprocessing import get_context
 import pytest
 
 from schemas import errors
-from schemas.errors import DiskFullError, OutputNotWritableError, Sp404Error, WriteError, write_failure
+from schemas.errors import DiskError, DiskFullError, OutputNotWritableError, Sp404Error, WriteError, write_failure
 
 FACTS = {
     "path": "/lib/kick {1}.wav",
@@ -26,8 +26,15 @@ FACTS = {
     "maximum_s": 961.0,
     "waited_seconds": 60.0,
     "owner": "process 7, since 2026-01-02 03:04:05",
+    "age": "2 hours",
     "rows": 10,
     "counted": {"exported": 9},
+    "real": "/elsewhere/a {1}",
+    "bytes": 20 << 30,
+    "maximum": 8 << 30,
+    "setting": "max_decoded_mb",
+    "seconds": 300.0,
+    "memory_mb": 2048,
 }
 
 
@@ -61,7 +68,7 @@ def test_it_says_what_happened_and_what_to_do(kind: type[Sp404Error]) -> None:
     assert error.fix.strip()
     assert len(str(error).splitlines()) == len(error.fix.splitlines()) == 1
     assert "{" not in str(error).replace("{1}", "").replace("{odd}", "").replace("{'exported': 9}", "")
-    assert error.exit_code in (1, 2, 3, 130)
+    assert error.exit_code in (1, 2, 3, 130, 143)
     assert 400 <= error.http_status < 600
     assert error.reason
     assert error.reason == error.reason.lower()
@@ -100,7 +107,9 @@ def test_a_sample_that_fails_exits_1(kind: type[Sp404Error]) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, errors.SurroundingsError)])
 def test_failing_surroundings_exit_3(kind: type[Sp404Error]) -> None:
-    assert kind.exit_code == (130 if kind is errors.StoppedError else 3)  # 128 + SIGINT, as shells have it
+    # 128 + SIGINT, or SIGTERM, as shells have it
+    stops = {errors.StoppedError: 130, errors.TerminatedError: 143, errors.CancelledError: 143}
+    assert kind.exit_code == stops.get(kind, 3)
 
 
 def test_reasons_are_told_apart() -> None:
@@ -138,8 +147,10 @@ def test_a_full_disk_starts_with_the_words_of_the_contract() -> None:
         (errno.EACCES, OutputNotWritableError),
         (errno.EPERM, OutputNotWritableError),
         (errno.EROFS, OutputNotWritableError),
-        (errno.EIO, WriteError),
+        (errno.EIO, DiskError),
+        (errno.ENODEV, DiskError),
         (errno.ENAMETOOLONG, WriteError),
+        (errno.EFBIG, WriteError),
     ],
 )
 def test_what_a_write_failure_means(number: int, kind: type[Sp404Error]) -> None:

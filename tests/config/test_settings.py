@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from config.device import MAX_FRAMES
 from config.settings import InForce, Settings, load
 from schemas.errors import DatabaseError, RequestError
 from schemas.words import AudioFormat, OrganizeBy
@@ -149,6 +150,15 @@ def test_an_unknown_key_without_a_near_miss_shows_all(folder: Path) -> None:
         ("lock_wait_seconds", "nan"),
         ("lock_wait_seconds", "inf"),
         ("lock_wait_seconds", "-1"),
+        ("max_duration_s", "-1"),
+        ("max_duration_s", "nan"),
+        ("max_duration_s", "inf"),
+        ("max_file_mb", "0"),
+        ("max_decoded_mb", "0.5"),
+        ("seconds_per_sample", "0"),
+        ("seconds_per_sample", "inf"),
+        ("memory_mb", "10"),
+        ("contained", "perhaps"),
         ("db", ""),
         ("db", "~nobody-by-this-name/records.duckdb"),
         ("db", "nul\0byte.duckdb"),
@@ -186,6 +196,19 @@ def test_a_folder_that_is_named_like_a_file_is_named(folder: Path) -> None:
 def test_workers_0_is_one_a_core(folder: Path) -> None:
     assert loaded(folder, SP404_WORKERS="0").settings.workers == loaded(folder).settings.workers >= 1
     assert loaded(folder, SP404_WORKERS="3").settings.workers == 3
+
+
+def test_limits_are_in_the_units_of_those_who_need_them(folder: Path) -> None:
+    asked = {"max_duration_s": 2.5, "max_file_mb": 3, "max_decoded_mb": 5, "seconds_per_sample": 7, "memory_mb": 512}
+    settings = loaded(folder, asked | {"contained": False}).settings
+    sound, limits = settings.sound(), settings.limits()
+    assert (sound.max_frames, sound.max_file_bytes, sound.max_decoded_bytes) == (120_000, 3 << 20, 5 << 20)
+    assert (limits.seconds, limits.memory_mb, limits.contained) == (7, 512, False)
+
+
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_no_sample_is_longer_than_the_device_holds(folder: Path, seconds: float) -> None:
+    assert loaded(folder, {"max_duration_s": seconds}).settings.sound().max_frames == MAX_FRAMES
 
 
 def test_paths_are_absolute_and_home_is_known(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ def main(out: str, *sources: str) -> None:
     settings = SoundSettings("wav", 100, 480_000)
     for source in sources:
         print(source, flush=True)
-        job = Job(0, 1, source, f"{out}/{Path(source).name}.wav", Tags("", "", None, "", ""))
+        target = Path(out, f"{Path(source).name}.wav")
+        target.parent.mkdir(exist_ok=True)
+        target.unlink(missing_ok=True)
+        job = Job(0, 1, source, str(target), Tags("", "", None, "", ""))
         outcome, checked = convert(job, settings), check(job, settings)
         answer = {
             "status": str(outcome.status),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from blake3 import blake3
 
 from config.device import MAX_FRAMES
 from schemas.jobs import Job, Outcome, SoundSettings, Tags
@@ -28,25 +29,31 @@ class Bench:
     def out(self) -> Path:
         return self.folder / "out"
 
-    def job(self, source: Path, name: str = "out.wav", ours: bool = False) -> Job:
-        return Job(7, 42, str(source), str(self.out / name), Tags("A title", "", None, "", ""), ours)
+    def job(self, source: Path, name: str = "out.wav") -> Job:
+        """A job as ``convert`` needs it: the folder of its target is there, and nothing stands at the target."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / name).unlink(missing_ok=True)
+        return Job(7, 42, str(source), str(self.out / name), Tags("A title", "", None, "", ""))
 
-    def convert(
-        self, source: Path, name: str = "out.wav", *, ours: bool = False, max_frames: int = MAX_FRAMES, **sound: Any
-    ) -> Outcome:
+    def convert(self, source: Path, name: str = "out.wav", *, max_frames: int = MAX_FRAMES, **sound: Any) -> Outcome:
         """``convert`` with the format of the name's extension, and with settings of sound. What must hold after any
         conversion is asserted.
         """
         target = self.out / name
-        outcome = convert(self.job(source, name, ours), settings(name, max_frames, **sound))
+        job = self.job(source, name)
+        before = set(self.out.iterdir())
+        outcome = convert(job, settings(name, max_frames, **sound))
         assert outcome.index == 7
-        assert not self.parts(), "a .part file was left"
         if outcome.status is Status.EXPORTED:
+            assert set(self.out.iterdir()) == before | {target}
             assert (outcome.error, outcome.reason, outcome.fix) == ("", "", "")
             assert target.stat().st_size == outcome.bytes
+            assert outcome.file_hash == blake3(target.read_bytes()).hexdigest()
+            assert outcome.content_hash == blake3(source.read_bytes()).hexdigest()
             if target.suffix == ".wav" and not sound.get("keep_chunks"):
                 assert_plain_wav(target, outcome.frames, outcome.channels)
         else:
+            assert set(self.out.iterdir()) == before, "something was left"
             assert outcome.status is Status.FAILED
             assert outcome.error
             assert outcome.reason
@@ -54,9 +61,9 @@ class Bench:
             assert len(outcome.error.splitlines()) == 1
         return outcome
 
-    def exported(self, source: Path, name: str = "out.wav", *, ours: bool = False, **sound: Any) -> Path:
+    def exported(self, source: Path, name: str = "out.wav", **sound: Any) -> Path:
         """The output of a conversion that must succeed."""
-        outcome = self.convert(source, name, ours=ours, **sound)
+        outcome = self.convert(source, name, **sound)
         assert outcome.status is Status.EXPORTED, outcome.error
         return self.out / name
 
@@ -68,9 +75,6 @@ class Bench:
         checked = check(self.job(source, name), settings(name, max_frames))
         assert (checked.status, checked.error, checked.reason) == (outcome.status, outcome.error, outcome.reason)
         return outcome
-
-    def parts(self) -> list[Path]:
-        return sorted(self.folder.rglob("*.part"))
 
 
 def settings(name: str = "out.wav", max_frames: int = MAX_FRAMES, **sound: Any) -> SoundSettings:
