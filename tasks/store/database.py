@@ -4,8 +4,8 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -60,6 +60,7 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     connection, opened = None, False
     try:
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+        _check_kind(path)
         connection = _open(path, wait_seconds, deadline)
         _migrate(path, connection)
         opened = True
@@ -67,7 +68,9 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise DiskFullError(path=path) from error
-        kind = StatementError if opened else DatabaseError
+        by_kind = isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException))
+        damaged = by_kind or "Corrupt database" in str(error)
+        kind = StatementError if opened and not damaged else DatabaseError
         raise kind(path=path, error=str(error).splitlines()[0]) from error
     except OSError as error:
         raise DatabaseError(path=path, error=error.strerror or str(error)) from error
@@ -109,14 +112,44 @@ def run(connection: Connection, query: str, parameters: dict[str, Any] | None = 
 
     Answers are fetched as tuples, not by Arrow: DuckDB 2.0 leaks the connection then, and says so at the exit.
     """
-    for name, frame in frames.items():
-        connection.register(name, _ArrowStream(frame))
-    try:
+    with _registered(connection, frames):
         result = connection.execute(_sql(query), parameters or {})
         return Answer([column[0] for column in result.description or ()], result.fetchall())
+
+
+@contextmanager
+def _registered(connection: Connection, frames: dict[str, pl.DataFrame]) -> Iterator[None]:
+    for name, table in frames.items():
+        connection.register(name, _ArrowStream(table))
+    try:
+        yield
     finally:
-        for name in frames:
-            connection.unregister(name)
+        with suppress(Exception):  # what the statement said counts, not that its transaction is over
+            for name in frames:
+                connection.unregister(name)
+
+
+def frame(
+    connection: Connection,
+    query: str,
+    parameters: dict[str, Any],
+    schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    **frames: pl.DataFrame,
+) -> pl.DataFrame:
+    """The answer to ``queries/<query>.sql`` as a frame of ``schema``: by columns, which for 100,000 rows is thrice as fast."""
+    with _registered(connection, frames):
+        columns = connection.execute(_sql(query), parameters).fetchnumpy()
+    return pl.DataFrame([pl.Series(name, columns[name].tolist(), dtype) for name, dtype in schema.items()])
+
+
+def _check_kind(path: str) -> None:
+    """DuckDB makes a database in memory of a CSV file, and more: what is recorded there would be gone."""
+    if not os.path.exists(path):
+        return
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head and head[8:] != b"DUCK":
+        raise DatabaseError(path=path, error="it is no DuckDB database")
 
 
 def _open(path: str, wait_seconds: float, deadline: float) -> Connection:

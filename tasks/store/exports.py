@@ -1,19 +1,46 @@
-"""One export's way through the database: ids before it starts, its records when it is done."""
+"""One export's way through the database: ids before it starts, each shard's records when it is done, and the end."""
 
+import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from schemas.errors import AccountingError, RequestError
+from schemas.errors import AccountingError, DamagedPartError
 from schemas.records import EXPORT_SAMPLES, SAMPLES
-from tasks.store.database import Connection, connected, run, transaction
+from tasks.outcomes import frame_of
+from tasks.store import runs
+from tasks.store.database import Connection, connected, frame, run, transaction
+from tasks.store.ids import identified_rows, with_ids
+from tasks.store.parts import unseal
+from tasks.store.records import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
 
-_HIGHEST_ID = 2**63 - 1
-_HELD_SCHEMA = {"path": pl.String, "sample_id": pl.Int64, "source": pl.String, "same_manifest": pl.Boolean}
+log = logging.getLogger("sp404")
+KILLED = "the run was killed before its turn came"
+
+_OUTPUTS_SCHEMA = {
+    "path": pl.String,
+    "export_id": pl.Int64,
+    "same_manifest": pl.Boolean,
+    "organized_by": pl.String,
+    "format": pl.String,
+    "sample_id": pl.Int64,
+    "source_path": pl.String,
+    "settings_hash": pl.String,
+    "facts": pl.String,
+    "source_peak": pl.Float64,
+    "output_bytes": pl.Int64,
+    "output_frames": pl.Int64,
+    "content_hash": pl.String,
+    "file_hash": pl.String,
+    "metadata_hash": pl.String,
+    "source_bytes": pl.Int64,
+    "source_mtime_ns": pl.Int64,
+    "source_ctime_ns": pl.Int64,
+}
 
 
 @dataclass(frozen=True)
@@ -28,113 +55,236 @@ class Place:
 
 @dataclass(frozen=True)
 class Known:
-    """``rows`` with ``sample_id`` and ``kit_id``; ``held``: who wrote which path; ``export_id``: None in a dry run."""
+    """``rows`` with ``sample_id`` and ``kit_id``; ``outputs``: what stands below the output folder, by the records.
+
+    ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed.
+    """
 
     rows: pl.DataFrame
-    held: pl.DataFrame
+    outputs: pl.DataFrame
     export_id: int | None
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
-class Records:
-    """Frames for one export: ``samples`` and ``export_samples`` by ``schemas.records``, ``kits``, ``rejects``."""
+class Asked:
+    """What an export is to do: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``ASKED_SCHEMA``.
 
-    samples: pl.DataFrame
-    export_samples: pl.DataFrame
-    kit_samples: pl.DataFrame
+    ``kit_rows`` are all rows of the kits that it touches, also those that were not asked for. ``refreshed`` (``path``,
+    ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
+    """
+
+    export: dict[str, Any]
+    rows: pl.DataFrame
     rejects: pl.DataFrame
+    kit_rows: pl.DataFrame
+    refreshed: pl.DataFrame
+
+    @property
+    def id(self) -> int:
+        return int(self.export["id"])
 
 
-def begin(place: Place, rows: pl.DataFrame) -> Known:
-    """Give ids to samples and kits that have none, keep them, and take the next export id: one transaction."""
+def begin(place: Place, rows: pl.DataFrame, identity: str) -> Known:
+    """Give ids to samples and kits that have none, keep them, and take an export id: one transaction.
+
+    The id is that of a killed run of the same ``identity``, if there is one; what killed runs finished is put into the
+    records first.
+    """
+    runs.sweep(place.db)
+    recover(place)
     with connected(place.db, place.wait_seconds) as connection, transaction(connection):
-        identified, new_ids, new_kits = _identified(connection, rows)
+        identified, new_ids, new_kits = identified_rows(connection, rows)
         if new_ids.height:
             run(connection, "forget_given_ids", new_given_ids=new_ids)
             run(connection, "add_given_ids", new_given_ids=new_ids)
+        new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
         if new_kits.height:
-            run(connection, "add_kits", {"now": _now()}, new_kits=new_kits)
-        export_id = run(connection, "next_export_id").one()
-        return Known(identified, _held(connection, place), export_id)
+            run(connection, "add_kits", new_kits=new_kits)
+        killed = [export_id for export_id, its_identity in _unfinished(connection, place) if its_identity == identity]
+        export_id = killed[-1] if killed else _next_id(connection, place.db)
+        outputs = _outputs(connection, place)
+        runs.write_ids(place.db, export_id, new_ids, new_kits)
+    return Known(identified, outputs, export_id, bool(killed))
+
+
+def _next_id(connection: Connection, db: str) -> int:
+    """One that no other export has, nor those whose files are still there after their database was removed."""
+    taken = max(runs.export_ids(db), default=0)
+    while (export_id := run(connection, "next_export_id").one()) <= taken:
+        continue
+    return export_id
 
 
 def look(place: Place, rows: pl.DataFrame) -> Known:
     """The same without writing: ids and paths as the next export would have them."""
     if not os.path.exists(place.db):
-        return Known(*_with_ids(rows, {}, {}, 0)[:1], pl.DataFrame(schema=_HELD_SCHEMA), None)
+        return Known(with_ids(rows, {}, {}, 0)[0], pl.DataFrame(schema=_OUTPUTS_SCHEMA), None)
     with connected(place.db, place.wait_seconds) as connection:
-        identified, _, _ = _identified(connection, rows)
-        return Known(identified, _held(connection, place), None)
+        identified, _, _ = identified_rows(connection, rows)
+        return Known(identified, _outputs(connection, place), None)
 
 
-def record(place: Place, export: dict[str, Any], records: Records, rows: int) -> None:
-    """Write an export's records in one transaction.
+def outputs_at(place: Place, paths: pl.Series) -> pl.DataFrame:
+    """The outcomes (``tasks.outcomes.frame_of``) of the files at these ``paths``."""
+    if paths.is_empty():
+        return frame_of([])
+    with connected(place.db, place.wait_seconds) as connection:
+        parameters = {"output_path": place.output}
+        return frame(connection, "outputs_at", parameters, frame_of([]).schema, wanted=paths.alias("path").to_frame())
 
-    ``export`` has the columns of ``sp404_exports``. Raises AccountingError when the rows that arrive in the table are
-    not as many as ``rows``, those that went into the export.
+
+def last_mount_point(place: Place) -> str | None:
+    """Where the file system was mounted that the last export to this folder went to; None if it was that of the machine."""
+    if not os.path.exists(place.db):
+        return None
+    with connected(place.db, place.wait_seconds) as connection:
+        rows = run(connection, "last_mount_point", {"output_path": place.output}).rows
+    return str(rows[0][0]) if rows and rows[0][0] not in (None, "/") else None
+
+
+def start(place: Place, asked: Asked, done: pl.DataFrame) -> None:
+    """Write down what is to be done, and what of it is there already.
+
+    ``done`` (``manifest_line``): the lines that an export which is resumed keeps as they are.
     """
-    EXPORT_SAMPLES.validate(records.export_samples)
-    SAMPLES.validate(records.samples)
+    runs.write_asked(place.db, asked.export, (asked.rows, asked.rejects, asked.kit_rows, asked.refreshed))
+    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+        start_in(connection, asked, done)
+
+
+def start_in(connection: Connection, asked: Asked, done: pl.DataFrame) -> None:
+    """What ``start`` writes, within a transaction."""
+    export_id = {"export_id": asked.id}
+    run(connection, "drop_export", export_id)
+    run(connection, "clear_export", export_id, done=done)
+    run(connection, "clear_rejects", export_id)
+    run(connection, "add_user", {"id": asked.export["user_id"]})
+    run(connection, "add_export", asked.export)
+    told = {name: asked.export[name] for name in ("output_path", "manifest_path")}
+    run(connection, "refresh_outputs", told, refreshed=asked.refreshed)
+    _put_samples(connection, asked, sample_rows(pl.concat([asked.rows, asked.kit_rows], how="diagonal")))
+    if asked.kit_rows.height:
+        kits = asked.kit_rows.select("kit_id", "sample_id", "bank", "pad")
+        run(connection, "clear_kit_samples", new_kit_samples=kits)
+        run(connection, "add_kit_samples", new_kit_samples=kits)
+    run(connection, "add_rejects", export_id, new_rejects=asked.rejects)
+    kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
+    _add_rows(connection, asked, pl.concat([settled_rows(asked.rows).filter(~kept), rejected_rows(asked.rejects)]))
+
+
+def add_part(place: Place, asked: Asked, part: Path) -> None:
+    """Put what a shard has done into the records, in one transaction with the mark that it is there."""
+    outcomes = unseal(part)
+    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+        add_part_to(connection, asked, runs.name_of(part), outcomes)
+
+
+def add_part_to(connection: Connection, asked: Asked, name: str, outcomes: pl.DataFrame) -> None:
+    """What ``add_part`` writes, within a transaction; nothing if it is there already."""
+    if (name,) in run(connection, "parts", {"export_id": asked.id}).rows:
+        return
+    _put_samples(connection, asked, sample_rows(asked.rows, outcomes))
+    _add_rows(connection, asked, done_rows(asked.rows, outcomes))
+    new_outputs = output_rows(asked.rows, outcomes)
+    gone = pl.concat([new_outputs["path"], outcomes["moved_from"].drop_nulls()]).alias("path").to_frame()
+    facts = {name: asked.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
+    run(connection, "forget_outputs", {"output_path": facts["output_path"]}, gone=gone)
+    run(connection, "add_outputs", facts | {"export_id": asked.id}, new_outputs=new_outputs)
+    run(connection, "add_part", {"export_id": asked.id, "part": name})
+
+
+def finish(place: Place, asked: Asked, ending: dict[str, Any]) -> None:
+    """Account for what was never reached, and end the export: ``seconds``, ``trouble``, ``warning``, and ``why`` for the rest.
+
+    Raises AccountingError when the rows in the table are not as many as those that went into the export.
+    """
+    ending = ending | {"finished_at": _now(), "parts": len(runs.parts(place.db, asked.id))}
     with connected(place.db, place.wait_seconds) as connection:
         with transaction(connection):
-            run(connection, "add_user", {"id": export["user_id"]})
-            run(connection, "put_samples", {"now": _now()}, new_samples=records.samples)
-            if records.kit_samples.height:
-                run(connection, "clear_kit_samples", new_kit_samples=records.kit_samples)
-                run(connection, "add_kit_samples", new_kit_samples=records.kit_samples)
-            run(connection, "add_export", export | {"created_at": _now()})
-            run(connection, "add_export_samples", {"export_id": export["id"]}, new_export_samples=records.export_samples)
-            run(connection, "add_rejects", {"export_id": export["id"]}, new_rejects=records.rejects)
-            _check_count(connection, export["id"], rows)
-        _check_count(connection, export["id"], rows)
+            finish_in(connection, asked, ending)
+            _check_count(connection, asked)
+        _check_count(connection, asked)
+    runs.write_ending(place.db, asked.id, ending)
 
 
-def _check_count(connection: Connection, export_id: int, rows: int) -> None:
-    counted = run(connection, "count_export_samples", {"export_id": export_id}).one()
-    if counted != rows:
-        raise AccountingError(rows=rows, counted=counted)
+def finish_in(connection: Connection, asked: Asked, ending: dict[str, Any]) -> None:
+    """What ``finish`` writes, within a transaction."""
+    done = [line for (line,) in run(connection, "export_lines", {"export_id": asked.id}).rows]
+    _add_rows(connection, asked, lost_rows(asked.rows, done, ending["why"]))
+    told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
+    run(connection, "finish_export", told | {"export_id": asked.id})
 
 
-def _identified(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    given = dict(run(connection, "given_ids").rows) if rows["sample_id"].null_count() else {}
-    kits = dict(run(connection, "kits").rows)
-    return _with_ids(rows, given, kits, run(connection, "highest_id").one())
+def recover(place: Place) -> None:
+    """Put what killed runs have finished into the records. One on this manifest and folder that is not resumed is ended by
+    ``end_killed``.
+    """
+    if not os.path.exists(place.db):
+        return
+    with connected(place.db, place.wait_seconds) as connection:
+        killed = [export_id for (export_id,) in run(connection, "unfinished_exports").rows]
+    for export_id in killed:
+        asked = asked_of(place.db, export_id)
+        if asked is None:
+            continue
+        for part in runs.parts(place.db, export_id):
+            try:
+                add_part(place, asked, part)
+            except DamagedPartError as error:
+                log.warning("%s. %s", error, error.fix)
 
 
-def _with_ids(
-    rows: pl.DataFrame, given: dict[str, int], kits: dict[str, int], highest: int
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """``rows`` (``source``, ``sample_id``, ``kit``) with all ids, and the ids that are new, in the order of lines."""
-    named = rows.filter(pl.col("sample_id").is_null())["source"].unique(maintain_order=True)
-    own = rows["sample_id"].max()
-    # An id that the manifest now writes beside another file is that file's; the one it was given to gets a new one.
-    written = set(rows["sample_id"].drop_nulls())
-    given = {path: given_id for path, given_id in given.items() if given_id not in written}
-    start = max(highest, own if isinstance(own, int) else 0) + 1
-    new_paths = named.filter(~named.is_in(list(given)))
-    if start + len(new_paths) > _HIGHEST_ID:
-        raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
-    new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))})
-    all_ids = pl.DataFrame({"file_path": list(given), "id": list(given.values())}, schema=new_ids.schema).vstack(new_ids)
-    kit_names = rows["kit"].drop_nulls().unique(maintain_order=True)
-    new_names = kit_names.filter(~kit_names.is_in(list(kits)))
-    kit_start = max(kits.values(), default=0) + 1
-    new_kits = pl.DataFrame({"name": new_names, "id": np.arange(kit_start, kit_start + len(new_names))})
-    all_kits = pl.DataFrame({"name": list(kits), "id": list(kits.values())}, schema=new_kits.schema).vstack(new_kits)
-    identified = rows.with_columns(
-        sample_id=pl.col("sample_id").fill_null(_looked_up("source", all_ids["file_path"], all_ids["id"])),
-        kit_id=_looked_up("kit", all_kits["name"], all_kits["id"]),
-    )
-    return identified, new_ids, new_kits
+def end_killed(place: Place, export_id: int | None) -> None:
+    """End the killed runs on this manifest and output folder, but for ``export_id``, which goes on."""
+    with connected(place.db, place.wait_seconds) as connection:
+        killed = [number for number, _ in _unfinished(connection, place) if number != export_id]
+    for number in killed:
+        asked = asked_of(place.db, number)
+        if asked:
+            finish(place, asked, {"seconds": 0.0, "trouble": "Killed", "warning": None, "why": KILLED})
 
 
-def _looked_up(column: str, keys: pl.Series, values: pl.Series) -> pl.Expr:
-    return pl.col(column).replace_strict(keys, values, default=None, return_dtype=pl.Int64)
+def forget(place: Place, export_id: int, paths: list[str]) -> None:
+    """Take files that an export removed out of the records of what stands below the output folder."""
+    if paths:
+        gone = pl.DataFrame({"path": paths})
+        with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+            run(connection, "forget_outputs", {"output_path": place.output}, gone=gone)
+        runs.write_gone(place.db, export_id, gone)
 
 
-def _held(connection: Connection, place: Place) -> pl.DataFrame:
+def asked_of(db: str, export_id: int) -> Asked | None:
+    """What an export was to do, from its own files; None where they are gone."""
+    found = runs.read_asked(db, export_id)
+    return Asked(found[0], *found[1]) if found else None
+
+
+def _unfinished(connection: Connection, place: Place) -> list[tuple[int, str]]:
     parameters = {"manifest_path": place.manifest, "output_path": place.output}
-    return pl.DataFrame(run(connection, "held_paths", parameters).rows, _HELD_SCHEMA, orient="row")
+    return [(row[0], row[1]) for row in run(connection, "killed_exports", parameters).rows]
+
+
+def _put_samples(connection: Connection, asked: Asked, samples: pl.DataFrame) -> None:
+    SAMPLES.validate(samples)
+    run(connection, "put_samples", {"now": asked.export["created_at"]}, new_samples=samples)
+
+
+def _add_rows(connection: Connection, asked: Asked, rows: pl.DataFrame) -> None:
+    EXPORT_SAMPLES.validate(rows)
+    run(connection, "clear_lines", {"export_id": asked.id}, new_export_samples=rows)
+    run(connection, "add_export_samples", {"export_id": asked.id}, new_export_samples=rows)
+
+
+def _check_count(connection: Connection, asked: Asked) -> None:
+    counted = run(connection, "count_export_samples", {"export_id": asked.id}).one()
+    if counted != asked.export["sample_count"]:
+        raise AccountingError(rows=asked.export["sample_count"], counted=counted)
+
+
+def _outputs(connection: Connection, place: Place) -> pl.DataFrame:
+    parameters = {"manifest_path": place.manifest, "output_path": place.output}
+    return frame(connection, "outputs", parameters, _OUTPUTS_SCHEMA)
 
 
 def _now() -> datetime:

@@ -3,8 +3,10 @@
 import os
 from typing import Any
 
+import polars as pl
+
 from schemas.errors import DatabaseError
-from tasks.store.database import connected, run
+from tasks.store.database import connected, frame, run
 
 
 def exports(
@@ -30,6 +32,15 @@ def export_samples(
     return _ask(db, wait_seconds, "history_samples", parameters | {"most": most})
 
 
+def outputs(db: str, wait_seconds: float, export_id: int | None) -> pl.DataFrame:
+    """What stands where by the records; ``wanted`` are the files of one export, or all."""
+    _check_there(db)
+    schema = {"output_path": pl.String, "path": pl.String, "output_bytes": pl.Int64, "file_hash": pl.String}
+    with connected(db, wait_seconds) as connection:
+        parameters = {"export_id": export_id}
+        return frame(connection, "standing", parameters, schema | {"metadata_hash": pl.String, "wanted": pl.Boolean})
+
+
 def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
     """The ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
     if not os.path.exists(db):
@@ -40,7 +51,11 @@ def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
 
 
 def _ask(db: str, wait_seconds: float, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    if not os.path.exists(db):
-        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")
+    _check_there(db)
     with connected(db, wait_seconds) as connection:
         return run(connection, query, parameters).dicts()
+
+
+def _check_there(db: str) -> None:
+    if not os.path.exists(db):
+        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")

@@ -1,84 +1,73 @@
-"""From a plan's rows, its rejects and its outcomes to the rows of the database. Pure."""
+"""From what was asked for and what became of it to the rows of the database. Pure."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import polars as pl
 
+from schemas.errors import LostError
 from schemas.jobs import Outcome
-from schemas.records import EXPORT_SAMPLES, SAMPLES
+from schemas.records import ASKED_SCHEMA, EXPORT_SAMPLES, OUTPUTS, SAMPLES
 from schemas.words import Status
-from tasks.store.exports import Records
+from tasks.outcomes import OUTCOME_SCHEMA, frame_of
 
-# What an outcome says of the sound, by the names of the records.
-_SOUND_SCHEMA: dict[str, type[pl.DataType]] = {
-    "sound_changes": pl.String,
-    "warning": pl.String,
-    "source_hash": pl.String,
-    "output_hash": pl.String,
-    "peak_dbfs": pl.Float64,
-    "true_peak_dbfs": pl.Float64,
-    "overs": pl.Int64,
-    "rms_dbfs": pl.Float64,
-    "dc_offset": pl.Float64,
-    "leading_silence_ms": pl.Float64,
-}
-_OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
-    "job": pl.Int64,
-    "status": pl.String,
-    "error_message": pl.String,
-    "reason": pl.String,
-    "fix": pl.String,
-    "output_bytes": pl.Int64,
-    "output_frames": pl.Int64,
-    "conversion_seconds": pl.Float64,
-    **_SOUND_SCHEMA,
-    "source_format": pl.String,
-    "source_subtype": pl.String,
-    "source_rate_hz": pl.Int64,
-    "source_channels": pl.Int64,
-    "source_bytes": pl.Int64,
-    "source_mtime_ns": pl.Int64,
-    "source_frames": pl.Int64,
-}
+_LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
 
 
-def records_of(rows: pl.DataFrame, rejects: pl.DataFrame, kit_rows: pl.DataFrame, outcomes: Mapping[int, Outcome]) -> Records:
-    """``rows``: placed rows with their ``job``; ``outcomes``: by job. One record a row and one a rejected line.
+def done_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Records of the rows of ``asked`` (``ASKED_SCHEMA``) whose files have an outcome (``tasks.outcomes.frame_of``)."""
+    told = asked.drop("status", "output_bytes", "output_frames")
+    return _rows(told.join(outcomes, on="path", how="inner", maintain_order="left"))
 
-    ``kit_rows`` are all rows of the kits that the export touches, also those that were not asked for.
-    """
-    done = pl.DataFrame([_outcome_row(outcome) for outcome in outcomes.values()], _OUTCOME_SCHEMA, orient="row")
-    joined = rows.with_columns(pl.col("job").cast(pl.Int64)).join(done, on="job", how="left", maintain_order="left")
-    successful = pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED])
-    export_samples = joined.select(
-        "sample_id",
-        output_filename=pl.col("path").str.extract(r"([^/]*)$"),
-        output_subfolder=pl.col("path").str.extract(r"^(.*)/[^/]*$").fill_null(""),
-        conversion_successful=successful,
-        error_message=pl.col("error_message"),
-        status=pl.col("status"),
-        reason=pl.col("reason"),
-        fix=pl.col("fix"),
-        manifest_line=pl.col("line"),
-        source_path=pl.col("source"),
-        genre=pl.col("genre"),
-        bpm_bucket=pl.col("bpm_bucket"),
-        kit=pl.col("kit"),
-        bank=pl.col("bank"),
-        pad=pl.col("pad"),
-        output_bytes=pl.col("output_bytes"),
-        output_frames=pl.col("output_frames"),
-        conversion_seconds=pl.col("conversion_seconds"),
-        owns_output=pl.col("job").is_first_distinct(),
-        **{name: pl.col(name) for name in _SOUND_SCHEMA},
-    )
-    samples = pl.concat([joined, kit_rows.drop("job", strict=False)], how="diagonal").unique(
-        "sample_id", keep="first", maintain_order=True
-    )
-    samples = samples.select(pl.col("sample_id").alias("id"), pl.col("source").alias("file_path"), *list(SAMPLES.columns)[2:])
-    kit_samples = kit_rows.select("kit_id", "sample_id", "bank", "pad")
-    return Records(samples, pl.concat([export_samples, _rejected(rejects)]), kit_samples, rejects)
+
+def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
+    """Records of the rows of ``asked`` whose files are there already: those that have a status."""
+    settled = asked.filter(pl.col("status").is_not_null())
+    blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in settled.columns}
+    return _rows(settled.with_columns(**blank).with_columns(conversion_seconds=pl.lit(0.0)))
+
+
+def lost_rows(asked: pl.DataFrame, done: Iterable[int], why: str) -> pl.DataFrame:
+    """Records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
+    left = asked.filter(~pl.col("line").is_in(pl.Series(list(done), dtype=pl.Int64).implode()))
+    error = LostError(error=why)
+    lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
+    return done_rows(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))
+
+
+def _rows(joined: pl.DataFrame) -> pl.DataFrame:
+    named = {
+        "output_filename": pl.col("path").str.extract(r"([^/]*)$"),
+        "output_subfolder": pl.col("path").str.extract(r"^(.*)/[^/]*$").fill_null(""),
+        "conversion_successful": pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED]),
+        "manifest_line": pl.col("line"),
+        "source_path": pl.col("source"),
+        "dc_offset": pl.col("dc"),
+        **{name: pl.when(pl.col(level) > 0).then(20 * pl.col(level).log10()) for level, name in _LEVELS.items()},
+    }
+    return joined.select(named.get(name, pl.col(name)).alias(name) for name in EXPORT_SAMPLES.columns)
+
+
+def sample_rows(asked: pl.DataFrame, outcomes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """``SAMPLES``: what the manifest says of each sample, and where there are outcomes what was found out of its file."""
+    samples = asked.unique("sample_id", keep="first", maintain_order=True)
+    if outcomes is not None:  # of whichever of its rows; what the manifest says is that of the first
+        files = asked.select("sample_id", "path").join(outcomes, on="path", how="inner", maintain_order="left")
+        files = files.unique("sample_id", keep="first", maintain_order=True).select("sample_id", *_FOUND)
+        samples = samples.join(files, on="sample_id", how="inner", maintain_order="left")
+    found = {name: pl.col(name) if name in samples.columns else pl.lit(None, OUTCOME_SCHEMA[name]) for name in _FOUND}
+    told = {name: pl.col(name) for name in list(SAMPLES.columns)[2:] if name not in _FOUND}
+    return samples.select(id="sample_id", file_path="source", **told, **found)
+
+
+_FOUND = [name for name in SAMPLES.columns if name in OUTCOME_SCHEMA]
+
+
+def output_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """``OUTPUTS``: the files that now stand below the output folder, and are ours."""
+    told = asked.unique("path", keep="first", maintain_order=True).drop("status", "output_bytes", "output_frames")
+    ours = outcomes.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
+    there = told.join(ours, on="path", how="inner", maintain_order="left")
+    return there.rename({"source": "source_path"}).select(OUTPUTS)
 
 
 def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
@@ -102,8 +91,8 @@ def reject_text() -> pl.Expr:
     return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
 
 
-def _rejected(rejects: pl.DataFrame) -> pl.DataFrame:
-    """One row a rejected line, however many rules it broke."""
+def rejected_rows(rejects: pl.DataFrame) -> pl.DataFrame:
+    """One record a rejected line, however many rules it broke."""
     lines = rejects.group_by("line", maintain_order=True).agg(
         pl.col("sample_id", "kit").first(),
         text=reject_text().str.join("; "),
@@ -124,42 +113,8 @@ def _rejected(rejects: pl.DataFrame) -> pl.DataFrame:
         "conversion_seconds": pl.lit(0.0),
         "owns_output": pl.lit(False),
     }
-    dtypes: dict[str, type[pl.DataType]] = {"pad": pl.Int64, **_SOUND_SCHEMA}
+    levels = dict.fromkeys((*_LEVELS.values(), "dc_offset"), pl.Float64)
+    dtypes: dict[str, type[pl.DataType]] = {**ASKED_SCHEMA, **OUTCOME_SCHEMA, **levels}
     return lines.select(
         given.get(name, pl.lit(None, dtypes.get(name, pl.String))).alias(name) for name in EXPORT_SAMPLES.columns
     )
-
-
-def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
-    source = outcome.source
-    return (
-        outcome.index,
-        str(outcome.status),
-        outcome.error or None,
-        outcome.reason or None,
-        outcome.fix or None,
-        outcome.bytes,
-        outcome.frames,
-        outcome.seconds,
-        *_sound_row(outcome),
-        source and source.container,
-        source and source.subtype,
-        source and source.rate_hz,
-        source and source.channels,
-        outcome.source_bytes or None,
-        outcome.source_mtime_ns or None,
-        outcome.source_frames or None,
-    )
-
-
-def _sound_row(outcome: Outcome) -> tuple[object, ...]:
-    words = "; ".join(outcome.done) or None, outcome.warning or None, outcome.source_hash or None, outcome.output_hash or None
-    levels = outcome.levels
-    if levels is None:
-        return *words, *[None] * (len(_SOUND_SCHEMA) - len(words))
-    peak, true_peak, rms = (_dbfs(level) for level in (levels.peak, levels.true_peak, levels.rms))
-    return *words, peak, true_peak, levels.overs, rms, levels.dc, levels.leading_silence_ms
-
-
-def _dbfs(level: float) -> float | None:
-    return 20 * math.log10(level) if level > 0 else None

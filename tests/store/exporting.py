@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ import polars as pl
 
 from schemas.jobs import Outcome, SourceInfo
 from schemas.manifest import REJECT_SCHEMA, TYPED_SCHEMA
+from schemas.records import ASKED_SCHEMA
 from schemas.words import AudioFormat, OrganizeBy, Status
+from tasks.layout.changes import TIMES
 from tasks.layout.plan import Layout, place
 from tasks.layout.shards import jobs_of
-from tasks.store import exports
-from tasks.store.exports import Known, Place, Records
-from tasks.store.records import records_of
+from tasks.outcomes import frame_of
+from tasks.store import exports, runs
+from tasks.store.exports import Asked, Known, Place
+from tasks.store.parts import seal
+
+NOTHING_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
+NOTHING_REFRESHED = pl.DataFrame(
+    schema={"path": pl.String, "sample_id": pl.Int64, "source": pl.String, **dict.fromkeys(TIMES, pl.Int64)}
+)
 
 Row = Mapping[str, Any]
 
@@ -37,7 +46,15 @@ def rejects_of(rejects: Iterable[Row]) -> pl.DataFrame:
 
 def exported(index: int, **changes: Any) -> Outcome:
     source = SourceInfo("wav", "PCM_24", 44_100, 2, 44_100)
-    facts = {"bytes": 192_044, "seconds": 0.25, "frames": 48_000, "channels": 2, "source": source, "source_bytes": 264_644}
+    facts = {
+        "bytes": 192_044,
+        "seconds": 0.25,
+        "frames": 48_000,
+        "channels": 2,
+        "source": source,
+        "source_bytes": 264_644,
+        "file_hash": "0f" * 32,
+    }
     return Outcome(index, **({"status": Status.EXPORTED} | facts | changes))
 
 
@@ -47,13 +64,14 @@ def failed(index: int, reason: str = "too_short", **changes: Any) -> Outcome:
 
 @dataclass(frozen=True)
 class Made:
-    """An export as it was recorded."""
+    """An export as it is asked for and as it came out: ``outcomes`` as a shard hands them to the records."""
 
-    id: int
-    rows: pl.DataFrame
-    rejects: pl.DataFrame
-    outcomes: dict[int, Outcome]
-    records: Records
+    asked: Asked
+    outcomes: pl.DataFrame
+
+    @property
+    def id(self) -> int:
+        return self.asked.id
 
 
 @dataclass(frozen=True)
@@ -66,8 +84,8 @@ class Ledger:
     def db(self) -> Path:
         return Path(self.place.db)
 
-    def begin(self, *rows: Row) -> Known:
-        return exports.begin(self.place, rows_of(rows))
+    def begin(self, *rows: Row, identity: str = "") -> Known:
+        return exports.begin(self.place, rows_of(rows), identity)
 
     def look(self, *rows: Row) -> Known:
         return exports.look(self.place, rows_of(rows))
@@ -83,46 +101,65 @@ class Ledger:
         rejects: Iterable[Row] = (),
         outcomes: Mapping[str, Callable[[int], Outcome]] | None = None,
         organize_by: OrganizeBy = OrganizeBy.FLAT,
+        user_id: int = 1,
+        identity: str = "",
     ) -> Made:
         """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
-        known = self.begin(*rows)
+        known = self.begin(*rows, identity=identity)
         assert known.export_id is not None
-        placed = place(known.rows, Layout(organize_by, AudioFormat.WAV, True), known.held)
-        jobs, job_of_row = jobs_of(placed)
+        placed = place(known.rows, Layout(organize_by, AudioFormat.WAV, True), known.outputs.select("path", "sample_id"))
+        placed = placed.with_columns(owns_output=pl.col("path").is_first_distinct())
         by_source = outcomes or {}
-        done = {
-            index: by_source[source](index) if source in by_source else exported(index)
-            for index, source in jobs.select("job", "source").iter_rows()
-        }
-        placed, refused = placed.with_columns(job=job_of_row), rejects_of(rejects)
-        in_kits = placed.filter(placed["kit"].is_not_null())
-        return Made(known.export_id, placed, refused, done, records_of(placed, refused, in_kits, done))
+        done = [
+            (path, by_source[source](index) if source in by_source else exported(index))
+            for index, path, source in jobs_of(placed).select("job", "path", "source").iter_rows()
+        ]
+        refused = rejects_of(rejects)
+        blank = {name: pl.lit(None, dtype) for name, dtype in ASKED_SCHEMA.items() if name not in placed.columns}
+        asked = placed.select(pl.col(name).cast(ASKED_SCHEMA[name]) for name in placed.columns if name in ASKED_SCHEMA)
+        rows_asked = asked.with_columns(**blank).select(*ASKED_SCHEMA)
+        count = placed.height + refused["line"].n_unique()
+        export = self.export(known.export_id, count, organize_by, user_id, identity)
+        in_kits = asked.filter(pl.col("kit").is_not_null())
+        return Made(Asked(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
 
-    def export(self, made: Made, user_id: int = 1) -> dict[str, Any]:
-        """The row of ``sp404_exports`` for it."""
+    def export(self, export_id: int, count: int, organize_by: OrganizeBy, user_id: int, identity: str) -> dict[str, Any]:
+        """The row of ``sp404_exports``, as an export begins."""
         return {
-            "id": made.id,
+            "id": export_id,
             "user_id": user_id,
             "export_type": "batch",
-            "sample_count": self.count(made),
+            "sample_count": count,
             "output_path": self.place.output,
-            "organized_by": "flat",
+            "organized_by": str(organize_by),
             "format": "wav",
-            "total_size_bytes": sum(outcome.bytes for outcome in made.outcomes.values()),
-            "export_duration_seconds": 1.5,
+            "created_at": datetime.now(UTC).replace(tzinfo=None),
             "manifest_path": self.place.manifest,
             "label": "",
             "run_by": "test",
-            "trouble": None,
+            "identity": identity,
+            "mount_point": "/",
         }
 
-    @staticmethod
-    def count(made: Made) -> int:
-        return made.rows.height + made.rejects["line"].n_unique()
+    def start(self, made: Made) -> None:
+        exports.start(self.place, made.asked, NOTHING_DONE)
 
-    def record(self, *rows: Row, user_id: int = 1, **how: Any) -> Made:
+    def seal(self, made: Made) -> Path:
+        """The part that a shard with all outcomes would write; it is not yet in the records."""
+        return seal(made.outcomes, runs.new_pass(self.place.db, made.id), "part-0000000")
+
+    def finish(self, made: Made, why: str = "the run was stopped before its turn came") -> None:
+        exports.finish(self.place, made.asked, {"seconds": 1.5, "trouble": None, "warning": None, "why": why})
+
+    def write(self, made: Made) -> None:
+        """All of the records, in the order of a run of one shard."""
+        self.start(made)
+        exports.add_part(self.place, made.asked, self.seal(made))
+        self.finish(made)
+
+    def record(self, *rows: Row, **how: Any) -> Made:
         made = self.made(*rows, **how)
-        exports.record(self.place, self.export(made, user_id), made.records, self.count(made))
+        self.write(made)
         return made
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

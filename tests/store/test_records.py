@@ -16,7 +16,7 @@ from schemas.export import ExportConfig, ExportRequest
 from schemas.words import OrganizeBy, Status
 from tasks.store import exports, history
 from tests import audio
-from tests.store.exporting import Ledger, Made, exported, failed
+from tests.store.exporting import Ledger, exported, failed
 
 # Contract, section 5: as they are written there.
 OF_USER = "SELECT * FROM sp404_exports WHERE user_id = ? ORDER BY created_at DESC;"
@@ -144,20 +144,42 @@ def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
         ]
 
 
-# ---- held paths ----
+# ---- what stands below the output folder ----
+
+
+def outputs(ledger: Ledger) -> list[tuple[Any, ...]]:
+    """Who the next export takes each path to be written by."""
+    found = ledger.look({"source": "/c.wav"}).outputs
+    return sorted(found.select("path", "sample_id", "source_path", "same_manifest").rows())
 
 
 def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     ledger.record({"source": "/a/kick.wav"}, {"source": "/b/kick.wav"}, {"source": "/no.wav"}, outcomes={"/no.wav": failed})
-    held = ledger.begin({"source": "/c.wav"}).held
-    assert sorted(held.rows()) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
+    assert outputs(ledger) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
+    assert ledger.begin({"source": "/c.wav"}).outputs["path"].sort().to_list() == ["kick.wav", "kick__2.wav"]
     other = Ledger(replace(ledger.place, manifest="/other.csv"))
-    assert sorted(other.look({"source": "/c.wav"}).held.rows()) == [
-        ("kick.wav", 1, "/a/kick.wav", False),
-        ("kick__2.wav", 2, "/b/kick.wav", False),
-    ]
+    assert outputs(other) == [("kick.wav", 1, "/a/kick.wav", False), ("kick__2.wav", 2, "/b/kick.wav", False)]
     elsewhere = Ledger(replace(ledger.place, output="/elsewhere"))
-    assert elsewhere.look({"source": "/c.wav"}).held.is_empty()
+    assert outputs(elsewhere) == []
+
+
+def test_a_path_is_written_down_once_however_often_it_is_written(ledger: Ledger) -> None:
+    ledger.record({"source": "/a.wav"}, {"source": "/b.wav"})
+    second = ledger.record({"source": "/b.wav"}, {"source": "/a.wav"})
+    assert ledger.ask("SELECT path, export_id FROM outputs ORDER BY path") == [("a.wav", second.id), ("b.wav", second.id)]
+
+
+def test_what_failed_later_still_stands_there(ledger: Ledger) -> None:
+    """A conversion that fails leaves the file of the export before it: it is there, and ours."""
+    first = ledger.record({"source": "/a.wav"})
+    ledger.record({"source": "/a.wav"}, outcomes={"/a.wav": failed})
+    assert ledger.ask("SELECT path, export_id FROM outputs") == [("a.wav", first.id)]
+
+
+def test_a_file_that_moved_is_held_by_its_new_path_alone(ledger: Ledger) -> None:
+    ledger.record({"source": "/a.wav", "title": "old"})
+    ledger.record({"source": "/a.wav", "title": "new"}, outcomes={"/a.wav": partial(exported, moved_from="old.wav")})
+    assert [path for path, *_ in outputs(ledger)] == ["new.wav"]
 
 
 # ---- all or nothing ----
@@ -165,7 +187,10 @@ def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
 
 def counts(ledger: Ledger) -> tuple[int, ...]:
     """Rows of sp404_exports, of sp404_export_samples, and of the other tables that a record writes to."""
-    tables = ("sp404_exports", "sp404_export_samples", "samples", "kit_samples", "export_rejects", "users")
+    tables = (
+        *("sp404_exports", "sp404_export_samples", "samples", "kit_samples", "export_rejects", "users", "outputs"),
+        "export_parts",
+    )
     (row,) = ledger.ask(f"SELECT {', '.join(f'(SELECT count(*) FROM {table})' for table in tables)}")
     return row
 
@@ -174,55 +199,101 @@ def counts(ledger: Ledger) -> tuple[int, ...]:
 def test_a_failing_record_leaves_nothing_behind(ledger: Ledger, broken: str) -> None:
     ledger.record({"source": "/before.wav"})
     before = counts(ledger)
-    made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
-    export, records = ledger.export(made, user_id=5), made.records
+    made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES, user_id=5)
+    asked = made.asked
     match broken:  # each breaks a NOT NULL or a CHECK of another table, after others were written
         case "rejects":
-            records = replace(records, rejects=records.rejects.with_columns(rule=pl.lit(None, pl.String)))
+            asked = replace(asked, rejects=asked.rejects.with_columns(rule=pl.lit(None, pl.String)))
         case "kit_samples":
-            records = replace(records, kit_samples=records.kit_samples.with_columns(bank=pl.lit(None, pl.String)))
+            asked = replace(asked, kit_rows=asked.kit_rows.with_columns(bank=pl.lit(None, pl.String)))
         case _:
-            export |= {"export_type": "heap"}
+            asked = replace(asked, export=asked.export | {"export_type": "heap"})
     with pytest.raises(DatabaseError) as caught:
-        exports.record(ledger.place, export, records, ledger.count(made))
+        ledger.start(replace(made, asked=asked))
     assert caught.value.fix
     assert len(str(caught.value).splitlines()) == 1
     assert counts(ledger) == before
-    exports.record(ledger.place, ledger.export(made), made.records, ledger.count(made))  # and the next one goes through
+    ledger.write(made)  # and the next one goes through
     assert counts(ledger)[:2] == (before[0] + 1, before[1] + 8)
+
+
+def test_a_part_that_cannot_be_recorded_leaves_nothing_behind(ledger: Ledger) -> None:
+    made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
+    ledger.start(made)
+    before = counts(ledger)
+    part = ledger.seal(made)
+    asked = replace(made.asked, export=made.asked.export | {"format": None})  # breaks a NOT NULL of the last table
+    with pytest.raises(DatabaseError):
+        exports.add_part(ledger.place, asked, part)
+    assert counts(ledger) == before
+    exports.add_part(ledger.place, made.asked, part)
+    assert counts(ledger)[1] == before[1] + 6
 
 
 @pytest.mark.parametrize("off", [-1, 1])
 def test_a_count_that_differs_is_an_accounting_error(ledger: Ledger, off: int) -> None:
     ledger.record({"source": "/before.wav"})
-    before = counts(ledger)
     made = ledger.made(*ROWS, rejects=REJECTS)
+    made = replace(made, asked=replace(made.asked, export=made.asked.export | {"sample_count": 8 + off}))
+    ledger.start(made)
+    exports.add_part(ledger.place, made.asked, ledger.seal(made))
+    before = counts(ledger)
     with pytest.raises(AccountingError) as caught:
-        exports.record(ledger.place, ledger.export(made), made.records, 8 + off)
+        ledger.finish(made)
     assert f"{8 + off} rows went in, but 8 were" in str(caught.value)
     assert counts(ledger) == before
+    assert ledger.ask("SELECT finished_at FROM sp404_exports WHERE id = ?", made.id) == [(None,)]
+
+
+def everything(ledger: Ledger) -> list[list[tuple[Any, ...]]]:
+    """All rows of the tables that a record writes to, without what tells the time."""
+    told = {
+        "sp404_exports": "* EXCLUDE (created_at, finished_at)",
+        "sp404_export_samples": "* EXCLUDE (id)",
+        "samples": "* EXCLUDE (updated_at)",
+        **dict.fromkeys(("kit_samples", "export_rejects", "users", "outputs"), "*"),
+    }
+    return [ledger.ask(f"SELECT {columns} FROM {table} ORDER BY ALL") for table, columns in told.items()]
 
 
 def test_an_export_is_not_recorded_twice(ledger: Ledger) -> None:
-    made = ledger.record(*ROWS)
-    before = counts(ledger)
-    with pytest.raises(AccountingError):
-        exports.record(ledger.place, ledger.export(made), made.records, ledger.count(made))
-    assert counts(ledger) == before
+    """It can be started again: then it goes on. A part of it counts once."""
+    made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
+    ledger.start(made)
+    part = ledger.seal(made)
+    for _ in range(2):
+        exports.add_part(ledger.place, made.asked, part)
+    ledger.finish(made)
+    before, rows = counts(ledger), everything(ledger)
+    assert before[:2] == (1, 8)
+    exports.add_part(ledger.place, made.asked, part)
+    assert everything(ledger) == rows
+    ledger.write(made)
+    assert counts(ledger)[:-1] == before[:-1]
+    assert everything(ledger) == rows
+
+
+def test_what_was_never_reached_is_accounted_for_with_its_reason(ledger: Ledger) -> None:
+    """A run that ends before its parts came in: every row is there all the same."""
+    made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
+    reached = replace(made, outcomes=made.outcomes.filter(pl.col("path").str.contains("kick|short")))
+    ledger.start(made)
+    exports.add_part(ledger.place, made.asked, ledger.seal(reached))
+    ledger.finish(made, "the disk was full")
+    lost = "SELECT manifest_line, status, reason FROM sp404_export_samples WHERE error_message LIKE '%the disk was full%'"
+    assert sorted(ledger.ask(lost)) == [(line, "failed", "not_reached") for line in (4, 6, 7)]
+    assert ledger.ask("SELECT count(*) FROM sp404_export_samples") == [(8,)]
 
 
 def test_records_at_a_time_in_one_process_are_all_kept(ledger: Ledger) -> None:
     """Of the same samples and the same kit, as two exports of one manifest have them."""
     made = [ledger.made(*ROWS, outcomes=OUTCOMES) for _ in range(6)]
-
-    def record(one: Made) -> None:
-        exports.record(ledger.place, ledger.export(one), one.records, ledger.count(one))
-
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(record, made))
+        list(pool.map(ledger.write, made))
     assert [row[0] for row in ledger.ask("SELECT id FROM sp404_exports ORDER BY id")] == [one.id for one in made]
     assert ledger.ask("SELECT count(*), count(DISTINCT id) FROM samples") == [(5, 5)]
     assert ledger.ask("SELECT count(*) FROM kit_samples") == [(3,)]
+    assert ledger.ask("SELECT count(*) FROM sp404_export_samples") == [(36,)]
 
 
 # ---- statistics ----

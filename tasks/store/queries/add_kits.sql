@@ -1,1 +1,1 @@
-INSERT INTO kits (id, name, created_at) SELECT id, name, $now FROM new_kits;
+INSERT INTO kits (id, name, created_at) SELECT id, name, created_at FROM new_kits;

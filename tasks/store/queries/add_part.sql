@@ -1,0 +1,1 @@
+INSERT INTO export_parts (export_id, part) VALUES ($export_id, $part);

@@ -1,0 +1,1 @@
+DELETE FROM export_rejects WHERE export_id = $export_id;

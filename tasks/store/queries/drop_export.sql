@@ -1,0 +1,1 @@
+DELETE FROM sp404_exports WHERE id = $export_id;

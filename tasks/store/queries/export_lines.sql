@@ -1,0 +1,1 @@
+SELECT manifest_line FROM sp404_export_samples WHERE export_id = $export_id;

@@ -1,0 +1,1 @@
+SELECT part FROM export_parts WHERE export_id = $export_id;

@@ -1,0 +1,1 @@
+SELECT count(nextval('export_ids')) FROM range($taken);

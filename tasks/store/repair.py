@@ -1,0 +1,108 @@
+"""The database made anew from what the exports left beside it: what they were to do, and the parts that their shards wrote."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import DamagedPartError, DatabaseError, RequestError
+from tasks.store import runs
+from tasks.store.database import Connection, connected, run, transaction
+from tasks.store.exports import add_part_to, asked_of, finish_in, start_in
+from tasks.store.parts import unseal
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """``kept``: where the old file is now; ``troubles``: what could not be made good."""
+
+    exports: int
+    rows: int
+    kept: str | None
+    troubles: list[str]
+
+
+def repair(db: str, wait_seconds: float, force: bool = False) -> Repaired:
+    """Make the database at ``db`` anew; the old file is kept under another name.
+
+    Raises RequestError when it is whole (unless ``force``), or when nothing is there to make it from.
+    """
+    with runs.one_at_a_time(db, wait_seconds):
+        ids = runs.export_ids(db)
+        if not ids:
+            raise RequestError(what=f"No export left anything beside {db}", fix="There is nothing to repair it from.")
+        if not force and _is_whole(db, wait_seconds):
+            raise RequestError(what=f"The database is whole: {db}", fix="--force makes it anew all the same.")
+        new = f"{db}.repaired"
+        _remove(new)
+        troubles: list[str] = []
+        with connected(new, wait_seconds) as connection:
+            rows = sum(_replayed(connection, db, export_id, troubles) for export_id in ids)
+            run(connection, "skip_export_ids", {"taken": ids[-1]})
+        kept = _set_aside(db)
+        os.replace(new, db)
+        return Repaired(len(ids), rows, kept, troubles)
+
+
+def _is_whole(db: str, wait_seconds: float) -> bool:
+    if not os.path.exists(db):
+        return False
+    try:
+        with connected(db, wait_seconds) as connection:
+            run(connection, "read_all")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _replayed(connection: Connection, db: str, export_id: int, troubles: list[str]) -> int:
+    """Put one export into the records again; how many rows it has."""
+    try:
+        with transaction(connection):
+            for name, frame in runs.read_ids(db, export_id):
+                if name == "ids":
+                    run(connection, "forget_given_ids", new_given_ids=frame)
+                    run(connection, "add_given_ids", new_given_ids=frame)
+                else:
+                    run(connection, "add_kits", new_kits=frame)
+        asked = asked_of(db, export_id)
+        ending, gone = runs.read_ending(db, export_id), runs.read_gone(db, export_id)
+    except DamagedPartError as error:
+        troubles.append(f"Export {export_id} is lost: {error}")
+        return 0
+    if asked is None:  # killed before it was begun
+        return 0
+    parts = runs.parts(db, export_id)
+    if ending and len(parts) < ending["parts"]:
+        troubles.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
+    with transaction(connection):
+        start_in(connection, asked, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
+        for part in parts:
+            try:
+                add_part_to(connection, asked, runs.name_of(part), unseal(part))
+            except DamagedPartError as error:
+                troubles.append(f"Of export {export_id}: {error}. {error.fix}")
+        if ending:
+            finish_in(connection, asked, ending)
+        if gone is not None:
+            run(connection, "forget_outputs", {"output_path": asked.export["output_path"]}, gone=gone)
+        return run(connection, "count_export_samples", {"export_id": export_id}).one()
+
+
+def _set_aside(db: str) -> str | None:
+    """The name under which the old file, if there is one, and its log are kept."""
+    if not os.path.lexists(db):
+        return None
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    kept = next(name for n in range(100) if not os.path.lexists(name := f"{db}.damaged-{stamp}" + (f"-{n}" if n else "")))
+    for suffix in ("", ".wal"):
+        if os.path.lexists(db + suffix):
+            os.replace(db + suffix, kept + suffix)
+    return kept
+
+
+def _remove(path: str) -> None:
+    for suffix in ("", ".wal"):
+        Path(path + suffix).unlink(missing_ok=True)
