@@ -5,32 +5,50 @@ One body, and two ways to carry out its steps: plain calls and threads (``DIRECT
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from os.path import lexists
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from config.settings import Settings
-from flows.planning import Plan, check_selection, make_plan, settings_for, with_loudest
-from schemas.errors import AccountingError, LostError, StoppedError
+from flows.planning import (
+    Plan,
+    begun,
+    check_room,
+    check_selection,
+    costs_of,
+    decided,
+    has_room,
+    make_plan,
+    settings_for,
+    with_finished,
+    with_loudest,
+    with_nothing_finished,
+)
+from schemas.errors import AccountingError, DatabaseBusyError, LostError, StoppedError, SurroundingsError, TerminatedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from schemas.jobs import Outcome, Shard, ShardResult
 from schemas.words import Guard, Status
-from tasks import work
+from tasks import upkeep, work
 from tasks.layout import shards
 from tasks.manifest.read import read_manifest
 from tasks.manifest.validate import Manifest, validate
-from tasks.sound.convert import failed
+from tasks.outcomes import frame_of
 from tasks.store import exports, runs
-from tasks.store.records import causes, records_of, warnings
+from tasks.store.records import causes, done_rows, lost_rows, rejected_rows, settled_rows, warnings
 
 log = logging.getLogger("sp404")
+Merge: TypeAlias = Callable[[ShardResult], None]
+_MERGE_SECONDS = 1.0
+_LABELS = {"measure": "levels of ", "size": "sizes of "}
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Steps:
     read: Callable[[str], object]
     validate: Callable[[object], Manifest]
     plan: Callable[[Manifest, ExportRequest, Settings, float], Plan]
-    map_shards: Callable[[list[Shard], Settings, work.Progress], Iterable[object]]
+    map_shards: Callable[[list[Shard], Settings, work.Progress, Merge], Iterable[object]]
     record: Callable[[Plan, Iterable[object]], BatchExportResult]
     report: Callable[[Plan, BatchExportResult], object]
 
@@ -52,49 +70,130 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     export early; what was finished is recorded then.
     """
     started = time.perf_counter()
-    progress = progress or work.Progress()
     settings = settings_for(request)
     manifest = steps.validate(steps.read(request.manifest))
     check_selection(manifest, request, settings)
-    with runs.one_at_a_time(settings.db, settings.lock_wait_seconds):
-        plan = steps.plan(manifest, request, settings, started)
-        measured: Iterable[object] = ()
-        if settings.guard is Guard.FOLDER:
-            measured = steps.map_shards(cut(plan, progress, measuring=True), settings, progress)
-            plan = with_loudest(plan, _peaks(measured))
-        results = steps.map_shards(cut(plan, progress), settings, progress)
-        batch = steps.record(plan, results)
+    with runs.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or work.Progress() as watched:
+        export = _Run(steps, watched, steps.plan(manifest, request, settings, started))
+        plan, done = export.carried_out()
+        batch = steps.record(plan, Answers(done))
+        if request.prune and not _troubles(done):
+            batch = pruned(plan, batch)
     log.info("Export %d: %s", batch.export_id, batch.counts())
     steps.report(plan, batch)
-    for result in chain(measured, results):
-        if isinstance(result, ShardResult) and result.trouble:
-            raise result.trouble
+    for trouble in (*_troubles(export.before), *_troubles(done)):
+        raise trouble
     return batch
+
+
+class _Run:
+    """The passes over the samples of one export. ``before``: what those answered that only read them."""
+
+    def __init__(self, steps: Steps, watched: work.Progress, plan: Plan) -> None:
+        self._steps, self._watched, self._plan = steps, watched, plan
+        self._waiting: list[Path] = []
+        self.before: list[object] = []
+
+    def carried_out(self) -> tuple[Plan, list[object]]:
+        """The plan as it was begun, and what the shards answered that carried it out."""
+        if self._plan.settings.guard is Guard.FOLDER:
+            self._plan = with_loudest(self._plan, {})
+            self.before += self._pass(self._plan.jobs.filter(pl.col("source_peak").is_null()), verb="measure")
+            self._plan = with_loudest(self._plan, _peaks(self.before))
+        self._plan = decided(self._plan)
+        if not has_room(self._plan):
+            sized = self._pass(self._plan.to_do, verb="size")
+            self.before += sized
+            check_room(self._plan, {outcome.index: outcome.bytes for outcome in outcomes_of(sized)})
+        plan = self._plan = begun(self._plan)
+        done = self._pass(with_finished(plan, plan.to_do), self._merge)
+        done += self._pass(with_finished(plan, plan.to_follow, made_by(plan, done)), self._merge)
+        self._merge_waiting(plan.settings.lock_wait_seconds)
+        return plan, done
+
+    def _pass(self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert") -> list[object]:
+        if jobs.is_empty() or self._watched.stopped.is_set():
+            return []
+        settings = self._plan.settings
+        self._watched.workers(settings.limits(), ahead=min(settings.workers, jobs.height))
+        shards_of_jobs = cut(self._plan, jobs, self._watched, verb)
+        return list(self._steps.map_shards(shards_of_jobs, settings, self._watched, merge))
+
+    def _merge(self, result: ShardResult) -> None:
+        """Who reads the records may keep us out: what is done stands in its part, and has time until the end."""
+        self._waiting += [Path(result.part)] if result.part else []
+        with suppress(DatabaseBusyError):
+            self._merge_waiting(_MERGE_SECONDS)
+
+    def _merge_waiting(self, wait_seconds: float) -> None:
+        place = replace(self._plan.place, wait_seconds=wait_seconds)
+        while self._waiting and self._plan.asked:
+            exports.add_part(place, self._plan.asked, self._waiting[0])
+            del self._waiting[0]
+
+
+def _troubles(results: Iterable[object]) -> list[Exception]:
+    return [result.trouble for result in results if isinstance(result, ShardResult) and result.trouble]
 
 
 def _peaks(measured: Iterable[object]) -> dict[int, float]:
     """The peak of each job that could be measured; why another could not is found again when it is converted."""
-    outcomes = chain.from_iterable(result.outcomes for result in measured if isinstance(result, ShardResult))
-    return {outcome.index: outcome.levels.peak for outcome in outcomes if outcome.levels}
+    return {outcome.index: outcome.levels.peak for outcome in outcomes_of(measured) if outcome.levels}
 
 
-def cut(plan: Plan, progress: work.Progress, measuring: bool = False) -> list[Shard]:
-    """The plan in shards, and its jobs in a file from which each shard reads its range."""
-    path = work.write_plan(plan.jobs, plan.working_folder)
-    sound = plan.settings.sound()
-    ranges = shards.cut(plan.costs, plan.settings.workers)
-    progress.expect(plan.jobs.height, len(ranges))
-    names = plan.jobs["path"]
+def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
+    """``batch``, after what no row names any more was removed.
+
+    Not what a failed row wrote under another name: it may be all that there is of a sample. And nothing at all if rows were
+    rejected: what they mean is not known.
+    """
+    if plan.stale is None or plan.stale.is_empty():
+        return batch
+    if plan.rejected:
+        return batch.model_copy(update={"kept": "rows were rejected, and which files they mean is not known"})
+    failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
+    stale = plan.stale.filter(~pl.col("sample_id").is_in(failed))
+    removed = upkeep.prune(plan.place.output, stale, partial(exports.forget, plan.place, batch.export_id))
+    left = [path for path in batch.stale if path not in set(removed)]
+    return batch.model_copy(update={"pruned": len(removed), "stale": left})
+
+
+def outcomes_of(results: Iterable[object]) -> Iterator[Outcome]:
+    """The outcomes of the jobs that were reached."""
+    return chain.from_iterable(result.outcomes for result in results if isinstance(result, ShardResult))
+
+
+def made_by(plan: Plan, results: Iterable[object]) -> pl.DataFrame:
+    """What the shards made, by ``path`` (``tasks.outcomes.frame_of``)."""
+    paths = plan.jobs["path"]
+    return frame_of((paths[outcome.index], outcome) for outcome in outcomes_of(results))
+
+
+def cut(
+    plan: Plan, jobs: pl.DataFrame, progress: work.Progress, verb: str = "convert", folder: Path | None = None
+) -> list[Shard]:
+    """``jobs`` in shards, and in a file in ``folder`` (a new one of the run's) from which each shard reads its range."""
+    if verb != "convert":
+        jobs = with_nothing_finished(jobs)
+    path = work.write_plan(jobs, folder or runs.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
+    sound, limits = plan.settings.sound(), plan.settings.limits()
+    ranges = shards.cut(costs_of(jobs), plan.settings.workers)
+    progress.expect(jobs.height, len(ranges))
+    names = jobs["path"]
     return [
         Shard(
-            label=("levels of " if measuring else "") + shards.label(number, len(ranges), names[start], names[stop - 1]),
+            label=_LABELS.get(verb, "") + shards.label(number, len(ranges), names[start], names[stop - 1]),
             plan_path=path,
             start=start,
             stop=stop,
             export_id=plan.export_id or 0,
+            output=plan.settings.output_base_path,
+            device=plan.device,
+            token=plan.token,
             sound=sound,
             include_metadata=plan.settings.include_metadata,
-            measuring=measuring,
+            limits=limits,
+            verb=verb,
         )
         for number, (start, stop) in enumerate(ranges)
     ]
@@ -112,88 +211,94 @@ class Answers:
         return iter(self._answers)
 
 
-def map_in_threads(
-    shards: list[Shard],
-    settings: Settings,
-    progress: work.Progress,
-    convert: Callable[[Shard, work.Progress], ShardResult] = work.convert_shard,
-) -> Answers:
+def map_in_threads(shards: list[Shard], settings: Settings, progress: work.Progress, merge: Merge) -> Answers:
     """Every shard's ShardResult, in order; an exception in the place of one that broke."""
     with ThreadPoolExecutor(settings.workers) as pool:
-        futures = [pool.submit(convert, shard, progress) for shard in shards]
-        return gathered([partial(_answer, future) for future in futures], progress)
+        futures = [pool.submit(work.convert_shard, shard, progress) for shard in shards]
+        return gathered([partial(_answer, future) for future in futures], progress, merge)
 
 
 def _answer(future: Future[ShardResult]) -> object:
     return future.exception() or future.result()
 
 
-def gathered(answers: Iterable[Callable[[], object]], progress: work.Progress) -> Answers:
-    """What each of ``answers`` gives. Ctrl-C lets the samples in hand be finished, and nothing more be begun."""
+def gathered(answers: Iterable[Callable[[], object]], progress: work.Progress, merge: Merge) -> Answers:
+    """What each of ``answers`` gives, merged into the records as it comes.
+
+    Ctrl-C, a SIGTERM or a run that is cancelled let the samples in hand be finished, and nothing more be begun.
+    """
     results: list[object] = []
     for answer in answers:
         while True:
             try:
-                results.append(answer())
+                result = answer()
+                if isinstance(result, ShardResult):
+                    merge(result)
+                results.append(result)
                 break
+            except SurroundingsError as trouble:  # of the records
+                progress.stopped.set()
+                results.append(ShardResult(trouble=trouble))
+                break
+            except Exception:
+                progress.stopped.set()
+                raise
             except KeyboardInterrupt:
                 progress.stopped.set()
                 results.append(ShardResult(trouble=StoppedError()))
+            except BaseException:  # noqa: BLE001  (a SIGTERM, as the command line or Prefect raise it)
+                progress.stopped.set()
+                results.append(ShardResult(trouble=TerminatedError()))
     return Answers(results)
 
 
 def record_export(plan: Plan, results: Iterable[object]) -> BatchExportResult:
-    """Account for every row, write the records, and answer with the counts.
+    """Account for every row, end the export in the records, and answer with the counts.
 
-    Raises AccountingError when rows in and rows accounted for differ; nothing is recorded then.
+    Raises AccountingError when rows in and rows accounted for differ; the export is not ended then.
     """
-    outcomes = account(plan, results)
-    records = records_of(plan.rows, plan.rejects, plan.kit_rows, outcomes)
-    counts = dict(records.export_samples.group_by("status").len().iter_rows())
+    if plan.asked is None:
+        raise AccountingError(rows=plan.requested, counted="none")
+    rows = account(plan, results)
+    counts = dict(rows.group_by("status").len().iter_rows())
     if sum(counts.get(str(status), 0) for status in Status) != plan.requested:
         raise AccountingError(rows=plan.requested, counted=counts)
-    troubles = [str(result.trouble) for result in results if isinstance(result, ShardResult) and result.trouble]
-    size = sum(outcome.bytes for outcome in outcomes.values())
+    troubles = [str(trouble) for trouble in _troubles(results)]
+    if LostError.reason in rows["reason"]:
+        troubles.append(str(StoppedError()))
+    trouble = troubles[0] if troubles else None
     seconds = time.perf_counter() - plan.started
-    export = {
-        "id": plan.export_id,
-        "user_id": plan.request.user_id,
-        "export_type": str(plan.export_type),
-        "sample_count": plan.requested,
-        "output_path": plan.settings.output_base_path,
-        "organized_by": str(plan.settings.organize_by),
-        "format": str(plan.settings.format),
-        "total_size_bytes": size,
-        "export_duration_seconds": seconds,
-        "manifest_path": plan.place.manifest,
-        "label": plan.request.label,
-        "run_by": "sp404",
-        "trouble": troubles[0] if troubles else None,
-    }
-    exports.record(plan.place, export, records, plan.requested)
-    shutil.rmtree(plan.working_folder, ignore_errors=True)
+    ending = {"seconds": seconds, "trouble": trouble, "warning": plan.warning, "why": why_not_reached(results)}
+    exports.finish(plan.place, plan.asked, ending)
     runs.forget(plan.left_behind, set(plan.jobs["target"]))
-    return _batch(plan, records.export_samples, counts, size, seconds)
+    if not trouble:  # else there may be files in the making that could not be removed: the next run does it
+        runs.forget_own(plan.place.db, plan.asked.id)
+    return _batch(plan, rows, counts, seconds)
 
 
-def account(plan: Plan, results: Iterable[object]) -> dict[int, Outcome]:
-    """An outcome for every job, also for those of shards that broke or were never reached."""
-    outcomes: dict[int, Outcome] = {}
+def account(plan: Plan, results: Iterable[object]) -> pl.DataFrame:
+    """A record (``EXPORT_SAMPLES``) for every requested row, also for those of shards that broke or were never reached."""
+    if plan.asked is None:
+        return rejected_rows(plan.rejects)
+    settled = settled_rows(plan.asked.rows)
+    done = done_rows(plan.asked.rows, made_by(plan, results))
+    lines = pl.concat([settled["manifest_line"], done["manifest_line"]])
+    return pl.concat([settled, done, lost_rows(plan.asked.rows, lines, why_not_reached(results)), rejected_rows(plan.rejects)])
+
+
+def why_not_reached(results: Iterable[object]) -> str:
+    """Why jobs were not reached."""
     why = "the run was stopped before its turn came"
     for result in results:
-        if isinstance(result, ShardResult):
-            outcomes |= {outcome.index: outcome for outcome in result.outcomes}
-            why = str(result.trouble) if result.trouble else why
-        else:
+        if not isinstance(result, ShardResult):
             why = f"its worker broke ({result or 'it said nothing'})"
             log.error("A shard broke: %r", result)
-    for job in plan.jobs["job"]:
-        if job not in outcomes:
-            outcomes[job] = failed(job, LostError(error=why))
-    return outcomes
+        elif result.trouble:
+            why = str(result.trouble)
+    return why
 
 
-def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], size: int, seconds: float) -> BatchExportResult:
+def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], seconds: float) -> BatchExportResult:
     unchanged = counts.get(Status.UNCHANGED, 0)
     troubled = rows.filter(~pl.col("conversion_successful")).sort("manifest_line")
     errors = [
@@ -208,16 +313,17 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], size: int, se
         unchanged=unchanged,
         failed=counts.get(Status.FAILED, 0),
         rejected=counts.get(Status.REJECTED, 0),
-        total_size_bytes=size,
+        total_size_bytes=int(rows.filter("owns_output")["output_bytes"].sum()),
         total_time_seconds=seconds,
         output_base_path=plan.settings.output_base_path,
         organized_by=plan.settings.organize_by,
         format=plan.settings.format,
-        results=[_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)],
         errors=list(dict.fromkeys(errors)),
         causes=causes(rows, plan.rejects),
-        warnings=warnings(rows),
-    )
+        resumed=plan.resumed,
+        warnings=({plan.warning: 1} if plan.warning else {}) | warnings(rows),
+        stale=[] if plan.stale is None else [path for path in plan.stale["path"] if lexists(f"{plan.place.output}/{path}")],
+    ).telling(lambda: [_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)])
 
 
 def _result(plan: Plan, row: dict[str, Any]) -> ExportResult:
@@ -241,4 +347,3 @@ def _no_report(plan: Plan, batch: BatchExportResult) -> None:
 
 
 DIRECT = Steps(read_manifest, validate, make_plan, map_in_threads, record_export, _no_report)  # type: ignore[arg-type]
-check_in_threads = partial(map_in_threads, convert=work.check_shard)

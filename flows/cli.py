@@ -6,6 +6,7 @@ Prefect, Polars and DuckDB are imported inside the commands that need them: help
 
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from schemas.errors import RequestError, Sp404Error
+from schemas.errors import RequestError, Sp404Error, StoppedError, TerminatedError
 from schemas.words import AudioFormat, OrganizeBy, Runner
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from schemas.export import BatchExportResult, ExportRequest
     from tasks.work import Progress
 
-ALL_DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+ALL_DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 _SHOWN_TROUBLES = 20
 _PIPE_WIDTH = 250
 
 
 def main() -> NoReturn:
     """The console script: runs a command, and turns errors into one or two lines and an exit status."""
+    for number in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(number, _terminated)
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -45,9 +48,18 @@ def main() -> NoReturn:
         status = _complain(error.format_message(), fix, UNUSABLE)
     except Sp404Error as error:
         status = _complain(str(error), error.fix, error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        status = _complain("Stopped.", "What was finished stays; the same command goes on.", INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt, _Terminated) as stop:
+        stopped = TerminatedError() if isinstance(stop, _Terminated) else StoppedError()
+        status = _complain(str(stopped), stopped.fix, stopped.exit_code)
     sys.exit(status if isinstance(status, int) else ALL_DONE)
+
+
+class _Terminated(BaseException):
+    """A SIGTERM or a SIGHUP: no error, and like Ctrl-C nothing that is caught on the way by mistake."""
+
+
+def _terminated(_number: int, _frame: object) -> NoReturn:
+    raise _Terminated
 
 
 def _complain(what: str, fix: str, status: int) -> int:
@@ -118,7 +130,8 @@ _SELECTION_AND_LAYOUT = _options(
     click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
     click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
     _SOUND,
-    click.option("--full", is_flag=True, help="Convert again even what is unchanged (as of now, every run does)."),
+    click.option("--full", is_flag=True, help="Convert again even what is unchanged."),
+    click.option("--verify-outputs", is_flag=True, help="Tell what is unchanged by all bytes of the output."),
     click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run."),
     _WORKERS,
     _DB,
@@ -128,10 +141,11 @@ _SELECTION_AND_LAYOUT = _options(
 @cli.command("export", cls=_Command, example="sp404 export library.csv --out /media/card/IMPORT --organize-by genre")
 @_MANIFEST
 @_SELECTION_AND_LAYOUT
+@click.option("--prune", is_flag=True, help="Remove what earlier exports wrote and no row names any more.")
 @click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run.")
 @_DIRECT
 @_JSON
-def export_command(manifest: str, direct: bool, as_json: bool, full: bool, **options: Any) -> int:
+def export_command(manifest: str, direct: bool, as_json: bool, **options: Any) -> int:
     """Convert the samples of MANIFEST to 48 kHz, 16 bits, and lay them out in folders."""
     batch = _export(_request(manifest, options), direct)
     if as_json:
@@ -173,12 +187,13 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
         click.echo(planned.model_dump_json())
     else:
         for file in planned.files:
-            note = "  (another file stands there, and stays)" if file.in_the_way else ""
+            note = "  (another file stands there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
             click.echo(f"{file.path}  <-  {_one_line(file.source)}{note}")
         for reject in planned.errors:
             click.echo(f"Not exported: {_one_line(reject)}", err=True)
-        files = f"{len(planned.files):,} file{'' if len(planned.files) == 1 else 's'}"
-        click.echo(f"{planned.total_requested:,} rows: {files} to write below {planned.output_base_path}", err=True)
+        to_write = sum(not file.unchanged for file in planned.files)
+        what = f"{_files(to_write)} to write below {planned.output_base_path}"
+        click.echo(f"{planned.total_requested:,} rows: {what}, {len(planned.files) - to_write:,} unchanged", err=True)
     return SOME_FAILED if planned.rejected else ALL_DONE
 
 
@@ -208,6 +223,44 @@ def history(db: str | None, as_json: bool, **which: Any) -> int:
     else:
         _console().print(_samples_table(found) if of_samples else _exports_table(found))
     return ALL_DONE
+
+
+@cli.command(cls=_Command, example="sp404 verify 12")
+@click.argument("export_id", type=_ID, required=False)
+@_WORKERS
+@_DB
+@_JSON
+def verify(export_id: int | None, workers: int | None, db: str | None, as_json: bool) -> int:
+    """Read what exports wrote (or one export), and find what is missing, changed, or not ours. Writes nothing."""
+    from flows import preview
+
+    found = preview.verify(_settings(db).settings, export_id, workers)
+    if as_json:
+        click.echo(found.model_dump_json())
+    else:
+        if found.findings:
+            rows = [[finding.damage, finding.path, finding.fix] for finding in found.findings]
+            _console().print(_table(["what", "where", "what to do"], rows))
+        damages = ", ".join(f"{count:,} {damage}" for damage, count in found.counts.items())
+        click.echo(f"{_files(found.files)}: {found.good:,} as they were written" + (f", {damages}" if damages else ""))
+    return SOME_FAILED if found.findings else ALL_DONE
+
+
+@cli.command(cls=_Command, example="sp404 repair --db ~/.sp404/sp404.duckdb")
+@click.option("--force", is_flag=True, help="Even when the database is whole.")
+@_DB
+def repair(force: bool, db: str | None) -> int:
+    """Make a damaged database anew from what exports left beside it. The damaged file is kept."""
+    from tasks.store import repair as store
+
+    settings = _settings(db, stored=False).settings
+    made = store.repair(settings.db, settings.lock_wait_seconds, force)
+    for trouble in made.troubles:
+        click.echo(f"sp404: {_one_line(trouble)}", err=True)
+    click.echo(f"{made.exports:,} exports with {made.rows:,} rows are in the records again: {settings.db}")
+    if made.kept:
+        click.echo(f"  The old file is {made.kept}")
+    return SOME_FAILED if made.troubles else ALL_DONE
 
 
 @cli.command("config", cls=_Command, example="SP404_WORKERS=4 sp404 config")
@@ -245,7 +298,6 @@ def _request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
 
     from schemas.export import ExportConfig, ExportRequest
 
-    options.pop("full", None)  # nothing is skipped yet
     config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
     sound = _sound(options.pop("sound", ()))
     try:
@@ -267,11 +319,12 @@ def _sound(given: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _settings(db: str | None) -> "InForce":
+def _settings(db: str | None, stored: bool = True) -> "InForce":
+    """``stored``: also those in the database."""
     from config.settings import load
     from tasks.store.history import preferences
 
-    return load({"db": db} if db else {}, preferences)
+    return load({"db": db} if db else {}, preferences if stored else lambda _path, _seconds: {})
 
 
 def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
@@ -297,6 +350,8 @@ def _progress_bar(what: str) -> "Iterator[Progress]":
     """Progress to standard error, and only to a terminal."""
     from tasks.work import Progress
 
+    # Polars takes Ctrl-C for itself when it is imported; a thread that waits would then not hear of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not sys.stderr.isatty():
         yield Progress()
         return
@@ -319,9 +374,19 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
         click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
     for what, count in batch.warnings.items():
         click.echo(f"{count:,} x {what} (see sp404 history --export {batch.export_id}{_db_option(db)})", err=True)
+    if batch.pruned:
+        click.echo(f"Removed, as no row names them any more: {_files(batch.pruned)}")
+    if batch.stale:
+        why = f"not removed, since {batch.kept}" if batch.kept else "--prune removes them"
+        click.echo(f"Named by no row any more: {_files(len(batch.stale))} ({why}), such as {batch.stale[0]}")
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
-    click.echo(f"Export {batch.export_id}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
+    begun = ", taken up where it had stopped" if batch.resumed else ""
+    click.echo(f"Export {batch.export_id}{begun}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
     click.echo(f"  {batch.output_base_path}")
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _db_option(db: str | None) -> str:

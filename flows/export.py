@@ -4,16 +4,23 @@ Import this module by its name, ``flows.export``; the engine itself is ``flows.b
 """
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from prefect import flow, unmapped
-from prefect.states import Completed, Failed, State
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from config.settings import Settings
 from flows import body, planning, reports, server
-from schemas.errors import RequestError, ServerError, Sp404Error
+from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
 from schemas.export import BatchExportResult, ExportRequest
 from schemas.jobs import Shard
 from schemas.words import Runner
@@ -32,7 +39,10 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     """
     try:
         _task_runner(planning.settings_for(request))  # one that cannot be had is said before anything is written
-        batch = body.run_export(request, PREFECT, work.watcher())
+        with _cancelled_by_the_ui(work.watcher()) as progress:
+            batch = body.run_export(request, PREFECT, progress)
+    except CancelledError as error:
+        return Cancelled(message=f"{error}. {error.fix}", data=error)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
     name = "Completed" if batch.complete else "CompletedWithFailures"
@@ -59,14 +69,47 @@ def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult
     return result
 
 
-def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress) -> body.Answers:
+@contextmanager
+def _cancelled_by_the_ui(progress: work.Progress) -> Iterator[work.Progress]:
+    """Asks the server now and then whether somebody pressed Cancel: it only takes note, and nobody else would stop us.
+
+    Raises CancelledError in the end, if so.
+    """
+    run_id, ended, cancelled = UUID(flow_run.id), threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with get_client(sync_client=True) as client:
+            while not ended.wait(_ASK_SECONDS):
+                with suppress(Exception):  # the next answer will do
+                    state = client.read_flow_run(run_id).state
+                    if state and (state.is_cancelling() or state.is_cancelled()):
+                        cancelled.set()
+                        progress.stopped.set()
+                        return
+
+    # In this context: Prefect's settings, and so its address, are of it.
+    asking = threading.Thread(target=copy_context().run, args=(ask,), daemon=True)
+    asking.start()
+    try:
+        yield progress
+    except Sp404Error as error:
+        if not cancelled.is_set():
+            raise
+        raise CancelledError from error
+    finally:
+        ended.set()
+    if cancelled.is_set():
+        raise CancelledError
+
+
+def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress, merge: body.Merge) -> body.Answers:
     """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
     local = settings.runner is Runner.THREADS
     with _task_runner(settings) as runner:
         # A counter in this process is no use on another one.
         shared = progress if local else None
         futures = runner.map(steps.convert_shard, {"shard": shards, "progress": unmapped(shared)})
-        return body.gathered([partial(future.result, raise_on_failure=False) for future in futures], progress)
+        return body.gathered([partial(future.result, raise_on_failure=False) for future in futures], progress, merge)
 
 
 def _task_runner(settings: Settings) -> TaskRunner[Any]:
@@ -88,5 +131,7 @@ PREFECT = body.Steps(
     record=steps.step(body.DIRECT.record, "record"),
     report=reports.publish,
 )
+# How long a cancelled run may go on unknowing: of ten seconds, five are for the samples in hand.
+_ASK_SECONDS = 2.0
 # The task runs of a run beside its shards: what the history must hold in the end.
 STEP_RUNS = 4

@@ -1,52 +1,89 @@
-"""From a valid manifest to a plan: who is who, where everything goes, and whose file stands there already."""
+"""From a valid manifest to a plan: who is who, where everything goes, what is there already, and whose it is."""
 
+import json
+import operator
 import os
+import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from datetime import UTC, datetime
+from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from config.settings import Settings, load
 from config.settings import absolute as absolute_path
-from schemas.errors import AccountingError, OutputNotWritableError, RequestError
+from schemas.errors import (
+    AccountingError,
+    DiskFullError,
+    OutputGoneError,
+    OutputNotWritableError,
+    RequestError,
+    SurroundingsError,
+    write_failure,
+)
 from schemas.export import ExportRequest
-from schemas.words import ExportType, OrganizeBy
-from tasks.files import sweep
-from tasks.layout import shards
+from schemas.jobs import CONVERSION
+from schemas.records import ASKED_SCHEMA
+from schemas.words import ExportType, OrganizeBy, Status
+from tasks.bundle.metadata import text_of
+from tasks.files import created, hash_of, identified, part_name, sweep
+from tasks.layout import changes, shards
+from tasks.layout.changes import TIMES, Action
+from tasks.layout.names import STEM_BYTES
 from tasks.layout.plan import NOBODY_HERE, Layout, place
 from tasks.manifest.paths import absolute
 from tasks.manifest.validate import Manifest
+from tasks.outcomes import OUTCOME_SCHEMA
 from tasks.store import exports, history, runs
+
+# A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
+_PATH_BYTES = 4_095
+_SHORTEST_STEM = 26
+# What a source's cost (``shards.costs_of``) can be at the most of what its output takes: 8 bits at 8 kHz become 16 at 48.
+_MOST_TIMES = 12
+# What a run is known by is not changed by who watches it, or how fast it goes.
+_NOT_IDENTITY = {"label", "workers", "runner", "db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
 
 
 @dataclass(frozen=True)
 class Plan:
     """What an export will do.
 
-    ``rows``: every requested row, with its ``path`` and ``job``; ``rejects``: those of the requested rows.
-    ``kit_rows``: all rows of the kits that are touched. ``jobs``: one a file; of its target they say whether it is
-    ``free``, and whether what may stand there is ``ours`` to replace. ``export_id`` is None in a dry run.
-    ``left_behind``: folders of killed runs, and what those may have written.
+    ``rows``: every requested row, with its ``path``; ``rejects``: those of the requested rows. ``kit_rows``: all rows of
+    the kits that are touched. ``jobs``: one a file, with what has to be done for it (``tasks.layout.changes``); of its target
+    they say whether it is ``free``, and whether what may stand there is ``ours`` to replace. ``outputs``: what the records say
+    stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
+    ``left_behind``: the plans of killed runs. ``stale`` is set when it is ``decided``, ``asked`` when the run is ``begun``.
     """
 
     request: ExportRequest
     settings: Settings
     place: exports.Place
+    identity: str
     export_id: int | None
+    resumed: bool
     export_type: ExportType
     rows: pl.DataFrame
+    planned: pl.Series
     kit_rows: pl.DataFrame
     jobs: pl.DataFrame
-    costs: npt.NDArray[np.int64]
+    outputs: pl.DataFrame
+    originals: pl.DataFrame
     rejects: pl.DataFrame
-    left_behind: dict[Path, set[str]]
-    working_folder: Path
+    left_behind: list[runs.LeftBehind]
+    token: str
+    device: int
     started: float
+    warning: str | None
+    asked: exports.Asked | None = None
+    stale: pl.DataFrame | None = None
 
     @property
     def rejected(self) -> int:
@@ -55,6 +92,15 @@ class Plan:
     @property
     def requested(self) -> int:
         return self.rows.height + self.rejected
+
+    @property
+    def to_do(self) -> pl.DataFrame:
+        """The jobs that have to be done at once; the others are, or follow one of these."""
+        return self.jobs.filter(~pl.col("action").is_in([Action.UNCHANGED, Action.FOLLOW]))
+
+    @property
+    def to_follow(self) -> pl.DataFrame:
+        return self.jobs.filter(action=Action.FOLLOW)
 
 
 def settings_for(request: ExportRequest) -> Settings:
@@ -77,47 +123,224 @@ def check_selection(manifest: Manifest, request: ExportRequest, settings: Settin
 
 
 def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, started: float = 0.0, dry: bool = False) -> Plan:
-    """Where every requested row goes. A dry run writes nothing, and takes no export id.
+    """Where every requested row goes, and what is known of its source. A dry run writes nothing, and takes no export id.
 
     Raises AccountingError when the manifest has more rows, or fewer, than were accepted and rejected.
     """
     _check_accounts(manifest.rows, manifest.frame, manifest.rejects)
     target, rows = _place(request, settings), _rows(manifest)
+    identity, warning = _identity(request, settings), None
     if dry:
         known = exports.look(target, rows)
     else:
-        _check_writable(settings.output_base_path)
-        known = exports.begin(target, rows)
-    layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames)
-    held = _holders(known.held, known.rows)
+        settings, warning = _writable(settings, target)
+        target = _place(request, settings)
+        known = exports.begin(target, rows, identity)
+    stem_bytes = _room_for_names(settings.output_base_path, settings.organize_by)
+    layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames, stem_bytes)
+    held = _holders(known.outputs, known.rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
     every_row = place(known.rows, layout, held)
     _check_accounts(manifest.rows, every_row, manifest.rejects)
     placed, rejects = _selected(every_row, manifest.rejects, request)
-    jobs, job_of_row = shards.jobs_of(placed)
+    jobs = shards.jobs_of(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
-    left_behind = runs.unfinished(settings.db)
+    left_behind = runs.left_behind(settings.db)
     sources = _statuses(rows["source"].unique())
-    jobs = _with_ownership(jobs, held, left_behind, sources).with_columns(loudest=0.0)
+    originals = sources.select("device", "inode", original=pl.lit(True)).drop_nulls().unique()
+    jobs = _with_ownership(jobs, held, left_behind, originals)
+    jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
     if not dry:
-        for folder in {os.path.dirname(path) for paths in left_behind.values() for path in paths}:
-            sweep(folder)
-    sizes = np.array([status.st_size if (status := sources[path]) else 0 for path in jobs["source"]], np.int64)
+        for left in left_behind:
+            for folder in {os.path.dirname(path) for path in left.targets}:
+                sweep(folder, left.token)
+    jobs = _with_texts(jobs) if settings.include_metadata else jobs.with_columns(has_text=pl.lit(True))
+    jobs = _with_contents(jobs, known.outputs, sources, settings)
     return Plan(
         request=request,
         settings=settings,
         place=target,
+        identity=identity,
         export_id=known.export_id,
+        resumed=known.resumed,
         export_type=_export_type(request, settings),
-        rows=placed.with_columns(job=job_of_row),
+        rows=placed,
+        planned=every_row["path"],
         kit_rows=every_row.filter(pl.col("kit_id").is_in(placed["kit_id"].drop_nulls().implode())),
         jobs=jobs,
-        costs=shards.costs_of(jobs["source"], sizes),
+        outputs=known.outputs,
+        originals=originals,
         rejects=rejects,
         left_behind=left_behind,
-        working_folder=_working_folder(settings.db, known.export_id),
+        token=secrets.token_hex(4),
+        device=0 if dry else os.stat(settings.output_base_path).st_dev,
         started=started,
+        warning=warning,
     )
+
+
+def decided(plan: Plan) -> Plan:
+    """The plan that knows of each file what has to be done for it, and whose stale files are found."""
+    sound = plan.settings.sound()
+    jobs = plan.jobs.with_columns(
+        settings_hash=changes.recipes(plan.jobs, sound.recipe(), sound.seamless),
+        facts=changes.facts_of(plan.jobs) if plan.settings.include_metadata else pl.lit(None, pl.String),
+        source_peak=pl.when(pl.col("loudest") > 0).then("source_peak"),
+    )
+    asked = changes.Asked(
+        organized_by=str(plan.settings.organize_by),
+        format=str(plan.settings.format),
+        planned=plan.planned,
+        movable=plan.rejects.is_empty(),
+        texts=plan.settings.include_metadata,
+        only=(plan.export_id or 0) if plan.request.full else None,
+    )
+    asked = replace(asked, spared=_sources_among(plan, plan.outputs.filter(changes.unasked(asked))["path"]))
+    outputs = plan.outputs
+    if plan.request.verify_outputs:
+        damaged, bad_texts = _damaged(plan)
+        outputs = outputs.filter(~pl.col("path").is_in(damaged.implode()))
+        jobs = jobs.with_columns(has_text=pl.col("has_text") & ~pl.col("path").is_in(bad_texts.implode()))
+    jobs = changes.decided(jobs, outputs, asked)
+    return replace(plan, jobs=jobs, stale=changes.stale(plan.outputs, jobs, asked))
+
+
+def _sources_among(plan: Plan, paths: pl.Series) -> pl.Series:
+    """Those of ``paths`` below the output folder that are a row's source now."""
+    there = _statuses((plan.settings.output_base_path + "/" + paths).alias("path"))
+    found = there.with_columns(path=paths).join(plan.originals, on=["device", "inode"], how="inner")
+    return found["path"]
+
+
+def has_room(plan: Plan) -> bool:
+    """Whether there is room for the output even if all sources unfold as far as any does."""
+    most = costs_of(plan.to_do).sum() * _MOST_TIMES
+    return bool(most < shutil.disk_usage(plan.settings.output_base_path).free) and not _lacks_names(plan)
+
+
+def check_room(plan: Plan, sizes: dict[int, int]) -> None:
+    """Raise DiskFullError if the output cannot fit: ``sizes`` is by job, by the sources' headers; 0 where those say nothing.
+
+    What is replaced makes room, but for what a shard has in the making.
+    """
+    folder = plan.settings.output_base_path
+    jobs = plan.to_do.filter(pl.col("action") == Action.CONVERT)
+    unfolded = pl.Series(costs_of(jobs), dtype=pl.Int64)
+    by_header = jobs["job"].replace_strict(list(sizes), list(sizes.values()), default=0, return_dtype=pl.Int64)
+    needed = int(pl.select(pl.when(by_header > 0).then(by_header).otherwise(unfolded)).to_series().sum())
+    replaced = int(jobs.filter("ours")["output_size"].sum())
+    free = shutil.disk_usage(folder).free
+    if _lacks_names(plan) or needed - replaced > free:
+        raise DiskFullError(path=folder, needed_mb=(needed - replaced) / 1e6, free_mb=free / 1e6)
+
+
+def _lacks_names(plan: Plan) -> bool:
+    """Whether the file system has fewer inodes left than new files will need."""
+    status = os.statvfs(plan.settings.output_base_path)
+    names = 2 if plan.settings.include_metadata else 1
+    return bool(status.f_files) and plan.to_do.filter(pl.col("output_size").is_null()).height * names > status.f_favail
+
+
+def begun(plan: Plan) -> Plan:
+    """The plan of a run that the records know of: from now on it can be killed, and resumed.
+
+    Raises WorkingFolderError and what the database raises.
+    """
+    ours = pl.col("recorded_export_id") == plan.export_id
+    there = plan.jobs.filter(action=Action.UNCHANGED).select(
+        "path",
+        # What the killed run of this export did is its own.
+        status=pl.when(ours).then(pl.lit(str(Status.EXPORTED))).otherwise(pl.lit(str(Status.UNCHANGED))),
+        output_bytes="recorded_output_bytes",
+        output_frames="recorded_output_frames",
+    )
+    told = plan.jobs.select("path", "settings_hash", "facts", "source_peak")
+    rows = plan.rows.join(told, on="path", how="left", maintain_order="left")
+    rows = rows.join(there, on="path", how="left", maintain_order="left")
+    rows = rows.with_columns(owns_output=pl.col("path").is_first_distinct())
+    asked = exports.Asked(
+        export={
+            "id": plan.export_id,
+            "user_id": plan.request.user_id,
+            "export_type": str(plan.export_type),
+            "sample_count": plan.requested,
+            "output_path": plan.settings.output_base_path,
+            "organized_by": str(plan.settings.organize_by),
+            "format": str(plan.settings.format),
+            "created_at": datetime.now(UTC).replace(tzinfo=None),
+            "manifest_path": plan.place.manifest,
+            "label": plan.request.label,
+            "run_by": "sp404",
+            "identity": plan.identity,
+            "mount_point": mount_point(plan.settings.output_base_path),
+        },
+        rows=rows.select(pl.col(name).cast(dtype) for name, dtype in ASKED_SCHEMA.items()),
+        rejects=plan.rejects,
+        kit_rows=plan.kit_rows.select(
+            pl.col(name).cast(ASKED_SCHEMA[name]) for name in plan.kit_rows.columns if name in ASKED_SCHEMA
+        ),
+        refreshed=_refreshed(plan.jobs),
+    )
+    done = rows.filter(status=str(Status.EXPORTED)).select(manifest_line="line")
+    exports.end_killed(plan.place, plan.export_id)
+    exports.start(plan.place, asked, done)
+    return replace(plan, asked=asked)
+
+
+def _refreshed(jobs: pl.DataFrame) -> pl.DataFrame:
+    """What is unchanged but whose source is another file now, or has other times: for the next run to know it at once."""
+    new = (pl.col("source") != pl.col("recorded_source_path")) | (pl.col("sample_id") != pl.col("recorded_sample_id"))
+    new |= ~pl.col("recorded_same_manifest")
+    for name in TIMES:
+        new |= pl.col(name).ne_missing(pl.col(f"recorded_{name}"))
+    return jobs.filter((pl.col("action") == Action.UNCHANGED) & new).select("path", "sample_id", "source", *TIMES)
+
+
+def with_finished(plan: Plan, jobs: pl.DataFrame, made: pl.DataFrame | None = None) -> pl.DataFrame:
+    """``jobs`` with the outcome of the file that each can have its own from: by the records, or by what this run has
+    ``made`` (``tasks.outcomes.frame_of``) for the job that it follows. Those without one are converted.
+    """
+    if made is None:
+        found = exports.outputs_at(plan.place, jobs["finished"].drop_nulls().unique())
+        found = found.with_columns(status=pl.lit(str(Status.EXPORTED)))
+    else:
+        leaders = plan.jobs.select(leader="job", led_by="path")
+        found = made.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
+        jobs = jobs.join(leaders, on="leader", how="left", maintain_order="left").with_columns(finished="led_by")
+    # A source can have changed since the plan was made: then its file is nobody else's.
+    found = found.drop(*TIMES).rename({"path": "finished"}).with_columns(there=True)
+    jobs = jobs.join(found, on=["finished", "content_hash"], how="left", maintain_order="left")
+    base = pl.lit(plan.settings.output_base_path + "/")
+    return jobs.with_columns(
+        finished=pl.when("there").then(pl.concat_str(base, "finished")),
+        moving=pl.col("action") == Action.MOVE,
+        error_message=pl.lit(None, pl.String),
+        moved_from=pl.lit(None, pl.String),
+    )
+
+
+def with_nothing_finished(jobs: pl.DataFrame) -> pl.DataFrame:
+    """``jobs`` of a pass that only reads their sources."""
+    blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in jobs.columns}
+    return jobs.with_columns(finished=pl.lit(None, pl.String), moving=pl.lit(False), **blank)
+
+
+def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return shards.costs_of(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
+
+
+def _room_for_names(folder: str, organize_by: OrganizeBy) -> int:
+    """How long a name may be, and that of the folder it is in. Raises RequestError where it would be too short to tell."""
+    left = _PATH_BYTES - len(os.fsencode(folder)) - len("/")
+    part = len(".sp404-12345678-1234567text.part")
+    if organize_by is OrganizeBy.FLAT:
+        room = left - len("_metadata.txt") if left >= part else 0
+    else:
+        left -= len("/bank_A/")
+        room = min((left - len("_metadata.txt")) // 2, left - part)
+    if room < _SHORTEST_STEM:
+        raise RequestError(what=f"The path of the output folder is too long: {folder}", fix="Choose a shorter --out.")
+    return min(STEM_BYTES, room)
 
 
 def _place(request: ExportRequest, settings: Settings) -> exports.Place:
@@ -156,88 +379,199 @@ def _export_type(request: ExportRequest, settings: Settings) -> ExportType:
     return ExportType.SINGLE if len(request.sample_ids) == 1 else ExportType.BATCH
 
 
-def _holders(held: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """``held`` in this manifest's ids, for ``place``.
+def _holders(outputs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """``outputs`` in this manifest's ids, for ``place``.
 
     A path that was last written from this manifest is its holder's; one from another manifest is that of the sample
     of the same source file here, if there is one, and else NOBODY_HERE: its file is not ours to replace.
     """
     here = rows.select("source", here="sample_id").unique("source", keep="first", maintain_order=True)
-    found = held.join(here, on="source", how="left", maintain_order="left")
+    found = outputs.rename({"source_path": "source"}).join(here, on="source", how="left", maintain_order="left")
     holder = pl.when("same_manifest").then("sample_id").otherwise("here").fill_null(NOBODY_HERE)
-    return found.select("path", sample_id=holder)
+    return found.select("path", "file_hash", "metadata_hash", sample_id=holder)
 
 
 def _with_ownership(
-    jobs: pl.DataFrame,
-    held: pl.DataFrame,
-    left_behind: dict[Path, set[str]],
-    sources: dict[str, os.stat_result | None],
+    jobs: pl.DataFrame, held: pl.DataFrame, left_behind: list[runs.LeftBehind], originals: pl.DataFrame
 ) -> pl.DataFrame:
-    """``jobs`` with ``free`` (nothing stands at the target) and ``ours`` (what stands there may be replaced).
+    """``jobs`` with ``free`` (nothing stands at the target), ``ours`` (what stands there may be replaced), ``ours_text`` (the
+    same of the metadata file, whose recorded hash is ``text_hash``), and the ``output_size`` of a file that stands there.
 
-    It may if it is recorded for this manifest or was left by a killed run, and is no original of the manifest: by its
-    inode, for a path can be spelt in many ways.
+    It may be replaced if it is recorded for this manifest or was left by a killed run, and is no original of the manifest: by
+    its inode, for a path can be spelt in many ways.
     """
-    recorded = set(held.filter(pl.col("sample_id") != NOBODY_HERE)["path"])
-    unrecorded = set().union(*left_behind.values())
-    originals = {(status.st_dev, status.st_ino) for status in sources.values() if status}
+    recorded = held.filter(pl.col("sample_id") != NOBODY_HERE)
+    # What earlier versions wrote has no hash, and may have a text.
+    texts = recorded.filter(pl.col("metadata_hash").is_not_null() | pl.col("file_hash").is_null())
+    left = [_series(path for one in left_behind for path in paths(one)) for paths in (_LEFT_TARGETS, _LEFT_TEXTS)]
+    standing = _statuses(jobs["target"], os.lstat)
+    foreign = standing.join(originals, on=["device", "inode"], how="left", maintain_order="left").select(
+        (pl.col("original") | (pl.col("kind") == stat.S_IFLNK)).fill_null(False)
+    )
+    is_recorded = pl.col("path").is_in(recorded["path"].implode()) | pl.col("target").is_in(left[0].implode())
+    text_paths = texts.select(text_of("path")).to_series().unique()
+    jobs = jobs.join(recorded.select("path", text_hash="metadata_hash"), on="path", how="left", maintain_order="left")
+    return jobs.with_columns(
+        ours=is_recorded & ~foreign.to_series(),
+        ours_text=text_of("path").is_in(text_paths.implode()) | text_of("target").is_in(left[1].implode()),
+        free=standing["inode"].is_null(),
+        output_size=standing.select(pl.when(pl.col("kind") == stat.S_IFREG).then("bytes")).to_series(),
+    )
 
-    def is_foreign(status: os.stat_result) -> bool:
-        return stat.S_ISLNK(status.st_mode) or (status.st_dev, status.st_ino) in originals
 
-    standing = list(_statuses(jobs["target"], os.lstat).values())
-    ours = [
-        (path in recorded or target in unrecorded) and not (status and is_foreign(status))
-        for path, target, status in zip(jobs["path"], jobs["target"], standing, strict=True)
-    ]
-    free = [status is None for status in standing]
-    return jobs.with_columns(ours=pl.Series(ours, dtype=pl.Boolean), free=pl.Series(free, dtype=pl.Boolean))
+_LEFT_TARGETS: Callable[[runs.LeftBehind], set[str]] = operator.attrgetter("targets")
+_LEFT_TEXTS: Callable[[runs.LeftBehind], set[str]] = operator.attrgetter("texts")
+
+
+def _series(texts: Iterable[str]) -> pl.Series:
+    return pl.Series(sorted(set(texts)), dtype=pl.String)
+
+
+def _with_texts(jobs: pl.DataFrame) -> pl.DataFrame:
+    """``jobs`` with ``has_text``: whether something stands where the metadata file is to be; by the lists of the folders."""
+    texts = jobs.select(text_of("target")).to_series()
+    there: list[str] = []
+    for folder in texts.str.extract(r"^(.*)/").unique():
+        with suppress(OSError):
+            there += [f"{folder}/{name}" for name in os.listdir(folder)]
+    return jobs.with_columns(has_text=texts.is_in(_series(there).implode()))
+
+
+def _with_contents(jobs: pl.DataFrame, outputs: pl.DataFrame, sources: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """``jobs`` with the size and times of their sources, and with the hash of their content where that is known by them,
+    or where it can be that of a file which is there already.
+    """
+    files = sources.filter(kind=stat.S_IFREG).select(
+        pl.col("path").alias("source"), source_bytes="bytes", source_mtime_ns="mtime_ns", source_ctime_ns="ctime_ns"
+    )
+    jobs = jobs.join(files, on="source", how="left", maintain_order="left")
+    jobs = changes.known_contents(jobs, outputs)
+    paths = changes.worth_hashing(jobs, outputs, settings.sound().max_file_bytes)
+    with ThreadPoolExecutor(settings.workers) as pool:
+        seen = [(path, *found) for path, found in zip(paths, pool.map(identified, paths), strict=True) if found]
+    names = ("source", "content_hash", *TIMES)
+    hashed = pl.DataFrame(seen, {name: jobs.schema[name] for name in names}, orient="row")
+    return jobs.update(hashed, on="source", how="left")
+
+
+def _damaged(plan: Plan) -> tuple[pl.Series, pl.Series]:
+    """The paths of output files that are not, byte for byte, what was written, and of those whose metadata files are not
+    (``--verify-outputs``).
+    """
+    there = plan.jobs.select("path", "target").join(plan.outputs, on="path", how="left", maintain_order="left")
+    there = there.with_columns(text=text_of("target"))
+
+    def is_whole(path: str, its_hash: str | None) -> bool:
+        try:
+            return its_hash is not None and hash_of(path) == its_hash
+        except OSError:
+            return False
+
+    with ThreadPoolExecutor(plan.settings.workers) as pool:
+        whole = list(pool.map(is_whole, there["target"], there["file_hash"]))
+        whole_texts = list(pool.map(is_whole, there["text"], there["metadata_hash"]))
+    return there["path"].filter(~pl.Series(whole, dtype=pl.Boolean)), there["path"].filter(
+        ~pl.Series(whole_texts, dtype=pl.Boolean)
+    )
 
 
 def with_loudest(plan: Plan, peaks: dict[int, float]) -> Plan:
     """The plan whose jobs know the peak of the loudest sample that is to keep its balance with them.
 
     Those of a kit where kits are laid out, else those that lie in one folder: the same drum, played at four strengths.
-    ``peaks`` is by job; without a job that cannot be measured.
+    ``peaks`` is by job: what was measured now; the others are known from earlier runs, or can't be measured.
     """
     folder = pl.col("source").str.extract(r"^(.*)/")
     in_kit = pl.lit(plan.settings.organize_by is OrganizeBy.KIT) & pl.col("kit_id").is_not_null()
     group = pl.when(in_kit).then(pl.format("{}", "kit_id")).otherwise(pl.format("/{}", folder))
-    peak = pl.col("job").replace_strict(list(peaks), list(peaks.values()), default=0.0, return_dtype=pl.Float64)
-    return replace(plan, jobs=plan.jobs.with_columns(loudest=peak.max().over(group)))
+    measured = pl.col("job").replace_strict(list(peaks), list(peaks.values()), default=None, return_dtype=pl.Float64)
+    jobs = with_known_peaks(plan).with_columns(source_peak=pl.coalesce(measured, "source_peak"))
+    return replace(plan, jobs=jobs.with_columns(loudest=pl.col("source_peak").fill_null(0.0).max().over(group)))
+
+
+def with_known_peaks(plan: Plan) -> pl.DataFrame:
+    """The jobs with ``source_peak``, where an earlier run has measured this sound in this way."""
+    base = plan.settings.sound().recipe()
+    known = plan.outputs.filter(pl.col("settings_hash").str.starts_with(base) & pl.col("source_peak").is_not_null())
+    known = known.select("content_hash", "source_peak").unique("content_hash")
+    return plan.jobs.drop("source_peak").join(known, on="content_hash", how="left", maintain_order="left")
+
+
+def mount_point(path: str) -> str:
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _identity(request: ExportRequest, settings: Settings) -> str:
+    """What makes two runs the same command: the request, the settings in force, and the manifest's content."""
+    asked = request.model_dump(mode="json", exclude=_NOT_IDENTITY) | settings.model_dump(mode="json", exclude=_NOT_IDENTITY)
+    told = json.dumps([CONVERSION, asked, hash_of(request.manifest)], sort_keys=True)
+    return blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+def _writable(settings: Settings, target: exports.Place) -> tuple[Settings, str | None]:
+    """The settings with an output folder that can be written, and a warning where that is not the one that was asked for.
+
+    Raises OutputNotWritableError, or OutputGoneError where a card was written to that is not there.
+    """
+    folder = settings.output_base_path
+    card = exports.last_mount_point(target)
+    if card and card != mount_point(folder) and not (os.path.isdir(folder) and os.listdir(folder)):
+        raise OutputGoneError(path=folder)
+    try:
+        _check_writable(folder)
+    except OutputNotWritableError as error:
+        if not settings.fall_back:
+            raise
+        instead = _temporary(folder)
+        _check_writable(instead)
+        return settings.model_copy(update={"output_base_path": instead}), f"{error}: written to {instead} instead"
+    return settings, None
 
 
 def _check_writable(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
+        trial = os.path.join(folder, part_name(secrets.token_hex(4), 0))
+        with created(trial):
+            pass
+        os.unlink(trial)
     except OSError as error:
+        trouble = write_failure(os.path.join(folder, "trial"), error)
+        if isinstance(trouble, SurroundingsError):
+            raise trouble from error
         raise OutputNotWritableError(path=folder, error=error.strerror or str(error)) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputNotWritableError(path=folder, error="permission denied")
 
 
-def _statuses(paths: Iterable[str], ask: Callable[[str], os.stat_result] = os.stat) -> dict[str, os.stat_result | None]:
-    """Each path's status, None where nothing is. A folder that is not there is asked for once, not for each file."""
+def _temporary(folder: str) -> str:
+    """A folder of our own for what ``folder`` does not take: the same one in the next run, if nobody else's stands there."""
+    name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
+    path = os.path.join(os.path.realpath(tempfile.gettempdir()), name)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    status = os.lstat(path)
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return path if is_own else os.path.realpath(tempfile.mkdtemp(prefix="sp404-"))
 
-    def status(path: str) -> os.stat_result | None:
+
+def _statuses(paths: pl.Series, ask: Callable[[str], os.stat_result] = os.stat) -> pl.DataFrame:
+    """Each path's status, nulls where nothing is. A folder that is not there is asked for once, not for each file."""
+    folders = paths.str.extract(r"^(.*)/")
+    has_folder = {folder: os.path.isdir(folder or "/") for folder in folders.unique()}
+    found: list[os.stat_result | None] = []
+    for path, folder in zip(paths.to_list(), folders.to_list(), strict=True):
         try:
-            return ask(path)
+            found.append(ask(path) if has_folder[folder] else None)
         except (OSError, ValueError):
-            return None
-
-    has_folder: dict[str, bool] = {}
-    found: dict[str, os.stat_result | None] = {}
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        if folder not in has_folder:
-            has_folder[folder] = os.path.isdir(folder or "/")
-        found[path] = status(path) if has_folder[folder] else None
-    return found
-
-
-def _working_folder(db: str, export_id: int | None) -> Path:
-    """Where the plan file is; a dry run leaves nothing beside the database."""
-    if export_id is None:
-        return Path(tempfile.mkdtemp(prefix="sp404-"))
-    return runs.runs_folder(db) / f"export-{export_id}"
+            found.append(None)
+    told: dict[str, tuple[type[pl.DataType], Callable[[os.stat_result], int]]] = {
+        "kind": (pl.Int64, lambda status: stat.S_IFMT(status.st_mode)),
+        "bytes": (pl.Int64, operator.attrgetter("st_size")),
+        "mtime_ns": (pl.Int64, operator.attrgetter("st_mtime_ns")),
+        "ctime_ns": (pl.Int64, operator.attrgetter("st_ctime_ns")),
+        "device": (pl.UInt64, operator.attrgetter("st_dev")),
+        "inode": (pl.UInt64, operator.attrgetter("st_ino")),
+    }
+    columns = [pl.Series(name, [one and get(one) for one in found], dtype) for name, (dtype, get) in told.items()]
+    return pl.DataFrame([paths.alias("path"), *columns])

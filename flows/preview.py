@@ -1,16 +1,24 @@
 """Looking before leaping: ``check`` reads everything and ``plan`` places everything; neither writes."""
 
-import shutil
+import tempfile
 import time
+from collections import Counter
+from pathlib import Path
 
 import polars as pl
 from pydantic import BaseModel
 
+from config.settings import Settings
 from flows import body, planning
+from schemas.errors import LostError, RequestError
 from schemas.export import ExportRequest
+from schemas.jobs import failed
 from schemas.words import Status
+from tasks import upkeep
+from tasks.layout.changes import Action
 from tasks.manifest.read import read_manifest
 from tasks.manifest.validate import validate
+from tasks.store import history, runs
 from tasks.store.records import reject_text
 from tasks.work import Progress
 
@@ -18,13 +26,15 @@ from tasks.work import Progress
 class PlannedFile(BaseModel):
     """A file that an export would write: ``path`` below the output folder.
 
-    ``in_the_way``: something stands there that is not ours, and stays unless it holds the very same sound.
+    ``in_the_way``: something stands there that is not ours, and stays unless it holds the very same sound. ``unchanged``: it
+    is there already.
     """
 
     sample_id: int
     source: str
     path: str
     in_the_way: bool
+    unchanged: bool
 
 
 class Planned(BaseModel):
@@ -53,10 +63,10 @@ class Findings(BaseModel):
 
 def plan(request: ExportRequest) -> Planned:
     """Raises what ``run_export`` raises before it writes."""
-    made = _plan(request)
-    shutil.rmtree(made.working_folder, ignore_errors=True)
+    made = planning.decided(_plan(request))
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
-    files = made.jobs.select("sample_id", "source", "path", in_the_way).iter_rows(named=True)
+    unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
+    files = made.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
     return Planned(
         output_base_path=made.settings.output_base_path,
         total_requested=made.requested,
@@ -69,16 +79,18 @@ def plan(request: ExportRequest) -> Planned:
 def check(request: ExportRequest, progress: Progress) -> Findings:
     """Validate the rows and read every file to its end. Raises what ``run_export`` raises before it writes."""
     made = _plan(request)
-    try:
-        results = body.check_in_threads(body.cut(made, progress), made.settings, progress)
-    finally:
-        shutil.rmtree(made.working_folder, ignore_errors=True)
-    outcomes = body.account(made, results)
+    with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
+        progress.workers(made.settings.limits(), ahead=min(made.settings.workers, made.jobs.height))
+        cut = body.cut(made, made.jobs, progress, "check", Path(folder))
+        results = body.map_in_threads(cut, made.settings, progress, lambda _: None)
+    outcomes = {outcome.index: outcome for outcome in body.outcomes_of(results)}
+    lost = LostError(error=body.why_not_reached(results))
     rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
     troubles = [(row["line"], Trouble(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
-    for line, sample_id, job in made.rows.select("line", "sample_id", "job").iter_rows():
-        outcome = outcomes[job]
+    jobs = made.rows.join(made.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
+    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
+        outcome = outcomes.get(job) or failed(job, lost)
         if outcome.status is Status.FAILED:
             failing += 1
             where = f"line {line}, sample {sample_id}"
@@ -90,6 +102,35 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
         failing=failing,
         troubles=[trouble for _, trouble in sorted(troubles, key=lambda found: found[0])],
     )
+
+
+class Damaged(BaseModel):
+    path: str
+    damage: str
+    fix: str
+
+
+class Verified(BaseModel):
+    """What ``verify`` found: files = good + missing + changed; those that are not ours come on top."""
+
+    files: int
+    good: int
+    counts: dict[str, int]
+    findings: list[Damaged]
+
+
+def verify(settings: Settings, export_id: int | None, workers: int | None) -> Verified:
+    """Read the files that the records know of. Raises RequestError and what the database raises."""
+    with runs.one_at_a_time(settings.db, settings.lock_wait_seconds):
+        everything = history.outputs(settings.db, settings.lock_wait_seconds, export_id)
+        exports = history.exports(settings.db, settings.lock_wait_seconds, user_id=None, export_id=export_id, most=None)
+        if export_id and not exports:
+            raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
+        outputs = everything.filter("wanted")
+        found, files, good = upkeep.verify(outputs, everything, [settings.db], workers or settings.workers)
+    counts = Counter(str(finding.damage) for finding in found)
+    listed = [Damaged(path=finding.path, damage=finding.damage, fix=upkeep.FIXES[finding.damage]) for finding in found]
+    return Verified(files=files, good=good, counts=counts, findings=listed)
 
 
 def _plan(request: ExportRequest) -> planning.Plan:

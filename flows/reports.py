@@ -58,7 +58,7 @@ def bucket_rows(plan: Plan) -> list[dict[str, object]]:
 def trouble_rows(batch: BatchExportResult) -> list[dict[str, object]]:
     return [
         {"sample": result.sample_id, "status": str(result.status), "why": result.error}
-        for result in batch.results
+        for result in (() if batch.complete else batch.results)
         if not result.success
     ]
 

@@ -7,6 +7,7 @@ leave Polars.
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 
 import polars as pl
 from anyascii import anyascii
@@ -41,14 +42,14 @@ _MUSICAL = str.maketrans(
 )
 
 
-def sanitized(names: pl.Series) -> pl.Series:
-    """Text to ``[a-z0-9_-]``: transliterated, at most ``STEM_BYTES`` long, no dash in front; "" if no word is left."""
-    return _by_distinct(names, _sanitized)
+def sanitized(names: pl.Series, most_bytes: int = STEM_BYTES) -> pl.Series:
+    """Text to ``[a-z0-9_-]``: transliterated, at most so long, no dash in front; "" if no word is left."""
+    return _by_distinct(names, partial(_sanitized, most_bytes=most_bytes))
 
 
-def made_safe(names: pl.Series) -> pl.Series:
+def made_safe(names: pl.Series, most_bytes: int = STEM_BYTES) -> pl.Series:
     """Text as it is, but for what no file system takes: separators, control characters, reserved names, length."""
-    return _by_distinct(names, lambda distinct: distinct.map_elements(_safe, pl.String))
+    return _by_distinct(names, lambda distinct: distinct.map_elements(partial(_safe, most_bytes=most_bytes), pl.String))
 
 
 def folded(names: pl.Series) -> pl.Series:
@@ -69,7 +70,7 @@ def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> 
     return names.replace_strict(distinct, change(distinct), return_dtype=pl.String)
 
 
-def _sanitized(distinct: pl.Series) -> pl.Series:
+def _sanitized(distinct: pl.Series, most_bytes: int) -> pl.Series:
     # Step by step: in one expression Polars would do each step again for every place that it stands in, and call
     # the function of a `when` for ASCII names too.
     stems = distinct.str.replace(AUDIO_EXTENSION, "")
@@ -78,15 +79,15 @@ def _sanitized(distinct: pl.Series) -> pl.Series:
     for pattern, replacement in _REPLACEMENTS:
         stems = stems.str.replace_all(pattern, replacement)
     stems = stems.str.to_lowercase().str.strip_chars("_-")
-    long = stems.filter(stems.str.len_bytes() > STEM_BYTES).unique()
-    stems = stems.replace(long, _shortened(long))
+    long = stems.filter(stems.str.len_bytes() > most_bytes).unique()
+    stems = stems.replace(long, _shortened(long, most_bytes))
     reserved = stems.filter(stems.is_in(RESERVED_NAMES)).unique()
     return stems.replace(reserved, "x_" + reserved)
 
 
-def _shortened(stems: pl.Series) -> pl.Series:
+def _shortened(stems: pl.Series, most_bytes: int) -> pl.Series:
     """The end is kept, from a word on: a pack's name stands in front, what tells samples apart behind."""
-    return stems.str.tail(STEM_BYTES).str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
+    return stems.str.tail(most_bytes).str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
 
 
 def _transliterated(name: str) -> str:
@@ -96,9 +97,9 @@ def _transliterated(name: str) -> str:
     return words if re.search("[0-9A-Za-z]", words) else anyascii(spelt)
 
 
-def _safe(name: str) -> str:
+def _safe(name: str, most_bytes: int) -> str:
     name = re.sub(_UNSAFE, "_", unicodedata.normalize("NFC", name)).rstrip(". ")
     name = re.sub(r"^[.\- ]", "_", name)
-    name = name.encode()[len("x_") - STEM_BYTES :].decode(errors="ignore").lstrip(".- ")
+    name = name.encode()[len("x_") - most_bytes :].decode(errors="ignore").lstrip(".- ")
     reserved = name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES
     return f"x_{name}" if reserved else name

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -23,11 +24,14 @@ Clean = Callable[[pl.Series], pl.Series]
 
 @dataclass(frozen=True)
 class Layout:
-    """How paths are made. Paths are relative to the output folder, with ``/``."""
+    """How paths are made. Paths are relative to the output folder, with ``/``; of a name and of a folder's no more than
+    ``stem_bytes``, and what tells equal ones apart.
+    """
 
     organize_by: OrganizeBy
     format: AudioFormat
     sanitize: bool
+    stem_bytes: int = names.STEM_BYTES
 
 
 def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -39,18 +43,18 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
     Otherwise the lowest ``sample_id`` does. Whoever loses gets ``__<sample_id>`` behind its name, which no other name
     can end in. Rows of one sample may share one path. The result has the order of ``rows``.
     """
-    clean = names.sanitized if layout.sanitize else names.made_safe
+    clean = partial(names.sanitized if layout.sanitize else names.made_safe, most_bytes=layout.stem_bytes)
     stem = pl.when(pl.col("stem") == "").then(pl.format("sample_{}", "sample_id")).otherwise(pl.col("stem"))
     placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), stem=clean(rows["title"])).with_columns(stem=stem)
     placed = placed.with_columns(folder=_folder(placed, layout, clean))
     if layout.organize_by is OrganizeBy.KIT:
         in_slot = pl.format(
-            "pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_") + _SUFFIX_ROOM)
+            "pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_") + _SUFFIX_ROOM, layout)
         )
         placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
     asked = _paths(placed, layout)
     wins = (_owners(asked, held) == placed["sample_id"]) & ~asked["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
-    suffixed = pl.format("{}__{}", _cut("stem", _SUFFIX_ROOM), "sample_id")
+    suffixed = pl.format("{}__{}", _cut("stem", _SUFFIX_ROOM, layout), "sample_id")
     placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
     placed = _beside_others(placed, layout, held)
     return placed.drop("stem", "folder").with_columns(path=_spelt_alike(_paths(placed, layout), held))
@@ -73,12 +77,12 @@ def _folder(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.Series | pl.
             genre = clean(rows["genre"].fill_null(UNKNOWN_GENRE))
             return genre.replace({"": UNKNOWN_GENRE})
         case OrganizeBy.KIT:
-            kit = _kit_folders(rows, clean)
+            kit = _kit_folders(rows, layout, clean)
             folder = pl.format("{}/bank_{}", pl.lit(kit), "bank")
             return pl.when(pl.col("kit").is_not_null()).then(folder).otherwise(pl.lit(UNKNOWN_KIT))
 
 
-def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
+def _kit_folders(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.Series:
     """A folder a kit. Of kits whose names come out alike, the oldest (the lowest id) keeps the plain one."""
     kits = rows.select("kit", "kit_id").unique().drop_nulls().sort("kit_id")
     plain = clean(kits["kit"]).replace({"": "kit"})
@@ -86,14 +90,14 @@ def _kit_folders(rows: pl.DataFrame, clean: Clean) -> pl.Series:
     taken = (pl.col("folded") == UNKNOWN_KIT) | pl.col("folded").str.contains(_SUFFIXED + "$")
     first = (pl.col("kit_id") == pl.col("kit_id").first().over("folded")) & ~taken
     kits = kits.with_columns(
-        pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", _SUFFIX_ROOM), "kit_id"))
+        pl.when(first).then("folder").otherwise(pl.format("{}__{}", _cut("folder", _SUFFIX_ROOM, layout), "kit_id"))
     )
     return rows["kit_id"].replace_strict(kits["kit_id"], kits["folder"], default="", return_dtype=pl.String)
 
 
-def _cut(column: str, room: int) -> pl.Expr:
+def _cut(column: str, room: int, layout: Layout) -> pl.Expr:
     """The column without what would be too long with ``room`` bytes more: characters are cut from the front."""
-    over = (pl.col(column).str.len_bytes().cast(pl.Int64) + room - names.STEM_BYTES).clip(0)
+    over = (pl.col(column).str.len_bytes().cast(pl.Int64) + room - layout.stem_bytes).clip(0)
     # str.slice counts characters: at least as many bytes go as must, and two for the `x_` of a name laid bare by it.
     cut = pl.col(column).str.slice(over + 2).str.strip_chars_start("_- .").str.replace(names.RESERVED_START, "x_${1}")
     return pl.when(over > 0).then(pl.when(cut == "").then(pl.lit("x")).otherwise(cut)).otherwise(pl.col(column))

@@ -29,15 +29,13 @@ def costs_of(sources: pl.Series, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np
     return costs
 
 
-def jobs_of(placed: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """One job a path, in the order of paths, and for each row of ``placed`` the index of its job.
+def jobs_of(placed: pl.DataFrame) -> pl.DataFrame:
+    """One job a path, in the order of paths.
 
     Rows of one sample that share a path are one job. Files are written in the order of their names, since the device
     likely lists them in the order they were written.
     """
-    jobs = placed.unique("path", keep="first", maintain_order=True).sort("path").with_row_index("job")
-    index = placed.join(jobs.select("path", "job"), on="path", how="left", maintain_order="left")["job"]
-    return jobs, index
+    return placed.unique("path", keep="first", maintain_order=True).sort("path").with_row_index("job")
 
 
 def cut(costs: npt.NDArray[np.int64], workers: int) -> list[tuple[int, int]]:

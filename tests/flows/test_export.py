@@ -10,9 +10,9 @@ import time
 import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from flows import body
 from schemas.errors import AccountingError, DiskFullError, ExportRunningError, OutputNotWritableError, RequestError
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
-from schemas.jobs import Job, Outcome, SoundSettings
 from schemas.words import OrganizeBy
 from tasks import work
 from tasks.manifest.read import RawManifest
 from tasks.manifest.validate import Manifest, validate
 from tasks.sound import synth
+from tests import audio
 from tests.flows import worked
 
 
@@ -71,13 +71,20 @@ def test_worked_example_directly(tmp_path: Path) -> None:
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()} == before
 
 
-def test_a_second_run_writes_the_same_files_and_a_record_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_a_second_run_leaves_the_same_files_and_a_record_of_its_own(tmp_path: Path, full: bool) -> None:
     request = worked.request(worked.make(tmp_path / "library"), tmp_path)
     body.run_export(request, body.DIRECT)
     first = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.wav")}
-    again = body.run_export(request, body.DIRECT)
+    again = body.run_export(request.model_copy(update={"full": full}), body.DIRECT)
     assert again.export_id == 2
+    assert (again.successful, again.unchanged) == (9, 0 if full else 9)
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.wav")} == first
+    columns = "manifest_line, sample_id, output_subfolder, output_filename, conversion_successful, output_bytes, output_frames"
+    sql = f"SELECT {columns} FROM sp404_export_samples WHERE export_id = ? ORDER BY ALL"
+    one, two = (query(tmp_path / "records.duckdb", sql, export_id) for export_id in (1, 2))
+    assert one == two
+    assert len(one) == 10
 
 
 def test_workers_and_shards_change_nothing(tmp_path: Path) -> None:
@@ -178,14 +185,14 @@ def test_the_library_itself_as_output_folder_harms_no_original(tmp_path: Path) -
 
 def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = worked.make(tmp_path / "library")
-    real = work.convert
+    real = work._made
 
-    def full_after_three(job: Job, sound: SoundSettings) -> Outcome:
-        if job.index >= 3:
+    def full_after_three(order: Any, *how: Any) -> object:
+        if order.job.index >= 3:
             raise DiskFullError(path="/card")
-        return real(job, sound)
+        return real(order, *how)
 
-    monkeypatch.setattr(work, "convert", full_after_three)
+    monkeypatch.setattr(work, "_made", full_after_three)
     with pytest.raises(DiskFullError):
         body.run_export(worked.request(manifest, tmp_path), body.DIRECT)
     db = tmp_path / "records.duckdb"
@@ -198,10 +205,10 @@ def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path:
 
 
 def test_a_shard_that_breaks_is_accounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(shard: object, progress: object) -> None:
+    def broken(shard: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(work, "read_jobs", broken)
+    monkeypatch.setattr(work, "_orders", broken)
     batch = body.run_export(worked.request(worked.make(tmp_path / "library"), tmp_path), body.DIRECT)
     assert batch.failed == 10
 
@@ -271,15 +278,15 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     """SIGKILL in the middle of the work: what has a final name is a whole file, by libsndfile's reading."""
     lib = tmp_path / "lib"
     names = [f"{n:03}.wav" for n in range(300)]
-    for name in names:
-        synth.write(lib / name, synth.kick(44_100), 44_100)
+    for n, name in enumerate(names):  # the same sound would be converted but once
+        synth.write(lib / name, synth.kick(44_100) * (1 - n / 1_000), 44_100)
     (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n", encoding="utf-8")
     whole = len(synth.kick(48_000))
     command = [sys.executable, "-m", "flows.cli", "export", str(lib / "m.csv"), "--direct", "--out", str(tmp_path / "out")]
     command += ["--db", str(tmp_path / "r.duckdb")]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     while process.poll() is None and len(list((tmp_path / "out").glob("*.wav"))) < 20:
-        pass
+        time.sleep(0.002)
     process.kill()
     assert process.wait() == -9
     outputs = list((tmp_path / "out").glob("*.wav"))
@@ -291,23 +298,31 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.wav"))) == 300
     assert soundfile.info(tmp_path / "out/000.wav").frames == len(synth.snare(48_000))
     assert not list(tmp_path.rglob("*.part"))
-    assert [path.name for path in (tmp_path / "r.duckdb.runs").iterdir()] == ["lock"]
+    runs = tmp_path / "r.duckdb.runs"  # with the parts from which records can be made again; the plans are gone
+    assert sorted(path.name for path in runs.iterdir()) == ["export-1", "lock"]
+    assert not list(runs.rglob("plan-*"))
+    assert query(tmp_path / "r.duckdb", "SELECT id, trouble FROM sp404_exports") == [(1, None)]
+    assert query(tmp_path / "r.duckdb", "SELECT status, count(*) FROM sp404_export_samples GROUP BY 1") == [("exported", 300)]
 
 
 def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
     lib = tmp_path / "lib"
     names = [f"{n:03}.wav" for n in range(400)]
-    synth.write(lib / names[0], np.tile(synth.kick(44_100), 60), 44_100)
-    for name in names[1:]:
-        os.link(lib / names[0], lib / name)
+    lib.mkdir()
+    for n, name in enumerate(names):  # half a minute of silence each, and none like another
+        (lib / name).write_bytes(audio.wav_bytes(b"", rate=44_100, claimed_bytes=2_600_000 + 2 * n))
+        os.truncate(lib / name, 44 + 2_600_000 + 2 * n)
     (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "flows.cli", "export", str(lib / "m.csv"), "--direct", "--out", str(tmp_path / "out")]
     command += ["--db", str(tmp_path / "r.duckdb")]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and len(list((tmp_path / "out").glob("*.wav"))) < 4:
+    while process.poll() is None and len(list((tmp_path / "out").glob(".sp404-*.part"))) < 8:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    try:
+        _, said = process.communicate(timeout=10)
+    finally:
+        process.kill()
     assert (process.returncode, said.splitlines()[0]) == (130, "sp404: Stopped")
     done = len(list((tmp_path / "out").glob("*.wav")))
     assert 4 <= done < 400

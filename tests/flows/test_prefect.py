@@ -63,8 +63,9 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
 
 def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path: Path, client: Any) -> None:
     """A run of more shards than the recorder's batch used to keep; and not a word on standard error."""
-    synth.write(tmp_path / "hat.wav", synth.hat(48_000, 0.1), 48_000)
-    rows = "".join(f"hat.wav,Hat {n}\n" for n in range(1000))
+    for n in range(1000):  # the same sound would be converted but once
+        synth.write(tmp_path / f"hat{n}.wav", synth.hat(48_000, 0.1) * (1 - n / 2_000), 48_000)
+    rows = "".join(f"hat{n}.wav,Hat {n}\n" for n in range(1000))
     manifest = tmp_path / "m.csv"
     manifest.write_text("file_path,title\n" + rows, encoding="utf-8")
     from prefect.settings import PREFECT_API_URL

@@ -68,24 +68,23 @@ def test_by_default_what_is_too_loud_is_clipped_and_said(manifest: Path) -> None
     assert found == [(1,)]
 
 
-def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path) -> None:
+def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are accounted for, and the caller hears of it."""
     from schemas.errors import StoppedError
     from schemas.jobs import ShardResult
     from tasks import work
 
+    real = work.convert_shard
+
     def stopping(shard: work.Shard, progress: work.Progress) -> ShardResult:
-        if shard.measuring:
+        if shard.verb == "measure":
             progress.stopped.set()
             return ShardResult(trouble=StoppedError())
-        return work.convert_shard(shard, progress)
+        return real(shard, progress)
 
-    from dataclasses import replace
-    from functools import partial
-
-    steps = replace(body.DIRECT, map_shards=partial(body.map_in_threads, convert=stopping))
+    monkeypatch.setattr(work, "convert_shard", stopping)
     with pytest.raises(StoppedError):
-        body.run_export(request(manifest, Guard.FOLDER, OrganizeBy.FLAT), steps)
+        body.run_export(request(manifest, Guard.FOLDER, OrganizeBy.FLAT), body.DIRECT)
     assert query(manifest.parent / "r", "SELECT status, count(*) FROM sp404_export_samples GROUP BY 1") == [("failed", 5)]
 
 
