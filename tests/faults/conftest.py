@@ -1,0 +1,83 @@
+"""Fixtures of the faults, and one place where it is said which of them this machine cannot make."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import means
+from tests.faults.kit import Export, Library, Undisturbed, make_library
+
+_asked: set[str] = set()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", f"faults(*means): makes faults for real; needs these means of this machine: {', '.join(means.MEANS)}"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _asked:
+        return
+    lacking = [means.missing(name) for name in means.MEANS if name in _asked and means.missing(name)]
+    terminalreporter.section("faults", "-", bold=False)
+    terminalreporter.line(f"made for real: {', '.join(n for n in means.MEANS if n in _asked and not means.missing(n))}")
+    for reason in lacking:
+        terminalreporter.line(f"not possible here: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _means(request: pytest.FixtureRequest) -> None:
+    names = tuple(name for marker in request.node.iter_markers("faults") for name in marker.args)
+    if names:
+        # All are tried at the first test that needs any.
+        _asked.update(means.MEANS)
+        skip, fail = means.verdicts(names)
+        if fail:
+            pytest.fail(fail, pytrace=False)
+        if skip:
+            pytest.skip(skip)
+
+
+@pytest.fixture(scope="session")
+def _common_ground() -> Iterator[Path]:
+    """A folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="sp404-faults-"))
+    folder.chmod(0o755)
+    yield folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def ground(_common_ground: Path, tmp_path: Path) -> Iterator[Path]:
+    """A test's own folder, of which every user may read all."""
+    folder = _common_ground / tmp_path.name
+    folder.mkdir()
+    yield folder
+    leftover = [path for path in sorted(folder.rglob("*"), reverse=True) if path.is_dir() and os.path.ismount(path)]
+    for path in leftover:
+        means.unmount(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not leftover, f"a test left these mounted: {leftover}"
+
+
+@pytest.fixture(scope="session")
+def library(_common_ground: Path) -> Library:
+    """96 short samples in 4 genres, eight shards for four workers; not to be changed: ``Library.copy`` is."""
+    return make_library(_common_ground / "library", 96)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(_common_ground: Path, library: Library) -> Undisturbed:
+    """What a run in good surroundings writes, by its options; each is done once a session."""
+    return Undisturbed(library, _common_ground / "undisturbed")
+
+
+@pytest.fixture
+def export(ground: Path, library: Library) -> Export:
+    """The export of ``library`` in this test's own folders."""
+    return Export(library.manifest, ground / "out", ground / "records/r.duckdb", ground / "home")

@@ -1,0 +1,38 @@
+"""Damaged sounds and manifests through whole exports: no run ends badly, every row is accounted for, nothing else is touched.
+
+``python -m tests.faults.fuzzing --audio 10000 --manifests 10000`` searches for longer, and a single batch again.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fuzzing import SIZES, batches_for, damaged, make_bases, search, torn_manifest
+
+CASES = 2_000
+SEED = 404
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_thousands_of_damaged_files(kind: str, tmp_path: Path) -> None:
+    found = search(kind, SEED, batches_for(kind, CASES), tmp_path)
+    where = f"python -m tests.faults.fuzzing --seed {SEED} --only {kind}:N, or {tmp_path}/found-*"
+    assert not found.faults, "\n".join([where, *found.faults])
+    statuses = {name: found.counts[name] for name in ("exported", "failed", "rejected", "ManifestError")}
+    if kind == "audio":
+        assert CASES / 8 < statuses["exported"] < CASES, "the damage is all harmless, or all deadly"
+        assert statuses["failed"] > CASES / 8, statuses
+    else:
+        assert CASES / 8 < statuses["ManifestError"] < CASES * 3 / 4, statuses
+        assert min(statuses["rejected"], found.counts["exported"] + found.counts["unchanged"]) > CASES / 8, statuses
+
+
+def test_all_is_decided_by_the_seed(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        make_bases(tmp_path / name)
+        bases = [(path.suffix, path.read_bytes()) for path in sorted((tmp_path / name).iterdir())]
+        rng = random.Random(SEED)
+        made.append(([damaged(bases, rng) for _ in range(50)], [torn_manifest(rng, Path("/x")) for _ in range(100)]))
+    assert made[0] == made[1]
