@@ -2,6 +2,8 @@
 
     uv run python -m tests.bench.bench rows
     uv run python -m tests.bench.bench tiny
+    uv run python -m tests.bench.bench nightly
+    uv run python -m tests.bench.bench contained /usr/share/hydrogen/data /usr/share/sonic-pi/samples
     uv run python -m tests.bench.bench library /usr/share/hydrogen/data /usr/share/sonic-pi/samples
 
 Every figure is of a whole process. Ways are run in turn (A B C A B C ...), so that a machine whose speed drifts is
@@ -20,10 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from flows import server
 from schemas.manifest import COLUMNS
@@ -39,9 +46,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("rows", help="read, validate and plan manifests of 1,000, 100,000 and 1,000,000 rows")
-    commands.add_parser("tiny", help="20,000 rows of one tiny file through the whole flow")
+    commands.add_parser("tiny", help="20,000 tiny files through the whole flow")
+    commands.add_parser("nightly", help="100,000 tiny files: exported once, then again without and with a few changes")
     library = commands.add_parser("library", help="a real library, directly, with a server running, and with none")
     library.add_argument("folders", nargs="+", type=Path)
+    contained = commands.add_parser("contained", help="a real library, decoded in processes of their own and in threads")
+    contained.add_argument("folders", nargs="+", type=Path)
     one = commands.add_parser("one-plan", help=argparse.SUPPRESS)
     one.add_argument("manifest")
     options = parser.parse_args()
@@ -54,6 +64,10 @@ def main() -> None:
         elif options.command == "tiny":
             manifest = tiny_manifest(Path(scratch), 20_000)
             ways(manifest, Path(scratch), options.runs, 20_000, [])
+        elif options.command == "nightly":
+            nightly(Path(scratch), options.runs, 100_000)
+        elif options.command == "contained":
+            contained_or_not(real_manifest(Path(scratch), options.folders)[0], Path(scratch), options.runs)
         else:
             manifest, count = real_manifest(Path(scratch), options.folders)
             ways(manifest, Path(scratch), options.runs, count, ["--organize-by", "bpm"])
@@ -140,6 +154,42 @@ def export(manifest: Path, scratch: Path, options: list[str], environment: dict[
     return wall, json.loads(said)["total_time_seconds"]
 
 
+def nightly(scratch: Path, runs: int, count: int) -> None:
+    """The first export, and then those of the nights after: the export's own seconds, and the whole command's."""
+    manifest = tiny_manifest(scratch, count)
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--json", "--direct", "--organize-by", "genre"]
+    command += ["--out", f"{scratch}/out", "--db", f"{scratch}/r.duckdb", "--no-metadata"]
+    print("| night | exported | unchanged | export s | whole process s | database MB |")
+    print("|---|---|---|---|---|---|")
+    for night, changed, times in (("the first", 0, 1), ("nothing changed", 0, runs + 1), ("100 changed", 100, runs)):
+        measured = []
+        for lap in range(times):
+            for number in range(changed):
+                write_tiny(scratch / f"packs/{number % 100}/hat_{number}.wav", count * (lap + 1) + number)
+            started = time.perf_counter()
+            said = json.loads(run(command, {}))
+            measured.append((said["total_time_seconds"], time.perf_counter() - started))
+        # The first of many is not warm: the sources were new when they were read.
+        own, whole = (statistics.median(column) for column in zip(*measured[times > runs :], strict=True))
+        size = (scratch / "r.duckdb").stat().st_size / 1e6
+        exported = said["successful"] - said["unchanged"]
+        print(f"| {night} | {exported:,} | {said['unchanged']:,} | {own:.2f} | {whole:.2f} | {size:.0f} |", flush=True)
+
+
+def contained_or_not(manifest: Path, scratch: Path, runs: int) -> None:
+    """The same export with samples decoded in processes of their own, and in threads."""
+    ways = {"in processes": {}, "in threads": {"SP404_CONTAINED": "false"}}
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, environment in ways.items():
+            measured[name].append(export(manifest, scratch, ["--direct", "--organize-by", "bpm"], environment))
+    print("| way | whole process s | of it the export s | ratio |")
+    print("|---|---|---|---|")
+    medians = {name: [statistics.median(column) for column in zip(*laps, strict=True)] for name, laps in measured.items()}
+    for name, (whole, own) in medians.items():
+        print(f"| {name} | {whole:.1f} | {own:.1f} | {own / medians['in threads'][1]:.2f} |", flush=True)
+
+
 def run(command: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(command, env=_clean() | environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
@@ -173,10 +223,30 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 
 def tiny_manifest(scratch: Path, count: int) -> Path:
-    synth.write(scratch / "hat.wav", synth.hat(48_000, 0.1), 48_000)
+    """So many files of a tenth of a second, in a hundred packs, no two of the same content."""
     manifest = scratch / "tiny.csv"
-    manifest.write_text("file_path,title\n" + "".join(f"hat.wav,Hat {n}\n" for n in range(count)))
+    with manifest.open("w") as file:
+        file.write("file_path,genre\n")
+        for number in range(count):
+            path = scratch / f"packs/{number % 100}/hat_{number}.wav"
+            write_tiny(path, number)
+            file.write(f"{path},genre {number % 40}\n")
     return manifest
+
+
+def write_tiny(path: Path, number: int) -> None:
+    """A hat at 8 kHz, 16 bits, in which the least bits of its first 32 samples tell the number."""
+    samples = _hat().copy()
+    samples[:32] = samples[:32] & -2 | number >> np.arange(32) & 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8_000, len(samples), "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+
+@cache
+def _hat() -> npt.NDArray[np.int16]:
+    return (synth.hat(8_000, 0.1).reshape(-1) * 32_000).astype("<i2")
 
 
 def real_manifest(scratch: Path, folders: Sequence[Path]) -> tuple[Path, int]:
