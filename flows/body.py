@@ -19,14 +19,12 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from config.settings import Settings
+from flows.output import check_room, costs_of, has_room
 from flows.planning import (
     Plan,
     begun,
-    check_room,
     check_selection,
-    costs_of,
     decided,
-    has_room,
     make_plan,
     settings_for,
     with_finished,
@@ -43,7 +41,7 @@ from tasks.manifest.read import read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tasks.outcomes import frame_of
 from tasks.store import exports, runs
-from tasks.store.records import causes, done_rows, lost_rows, rejected_rows, settled_rows, warnings
+from tasks.store.records import causes, done_rows, lost_rows, rejected_rows, warnings
 
 log = logging.getLogger("sp404")
 Merge: TypeAlias = Callable[[ShardResult], None]
@@ -101,10 +99,10 @@ class _Run:
             self.before += self._pass(self._plan.jobs.filter(pl.col("source_peak").is_null()), verb="measure")
             self._plan = with_loudest(self._plan, _peaks(self.before))
         self._plan = decided(self._plan)
-        if not has_room(self._plan):
+        if not has_room(self._plan.to_do, self._plan.settings):
             sized = self._pass(self._plan.to_do, verb="size")
             self.before += sized
-            check_room(self._plan, {outcome.index: outcome.bytes for outcome in outcomes_of(sized)})
+            check_room(self._plan.to_do, self._plan.settings, {outcome.index: outcome.bytes for outcome in outcomes_of(sized)})
         plan = self._plan = begun(self._plan)
         done = self._pass(with_finished(plan, plan.to_do), self._merge)
         done += self._pass(with_finished(plan, plan.to_follow, made_by(plan, done)), self._merge)
@@ -270,7 +268,7 @@ def record_export(plan: Plan, results: Iterable[object]) -> BatchExportResult:
     seconds = time.perf_counter() - plan.started
     ending = {"seconds": seconds, "trouble": trouble, "warning": plan.warning, "why": why_not_reached(results)}
     exports.finish(plan.place, plan.asked, ending)
-    runs.forget(plan.left_behind, set(plan.jobs["target"]))
+    runs.forget(plan.left_behind, plan.jobs["target"])
     if not trouble:  # else there may be files in the making that could not be removed: the next run does it
         runs.forget_own(plan.place.db, plan.asked.id)
     return _batch(plan, rows, counts, seconds)
@@ -280,7 +278,7 @@ def account(plan: Plan, results: Iterable[object]) -> pl.DataFrame:
     """A record (``EXPORT_SAMPLES``) for every requested row, also for those of shards that broke or were never reached."""
     if plan.asked is None:
         return rejected_rows(plan.rejects)
-    settled = settled_rows(plan.asked.rows)
+    settled = plan.asked.settled
     done = done_rows(plan.asked.rows, made_by(plan, results))
     lines = pl.concat([settled["manifest_line"], done["manifest_line"]])
     return pl.concat([settled, done, lost_rows(plan.asked.rows, lines, why_not_reached(results)), rejected_rows(plan.rejects)])

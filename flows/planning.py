@@ -4,9 +4,7 @@ import json
 import operator
 import os
 import secrets
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,40 +12,30 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 
-import numpy as np
 import polars as pl
 
 from config.settings import Settings, load
 from config.settings import absolute as absolute_path
+from flows.output import mount_point, room_for_names, writable
 from schemas.errors import (
     AccountingError,
-    DiskFullError,
-    OutputGoneError,
-    OutputNotWritableError,
     RequestError,
-    SurroundingsError,
-    write_failure,
 )
 from schemas.export import ExportRequest
 from schemas.jobs import CONVERSION
 from schemas.records import ASKED_SCHEMA
 from schemas.words import ExportType, OrganizeBy, Status
 from tasks.bundle.metadata import text_of
-from tasks.files import created, hash_of, identified, part_name, sweep
+from tasks.files import hash_of, identified, sweep
 from tasks.layout import changes, shards
 from tasks.layout.changes import TIMES, Action
-from tasks.layout.names import STEM_BYTES
 from tasks.layout.plan import NOBODY_HERE, Layout, place
 from tasks.manifest.paths import absolute
 from tasks.manifest.validate import Manifest
 from tasks.outcomes import OUTCOME_SCHEMA
+from tasks.statuses import statuses
 from tasks.store import exports, history, runs
 
-# A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
-_PATH_BYTES = 4_095
-_SHORTEST_STEM = 26
-# What a source's cost (``shards.costs_of``) can be at the most of what its output takes: 8 bits at 8 kHz become 16 at 48.
-_MOST_TIMES = 12
 # What a run is known by is not changed by who watches it, or how fast it goes.
 _NOT_IDENTITY = {"label", "workers", "runner", "db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
 
@@ -60,6 +48,7 @@ class Plan:
     the kits that are touched. ``jobs``: one a file, with what has to be done for it (``tasks.layout.changes``); of its target
     they say whether it is ``free``, and whether what may stand there is ``ours`` to replace. ``outputs``: what the records say
     stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
+    ``killed``: runs that this one does not resume, but ends.
     ``left_behind``: the plans of killed runs. ``stale`` is set when it is ``decided``, ``asked`` when the run is ``begun``.
     """
 
@@ -69,6 +58,7 @@ class Plan:
     identity: str
     export_id: int | None
     resumed: bool
+    killed: tuple[int, ...]
     export_type: ExportType
     rows: pl.DataFrame
     planned: pl.Series
@@ -133,10 +123,11 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     if dry:
         known = exports.look(target, rows)
     else:
-        settings, warning = _writable(settings, target)
+        settings, warning = writable(settings, target)
         target = _place(request, settings)
         known = exports.begin(target, rows, identity)
-    stem_bytes = _room_for_names(settings.output_base_path, settings.organize_by)
+    sources = statuses(rows["source"].unique())
+    stem_bytes = room_for_names(settings.output_base_path, settings.organize_by)
     layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames, stem_bytes)
     held = _holders(known.outputs, known.rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
@@ -146,7 +137,6 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     jobs = shards.jobs_of(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
     left_behind = runs.left_behind(settings.db)
-    sources = _statuses(rows["source"].unique())
     originals = sources.select("device", "inode", original=pl.lit(True)).drop_nulls().unique()
     jobs = _with_ownership(jobs, held, left_behind, originals)
     jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
@@ -163,6 +153,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         identity=identity,
         export_id=known.export_id,
         resumed=known.resumed,
+        killed=known.killed,
         export_type=_export_type(request, settings),
         rows=placed,
         planned=every_row["path"],
@@ -207,38 +198,9 @@ def decided(plan: Plan) -> Plan:
 
 def _sources_among(plan: Plan, paths: pl.Series) -> pl.Series:
     """Those of ``paths`` below the output folder that are a row's source now."""
-    there = _statuses((plan.settings.output_base_path + "/" + paths).alias("path"))
+    there = statuses((plan.settings.output_base_path + "/" + paths).alias("path"))
     found = there.with_columns(path=paths).join(plan.originals, on=["device", "inode"], how="inner")
     return found["path"]
-
-
-def has_room(plan: Plan) -> bool:
-    """Whether there is room for the output even if all sources unfold as far as any does."""
-    most = costs_of(plan.to_do).sum() * _MOST_TIMES
-    return bool(most < shutil.disk_usage(plan.settings.output_base_path).free) and not _lacks_names(plan)
-
-
-def check_room(plan: Plan, sizes: dict[int, int]) -> None:
-    """Raise DiskFullError if the output cannot fit: ``sizes`` is by job, by the sources' headers; 0 where those say nothing.
-
-    What is replaced makes room, but for what a shard has in the making.
-    """
-    folder = plan.settings.output_base_path
-    jobs = plan.to_do.filter(pl.col("action") == Action.CONVERT)
-    unfolded = pl.Series(costs_of(jobs), dtype=pl.Int64)
-    by_header = jobs["job"].replace_strict(list(sizes), list(sizes.values()), default=0, return_dtype=pl.Int64)
-    needed = int(pl.select(pl.when(by_header > 0).then(by_header).otherwise(unfolded)).to_series().sum())
-    replaced = int(jobs.filter("ours")["output_size"].sum())
-    free = shutil.disk_usage(folder).free
-    if _lacks_names(plan) or needed - replaced > free:
-        raise DiskFullError(path=folder, needed_mb=(needed - replaced) / 1e6, free_mb=free / 1e6)
-
-
-def _lacks_names(plan: Plan) -> bool:
-    """Whether the file system has fewer inodes left than new files will need."""
-    status = os.statvfs(plan.settings.output_base_path)
-    names = 2 if plan.settings.include_metadata else 1
-    return bool(status.f_files) and plan.to_do.filter(pl.col("output_size").is_null()).height * names > status.f_favail
 
 
 def begun(plan: Plan) -> Plan:
@@ -282,7 +244,7 @@ def begun(plan: Plan) -> Plan:
         refreshed=_refreshed(plan.jobs),
     )
     done = rows.filter(status=str(Status.EXPORTED)).select(manifest_line="line")
-    exports.end_killed(plan.place, plan.export_id)
+    exports.end_killed(plan.place, plan.killed)
     exports.start(plan.place, asked, done)
     return replace(plan, asked=asked)
 
@@ -323,24 +285,6 @@ def with_nothing_finished(jobs: pl.DataFrame) -> pl.DataFrame:
     """``jobs`` of a pass that only reads their sources."""
     blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in jobs.columns}
     return jobs.with_columns(finished=pl.lit(None, pl.String), moving=pl.lit(False), **blank)
-
-
-def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return shards.costs_of(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
-
-
-def _room_for_names(folder: str, organize_by: OrganizeBy) -> int:
-    """How long a name may be, and that of the folder it is in. Raises RequestError where it would be too short to tell."""
-    left = _PATH_BYTES - len(os.fsencode(folder)) - len("/")
-    part = len(".sp404-12345678-1234567text.part")
-    if organize_by is OrganizeBy.FLAT:
-        room = left - len("_metadata.txt") if left >= part else 0
-    else:
-        left -= len("/bank_A/")
-        room = min((left - len("_metadata.txt")) // 2, left - part)
-    if room < _SHORTEST_STEM:
-        raise RequestError(what=f"The path of the output folder is too long: {folder}", fix="Choose a shorter --out.")
-    return min(STEM_BYTES, room)
 
 
 def _place(request: ExportRequest, settings: Settings) -> exports.Place:
@@ -404,7 +348,7 @@ def _with_ownership(
     # What earlier versions wrote has no hash, and may have a text.
     texts = recorded.filter(pl.col("metadata_hash").is_not_null() | pl.col("file_hash").is_null())
     left = [_series(path for one in left_behind for path in paths(one)) for paths in (_LEFT_TARGETS, _LEFT_TEXTS)]
-    standing = _statuses(jobs["target"], os.lstat)
+    standing = statuses(jobs["target"], os.lstat)
     foreign = standing.join(originals, on=["device", "inode"], how="left", maintain_order="left").select(
         (pl.col("original") | (pl.col("kind") == stat.S_IFLNK)).fill_null(False)
     )
@@ -497,81 +441,8 @@ def with_known_peaks(plan: Plan) -> pl.DataFrame:
     return plan.jobs.drop("source_peak").join(known, on="content_hash", how="left", maintain_order="left")
 
 
-def mount_point(path: str) -> str:
-    while not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path
-
-
 def _identity(request: ExportRequest, settings: Settings) -> str:
     """What makes two runs the same command: the request, the settings in force, and the manifest's content."""
     asked = request.model_dump(mode="json", exclude=_NOT_IDENTITY) | settings.model_dump(mode="json", exclude=_NOT_IDENTITY)
     told = json.dumps([CONVERSION, asked, hash_of(request.manifest)], sort_keys=True)
     return blake2b(told.encode(), digest_size=16).hexdigest()
-
-
-def _writable(settings: Settings, target: exports.Place) -> tuple[Settings, str | None]:
-    """The settings with an output folder that can be written, and a warning where that is not the one that was asked for.
-
-    Raises OutputNotWritableError, or OutputGoneError where a card was written to that is not there.
-    """
-    folder = settings.output_base_path
-    card = exports.last_mount_point(target)
-    if card and card != mount_point(folder) and not (os.path.isdir(folder) and os.listdir(folder)):
-        raise OutputGoneError(path=folder)
-    try:
-        _check_writable(folder)
-    except OutputNotWritableError as error:
-        if not settings.fall_back:
-            raise
-        instead = _temporary(folder)
-        _check_writable(instead)
-        return settings.model_copy(update={"output_base_path": instead}), f"{error}: written to {instead} instead"
-    return settings, None
-
-
-def _check_writable(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-        trial = os.path.join(folder, part_name(secrets.token_hex(4), 0))
-        with created(trial):
-            pass
-        os.unlink(trial)
-    except OSError as error:
-        trouble = write_failure(os.path.join(folder, "trial"), error)
-        if isinstance(trouble, SurroundingsError):
-            raise trouble from error
-        raise OutputNotWritableError(path=folder, error=error.strerror or str(error)) from error
-
-
-def _temporary(folder: str) -> str:
-    """A folder of our own for what ``folder`` does not take: the same one in the next run, if nobody else's stands there."""
-    name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
-    path = os.path.join(os.path.realpath(tempfile.gettempdir()), name)
-    with suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-    status = os.lstat(path)
-    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
-    return path if is_own else os.path.realpath(tempfile.mkdtemp(prefix="sp404-"))
-
-
-def _statuses(paths: pl.Series, ask: Callable[[str], os.stat_result] = os.stat) -> pl.DataFrame:
-    """Each path's status, nulls where nothing is. A folder that is not there is asked for once, not for each file."""
-    folders = paths.str.extract(r"^(.*)/")
-    has_folder = {folder: os.path.isdir(folder or "/") for folder in folders.unique()}
-    found: list[os.stat_result | None] = []
-    for path, folder in zip(paths.to_list(), folders.to_list(), strict=True):
-        try:
-            found.append(ask(path) if has_folder[folder] else None)
-        except (OSError, ValueError):
-            found.append(None)
-    told: dict[str, tuple[type[pl.DataType], Callable[[os.stat_result], int]]] = {
-        "kind": (pl.Int64, lambda status: stat.S_IFMT(status.st_mode)),
-        "bytes": (pl.Int64, operator.attrgetter("st_size")),
-        "mtime_ns": (pl.Int64, operator.attrgetter("st_mtime_ns")),
-        "ctime_ns": (pl.Int64, operator.attrgetter("st_ctime_ns")),
-        "device": (pl.UInt64, operator.attrgetter("st_dev")),
-        "inode": (pl.UInt64, operator.attrgetter("st_ino")),
-    }
-    columns = [pl.Series(name, [one and get(one) for one in found], dtype) for name, (dtype, get) in told.items()]
-    return pl.DataFrame([paths.alias("path"), *columns])

@@ -53,6 +53,7 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
         )
         placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
     asked = _paths(placed, layout)
+    held = _as_holders(held)
     wins = (_owners(asked, held) == placed["sample_id"]) & ~asked["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
     suffixed = pl.format("{}__{}", _cut("stem", _SUFFIX_ROOM, layout), "sample_id")
     placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
@@ -110,7 +111,7 @@ def _paths(placed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return asked.with_columns(folded=names.folded(asked["path"]))
 
 
-def _owners(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
+def _owners(asked: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
     """Who gets the path that each row asks for: its holder if that one asks for it too, else the lowest id."""
     asked = _with_holders(asked, held)
     keeps = (pl.col("holder") == pl.col("sample_id")) | (pl.col("holder") == NOBODY_HERE)
@@ -118,14 +119,14 @@ def _owners(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
     return asked.select(pl.coalesce(holder_asks, pl.col("sample_id").min().over("folded"))).to_series()
 
 
-def _spelt_alike(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.Series:
+def _spelt_alike(asked: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
     """One spelling where a card sees one path: as the sample already has it, else the first in the order of text."""
     asked = _with_holders(asked, held)
     spelling = pl.when(pl.col("sample_id") == pl.col("holder")).then("held_path")
     return asked.select(pl.coalesce(spelling, pl.col("path").min().over("folded")).alias("path")).to_series()
 
 
-def _beside_others(placed: pl.DataFrame, layout: Layout, held: pl.DataFrame | None) -> pl.DataFrame:
+def _beside_others(placed: pl.DataFrame, layout: Layout, held: pl.DataFrame) -> pl.DataFrame:
     """Names that another library already has, with the same suffix even, are numbered on until they are free."""
     base = placed["stem"]
     for number in range(2, 100):
@@ -137,9 +138,13 @@ def _beside_others(placed: pl.DataFrame, layout: Layout, held: pl.DataFrame | No
     return placed
 
 
-def _with_holders(asked: pl.DataFrame, held: pl.DataFrame | None) -> pl.DataFrame:
-    """``asked`` with ``holder`` and ``held_path``: who has each path from earlier exports, and how it is spelt there."""
+def _as_holders(held: pl.DataFrame | None) -> pl.DataFrame:
+    """Who has each path from earlier exports, and how it is spelt there: ``folded``, ``holder``, ``held_path``."""
     if held is None:
-        return asked.with_columns(holder=pl.lit(None, pl.Int64), held_path=pl.lit(None, pl.String))
+        held = pl.DataFrame(schema={"path": pl.String, "sample_id": pl.Int64})
     holders = held.select(held_path="path", folded=names.folded(held["path"]), holder="sample_id")
-    return asked.join(holders.unique("folded", keep="first"), on="folded", how="left", maintain_order="left")
+    return holders.unique("folded", keep="first")
+
+
+def _with_holders(asked: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    return asked.join(held, on="folded", how="left", maintain_order="left")

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError
@@ -139,7 +140,15 @@ def frame(
     """The answer to ``queries/<query>.sql`` as a frame of ``schema``: by columns, which for 100,000 rows is thrice as fast."""
     with _registered(connection, frames):
         columns = connection.execute(_sql(query), parameters).fetchnumpy()
-    return pl.DataFrame([pl.Series(name, columns[name].tolist(), dtype) for name, dtype in schema.items()])
+    return pl.DataFrame([_series(name, columns[name], dtype) for name, dtype in schema.items()])
+
+
+def _series(name: str, column: Any, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    """A column as numpy has it: text and truth as objects, numbers with a mask for the nulls."""
+    if column.dtype.kind not in "iuf":
+        return pl.Series(name, column.tolist(), dtype)
+    values = pl.Series(name, np.ma.getdata(column)).cast(dtype)
+    return values.set(pl.Series(np.ma.getmaskarray(column)), None)
 
 
 def _check_kind(path: str) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.outcomes import frame_of
 from tasks.store import runs
 from tasks.store.database import Connection, connected, frame, run, transaction
-from tasks.store.ids import identified_rows, with_ids
+from tasks.store.ids import GIVEN, KITS, identified_rows, with_ids
 from tasks.store.parts import unseal
 from tasks.store.records import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
 
@@ -57,13 +58,15 @@ class Place:
 class Known:
     """``rows`` with ``sample_id`` and ``kit_id``; ``outputs``: what stands below the output folder, by the records.
 
-    ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed.
+    ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed. ``killed``: the
+    other killed runs on this manifest and folder.
     """
 
     rows: pl.DataFrame
     outputs: pl.DataFrame
     export_id: int | None
     resumed: bool = False
+    killed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class Asked:
     def id(self) -> int:
         return int(self.export["id"])
 
+    @cached_property
+    def settled(self) -> pl.DataFrame:
+        """The records of what is there already."""
+        return settled_rows(self.rows)
+
 
 def begin(place: Place, rows: pl.DataFrame, identity: str) -> Known:
     """Give ids to samples and kits that have none, keep them, and take an export id: one transaction.
@@ -92,20 +100,29 @@ def begin(place: Place, rows: pl.DataFrame, identity: str) -> Known:
     records first.
     """
     runs.sweep(place.db)
-    recover(place)
-    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
-        identified, new_ids, new_kits = identified_rows(connection, rows)
-        if new_ids.height:
-            run(connection, "forget_given_ids", new_given_ids=new_ids)
-            run(connection, "add_given_ids", new_given_ids=new_ids)
-        new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
-        if new_kits.height:
-            run(connection, "add_kits", new_kits=new_kits)
-        killed = [export_id for export_id, its_identity in _unfinished(connection, place) if its_identity == identity]
-        export_id = killed[-1] if killed else _next_id(connection, place.db)
-        outputs = _outputs(connection, place)
-        runs.write_ids(place.db, export_id, new_ids, new_kits)
-    return Known(identified, outputs, export_id, bool(killed))
+    with connected(place.db, place.wait_seconds) as connection:
+        _recover(connection, place.db)
+        with transaction(connection):
+            return _begun(connection, place, rows, identity)
+
+
+def _begun(connection: Connection, place: Place, rows: pl.DataFrame, identity: str) -> Known:
+    """What ``begin`` does within a transaction."""
+    identified, new_ids, new_kits = identified_rows(connection, rows)
+    if new_ids.height:
+        run(connection, "forget_given_ids", new_given_ids=new_ids)
+        run(connection, "add_given_ids", new_given_ids=new_ids)
+    new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
+    if new_kits.height:
+        run(connection, "add_kits", new_kits=new_kits)
+    told = {"manifest_path": place.manifest, "output_path": place.output}
+    killed = run(connection, "killed_exports", told).rows
+    resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
+    export_id = resumed[-1] if resumed else _next_id(connection, place.db)
+    outputs = _outputs(connection, place)
+    runs.write_ids(place.db, export_id, new_ids, new_kits)
+    others = tuple(number for number, _ in killed if number != export_id)
+    return Known(identified, outputs, export_id, bool(resumed), others)
 
 
 def _next_id(connection: Connection, db: str) -> int:
@@ -119,7 +136,11 @@ def _next_id(connection: Connection, db: str) -> int:
 def look(place: Place, rows: pl.DataFrame) -> Known:
     """The same without writing: ids and paths as the next export would have them."""
     if not os.path.exists(place.db):
-        return Known(with_ids(rows, {}, {}, 0)[0], pl.DataFrame(schema=_OUTPUTS_SCHEMA), None)
+        return Known(
+            with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
+            pl.DataFrame(schema=_OUTPUTS_SCHEMA),
+            None,
+        )
     with connected(place.db, place.wait_seconds) as connection:
         identified, _, _ = identified_rows(connection, rows)
         return Known(identified, _outputs(connection, place), None)
@@ -170,7 +191,7 @@ def start_in(connection: Connection, asked: Asked, done: pl.DataFrame) -> None:
         run(connection, "add_kit_samples", new_kit_samples=kits)
     run(connection, "add_rejects", export_id, new_rejects=asked.rejects)
     kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
-    _add_rows(connection, asked, pl.concat([settled_rows(asked.rows).filter(~kept), rejected_rows(asked.rejects)]))
+    _add_rows(connection, asked, pl.concat([asked.settled.filter(~kept), rejected_rows(asked.rejects)]))
 
 
 def add_part(place: Place, asked: Asked, part: Path) -> None:
@@ -210,35 +231,32 @@ def finish(place: Place, asked: Asked, ending: dict[str, Any]) -> None:
 
 def finish_in(connection: Connection, asked: Asked, ending: dict[str, Any]) -> None:
     """What ``finish`` writes, within a transaction."""
-    done = [line for (line,) in run(connection, "export_lines", {"export_id": asked.id}).rows]
+    done = frame(connection, "export_lines", {"export_id": asked.id}, {"manifest_line": pl.Int64})["manifest_line"]
     _add_rows(connection, asked, lost_rows(asked.rows, done, ending["why"]))
     told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
     run(connection, "finish_export", told | {"export_id": asked.id})
 
 
-def recover(place: Place) -> None:
+def _recover(connection: Connection, db: str) -> None:
     """Put what killed runs have finished into the records. One on this manifest and folder that is not resumed is ended by
     ``end_killed``.
     """
-    if not os.path.exists(place.db):
-        return
-    with connected(place.db, place.wait_seconds) as connection:
-        killed = [export_id for (export_id,) in run(connection, "unfinished_exports").rows]
-    for export_id in killed:
-        asked = asked_of(place.db, export_id)
+    for (export_id,) in run(connection, "unfinished_exports").rows:
+        asked = asked_of(db, export_id)
         if asked is None:
             continue
-        for part in runs.parts(place.db, export_id):
+        for part in runs.parts(db, export_id):
             try:
-                add_part(place, asked, part)
+                outcomes = unseal(part)
             except DamagedPartError as error:
                 log.warning("%s. %s", error, error.fix)
+                continue
+            with transaction(connection):
+                add_part_to(connection, asked, runs.name_of(part), outcomes)
 
 
-def end_killed(place: Place, export_id: int | None) -> None:
-    """End the killed runs on this manifest and output folder, but for ``export_id``, which goes on."""
-    with connected(place.db, place.wait_seconds) as connection:
-        killed = [number for number, _ in _unfinished(connection, place) if number != export_id]
+def end_killed(place: Place, killed: tuple[int, ...]) -> None:
+    """End these runs: they are not resumed."""
     for number in killed:
         asked = asked_of(place.db, number)
         if asked:
@@ -258,11 +276,6 @@ def asked_of(db: str, export_id: int) -> Asked | None:
     """What an export was to do, from its own files; None where they are gone."""
     found = runs.read_asked(db, export_id)
     return Asked(found[0], *found[1]) if found else None
-
-
-def _unfinished(connection: Connection, place: Place) -> list[tuple[int, str]]:
-    parameters = {"manifest_path": place.manifest, "output_path": place.output}
-    return [(row[0], row[1]) for row in run(connection, "killed_exports", parameters).rows]
 
 
 def _put_samples(connection: Connection, asked: Asked, samples: pl.DataFrame) -> None:

@@ -4,37 +4,42 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import RequestError
-from tasks.store.database import Connection, run
+from tasks.store.database import Connection, frame, run
 
+GIVEN = {"file_path": pl.String, "id": pl.Int64}
+KITS = {"name": pl.String, "id": pl.Int64}
 _HIGHEST_ID = 2**63 - 1
 
 
 def identified_rows(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    given = dict(run(connection, "given_ids").rows) if rows["sample_id"].null_count() else {}
-    kits = dict(run(connection, "kits").rows)
+    given = frame(connection, "given_ids", {}, GIVEN) if rows["sample_id"].null_count() else pl.DataFrame(schema=GIVEN)
+    kits = frame(connection, "kits", {}, KITS)
     return with_ids(rows, given, kits, run(connection, "highest_id").one())
 
 
 def with_ids(
-    rows: pl.DataFrame, given: dict[str, int], kits: dict[str, int], highest: int
+    rows: pl.DataFrame, given: pl.DataFrame, kits: pl.DataFrame, highest: int
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """``rows`` (``source``, ``sample_id``, ``kit``) with all ids, and the ids that are new, in the order of lines."""
+    """``rows`` (``source``, ``sample_id``, ``kit``) with all ids, and the ids that are new, in the order of lines.
+
+    ``given`` (``GIVEN``) and ``kits`` (``KITS``) have those of earlier runs, ``highest`` is the highest that any sample has.
+    """
     named = rows.filter(pl.col("sample_id").is_null())["source"].unique(maintain_order=True)
     own = rows["sample_id"].max()
     # An id that the manifest now writes beside another file is that file's; the one it was given to gets a new one.
-    written = set(rows["sample_id"].drop_nulls())
-    given = {path: given_id for path, given_id in given.items() if given_id not in written}
+    given = given.filter(~pl.col("id").is_in(rows["sample_id"].drop_nulls().implode()))
     start = max(highest, own if isinstance(own, int) else 0) + 1
-    new_paths = named.filter(~named.is_in(list(given)))
+    new_paths = named.filter(~named.is_in(given["file_path"].implode()))
     if start + len(new_paths) > _HIGHEST_ID:
         raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
-    new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))})
-    all_ids = pl.DataFrame({"file_path": list(given), "id": list(given.values())}, schema=new_ids.schema).vstack(new_ids)
+    new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))}, GIVEN)
+    all_ids = given.vstack(new_ids)
     kit_names = rows["kit"].drop_nulls().unique(maintain_order=True)
-    new_names = kit_names.filter(~kit_names.is_in(list(kits)))
-    kit_start = max(kits.values(), default=0) + 1
-    new_kits = pl.DataFrame({"name": new_names, "id": np.arange(kit_start, kit_start + len(new_names))})
-    all_kits = pl.DataFrame({"name": list(kits), "id": list(kits.values())}, schema=new_kits.schema).vstack(new_kits)
+    new_names = kit_names.filter(~kit_names.is_in(kits["name"].implode()))
+    highest_kit = kits["id"].max()
+    kit_start = (highest_kit if isinstance(highest_kit, int) else 0) + 1
+    new_kits = pl.DataFrame({"name": new_names, "id": np.arange(kit_start, kit_start + len(new_names))}, KITS)
+    all_kits = kits.vstack(new_kits)
     identified = rows.with_columns(
         id_given=pl.col("sample_id").is_null(),
         sample_id=pl.col("sample_id").fill_null(_looked_up("source", all_ids["file_path"], all_ids["id"])),

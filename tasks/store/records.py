@@ -1,7 +1,5 @@
 """From what was asked for and what became of it to the rows of the database. Pure."""
 
-from collections.abc import Iterable
-
 import polars as pl
 
 from schemas.errors import LostError
@@ -26,9 +24,9 @@ def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
     return _rows(settled.with_columns(**blank).with_columns(conversion_seconds=pl.lit(0.0)))
 
 
-def lost_rows(asked: pl.DataFrame, done: Iterable[int], why: str) -> pl.DataFrame:
+def lost_rows(asked: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
     """Records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
-    left = asked.filter(~pl.col("line").is_in(pl.Series(list(done), dtype=pl.Int64).implode()))
+    left = asked.filter(~pl.col("line").is_in(done.implode()))
     error = LostError(error=why)
     lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
     return done_rows(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))

@@ -191,8 +191,8 @@ def forget_own(db: str, export_id: int) -> None:
         remove(str(plan))
 
 
-def forget(plans: list[LeftBehind], done: set[str]) -> None:
+def forget(plans: list[LeftBehind], done: pl.Series) -> None:
     """Remove the plans of killed runs all of whose targets a later run has done."""
     for left in plans:
-        if left.targets <= done:
+        if left.targets <= set(done):
             remove(str(left.plan))

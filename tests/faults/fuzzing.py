@@ -106,6 +106,13 @@ def chunks(data: bytes) -> list[bytes]:
     return found
 
 
+def worse(data: bytes, rng: random.Random) -> bytes:
+    try:
+        return mutated(data, rng)
+    except ValueError:  # too little is left to be damaged
+        return data[:1]
+
+
 def damaged(bases: Sequence[tuple[str, bytes]], rng: random.Random) -> tuple[str, bytes]:
     """The extension and the bytes of a file that has seen better days."""
     (extension, data), (other, others) = rng.choice(bases), rng.choice(bases)
@@ -126,9 +133,9 @@ def damaged(bases: Sequence[tuple[str, bytes]], rng: random.Random) -> tuple[str
         case 4:
             data = rng.choice(MAGICS) + rng.randbytes(rng.choice((10, 300, 9_000)))
         case _:
-            data = mutated(data, rng)
+            data = worse(data, rng)
     if rng.random() < 0.2:
-        data = mutated(data, rng)
+        data = worse(data, rng)
     return rng.choice((extension,) * 9 + (other,)), data
 
 
