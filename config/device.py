@@ -11,9 +11,15 @@ MAX_FRAMES = 46_126_464
 BANKS = 10
 PADS = 16
 
+# BPM sync stretches a loop to 50 to 150 % of its tempo (one good source: likely).
+LEAST_STRETCH, MOST_STRETCH = 0.5, 1.5
+
 # Names. FAT32 and exFAT cards ignore case (sure); non-ASCII and odd ASCII names are garbled or not played, so names
 # are a-z, 0-9, _ and - (likely). 80 bytes for a whole file name, `_metadata.txt` included, is this project's rule.
 NAME_BYTES = 80
+
+# A sample's name on the device (Roland's reference manual: sure); about 16 of them are visible (unproven).
+SCREEN_CHARS = 23
 
 # Names that Windows keeps for devices (Microsoft, "Naming Files, Paths, and Namespaces": sure), and the folders that
 # the SP-404MKII, cameras and operating systems own on a card.

@@ -19,7 +19,7 @@ from config.device import MAX_FRAMES, RATE_HZ
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
 from schemas.jobs import Limits, SoundSettings
-from schemas.words import AudioFormat, OrganizeBy, Runner
+from schemas.words import AudioFormat, Names, OrganizeBy, Runner
 
 _TABLE = "sp404"
 _PREFIX = "SP404_"
@@ -60,6 +60,7 @@ class Settings(SoundConfig):
     format: AudioFormat = Field(description="wav or aiff")
     include_metadata: bool = Field(description="Write name_metadata.txt beside each sample")
     sanitize_filenames: bool = Field(description="Names of a-z, 0-9, _ and - only")
+    names: Names = Field(description="full or screen")
     min_duration_ms: int = Field(ge=0, le=60_000, description="Shorter samples fail")
     max_duration_s: float = Field(ge=0, allow_inf_nan=False, description="Longer samples fail; 0: as the device")
     max_file_mb: int = Field(ge=1, le=1 << 24, description="Larger source files fail")

@@ -19,6 +19,9 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from config.settings import Settings
+from flows.bundling import with_zip
+from flows.carding import check_card, with_card
+from flows.linting import findings, unheard
 from flows.output import check_room, costs_of, has_room
 from flows.planning import (
     Plan,
@@ -34,7 +37,7 @@ from flows.planning import (
 from schemas.errors import AccountingError, DatabaseBusyError, LostError, StoppedError, SurroundingsError, TerminatedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from schemas.jobs import Outcome, Shard, ShardResult
-from schemas.words import Guard, Status
+from schemas.words import Guard, OrganizeBy, Status
 from tasks import upkeep, work
 from tasks.layout import shards
 from tasks.manifest.read import read_manifest
@@ -71,15 +74,22 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     settings = settings_for(request)
     manifest = steps.validate(steps.read(request.manifest))
     check_selection(manifest, request, settings)
+    root = check_card(request.card, request.init_card)
     with runs.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or work.Progress() as watched:
         export = _Run(steps, watched, steps.plan(manifest, request, settings, started))
         plan, done = export.carried_out()
         batch = steps.record(plan, Answers(done))
         if request.prune and not _troubles(done):
             batch = pruned(plan, batch)
+        after: list[Exception] = []
+        if request.zip and not _troubles(done):
+            batch, after = with_zip(plan.settings, batch)
+        if root and not _troubles(done):
+            batch, uncarded = with_card(plan, root, batch)
+            after += uncarded
     log.info("Export %d: %s", batch.export_id, batch.counts())
     steps.report(plan, batch)
-    for trouble in (*_troubles(export.before), *_troubles(done)):
+    for trouble in (*_troubles(export.before), *_troubles(done), *after):
         raise trouble
     return batch
 
@@ -94,10 +104,7 @@ class _Run:
 
     def carried_out(self) -> tuple[Plan, list[object]]:
         """The plan as it was begun, and what the shards answered that carried it out."""
-        if self._plan.settings.guard is Guard.FOLDER:
-            self._plan = with_loudest(self._plan, {})
-            self.before += self._pass(self._plan.jobs.filter(pl.col("source_peak").is_null()), verb="measure")
-            self._plan = with_loudest(self._plan, _peaks(self.before))
+        self._listen()
         self._plan = decided(self._plan)
         if not has_room(self._plan.to_do, self._plan.settings):
             sized = self._pass(self._plan.to_do, verb="size")
@@ -108,6 +115,24 @@ class _Run:
         done += self._pass(with_finished(plan, plan.to_follow, made_by(plan, done)), self._merge)
         self._merge_waiting(plan.settings.lock_wait_seconds)
         return plan, done
+
+    def _listen(self) -> None:
+        """What has to be heard before anything is decided: how loud the samples of a group are, and what a kit is made of."""
+        keeps_balance = self._plan.settings.guard is Guard.FOLDER
+        unknown = unheard(self._plan)
+        if keeps_balance:
+            self._plan = with_loudest(self._plan, {})
+            to_measure = pl.col("source_peak").is_null() | pl.col("job").is_in(unknown["job"].implode())
+            unknown = self._plan.jobs.filter(to_measure)
+        measured = self._pass(unknown, verb="measure")
+        self.before += measured
+        if keeps_balance:
+            self._plan = with_loudest(self._plan, _peaks(measured))
+        if self._plan.settings.organize_by is OrganizeBy.KIT:
+            found = findings(self._plan, {outcome.index: outcome for outcome in outcomes_of(measured)})
+            self._plan = replace(self._plan, findings=tuple(found))
+            for finding in found:
+                log.warning("%s: %s. %s", finding.where, finding.what, finding.fix)
 
     def _pass(self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert") -> list[object]:
         if jobs.is_empty() or self._watched.stopped.is_set():
@@ -319,6 +344,7 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], seconds: floa
         errors=list(dict.fromkeys(errors)),
         causes=causes(rows, plan.rejects),
         resumed=plan.resumed,
+        findings=list(plan.findings),
         warnings=({plan.warning: 1} if plan.warning else {}) | warnings(rows),
         stale=[] if plan.stale is None else [path for path in plan.stale["path"] if lexists(f"{plan.place.output}/{path}")],
     ).telling(lambda: [_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)])

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from schemas.errors import RequestError, Sp404Error, StoppedError, TerminatedError
-from schemas.words import AudioFormat, OrganizeBy, Runner
+from schemas.words import AudioFormat, Names, OrganizeBy, Runner
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from config.settings import InForce
+    from flows.carding import CardReport
     from flows.preview import Findings
-    from schemas.export import BatchExportResult, ExportRequest
+    from schemas.export import BatchExportResult, CardResult, ExportRequest, Finding
     from tasks.work import Progress
 
 ALL_DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -129,6 +130,7 @@ _SELECTION_AND_LAYOUT = _options(
     click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
     click.option("--metadata/--no-metadata", "include_metadata", default=None, help="Write name_metadata.txt files."),
     click.option("--sanitize/--no-sanitize", "sanitize_filenames", default=None, help="Names of a-z, 0-9, _ and -."),
+    click.option("--names", type=_one_of(Names), help="screen: 23 characters, tempo and key in front."),
     _SOUND,
     click.option("--full", is_flag=True, help="Convert again even what is unchanged."),
     click.option("--verify-outputs", is_flag=True, help="Tell what is unchanged by all bytes of the output."),
@@ -142,6 +144,9 @@ _SELECTION_AND_LAYOUT = _options(
 @_MANIFEST
 @_SELECTION_AND_LAYOUT
 @click.option("--prune", is_flag=True, help="Remove what earlier exports wrote and no row names any more.")
+@click.option("--card", metavar="PATH", help="Put the sounds on the card mounted here, too, and read them back.")
+@click.option("--init-card", is_flag=True, help="Make the folder IMPORT on an empty card.")
+@click.option("--zip", is_flag=True, help="Make a ZIP of the files, too: sp404-export-N.zip in this folder.")
 @click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run.")
 @_DIRECT
 @_JSON
@@ -152,6 +157,10 @@ def export_command(manifest: str, direct: bool, as_json: bool, **options: Any) -
         click.echo(batch.model_dump_json())
     else:
         _show_batch(batch, options["db"])
+    if batch.no_card:
+        click.echo(f"Not on the card: {_one_line(batch.no_card)}", err=True)
+    if batch.no_zip:
+        click.echo(f"No ZIP: {_one_line(batch.no_zip)}", err=True)
     return ALL_DONE if batch.complete else SOME_FAILED
 
 
@@ -191,6 +200,7 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
             click.echo(f"{file.path}  <-  {_one_line(file.source)}{note}")
         for reject in planned.errors:
             click.echo(f"Not exported: {_one_line(reject)}", err=True)
+        _show_worth_a_look(planned.worth_a_look)
         to_write = sum(not file.unchanged for file in planned.files)
         what = f"{_files(to_write)} to write below {planned.output_base_path}"
         click.echo(f"{planned.total_requested:,} rows: {what}, {len(planned.files) - to_write:,} unchanged", err=True)
@@ -225,6 +235,27 @@ def history(db: str | None, as_json: bool, **which: Any) -> int:
     return ALL_DONE
 
 
+@cli.command("zip", cls=_Command, example="sp404 zip 12 -o kit.zip")
+@click.argument("export_id", type=_ID)
+@click.option(
+    "-o", "target", metavar="FILE", help="The ZIP, outside of the export's folder; else sp404-export-ID.zip in this folder."
+)
+@click.option("--force", is_flag=True, help="Replace a .zip file that is there.")
+@_DB
+@_JSON
+def zip_command(export_id: int, target: str | None, force: bool, db: str | None, as_json: bool) -> int:
+    """Bundle one export: exactly its files, and only if they are as they were written."""
+    from flows import bundling
+
+    written = bundling.zip_export(_settings(db).settings, export_id, target, force)
+    if as_json:
+        click.echo(json.dumps({"export_id": export_id, "path": written.path, "files": written.files, "bytes": written.bytes}))
+    else:
+        click.echo(f"Export {export_id}: {_files(written.files)} in {written.bytes / 1e6:,.1f} MB")
+        click.echo(f"  {written.path}")
+    return ALL_DONE
+
+
 @cli.command(cls=_Command, example="sp404 verify 12")
 @click.argument("export_id", type=_ID, required=False)
 @_WORKERS
@@ -244,6 +275,23 @@ def verify(export_id: int | None, workers: int | None, db: str | None, as_json: 
         damages = ", ".join(f"{count:,} {damage}" for damage, count in found.counts.items())
         click.echo(f"{_files(found.files)}: {found.good:,} as they were written" + (f", {damages}" if damages else ""))
     return SOME_FAILED if found.findings else ALL_DONE
+
+
+@cli.command("card", cls=_Command, example="sp404 card /media/card --files")
+@click.argument("path", metavar="PATH")
+@click.option("--files", "every_file", is_flag=True, help="List every file, not only those that deserve a look.")
+@_DB
+@_JSON
+def card_command(path: str, every_file: bool, db: str | None, as_json: bool) -> int:
+    """Say what is on the card at PATH: from which export and source, and what is missing, changed or stale. Writes nothing."""
+    from flows import carding
+
+    report = carding.report(_settings(db).settings, path)
+    if as_json:
+        click.echo(report.model_dump_json())
+    else:
+        _show_card(report, every_file)
+    return ALL_DONE if report.as_recorded else SOME_FAILED
 
 
 @cli.command(cls=_Command, example="sp404 repair --db ~/.sp404/sp404.duckdb")
@@ -370,6 +418,7 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
         shown = [f"{count:,} x {cause}" for cause, count in batch.causes.items()][:_SHOWN_TROUBLES]
     for line in shown:
         click.echo(_one_line(line), err=True)
+    _show_worth_a_look(batch.findings)
     if batch.errors:
         click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
     for what, count in batch.warnings.items():
@@ -383,6 +432,47 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
     begun = ", taken up where it had stopped" if batch.resumed else ""
     click.echo(f"Export {batch.export_id}{begun}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
     click.echo(f"  {batch.output_base_path}")
+    if batch.zip_path:
+        click.echo(f"  {batch.zip_path}")
+    if batch.card:
+        _show_put(batch.card)
+
+
+def _show_put(card: "CardResult") -> None:
+    for path in card.in_the_way[:_SHOWN_TROUBLES]:
+        click.echo(f"Another file stands on the card, and stays: {_one_line(path)}", err=True)
+    if len(card.in_the_way) > _SHOWN_TROUBLES:
+        click.echo(f"  and {len(card.in_the_way) - _SHOWN_TROUBLES:,} more", err=True)
+    if card.removed:
+        click.echo(f"Removed from the card, as no row names them any more: {_files(card.removed)}")
+    if card.stale:
+        click.echo(f"On the card, but named by no row any more: {_files(len(card.stale))}, such as {card.stale[0]}")
+    size = card.written_bytes / 1e6
+    click.echo(
+        f"Card {card.root}: {_files(card.written)} written and read back ({size:,.1f} MB), {card.unchanged:,} there already"
+    )
+
+
+def _show_card(report: "CardReport", every_file: bool) -> None:
+    rows = []
+    for file in report.files:
+        if every_file or file.stale or file.state != "there":
+            state = "stale" if file.stale and file.state == "there" else file.state
+            rows.append([state, file.path, str(file.export_id), file.settings_hash or "", file.source_path])
+    if rows:
+        _console().print(_table(["state", "below IMPORT", "export", "settings", "from"], rows))
+    for manifest, count in report.manifests.items():
+        click.echo(f"{_files(count)} from {manifest}")
+    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)
+    others = f"; {_files(len(report.unknown))} from elsewhere" if report.unknown else ""
+    click.echo(f"{report.root}: {counts}{others}")
+
+
+def _show_worth_a_look(findings: "list[Finding]") -> None:
+    for finding in findings[:_SHOWN_TROUBLES]:
+        click.echo(f"Worth a look: {_one_line(f'{finding.where}: {finding.what}. {finding.fix}')}", err=True)
+    if len(findings) > _SHOWN_TROUBLES:
+        click.echo(f"Worth a look: {len(findings) - _SHOWN_TROUBLES:,} more; sp404 check shows all", err=True)
 
 
 def _files(count: int) -> str:
@@ -394,9 +484,10 @@ def _db_option(db: str | None) -> str:
 
 
 def _show_findings(findings: "Findings") -> None:
-    if findings.troubles:
-        rows = [[trouble.where, trouble.what, trouble.fix] for trouble in findings.troubles]
-        _console().print(_table(["where", "what", "what to do"], rows))
+    for found in (findings.troubles, findings.worth_a_look):
+        if found:
+            rows = [[finding.where, finding.what, finding.fix] for finding in found]
+            _console().print(_table(["where", "what", "what to do"], rows))
     counts = f"{findings.good:,} good, {findings.rejected:,} rejected, {findings.failing:,} would fail"
     click.echo(f"{findings.total_requested:,} rows: {counts}")
 

@@ -1,7 +1,6 @@
 """The output folder: whether it can be written, whether there is room in it, and how long a name may be there."""
 
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -21,7 +20,7 @@ from schemas.errors import (
     write_failure,
 )
 from schemas.words import OrganizeBy
-from tasks.files import created, part_name
+from tasks.files import created, part_name, sweep
 from tasks.layout import shards
 from tasks.layout.changes import Action
 from tasks.layout.names import STEM_BYTES
@@ -30,6 +29,8 @@ from tasks.store import exports
 # A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
 _PATH_BYTES = 4_095
 _SHORTEST_STEM = 26
+# In the names of files that only try whether a folder can be written.
+_TRIAL = "trial"
 # What a source's cost (``shards.costs_of``) can be at the most of what its output takes: 8 bits at 8 kHz become 16 at 48.
 _MOST_TIMES = 12
 
@@ -104,7 +105,8 @@ def writable(settings: Settings, target: exports.Place) -> tuple[Settings, str |
 def _check_writable(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
-        trial = os.path.join(folder, part_name(secrets.token_hex(4), 0))
+        sweep(folder, _TRIAL)  # a run may have been killed just here
+        trial = os.path.join(folder, part_name(_TRIAL, os.getpid()))
         with created(trial):
             pass
         os.unlink(trial)

@@ -21,7 +21,7 @@ from schemas.errors import (
     AccountingError,
     RequestError,
 )
-from schemas.export import ExportRequest
+from schemas.export import ExportRequest, Finding
 from schemas.jobs import CONVERSION
 from schemas.records import ASKED_SCHEMA
 from schemas.words import ExportType, OrganizeBy, Status
@@ -38,18 +38,20 @@ from tasks.store import exports, history, runs
 
 # What a run is known by is not changed by who watches it, or how fast it goes.
 _NOT_IDENTITY = {"label", "workers", "runner", "db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
+_NOT_IDENTITY |= {"zip", "card", "init_card"}  # nor by where else its files go
 
 
 @dataclass(frozen=True)
 class Plan:
     """What an export will do.
 
-    ``rows``: every requested row, with its ``path``; ``rejects``: those of the requested rows. ``kit_rows``: all rows of
-    the kits that are touched. ``jobs``: one a file, with what has to be done for it (``tasks.layout.changes``); of its target
-    they say whether it is ``free``, and whether what may stand there is ``ours`` to replace. ``outputs``: what the records say
-    stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
-    ``killed``: runs that this one does not resume, but ends.
-    ``left_behind``: the plans of killed runs. ``stale`` is set when it is ``decided``, ``asked`` when the run is ``begun``.
+    ``rows``: every requested row, with its ``path``; ``rejects``: those of the requested rows. ``kit_rows``: all rows of the
+    kits that are touched. ``jobs``: one a file, with what has to be done for it (``tasks.layout.changes``); of its target
+    they say whether it is ``free``, and whether what may stand there is ``ours`` to replace. ``outputs``: what the records
+    say stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
+    ``killed``: runs that this one does not resume, but ends. ``tempos``: of the kits that have one. ``left_behind``: the
+    plans of killed runs. ``findings``: about its kits. ``stale`` is set when it is ``decided``, ``asked`` when the run is
+    ``begun``.
     """
 
     request: ExportRequest
@@ -67,11 +69,13 @@ class Plan:
     outputs: pl.DataFrame
     originals: pl.DataFrame
     rejects: pl.DataFrame
+    tempos: dict[str, float]
     left_behind: list[runs.LeftBehind]
     token: str
     device: int
     started: float
     warning: str | None
+    findings: tuple[Finding, ...] = ()
     asked: exports.Asked | None = None
     stale: pl.DataFrame | None = None
 
@@ -127,8 +131,13 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         target = _place(request, settings)
         known = exports.begin(target, rows, identity)
     sources = statuses(rows["source"].unique())
-    stem_bytes = room_for_names(settings.output_base_path, settings.organize_by)
-    layout = Layout(settings.organize_by, settings.format, settings.sanitize_filenames, stem_bytes)
+    layout = Layout(
+        settings.organize_by,
+        settings.format,
+        settings.sanitize_filenames,
+        room_for_names(settings.output_base_path, settings.organize_by),
+        settings.names,
+    )
     held = _holders(known.outputs, known.rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
     every_row = place(known.rows, layout, held)
@@ -162,6 +171,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         outputs=known.outputs,
         originals=originals,
         rejects=rejects,
+        tempos=manifest.kit_tempos,
         left_behind=left_behind,
         token=secrets.token_hex(4),
         device=0 if dry else os.stat(settings.output_base_path).st_dev,

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from flows import body, planning
+from flows.linting import findings
 from schemas.errors import LostError, RequestError
-from schemas.export import ExportRequest
+from schemas.export import ExportRequest, Finding
 from schemas.jobs import failed
 from schemas.words import Status
 from tasks import upkeep
@@ -43,22 +44,18 @@ class Planned(BaseModel):
     rejected: int
     files: list[PlannedFile]
     errors: list[str]
-
-
-class Trouble(BaseModel):
-    where: str
-    what: str
-    fix: str
+    worth_a_look: list[Finding]
 
 
 class Findings(BaseModel):
-    """What ``check`` found: rows = good + rejected + failing."""
+    """What ``check`` found: rows = good + rejected + failing. ``worth_a_look``: what it found about the kits."""
 
     total_requested: int
     good: int
     rejected: int
     failing: int
-    troubles: list[Trouble]
+    troubles: list[Finding]
+    worth_a_look: list[Finding]
 
 
 def plan(request: ExportRequest) -> Planned:
@@ -73,20 +70,24 @@ def plan(request: ExportRequest) -> Planned:
         rejected=made.rejected,
         files=[PlannedFile.model_construct(**file) for file in files],
         errors=made.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
+        worth_a_look=findings(made, {}),
     )
 
 
 def check(request: ExportRequest, progress: Progress) -> Findings:
     """Validate the rows and read every file to its end. Raises what ``run_export`` raises before it writes."""
     made = _plan(request)
+    in_kit = pl.col("kit").is_not_null()
     with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
         progress.workers(made.settings.limits(), ahead=min(made.settings.workers, made.jobs.height))
-        cut = body.cut(made, made.jobs, progress, "check", Path(folder))
-        results = body.map_in_threads(cut, made.settings, progress, lambda _: None)
+        results: list[object] = []
+        for verb, jobs in (("measure", made.jobs.filter(in_kit)), ("check", made.jobs.filter(~in_kit))):
+            shards = body.cut(made, jobs, progress, verb, Path(folder) / verb)
+            results += body.map_in_threads(shards, made.settings, progress, lambda _: None)
     outcomes = {outcome.index: outcome for outcome in body.outcomes_of(results)}
     lost = LostError(error=body.why_not_reached(results))
     rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
-    troubles = [(row["line"], Trouble(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
+    troubles = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
     jobs = made.rows.join(made.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
     for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
@@ -94,13 +95,14 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
         if outcome.status is Status.FAILED:
             failing += 1
             where = f"line {line}, sample {sample_id}"
-            troubles.append((line, Trouble(where=where, what=outcome.error, fix=outcome.fix)))
+            troubles.append((line, Finding(where=where, what=outcome.error, fix=outcome.fix)))
     return Findings(
         total_requested=made.requested,
         good=made.requested - made.rejected - failing,
         rejected=made.rejected,
         failing=failing,
         troubles=[trouble for _, trouble in sorted(troubles, key=lambda found: found[0])],
+        worth_a_look=findings(made, outcomes),
     )
 
 

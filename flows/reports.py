@@ -44,6 +44,11 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
         lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
         lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.causes.items(), _MOST_REASONS)]
         lines.append("")
+    if batch.findings:
+        lines += ["## Worth a look in the kits", "", "| where | what | what to do |", "|---|---|---|"]
+        shown = islice(batch.findings, _MOST_REASONS)
+        lines += [f"| {_cell(one.where)} | {_cell(one.what)} | {_cell(one.fix)} |" for one in shown]
+        lines.append("")
     if batch.warnings:
         lines += ["## Worth a look", "", "| what | samples |", "|---|---|"]
         lines += [f"| {_cell(what)} | {count:,} |" for what, count in batch.warnings.items()]

@@ -60,6 +60,20 @@ class ManifestError(Sp404Error):
     text = "{path}: {what}"
 
 
+class ProjectError(Sp404Error):
+    """A device project that cannot be read, or not be written as it was asked for. Facts: path, what, fix."""
+
+    reason = "bad_project"
+    text = "{path}: {what}"
+
+
+class CardError(Sp404Error):
+    """What was named as a card is none, or not one to write to. Facts: path, what, fix."""
+
+    reason = "bad_card"
+    text = "{path} {what}"
+
+
 # ---- the surroundings failed: exit 3, what was finished stays ----
 
 

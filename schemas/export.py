@@ -14,7 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
-from schemas.words import AudioFormat, Dither, ExportType, Guard, Mono, OrganizeBy, Runner, Status
+from schemas.words import AudioFormat, Dither, ExportType, Guard, Mono, Names, OrganizeBy, Runner, Status
 
 Off = Literal["off"]
 
@@ -31,6 +31,9 @@ class ExportConfig(BaseModel):
     include_metadata: bool | None = Field(None, description="Write name_metadata.txt beside each sample.")
     sanitize_filenames: bool | None = Field(
         None, description="Names of a-z, 0-9, _ and - only, which the device shows and plays."
+    )
+    names: Names | None = Field(
+        None, description="full, or screen: 23 characters, tempo and key in front, without a pack's common prefix."
     )
     output_base_path: str | None = Field(None, description="The output folder.")
 
@@ -77,6 +80,9 @@ class ExportRequest(BaseModel):
     full: bool = Field(False, description="Convert again even what is unchanged.")
     verify_outputs: bool = Field(False, description="Tell what is unchanged by the bytes of the output, not by its size.")
     prune: bool = Field(False, description="Remove what earlier exports wrote and no row names any more.")
+    zip: bool = Field(False, description="Make a ZIP of the exported files, too: sp404-export-N.zip in the current folder.")
+    card: str | None = Field(None, description="Put the exported sounds on the card that is mounted here, below IMPORT.")
+    init_card: bool = Field(False, description="Make the folder IMPORT on an empty card.")
     label: str = Field("", max_length=80, description="A note of your own, to find this run again.")
 
 
@@ -92,6 +98,27 @@ class ExportResult(BaseModel):
     conversion_time_seconds: float
     status: Status
     error: str | None
+
+
+class Finding(BaseModel):
+    """What should be looked at: a row's place in words, what was found there, and what to do."""
+
+    where: str
+    what: str
+    fix: str
+
+
+class CardResult(BaseModel):
+    """What an export put on a card. Paths are below IMPORT. ``in_the_way``: other files stand there, and stay."""
+
+    card_id: str
+    root: str
+    written: int
+    written_bytes: int
+    unchanged: int
+    in_the_way: list[str]
+    stale: list[str]
+    removed: int
 
 
 class BatchExportResult(BaseModel):
@@ -114,6 +141,8 @@ class BatchExportResult(BaseModel):
     causes: dict[str, int] = Field({}, exclude=True)
     # How many exported samples deserve a look, by what for; not part of the answer.
     warnings: dict[str, int] = Field({}, exclude=True)
+    # What was found in its kits before they were written; not part of the answer.
+    findings: list[Finding] = Field([], exclude=True)
     # Files that earlier exports wrote and no row names any more, and how many of them were removed; not part of the answer.
     stale: list[str] = Field([], exclude=True)
     pruned: int = Field(0, exclude=True)
@@ -121,6 +150,13 @@ class BatchExportResult(BaseModel):
     resumed: bool = Field(False, exclude=True)
     # Why stale files were not removed, though that was asked for.
     kept: str = Field("", exclude=True)
+    # What is on the card, or why it is not; not part of the answer.
+    card: CardResult | None = Field(None, exclude=True)
+    no_card: str = Field("", exclude=True)
+    # Why there is no ZIP, though that was asked for.
+    no_zip: str = Field("", exclude=True)
+    # The ZIP of it, where one was asked for; else it is not part of the answer.
+    zip_path: str | None = None
     _tell: Callable[[], list[ExportResult]] = PrivateAttr(default=list)
 
     def telling(self, tell: Callable[[], list[ExportResult]]) -> Self:
@@ -136,20 +172,22 @@ class BatchExportResult(BaseModel):
 
     @model_serializer(mode="wrap")
     def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Computed fields come last, and the contract has ``errors`` behind ``results``."""
+        """Computed fields come last, and the contract has ``errors`` behind ``results``; it knows no ``zip_path``."""
         told: dict[str, object] = serialized(self)
-        return told | {"errors": told.pop("errors")}
+        last = {"errors": told.pop("errors"), "zip_path": told.pop("zip_path", None)}
+        return told | (last if last["zip_path"] else {"errors": last["errors"]})
 
     @property
     def complete(self) -> bool:
-        return not self.failed and not self.rejected
+        taken = self.card is not None and self.card.in_the_way
+        return not (self.failed or self.rejected or self.no_zip or self.no_card or taken)
 
     def counts(self) -> str:
         """The counts in a few words, for a state's message or a last line."""
         exported = self.successful - self.unchanged
         parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
         parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
-        return ", ".join(parts) + f" of {self.total_requested:,}"
+        return ", ".join(parts) + f" of {self.total_requested:,}" + (" (no ZIP)" if self.no_zip else "")
 
     def _troubles(self) -> tuple[tuple[int, str], ...]:
         return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")

@@ -1,5 +1,6 @@
 """Small frozen values: all that crosses a thread, process or machine border."""
 
+import math
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -73,6 +74,19 @@ class Levels:
     rms: float
     dc: float
     leading_silence_ms: float
+
+
+# Clipping by less than this is hard to hear, and not worth a warning.
+_CLIPS_ABOVE_DB = 0.5
+
+
+def decibels(ratio: float) -> float:
+    return 20 * math.log10(ratio)
+
+
+def clips(peak: float) -> bool:
+    """Whether a peak (full scale is 1.0) is so far beyond full scale that its clipping can be heard."""
+    return peak > 0 and decibels(peak) > _CLIPS_ABOVE_DB
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,13 @@ class OrganizeBy(StrEnum):
     KIT = "kit"
 
 
+class Names(StrEnum):
+    """How much of a title a file's name keeps: all that a card holds, or what the device's screen shows."""
+
+    FULL = "full"
+    SCREEN = "screen"
+
+
 class AudioFormat(StrEnum):
     WAV = "wav"
     AIFF = "aiff"

@@ -6,8 +6,9 @@ from functools import partial
 
 import polars as pl
 
-from schemas.words import AudioFormat, OrganizeBy
-from tasks.layout import names
+from config.device import SCREEN_CHARS
+from schemas.words import AudioFormat, Names, OrganizeBy
+from tasks.layout import names, screen
 
 # The buckets of the contract; each holds its lower bound.
 _BPM_BOUNDS = (70, 90, 110, 130, 150)
@@ -32,6 +33,7 @@ class Layout:
     format: AudioFormat
     sanitize: bool
     stem_bytes: int = names.STEM_BYTES
+    names: Names = Names.FULL
 
 
 def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -44,21 +46,35 @@ def place(rows: pl.DataFrame, layout: Layout, held: pl.DataFrame | None = None) 
     can end in. Rows of one sample may share one path. The result has the order of ``rows``.
     """
     clean = partial(names.sanitized if layout.sanitize else names.made_safe, most_bytes=layout.stem_bytes)
-    stem = pl.when(pl.col("stem") == "").then(pl.format("sample_{}", "sample_id")).otherwise(pl.col("stem"))
-    placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), stem=clean(rows["title"])).with_columns(stem=stem)
-    placed = placed.with_columns(folder=_folder(placed, layout, clean))
+    placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), suffix=pl.lit(""))
+    placed = placed.with_columns(_parts(rows, layout, clean)).with_columns(folder=_folder(placed, layout, clean))
     if layout.organize_by is OrganizeBy.KIT:
-        in_slot = pl.format(
-            "pad_{}_{}", pl.col("pad").cast(pl.String).str.zfill(2), _cut("stem", len("pad_00_") + _SUFFIX_ROOM, layout)
-        )
-        placed = placed.with_columns(stem=pl.when(pl.col("kit").is_not_null()).then(in_slot).otherwise(pl.col("stem")))
+        slot = pl.format("pad_{}_", pl.col("pad").cast(pl.String).str.zfill(2))
+        head = pl.when(pl.col("kit").is_not_null()).then(pl.concat_str(slot, "head")).otherwise(pl.col("head"))
+        placed = placed.with_columns(head=head)
     asked = _paths(placed, layout)
     held = _as_holders(held)
     wins = (_owners(asked, held) == placed["sample_id"]) & ~asked["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
-    suffixed = pl.format("{}__{}", _cut("stem", _SUFFIX_ROOM, layout), "sample_id")
-    placed = placed.with_columns(stem=pl.when(wins).then(pl.col("stem")).otherwise(suffixed))
+    placed = placed.with_columns(suffix=pl.when(wins).then(pl.lit("")).otherwise(pl.format("__{}", "sample_id")))
     placed = _beside_others(placed, layout, held)
-    return placed.drop("stem", "folder").with_columns(path=_spelt_alike(_paths(placed, layout), held))
+    return placed.drop("head", "rest", "suffix", "folder").with_columns(path=_spelt_alike(_paths(placed, layout), held))
+
+
+def _parts(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.DataFrame:
+    """``head`` and ``rest`` of each row's name: of the rest may be cut what is too long."""
+    if layout.names is Names.SCREEN:
+        return screen.split(rows)
+    title = rows.select("sample_id", rest=clean(rows["title"]))
+    no_title = pl.when(pl.col("rest") == "").then(pl.format("sample_{}", "sample_id")).otherwise(pl.col("rest"))
+    return title.select(no_title.alias("rest"), head=pl.lit(""))
+
+
+def _name(layout: Layout) -> pl.Expr:
+    if layout.names is Names.SCREEN:
+        return screen.fitted(min(SCREEN_CHARS, layout.stem_bytes))
+    # A sample in a slot has room for a suffix from the start: with or without one, its name is cut alike.
+    room = pl.when((pl.col("head") == "") & (pl.col("suffix") == "")).then(0).otherwise(_SUFFIX_ROOM)
+    return pl.concat_str("head", _cut("rest", room + pl.col("head").str.len_bytes().cast(pl.Int64), layout), "suffix")
 
 
 def bpm_bucket(bpm: pl.Expr) -> pl.Expr:
@@ -96,7 +112,7 @@ def _kit_folders(rows: pl.DataFrame, layout: Layout, clean: Clean) -> pl.Series:
     return rows["kit_id"].replace_strict(kits["kit_id"], kits["folder"], default="", return_dtype=pl.String)
 
 
-def _cut(column: str, room: int, layout: Layout) -> pl.Expr:
+def _cut(column: str, room: int | pl.Expr, layout: Layout) -> pl.Expr:
     """The column without what would be too long with ``room`` bytes more: characters are cut from the front."""
     over = (pl.col(column).str.len_bytes().cast(pl.Int64) + room - layout.stem_bytes).clip(0)
     # str.slice counts characters: at least as many bytes go as must, and two for the `x_` of a name laid bare by it.
@@ -107,7 +123,7 @@ def _cut(column: str, room: int, layout: Layout) -> pl.Expr:
 def _paths(placed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """``sample_id``, the ``path`` each row asks for, and that path ``folded`` as a card compares it."""
     slash = pl.when(pl.col("folder") != "").then(pl.lit("/")).otherwise(pl.lit(""))
-    asked = placed.select("sample_id", path=pl.concat_str("folder", slash, "stem", pl.lit(f".{layout.format}")))
+    asked = placed.select("sample_id", path=pl.concat_str("folder", slash, _name(layout), pl.lit(f".{layout.format}")))
     return asked.with_columns(folded=names.folded(asked["path"]))
 
 
@@ -128,13 +144,13 @@ def _spelt_alike(asked: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
 
 def _beside_others(placed: pl.DataFrame, layout: Layout, held: pl.DataFrame) -> pl.DataFrame:
     """Names that another library already has, with the same suffix even, are numbered on until they are free."""
-    base = placed["stem"]
+    base = placed["suffix"]
     for number in range(2, 100):
         holder = _with_holders(_paths(placed, layout), held)["holder"]
         taken = (holder == NOBODY_HERE).fill_null(False)
         if not taken.any():
             break
-        placed = placed.with_columns(stem=pl.when(taken).then(base + f"-{number}").otherwise(pl.col("stem")))
+        placed = placed.with_columns(suffix=pl.when(taken).then(base + f"-{number}").otherwise(pl.col("suffix")))
     return placed
 
 

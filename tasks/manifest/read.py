@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,6 +28,7 @@ import polars as pl
 from schemas.errors import ManifestError
 from schemas.jobs import Reject
 from schemas.manifest import COLUMNS, REJECT_SCHEMA, REQUIRED, TEXT_SCHEMA
+from tasks.manifest.kits import NO_PADS_FIX, Kits, is_kit_file, kit_path, read_kits
 
 if TYPE_CHECKING:
     import _csv
@@ -52,13 +53,18 @@ Chunk = tuple[pl.DataFrame, list[Reject], int]
 
 @dataclass(frozen=True)
 class RawManifest:
-    """``frame``: rows as text (``TEXT_SCHEMA``). ``rejects``: rows that are no rows. ``rows``: how many were read."""
+    """``frame``: rows as text (``TEXT_SCHEMA``). ``rejects``: rows that are no rows. ``rows``: how many were read.
+
+    ``notes``: what a kit file says and no row can hold; ``kit_tempos``: the tempos it gives to whole kits, by their names.
+    """
 
     folder: str
     rows: int
     frame: pl.DataFrame
     rejects: pl.DataFrame
     decimal_comma: bool
+    notes: tuple[str, ...] = ()
+    kit_tempos: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,16 @@ class _Table:
     decimal_comma: bool = False
     # Each row names its own columns, so that only the rows can tell whether a column is there.
     named_by_rows: bool = False
+    kits: Kits | None = None
 
 
 def read_manifest(path: str) -> RawManifest:
-    """Read the manifest at ``path``: CSV, TSV, Parquet or NDJSON by its extension.
+    """Read the manifest at ``path``: CSV, TSV, Parquet, NDJSON or a kit file by its extension.
 
     Raises ManifestError when it is no table: missing, empty, binary, wrongly encoded, without ``file_path``, with a
     duplicate column, or without rows.
     """
+    path = kit_path(path)
     with _opened(path) as table:
         frames = [pl.DataFrame(schema=TEXT_SCHEMA)]
         rejects: list[Reject] = []
@@ -95,12 +103,15 @@ def read_manifest(path: str) -> RawManifest:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     records = [(r.line, None, None, r.column, r.value, r.rule, r.fix) for r in rejects]
     broken_rows = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row")
-    return RawManifest(os.path.realpath(os.path.dirname(path) or "."), rows, frame, broken_rows, table.decimal_comma)
+    folder = os.path.realpath(os.path.dirname(path) or ".")
+    if kits := table.kits:
+        return RawManifest(folder, rows, frame, kits.rejects, False, kits.notes, kits.tempos)
+    return RawManifest(folder, rows, frame, broken_rows, table.decimal_comma)
 
 
 def check_is_table(path: str) -> None:
     """Raise what ``read_manifest`` would raise about the file and its header; rows are not looked at."""
-    with _opened(path):
+    with _opened(kit_path(path)):
         pass
 
 
@@ -185,6 +196,10 @@ class _opened:
         chunk = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
         return _Table(names, iter([(chunk, [], frame.height)]))
 
+    def kit(self, _head: bytes) -> _Table:
+        kits = read_kits(self.path)
+        return _Table(list(COLUMNS), iter([(kits.frame, [], kits.rows)]), kits=kits)
+
 
 _READERS: dict[str, Callable[[_opened, bytes], _Table]] = {
     ".csv": _opened.csv,
@@ -194,6 +209,10 @@ _READERS: dict[str, Callable[[_opened, bytes], _Table]] = {
     ".jsonl": _opened.ndjson,
     ".parquet": _opened.parquet,
     ".pq": _opened.parquet,
+    ".toml": _opened.kit,
+    ".yaml": _opened.kit,
+    ".yml": _opened.kit,
+    ".xml": _opened.kit,
 }
 
 
@@ -211,7 +230,8 @@ def _head(path: str) -> bytes:
     with open(path, "rb") as file:
         head = file.read(_HEADER_BYTES)
     if not head:
-        raise ManifestError(path=path, what="is empty", fix="Name the columns in its first line; one row per sample.")
+        fix = NO_PADS_FIX if is_kit_file(path) else "Name the columns in its first line; one row per sample."
+        raise ManifestError(path=path, what="is empty", fix=fix)
     return head
 
 

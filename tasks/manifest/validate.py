@@ -1,6 +1,6 @@
 """Rows in, accepted rows and rejects out: nothing is dropped without a line, a column, a value and a rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandera.polars as pa
 import polars as pl
@@ -28,12 +28,15 @@ class Manifest:
     """``frame``: accepted rows (``TYPED_SCHEMA``, in line order). ``rejects``: one row a broken rule.
 
     ``rows`` counts what went in: accepted rows plus rejected ones, a rejected row once however many rules it broke.
+    ``notes`` and ``kit_tempos`` are those of a kit file (``RawManifest``).
     """
 
     folder: str
     rows: int
     frame: pl.DataFrame
     rejects: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    kit_tempos: dict[str, float] = field(default_factory=dict)
 
     @property
     def rejected_lines(self) -> list[int]:
@@ -55,7 +58,7 @@ def validate(raw: RawManifest) -> Manifest:
     ).select(TYPED_SCHEMA.keys())
     accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
     rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
-    return Manifest(raw.folder, raw.rows, accepted, rejects)
+    return Manifest(raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
 
 
 def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:

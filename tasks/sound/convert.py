@@ -10,19 +10,16 @@ import numpy as np
 
 from config.device import BITS, RATE_HZ
 from schemas.errors import ResampleError, SampleError, write_failure
-from schemas.jobs import Job, Levels, Outcome, SoundSettings, failed
+from schemas.jobs import Job, Levels, Outcome, SoundSettings, clips, decibels, failed
 from schemas.words import AudioFormat, Dither, Status
 from tasks.files import created, hash_of_open, write_all
 from tasks.sound import pcm
 from tasks.sound.decode import Audio, audio
-from tasks.sound.edit import Survey, decibels, edited, needs_survey, survey
+from tasks.sound.edit import Survey, edited, needs_survey, survey
 from tasks.sound.extras import moved, written
 from tasks.sound.measure import Fingerprint, Meter
 from tasks.sound.resample import QUALITIES, resampled_frames
 from tasks.sound.way import Way, at_48_khz, bounded, way_of
-
-# Clipping by less than this is hard to hear, and not worth a warning.
-_WARN_ABOVE_DB = 0.5
 
 
 def convert(job: Job, settings: SoundSettings) -> Outcome:
@@ -89,9 +86,10 @@ def _measure(job: Job, settings: SoundSettings, quality: str) -> Outcome:
     with audio(job.source) as source:
         way = way_of(job, source, settings, quality)
         meter = Meter(way.channels)
+        content = source.content_hash()
         for block in at_48_khz(source, way, settings):
             meter.add(block, np.abs(block))
-    return Outcome(job.index, Status.EXPORTED, source=source.info, levels=meter.levels())
+    return Outcome(job.index, Status.EXPORTED, source=source.info, content_hash=content, levels=meter.levels())
 
 
 def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
@@ -179,7 +177,7 @@ _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
 
 
 def _warning(levels: Levels) -> str:
-    if not levels.overs or decibels(levels.peak) <= _WARN_ABOVE_DB:
+    if not (levels.overs and clips(levels.peak)):
         return ""
     return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
 

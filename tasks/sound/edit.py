@@ -1,13 +1,12 @@
 """What a setting may ask for beside the conversion: gain, trim, fades, padding, mono. All of it is off by default."""
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from config.device import RATE_HZ
-from schemas.jobs import SoundSettings
+from schemas.jobs import SoundSettings, decibels
 from schemas.words import Guard, Mono
 from tasks.sound.blocks import Block
 
@@ -147,7 +146,3 @@ def _gain(settings: SoundSettings, found: Survey | None, loudest: float, done: l
         return 1.0
     done.append(f"turned down by {-decibels(FULL_SCALE / peak):.2f} dB so that {whose}")
     return FULL_SCALE / peak
-
-
-def decibels(ratio: float) -> float:
-    return 20 * math.log10(ratio)

@@ -41,6 +41,7 @@ _OUTPUTS_SCHEMA = {
     "source_bytes": pl.Int64,
     "source_mtime_ns": pl.Int64,
     "source_ctime_ns": pl.Int64,
+    "peak": pl.Float64,
 }
 
 

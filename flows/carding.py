@@ -1,0 +1,123 @@
+"""An export's files on a card, and what a card holds by the records."""
+
+import os
+from collections import Counter
+
+import polars as pl
+from pydantic import BaseModel
+
+from config.settings import Settings
+from flows.planning import Plan
+from schemas.errors import CardError, Sp404Error, SurroundingsError
+from schemas.export import BatchExportResult, CardResult
+from tasks.bundle import card
+from tasks.store import bundles, cards
+
+
+def check_card(path: str | None, initialize: bool) -> str | None:
+    """The root of the card, before anything is converted for it. Raises CardError."""
+    return card.find_root(path, initialize) if path else None
+
+
+def with_card(plan: Plan, root: str, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
+    """``batch``, whose files are on the card now, or why they are not; and the trouble of surroundings that ended that.
+
+    Sounds alone go there: the device would list metadata files, and cannot open them.
+    """
+    try:
+        answer = _put(plan, root, batch.export_id)
+    except Sp404Error as error:
+        troubles: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
+        return batch.model_copy(update={"no_card": f"{error}. {error.fix}"}), troubles
+    return batch.model_copy(update={"card": answer}), []
+
+
+def _put(plan: Plan, root: str, export_id: int) -> CardResult:
+    place = plan.settings.db, plan.settings.lock_wait_seconds
+    recorded = bundles.files_of(*place, export_id)
+    files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
+    number = card.marked(root)
+    cards.seen(*place, number, root)
+    on_card = cards.files_on(*place, number)
+    told = {"card_id": number, "export_id": export_id, "output_path": recorded.output_path}
+
+    def record(batch: list[card.Wanted]) -> None:
+        rows = [(one.path, one.file_hash, one.bytes) for one in batch]
+        if rows:
+            new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
+            cards.add(*place, told, new)
+
+    wanted = [
+        card.Wanted(path, os.path.join(recorded.output_path, path), size, file_hash)
+        for path, size, file_hash in files.iter_rows()
+    ]
+    known = dict(on_card.select("path", "file_hash").iter_rows())
+    done = card.put(root, wanted, known, record, plan.request.verify_outputs)
+    # What a selection leaves out is still asked for.
+    selected = bool(plan.request.sample_ids or plan.request.kits)
+    ours = on_card.filter(manifest_path=plan.place.manifest) if not selected else on_card.clear()
+    stale = ours.filter(~pl.col("path").is_in(files["path"].implode()) & ~pl.col("path").is_in(plan.planned.implode()))
+    removed: list[str] = []
+    if plan.request.prune and not plan.rejected:
+        removed = card.prune(root, dict(stale.select("path", "file_hash").iter_rows()))
+        cards.forget(*place, number, removed)
+    return CardResult(
+        card_id=number,
+        root=root,
+        written=len(done.written),
+        written_bytes=sum(one.bytes for one in done.written),
+        unchanged=len(done.unchanged),
+        in_the_way=done.in_the_way,
+        stale=[path for path in stale["path"] if path not in set(removed)],
+        removed=len(removed),
+    )
+
+
+class CardFile(BaseModel):
+    """A file that is to be on a card: ``there``, ``missing`` or ``changed``; ``stale``: its export has another by now."""
+
+    path: str
+    state: str
+    stale: bool
+    export_id: int
+    manifest_path: str
+    source_path: str
+    settings_hash: str | None
+    output_bytes: int
+
+
+class CardReport(BaseModel):
+    card_id: str
+    root: str
+    counts: dict[str, int]
+    files: list[CardFile]
+    unknown: list[str]
+
+    @property
+    def as_recorded(self) -> bool:
+        return all(file.state == "there" and not file.stale for file in self.files)
+
+    @property
+    def manifests(self) -> dict[str, int]:
+        """Which manifests the files are from, and how many."""
+        return Counter(file.manifest_path for file in self.files)
+
+
+def report(settings: Settings, path: str) -> CardReport:
+    """What is on a card, by the records and by all bytes that stand there. Raises CardError and what the database raises."""
+    root = card.find_root(path)
+    number = card.card_id(root)
+    if number is None:
+        raise CardError(
+            path=root, what="has nothing from sp404-export", fix="`sp404 export MANIFEST --card PATH` puts it there."
+        )
+    on_card = cards.files_on(settings.db, settings.lock_wait_seconds, number)
+    if on_card.is_empty():
+        fix = "Name the database that it was written with: --db FILE."
+        raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
+    columns = [name for name in CardFile.model_fields if name != "state"]
+    states = [card.state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
+    told = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
+    files = [CardFile(state=state, **row) for state, row in told]
+    counts = Counter(states) + Counter(stale=sum(file.stale for file in files))
+    return CardReport(card_id=number, root=root, counts=counts, files=files, unknown=card.unknown(root, on_card["path"]))

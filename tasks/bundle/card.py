@@ -1,0 +1,295 @@
+"""A card for the device: its root is found, and files are put below ``IMPORT/``, each read back before it has its name.
+
+Files in the making lie at the root, so that names appear in a folder in the order of their text: the device likely lists
+files as their entries stand in the folder (unproven), and FAT gives a new entry the first gap that it finds.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError, SurroundingsError, write_failure
+from tasks.files import created, hash_of, hash_of_open, is_part, is_regular, part_name, remove, remove_empty, sync, write_all
+
+IMPORT = "IMPORT"
+# At the root: which card this is, since the next computer may mount it elsewhere.
+_MARK = ".sp404-export"
+_MARK_TEXT = "{}\nsp404-export knows this card by the number above.\n"
+_ID = re.compile(r"\A[0-9a-f]{32}\n")
+_BATCH_FILES, _BATCH_BYTES = 64, 64 << 20
+_CHUNK_BYTES = 1 << 20
+# What only a project or a backup of the device holds.
+_OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
+_BESIDE_IMPORT = ("EXPORT", "BKUP")
+# Operating systems put these on a card that is otherwise empty.
+_OF_SYSTEMS = {"system volume information", "lost+found", ".trashes", ".fseventsd", ".spotlight-v100", ".ds_store", _MARK}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file that is to be on the card: ``path`` below IMPORT, with ``/``; ``source``: where it is now."""
+
+    path: str
+    source: str
+    bytes: int
+    file_hash: str
+
+
+@dataclass
+class Put:
+    """What became of the wanted files; paths are below IMPORT. ``in_the_way``: another's file stands there, and stays."""
+
+    written: list[Wanted] = field(default_factory=list)
+    unchanged: list[Wanted] = field(default_factory=list)
+    in_the_way: list[str] = field(default_factory=list)
+
+
+def find_root(path: str, initialize: bool = False) -> str:
+    """The root of the card at ``path``, absolute. With ``initialize`` an empty one gets its ``IMPORT/``.
+
+    Raises CardError where it is none, saying what it is instead, and what writing raises.
+    """
+    root = os.path.realpath(path)
+    if not os.path.isdir(root):
+        what = "is a file, not a folder" if os.path.exists(root) else "is not there"
+        raise CardError(path=path, what=what, fix="Put the card in, and give the folder it is mounted on.")
+    names = {name.upper(): name for name in _listed(root)}
+    if os.path.isdir(os.path.join(root, names.get(IMPORT, IMPORT))):
+        if any(name in names for name in _OF_DEVICE):
+            raise CardError(path=root, what="is a project of the device", fix="Give the card's root, where IMPORT stands.")
+        return root
+    above = os.path.dirname(root)
+    if os.path.basename(root).upper() in (IMPORT, *_BESIDE_IMPORT):
+        what = f"is the card's {os.path.basename(root).upper()} folder, not its root"
+        raise CardError(path=root, what=what, fix=f"Give the root: --card {above}")
+    if any(name in names for name in _OF_DEVICE):
+        raise CardError(path=root, what="is a project or a backup of the device", fix="Give the card's root.")
+    if "ROLAND" in names:
+        what = "has ROLAND/, but no IMPORT/: the SP-404MKII reads IMPORT at the card's root"
+        raise CardError(path=root, what=what, fix=f"Make the folder {os.path.join(root, IMPORT)} if this is the card.")
+    beside = [name for name in _BESIDE_IMPORT if name in names]
+    empty = all(name.lower() in _OF_SYSTEMS or is_part(name) for name in names.values())
+    if initialize and (empty or beside):
+        try:
+            os.mkdir(os.path.join(root, IMPORT))
+        except OSError as error:
+            raise _trouble(root, error) from error
+        return root
+    if empty or beside:
+        what = "is empty" if empty else f"has {beside[0]}/, but no {IMPORT}/"
+        raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
+    shown = ", ".join(sorted(names.values())[:3])
+    fix = f"Give the card's root, where {IMPORT} stands; an empty card gets it with --init-card."
+    raise CardError(path=root, what=f"is no card of the SP-404MKII: it holds {shown}", fix=fix)
+
+
+def card_id(root: str) -> str | None:
+    """The number that a card was given; None if it has none that can be read."""
+    try:
+        with open(os.path.join(root, _MARK), encoding="ascii") as file:
+            found = _ID.match(file.read(100))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found[0].strip() if found else None
+
+
+def marked(root: str) -> str:
+    """The card's number; a new card is given one. Raises what writing raises."""
+    known = card_id(root)
+    if known:
+        return known
+    number = secrets.token_hex(16)
+    part = os.path.join(root, part_name(secrets.token_hex(4), 0))
+    mark = os.path.join(root, _MARK)
+    try:
+        if os.path.lexists(mark):
+            raise CardError(path=mark, what="is not what sp404-export wrote", fix="Move it away if you do not need it.")
+        with created(part) as file:
+            write_all(file, _MARK_TEXT.format(number).encode())
+            os.fsync(file.fileno())
+        os.replace(part, mark)
+    except OSError as error:
+        remove(part)
+        raise _trouble(root, error) from error
+    return number
+
+
+def put(
+    root: str, wanted: Iterable[Wanted], recorded: Mapping[str, str], record: Callable[[list[Wanted]], None], verify: bool
+) -> Put:
+    """Put files on the card, in the order of their paths. ``recorded``: by path, the hash of what we know to stand there.
+
+    Of a path that is recorded with the hash that is wanted the size will do, or with ``verify`` its bytes. ``record`` is told
+    what has its name now, batch by batch. A file that we did not write, or that was changed since, is left alone.
+    Raises DiskFullError before anything is written where it cannot fit, and other SurroundingsErrors.
+    """
+    folder = os.path.join(root, IMPORT)
+    answer = Put()
+    todo: list[Wanted] = []
+    _sweep(root)
+    for one in sorted(wanted, key=lambda one: one.path):
+        match _standing(os.path.join(folder, one.path), one, recorded.get(one.path), verify):
+            case "nothing" | "old":
+                todo.append(one)
+            case "same":
+                answer.unchanged.append(one)
+            case _:
+                answer.in_the_way.append(one.path)
+    _check_room(folder, todo)
+    device = os.stat(root).st_dev
+    token = secrets.token_hex(4)
+    record([one for one in answer.unchanged if recorded.get(one.path) != one.file_hash])
+    for batch in _batches(todo):
+        _write(root, batch, device, token)
+        record(batch)
+        answer.written += batch
+    return answer
+
+
+def prune(root: str, recorded: Mapping[str, str]) -> list[str]:
+    """Remove those of ``recorded`` (paths and their hashes) that are still what we wrote; the paths that are gone then."""
+    folder = os.path.join(root, IMPORT)
+    for path, file_hash in recorded.items():
+        target = os.path.join(folder, path)
+        if state(root, path, None, file_hash) == "there":
+            remove(target)
+            remove_empty(os.path.dirname(target), folder)
+    return [path for path in recorded if not os.path.lexists(os.path.join(folder, path))]
+
+
+def state(root: str, path: str, size: int | None, file_hash: str) -> str:
+    """``there``, ``missing`` or ``changed``: a recorded file, by all its bytes."""
+    target = os.path.join(root, IMPORT, path)
+    if not os.path.lexists(target):
+        return "missing"
+    try:
+        whole = is_regular(target) and size in (None, os.path.getsize(target)) and hash_of(target) == file_hash
+    except OSError:
+        whole = False
+    return "there" if whole else "changed"
+
+
+def unknown(root: str, known: Iterable[str]) -> list[str]:
+    """The files below IMPORT that are not among ``known``."""
+    folder = os.path.join(root, IMPORT)
+    found = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sorted({os.path.relpath(path, folder) for path in found} - set(known))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise CardError(path=folder, what=f"cannot be read: {error.strerror}", fix="Check the card.") from error
+
+
+def _sweep(root: str) -> None:
+    """Remove what a run that was killed, or a card that was pulled, left in the making."""
+    for name in _listed(root):
+        path = os.path.join(root, name)
+        if is_part(name) and is_regular(path):
+            remove(path)
+
+
+def _standing(target: str, one: Wanted, known: str | None, verify: bool) -> str:
+    """What stands at ``target``: nothing, the same as is wanted, old (what we wrote before), or another's file."""
+    if os.path.realpath(os.path.dirname(target)) != os.path.dirname(target):
+        return "other"
+    if not os.path.lexists(target):
+        return "nothing"
+    try:
+        if not is_regular(target):
+            return "other"
+        if known == one.file_hash and not verify and os.path.getsize(target) == one.bytes:
+            return "same"
+        found = hash_of(target)
+    except OSError:
+        return "other"
+    return "same" if found == one.file_hash else "old" if found == known else "other"
+
+
+def _check_room(folder: str, todo: list[Wanted]) -> None:
+    """A file takes whole clusters, and so does a new folder; what is replaced is there until the new one is."""
+    status = os.statvfs(folder)
+    cluster = max(status.f_frsize, status.f_bsize, 1)
+    folders = {os.path.dirname(one.path) for one in todo}
+    new_folders = sum(not os.path.isdir(os.path.join(folder, name)) for name in folders)
+    files = [-(-one.bytes // cluster) * cluster for one in todo]
+    replaced = sum(size for one, size in zip(todo, files, strict=True) if os.path.lexists(os.path.join(folder, one.path)))
+    # An entry takes 32 bytes, and one more for each 13 characters of its name.
+    entries = sum(32 * (2 + len(os.path.basename(one.path)) // 13) for one in todo)
+    needed = sum(files) + (new_folders + 1) * cluster + entries - max(replaced - _BATCH_BYTES, 0)
+    free = status.f_bavail * status.f_frsize
+    if todo and needed > free:
+        raise DiskFullError(path=folder, needed_mb=needed / 1e6, free_mb=free / 1e6)
+
+
+def _batches(todo: list[Wanted]) -> Iterator[list[Wanted]]:
+    batch: list[Wanted] = []
+    size = 0
+    for one in todo:
+        if batch and (len(batch) == _BATCH_FILES or size + one.bytes > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += one.bytes
+    if batch:
+        yield batch
+
+
+def _write(root: str, batch: list[Wanted], device: int, token: str) -> None:
+    parts = [os.path.join(root, part_name(token, number)) for number, _ in enumerate(batch)]
+    try:
+        for one, part in zip(batch, parts, strict=True):
+            _check_there(root, device)
+            _copy(one, part)
+        sync(root)
+        for one, part in zip(batch, parts, strict=True):
+            _check_read_back(one, part)
+        for one, part in zip(batch, parts, strict=True):
+            _check_there(root, device)
+            target = os.path.join(root, IMPORT, one.path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(part, target)
+        sync(root)
+    except OSError as error:
+        raise _trouble(root, error) from error
+    finally:
+        for part in parts:
+            remove(part)
+
+
+def _trouble(root: str, error: OSError) -> SurroundingsError:
+    trouble = write_failure(os.path.join(root, IMPORT), error)
+    if isinstance(trouble, SurroundingsError):
+        return trouble
+    return DiskError(path=error.filename or root, error=error.strerror or str(error))
+
+
+def _check_there(root: str, device: int) -> None:
+    try:
+        there = os.stat(root).st_dev == device
+    except OSError:
+        there = False
+    if not there:
+        raise OutputGoneError(path=root)
+
+
+def _copy(one: Wanted, part: str) -> None:
+    with open(one.source, "rb") as source, created(part) as copy:
+        while block := source.read(_CHUNK_BYTES):
+            write_all(copy, block)
+
+
+def _check_read_back(one: Wanted, part: str) -> None:
+    """From the card itself: what the kernel still holds of it is let go first."""
+    fd = os.open(part, os.O_RDONLY)
+    try:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        if hash_of_open(fd) != one.file_hash:
+            raise DiskError(path=part, error=f"{one.path} reads back otherwise than it was written")
+    finally:
+        os.close(fd)

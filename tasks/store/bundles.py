@@ -1,0 +1,67 @@
+"""What the records say of the files of one export, for a bundle of them."""
+
+import os
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.errors import DatabaseError, RequestError
+from tasks.store.database import connected, frame, run
+
+_SCHEMA = {
+    "path": pl.String,
+    "output_bytes": pl.Int64,
+    "file_hash": pl.String,
+    "metadata_hash": pl.String,
+    "written_by": pl.Int64,
+    "gone": pl.Boolean,
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The files that an export wrote or found unchanged below ``output_path``, each once.
+
+    ``files``: ``path, output_bytes, file_hash, metadata_hash``; the last is null where no metadata file stands beside it, and
+    ``file_hash`` where another's file of the same sound was there already, or the record is older than hashes.
+    """
+
+    output_path: str
+    files: pl.DataFrame
+
+
+def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
+    """Raises RequestError where the export is not known, not finished or without files, or a later one replaced some."""
+    if not os.path.exists(db):
+        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")
+    with connected(db, wait_seconds) as connection:
+        found = run(connection, "bundled_export", {"export_id": export_id}).rows
+        if not found:
+            raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
+        output_path, finished = found[0]
+        if not finished:
+            what = f"Export {export_id} was not finished"
+            raise RequestError(what=what, fix="Run the same export again: it goes on, under the same number.")
+        files = frame(connection, "bundled_files", {"export_id": export_id, "output_path": output_path}, _SCHEMA)
+    if files.is_empty():
+        fix = f"`sp404 history --export {export_id} --failed` says why."
+        raise RequestError(what=f"Export {export_id} has no files: nothing of it was exported", fix=fix)
+    _check_current(export_id, files)
+    return Recorded(output_path, files.drop("written_by", "gone"))
+
+
+def _check_current(export_id: int, files: pl.DataFrame) -> None:
+    """Of each path the records know what stands there now, and not what stood there before."""
+    replaced = files.filter(pl.col("written_by") > export_id)
+    if replaced.height:
+        path, later = replaced.select("path", "written_by").row(0)
+        what = f"Export {export_id} is no longer whole: export {later} has replaced {path}{_more(replaced)}"
+        raise RequestError(what=what, fix=f"`sp404 zip {later}` bundles that one; or run the export again.")
+    gone = files.filter("gone")
+    if gone.height:
+        what = f"Export {export_id} is no longer whole: a later export has moved or removed {gone['path'][0]}{_more(gone)}"
+        raise RequestError(what=what, fix="Run the export again, and zip that one.")
+
+
+def _more(files: pl.DataFrame) -> str:
+    return f" and {files.height - 1:,} more" if files.height > 1 else ""

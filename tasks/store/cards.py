@@ -1,0 +1,54 @@
+"""Which card holds what."""
+
+import os
+from datetime import UTC, datetime
+
+import polars as pl
+
+from tasks.store.database import connected, frame, run, transaction
+
+_SCHEMA = {
+    "path": pl.String,
+    "file_hash": pl.String,
+    "output_bytes": pl.Int64,
+    "export_id": pl.Int64,
+    "output_path": pl.String,
+    "manifest_path": pl.String,
+    "source_path": pl.String,
+    "settings_hash": pl.String,
+    "stale": pl.Boolean,
+}
+
+
+def files_on(db: str, wait_seconds: float, card_id: str) -> pl.DataFrame:
+    """What was put on a card: each ``path`` below IMPORT, its hash and size, and the export and the source it is from.
+
+    ``stale``: the export's own file is another by now, or gone.
+    """
+    if not os.path.exists(db):
+        return pl.DataFrame(schema=_SCHEMA)
+    with connected(db, wait_seconds) as connection:
+        return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
+
+
+def seen(db: str, wait_seconds: float, card_id: str, root: str) -> None:
+    """Write down where a card is mounted now."""
+    with connected(db, wait_seconds) as connection, transaction(connection):
+        run(connection, "forget_card", {"card_id": card_id})
+        run(connection, "add_card", {"card_id": card_id, "root": root, "now": _now()})
+
+
+def add(db: str, wait_seconds: float, told: dict[str, object], files: pl.DataFrame) -> None:
+    """``files`` (``path, file_hash, output_bytes``) stand on a card now. ``told``: ``card_id, export_id, output_path``."""
+    with connected(db, wait_seconds) as connection, transaction(connection):
+        run(connection, "forget_card_files", {"card_id": told["card_id"]}, gone=files.select("path"))
+        run(connection, "add_card_files", told | {"now": _now()}, new_card_files=files)
+
+
+def forget(db: str, wait_seconds: float, card_id: str, paths: list[str]) -> None:
+    with connected(db, wait_seconds) as connection, transaction(connection):
+        run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": paths}))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
