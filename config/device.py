@@ -11,6 +11,10 @@ MAX_FRAMES = 46_126_464
 BANKS = 10
 PADS = 16
 
+# 16 projects (Roland's reference manual: sure), of a tempo from 40 to 200 BPM (likely).
+PROJECTS = 16
+PROJECT_TEMPOS = 40, 200
+
 # BPM sync stretches a loop to 50 to 150 % of its tempo (one good source: likely).
 LEAST_STRETCH, MOST_STRETCH = 0.5, 1.5
 

@@ -29,7 +29,9 @@ from flows.planning import (
     check_selection,
     decided,
     make_plan,
+    resolved,
     settings_for,
+    with_files,
     with_finished,
     with_loudest,
     with_nothing_finished,
@@ -40,7 +42,7 @@ from schemas.jobs import Outcome, Shard, ShardResult
 from schemas.words import Guard, OrganizeBy, Status
 from tasks import upkeep, work
 from tasks.layout import shards
-from tasks.manifest.read import read_manifest
+from tasks.manifest.read import RawManifest, read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tasks.outcomes import frame_of
 from tasks.store import exports, runs
@@ -56,8 +58,8 @@ _LABELS = {"measure": "levels of ", "size": "sizes of "}
 class Steps:
     """The steps of an export, each with the same arguments and answer whoever carries it out."""
 
-    read: Callable[[str], object]
-    validate: Callable[[object], Manifest]
+    read: Callable[[str], RawManifest]
+    validate: Callable[[RawManifest], Manifest]
     plan: Callable[[Manifest, ExportRequest, Settings, float], Plan]
     map_shards: Callable[[list[Shard], Settings, work.Progress, Merge], Iterable[object]]
     record: Callable[[Plan, Iterable[object]], BatchExportResult]
@@ -71,8 +73,9 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     export early; what was finished is recorded then.
     """
     started = time.perf_counter()
+    request = resolved(request)
     settings = settings_for(request)
-    manifest = steps.validate(steps.read(request.manifest))
+    manifest = steps.validate(with_files(steps.read(request.manifest), request, settings))
     check_selection(manifest, request, settings)
     root = check_card(request.card, request.init_card)
     with runs.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or work.Progress() as watched:
@@ -132,7 +135,7 @@ class _Run:
             found = findings(self._plan, {outcome.index: outcome for outcome in outcomes_of(measured)})
             self._plan = replace(self._plan, findings=tuple(found))
             for finding in found:
-                log.warning("%s: %s. %s", finding.where, finding.what, finding.fix)
+                log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
 
     def _pass(self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert") -> list[object]:
         if jobs.is_empty() or self._watched.stopped.is_set():
@@ -345,9 +348,24 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], seconds: floa
         causes=causes(rows, plan.rejects),
         resumed=plan.resumed,
         findings=list(plan.findings),
+        notes=[*plan.notes, *_gaps(rows)],
         warnings=({plan.warning: 1} if plan.warning else {}) | warnings(rows),
         stale=[] if plan.stale is None else [path for path in plan.stale["path"] if lexists(f"{plan.place.output}/{path}")],
     ).telling(lambda: [_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)])
+
+
+def _gaps(rows: pl.DataFrame) -> Iterator[str]:
+    """The kits that are without some of their samples."""
+    for (kit,), of_kit in rows.filter(pl.col("kit").is_not_null()).group_by("kit", maintain_order=True):
+        missing = of_kit.filter(~pl.col("conversion_successful")).sort("bank", "pad", "manifest_line")
+        if missing.height:
+            pads = [f"{bank}{pad}" if bank else f"line {line}" for bank, pad, line in missing.select(_SLOT).iter_rows()]
+            shown = ", ".join(pads[:_SHOWN_PADS]) + (", ..." if len(pads) > _SHOWN_PADS else "")
+            yield f"Kit {kit} is without {missing.height:,} of its {of_kit.height:,} samples: {shown}"
+
+
+_SLOT = ("bank", "pad", "manifest_line")
+_SHOWN_PADS = 8
 
 
 def _result(plan: Plan, row: dict[str, Any]) -> ExportResult:
@@ -370,4 +388,4 @@ def _no_report(plan: Plan, batch: BatchExportResult) -> None:
     """Without Prefect the caller shows the result."""
 
 
-DIRECT = Steps(read_manifest, validate, make_plan, map_in_threads, record_export, _no_report)  # type: ignore[arg-type]
+DIRECT = Steps(read_manifest, validate, make_plan, map_in_threads, record_export, _no_report)

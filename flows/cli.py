@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ALL_DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 _SHOWN_TROUBLES = 20
 _PIPE_WIDTH = 250
+_DAYS = {"d": 1, "w": 7, "y": 365}
 
 
 def main() -> NoReturn:
@@ -201,6 +202,7 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
         for reject in planned.errors:
             click.echo(f"Not exported: {_one_line(reject)}", err=True)
         _show_worth_a_look(planned.worth_a_look)
+        _show_notes(planned.notes)
         to_write = sum(not file.unchanged for file in planned.files)
         what = f"{_files(to_write)} to write below {planned.output_base_path}"
         click.echo(f"{planned.total_requested:,} rows: {what}, {len(planned.files) - to_write:,} unchanged", err=True)
@@ -213,14 +215,17 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
 @click.option("--export", "export_id", type=_ID, metavar="ID", help="This export, sample by sample.")
 @click.option("--failed", "failed_only", is_flag=True, help="Only samples that were rejected or failed.")
 @click.option("--most", type=_ID, metavar="N", help="Lines at the most; the newest.")
+@click.option("--prune-older-than", "age", metavar="AGE", help="Remove records older than 90d, 12w or 2y; never any audio.")
 @_DB
 @_JSON
-def history(db: str | None, as_json: bool, **which: Any) -> int:
+def history(db: str | None, as_json: bool, age: str | None, **which: Any) -> int:
     """Print the records of exports, newest first; with --sample, --export or --failed, those of samples."""
     from tasks.store import history as records
 
     settings = _settings(db).settings
     place = settings.db, settings.lock_wait_seconds
+    if age is not None:
+        return _forget(place, age, as_json, any(which.values()))
     of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
     if which["export_id"] and not records.exports(*place, **of_exports):
         raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists them.")
@@ -294,6 +299,26 @@ def card_command(path: str, every_file: bool, db: str | None, as_json: bool) -> 
     return ALL_DONE if report.as_recorded else SOME_FAILED
 
 
+@cli.command(cls=_Command, example="sp404 project 'My Kit' --slot 3 --experimental --out /tmp/try")
+@click.argument("kit")
+@click.option("--slot", type=int, required=True, metavar="N", help="Which of the device's projects: 1 to 16.")
+@click.option("--out", metavar="DIR", help="Where EXPORT/PROJECT/PROJECT_NN is made; the current folder.")
+@click.option("--card", metavar="PATH", help="The same on the card mounted here.")
+@click.option("--experimental", is_flag=True, help="I know that no device has confirmed such a project yet.")
+@_DB
+def project(kit: str, slot: int, experimental: bool, db: str | None, **where: str | None) -> int:
+    """Make a project of the device from the exported KIT, so that it loads itself. Not confirmed on hardware."""
+    if not experimental:
+        what = "A project made by this program was never confirmed on hardware"
+        raise RequestError(what=what, fix="Read docs/device-project.md, back up the card, then add --experimental.")
+    from flows import projects
+
+    made = projects.make(_settings(db).settings, kit, slot, **where)
+    click.echo(f"{made.pads:,} pads at {made.tempo:g} BPM, read back as they were meant: {made.folder}")
+    click.echo("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
+    return ALL_DONE
+
+
 @cli.command(cls=_Command, example="sp404 repair --db ~/.sp404/sp404.duckdb")
 @click.option("--force", is_flag=True, help="Even when the database is whole.")
 @_DB
@@ -337,6 +362,27 @@ def demo(out: str, direct: bool) -> int:
     requests = show.prepare(Path(out).absolute())
     batches = [_export(request, direct) for request in requests]
     click.echo(show.summary(requests[0], batches))
+    return ALL_DONE
+
+
+def _forget(place: tuple[str, float], age: str, as_json: bool, also_asked: bool) -> int:
+    from datetime import UTC, datetime, timedelta
+
+    from tasks.store import history as records
+    from tasks.store import retention
+
+    number, unit = age[:-1], age[-1:]
+    if unit not in _DAYS or not (number.isascii() and number.isdigit()) or len(number) > 4 or also_asked:
+        what = f"--prune-older-than {age} " + ("goes with no other option" if also_asked else "is no age")
+        raise RequestError(what=what, fix="Write 90d, 12w or 2y, for days, weeks or years.")
+    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=int(number) * _DAYS[unit])
+    records.check_there(place[0])
+    gone = retention.forget_before(*place, before)
+    if as_json:
+        click.echo(json.dumps({"before": before, "export_ids": gone}, default=str))
+    else:
+        count = f"{len(gone):,} export{'' if len(gone) == 1 else 's'}"
+        click.echo(f"Removed the records of {count} from before {_local(before)}; no audio was touched")
     return ALL_DONE
 
 
@@ -419,6 +465,7 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
     for line in shown:
         click.echo(_one_line(line), err=True)
     _show_worth_a_look(batch.findings)
+    _show_notes(batch.notes)
     if batch.errors:
         click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
     for what, count in batch.warnings.items():
@@ -475,6 +522,13 @@ def _show_worth_a_look(findings: "list[Finding]") -> None:
         click.echo(f"Worth a look: {len(findings) - _SHOWN_TROUBLES:,} more; sp404 check shows all", err=True)
 
 
+def _show_notes(notes: list[str]) -> None:
+    for note in notes[:_SHOWN_TROUBLES]:
+        click.echo(f"Note: {_one_line(note)}", err=True)
+    if len(notes) > _SHOWN_TROUBLES:
+        click.echo(f"Note: {len(notes) - _SHOWN_TROUBLES:,} more", err=True)
+
+
 def _files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
 
@@ -488,6 +542,7 @@ def _show_findings(findings: "Findings") -> None:
         if found:
             rows = [[finding.where, finding.what, finding.fix] for finding in found]
             _console().print(_table(["where", "what", "what to do"], rows))
+    _show_notes(findings.notes)
     counts = f"{findings.good:,} good, {findings.rejected:,} rejected, {findings.failing:,} would fail"
     click.echo(f"{findings.total_requested:,} rows: {counts}")
 

@@ -30,7 +30,9 @@ from tasks.files import hash_of, identified, sweep
 from tasks.layout import changes, shards
 from tasks.layout.changes import TIMES, Action
 from tasks.layout.plan import NOBODY_HERE, Layout, place
+from tasks.manifest.kits import is_kit_file, kit_path, unknown_ids, with_known_files
 from tasks.manifest.paths import absolute
+from tasks.manifest.read import RawManifest
 from tasks.manifest.validate import Manifest
 from tasks.outcomes import OUTCOME_SCHEMA
 from tasks.statuses import statuses
@@ -49,9 +51,9 @@ class Plan:
     kits that are touched. ``jobs``: one a file, with what has to be done for it (``tasks.layout.changes``); of its target
     they say whether it is ``free``, and whether what may stand there is ``ours`` to replace. ``outputs``: what the records
     say stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
-    ``killed``: runs that this one does not resume, but ends. ``tempos``: of the kits that have one. ``left_behind``: the
-    plans of killed runs. ``findings``: about its kits. ``stale`` is set when it is ``decided``, ``asked`` when the run is
-    ``begun``.
+    ``killed``: runs that this one does not resume, but ends. ``tempos``: of the kits that have one. ``notes``: what a kit
+    file says that is not carried over. ``left_behind``: the plans of killed runs. ``findings``: about its kits. ``stale`` is
+    set when it is ``decided``, ``asked`` when the run is ``begun``.
     """
 
     request: ExportRequest
@@ -70,6 +72,7 @@ class Plan:
     originals: pl.DataFrame
     rejects: pl.DataFrame
     tempos: dict[str, float]
+    notes: tuple[str, ...]
     left_behind: list[runs.LeftBehind]
     token: str
     device: int
@@ -105,9 +108,21 @@ def settings_for(request: ExportRequest) -> Settings:
         raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
     asked = request.model_dump(include={"db", "workers", "runner"}, exclude_none=True)
     asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
-    if request.kits:
+    if request.kits or is_kit_file(request.manifest):
         asked.setdefault("organize_by", OrganizeBy.KIT)
     return load(asked, history.preferences).settings
+
+
+def resolved(request: ExportRequest) -> ExportRequest:
+    """The request for the file that is meant: a drumkit's folder stands for the file in it."""
+    return request.model_copy(update={"manifest": kit_path(request.manifest)})
+
+
+def with_files(raw: RawManifest, request: ExportRequest, settings: Settings) -> RawManifest:
+    """A kit file's rows with the files of the samples that it names by their ids alone."""
+    if not is_kit_file(request.manifest):
+        return raw
+    return with_known_files(raw, history.sample_files(settings.db, settings.lock_wait_seconds, unknown_ids(raw)))
 
 
 def check_selection(manifest: Manifest, request: ExportRequest, settings: Settings) -> None:
@@ -172,6 +187,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         originals=originals,
         rejects=rejects,
         tempos=manifest.kit_tempos,
+        notes=manifest.notes,
         left_behind=left_behind,
         token=secrets.token_hex(4),
         device=0 if dry else os.stat(settings.output_base_path).st_dev,
@@ -249,7 +265,8 @@ def begun(plan: Plan) -> Plan:
         rows=rows.select(pl.col(name).cast(dtype) for name, dtype in ASKED_SCHEMA.items()),
         rejects=plan.rejects,
         kit_rows=plan.kit_rows.select(
-            pl.col(name).cast(ASKED_SCHEMA[name]) for name in plan.kit_rows.columns if name in ASKED_SCHEMA
+            *(pl.col(name).cast(ASKED_SCHEMA[name]) for name in plan.kit_rows.columns if name in ASKED_SCHEMA),
+            kit_tempo=pl.col("kit").replace_strict(plan.tempos, default=None, return_dtype=pl.Float64),
         ),
         refreshed=_refreshed(plan.jobs),
     )

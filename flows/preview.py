@@ -45,6 +45,7 @@ class Planned(BaseModel):
     files: list[PlannedFile]
     errors: list[str]
     worth_a_look: list[Finding]
+    notes: list[str]
 
 
 class Findings(BaseModel):
@@ -56,6 +57,7 @@ class Findings(BaseModel):
     failing: int
     troubles: list[Finding]
     worth_a_look: list[Finding]
+    notes: list[str]
 
 
 def plan(request: ExportRequest) -> Planned:
@@ -71,6 +73,7 @@ def plan(request: ExportRequest) -> Planned:
         files=[PlannedFile.model_construct(**file) for file in files],
         errors=made.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
         worth_a_look=findings(made, {}),
+        notes=list(made.notes),
     )
 
 
@@ -103,6 +106,7 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
         failing=failing,
         troubles=[trouble for _, trouble in sorted(troubles, key=lambda found: found[0])],
         worth_a_look=findings(made, outcomes),
+        notes=list(made.notes),
     )
 
 
@@ -136,5 +140,7 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
 
 
 def _plan(request: ExportRequest) -> planning.Plan:
+    request = planning.resolved(request)
     settings = planning.settings_for(request)
-    return planning.make_plan(validate(read_manifest(request.manifest)), request, settings, time.perf_counter(), dry=True)
+    raw = planning.with_files(read_manifest(request.manifest), request, settings)
+    return planning.make_plan(validate(raw), request, settings, time.perf_counter(), dry=True)

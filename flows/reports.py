@@ -49,8 +49,9 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
         shown = islice(batch.findings, _MOST_REASONS)
         lines += [f"| {_cell(one.where)} | {_cell(one.what)} | {_cell(one.fix)} |" for one in shown]
         lines.append("")
+    lines += [f"- {_cell(note)}" for note in batch.notes[:_MOST_REASONS]]
     if batch.warnings:
-        lines += ["## Worth a look", "", "| what | samples |", "|---|---|"]
+        lines += ["", "## Worth a look", "", "| what | samples |", "|---|---|"]
         lines += [f"| {_cell(what)} | {count:,} |" for what, count in batch.warnings.items()]
     return "\n".join(lines)
 

@@ -252,7 +252,7 @@ class LoadError(SampleError):
 class TooShortError(SampleError):
     reason = "too_short"
     text = "Duration too short: {duration_ms}ms (minimum: {minimum_ms}ms)"
-    remedy = "Add silence at its end in an audio editor, or take the row out of the manifest."
+    remedy = "Have silence added (--sound pad_to_ms={minimum_ms}), or take the row out of the manifest."
 
 
 class TooLongError(SampleError):

@@ -150,6 +150,8 @@ class BatchExportResult(BaseModel):
     resumed: bool = Field(False, exclude=True)
     # Why stale files were not removed, though that was asked for.
     kept: str = Field("", exclude=True)
+    # What was left out, and is no row's fault alone: of a kit file, and of kits without some of their samples.
+    notes: list[str] = Field([], exclude=True)
     # What is on the card, or why it is not; not part of the answer.
     card: CardResult | None = Field(None, exclude=True)
     no_card: str = Field("", exclude=True)

@@ -20,7 +20,7 @@ from enum import IntEnum
 
 from blake3 import blake3
 
-from config.device import BANKS, BITS, MAX_FRAMES, PADS, RATE_HZ
+from config.device import BANKS, BITS, MAX_FRAMES, PADS, PROJECT_TEMPOS, RATE_HZ
 from schemas.errors import ProjectError, SampleError, SurroundingsError, write_failure
 from tasks.files import created, is_regular, part_name, remove_empty, sync, write_all
 
@@ -63,7 +63,7 @@ _SAMPLE_BYTES = BITS // 8
 _MOST_SMP_BYTES = _SMP_HEAD_BYTES + MAX_FRAMES * 2 * _SAMPLE_BYTES
 
 # Tempos that the device can be set to, BPM x 100 (likely); a sample's tempo outside is played at twice or half of it.
-_TEMPO_MIN, _TEMPO_MAX = 4_000, 20_000
+_TEMPO_MIN, _TEMPO_MAX = (100 * tempo for tempo in PROJECT_TEMPOS)
 # As the manifest has them, in BPM.
 _BPM_MIN, _BPM_MAX = 20, 300
 # Folders below EXPORT/PROJECT that the device looks for (Roland's reference manual: sure).

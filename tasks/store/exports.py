@@ -190,6 +190,8 @@ def start_in(connection: Connection, asked: Asked, done: pl.DataFrame) -> None:
         kits = asked.kit_rows.select("kit_id", "sample_id", "bank", "pad")
         run(connection, "clear_kit_samples", new_kit_samples=kits)
         run(connection, "add_kit_samples", new_kit_samples=kits)
+        if "kit_tempo" in asked.kit_rows.columns:  # not in what earlier versions wrote down
+            run(connection, "put_kit_tempos", kit_tempos=asked.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
     run(connection, "add_rejects", export_id, new_rejects=asked.rejects)
     kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
     _add_rows(connection, asked, pl.concat([asked.settled.filter(~kept), rejected_rows(asked.rejects)]))

@@ -34,11 +34,28 @@ def export_samples(
 
 def outputs(db: str, wait_seconds: float, export_id: int | None) -> pl.DataFrame:
     """What stands where by the records; ``wanted`` are the files of one export, or all."""
-    _check_there(db)
+    check_there(db)
     schema = {"output_path": pl.String, "path": pl.String, "output_bytes": pl.Int64, "file_hash": pl.String}
     with connected(db, wait_seconds) as connection:
         parameters = {"export_id": export_id}
         return frame(connection, "standing", parameters, schema | {"metadata_hash": pl.String, "wanted": pl.Boolean})
+
+
+def sample_files(db: str, wait_seconds: float, ids: list[int]) -> dict[int, str]:
+    """The file of each sample of these ids that the records know."""
+    if not ids or not os.path.exists(db):
+        return {}
+    with connected(db, wait_seconds) as connection:
+        return dict(run(connection, "sample_files", wanted=pl.DataFrame({"id": ids})).rows)
+
+
+def kit_pads(db: str, wait_seconds: float, kit: str) -> list[dict[str, Any]]:
+    """The pads of a kit and their files, as the newest export has them; empty where none has."""
+    return _ask(db, wait_seconds, "kit_pads", {"kit": kit})
+
+
+def kit_names(db: str, wait_seconds: float) -> list[str]:
+    return [row["name"] for row in _ask(db, wait_seconds, "kits", {})]
 
 
 def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
@@ -51,11 +68,12 @@ def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
 
 
 def _ask(db: str, wait_seconds: float, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    _check_there(db)
+    check_there(db)
     with connected(db, wait_seconds) as connection:
         return run(connection, query, parameters).dicts()
 
 
-def _check_there(db: str) -> None:
+def check_there(db: str) -> None:
+    """Raise DatabaseError when there is no database."""
     if not os.path.exists(db):
         raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")

@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -76,6 +76,7 @@ def new_pass(db: str, export_id: int) -> Path:
     return path
 
 
+_GIVEN = ("ids", "new-kits")
 _ASKED = ("rows", "rejects", "kits", "refreshed")
 _Frames: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
@@ -98,7 +99,7 @@ def read_asked(db: str, export_id: int) -> tuple[dict[str, Any], _Frames] | None
 
 def write_ids(db: str, export_id: int, ids: pl.DataFrame, kits: pl.DataFrame) -> None:
     """Write down the ids that were given before an export, for ``repair``."""
-    for name, frame in (("ids", ids), ("new-kits", kits)):
+    for name, frame in zip(_GIVEN, (ids, kits), strict=True):
         if frame.height:
             seal(frame, new_pass(db, export_id), name)
 
@@ -145,6 +146,22 @@ def read_gone(db: str, export_id: int) -> pl.DataFrame | None:
     """Which files an export removed. Raises DamagedPartError."""
     found = [unseal(path) for path in sealed(_folder(db, export_id), "gone")]
     return pl.concat(found) if found else None
+
+
+def has_changed_anything(db: str, export_id: int) -> bool:
+    """Whether an export wrote, moved or removed a file."""
+    return bool(parts(db, export_id)) or read_gone(db, export_id) is not None
+
+
+def thin(db: str, export_id: int) -> None:
+    """Remove what an export left, but for the ids that were given then: they must be the same for ever."""
+    folder = _folder(db, export_id)
+    for path in [*folder.glob("*/*"), *folder.glob("*.parquet")]:
+        if not path.name.startswith(_GIVEN):
+            remove(str(path))
+    for inner in (*_passes(folder), folder):
+        with suppress(OSError):  # not empty
+            inner.rmdir()
 
 
 def export_ids(db: str) -> list[int]:

@@ -1,0 +1,1 @@
+DELETE FROM export_parts WHERE export_id = $export_id;

@@ -1,0 +1,32 @@
+"""Records of old exports are let go: never a file of theirs, and nothing that the next run goes by."""
+
+from datetime import datetime
+
+import polars as pl
+
+from tasks.store import runs
+from tasks.store.database import connected, run, transaction
+
+_NONE_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
+
+
+def forget_before(db: str, wait_seconds: float, before: datetime) -> list[int]:
+    """Remove the records of exports that were made before a time (UTC); their numbers.
+
+    What stands in the output folders stays in the records, and so do all ids. What exports left beside the database goes
+    as well, but for what ``repair`` still needs.
+    """
+    with runs.one_at_a_time(db, wait_seconds), connected(db, wait_seconds) as connection:
+        old = [export_id for (export_id,) in run(connection, "old_exports", {"before": before}).rows]
+        with transaction(connection):
+            for export_id in old:
+                told = {"export_id": export_id}
+                run(connection, "clear_export", told, done=_NONE_DONE)
+                for query in ("clear_rejects", "clear_parts", "drop_export"):
+                    run(connection, query, told)
+        first_standing = run(connection, "first_standing").one()
+        for export_id in old:
+            # What was moved or removed must be known beside what was written before.
+            if export_id < first_standing or not runs.has_changed_anything(db, export_id):
+                runs.thin(db, export_id)
+    return old
