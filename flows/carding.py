@@ -119,5 +119,6 @@ def report(settings: Settings, path: str) -> CardReport:
     states = [card.state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
     told = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
     files = [CardFile(state=state, **row) for state, row in told]
-    counts = Counter(states) + Counter(stale=sum(file.stale for file in files))
+    counts = {state: states.count(state) for state in ("there", "missing", "changed")}
+    counts["stale"] = sum(file.stale for file in files)
     return CardReport(card_id=number, root=root, counts=counts, files=files, unknown=card.unknown(root, on_card["path"]))

@@ -56,33 +56,33 @@ def find_root(path: str, initialize: bool = False) -> str:
         what = "is a file, not a folder" if os.path.exists(root) else "is not there"
         raise CardError(path=path, what=what, fix="Put the card in, and give the folder it is mounted on.")
     names = {name.upper(): name for name in _listed(root)}
-    if os.path.isdir(os.path.join(root, names.get(IMPORT, IMPORT))):
-        if any(name in names for name in _OF_DEVICE):
-            raise CardError(path=root, what="is a project of the device", fix="Give the card's root, where IMPORT stands.")
-        return root
-    above = os.path.dirname(root)
-    if os.path.basename(root).upper() in (IMPORT, *_BESIDE_IMPORT):
-        what = f"is the card's {os.path.basename(root).upper()} folder, not its root"
-        raise CardError(path=root, what=what, fix=f"Give the root: --card {above}")
     if any(name in names for name in _OF_DEVICE):
-        raise CardError(path=root, what="is a project or a backup of the device", fix="Give the card's root.")
+        raise CardError(
+            path=root, what="is a project or a backup of the device", fix=f"Give the card's root, where {IMPORT} is."
+        )
+    if os.path.isdir(os.path.join(root, names.get(IMPORT, IMPORT))):
+        return root
+    own_name = os.path.basename(root).upper()
+    if own_name in (IMPORT, *_BESIDE_IMPORT):
+        what, fix = f"is the card's {own_name} folder, not its root", f"Give the root: --card {os.path.dirname(root)}"
+        raise CardError(path=root, what=what, fix=fix)
     if "ROLAND" in names:
-        what = "has ROLAND/, but no IMPORT/: the SP-404MKII reads IMPORT at the card's root"
+        what = f"has ROLAND/, but no {IMPORT}/: the SP-404MKII reads {IMPORT} at the card's root"
         raise CardError(path=root, what=what, fix=f"Make the folder {os.path.join(root, IMPORT)} if this is the card.")
     beside = [name for name in _BESIDE_IMPORT if name in names]
     empty = all(name.lower() in _OF_SYSTEMS or is_part(name) for name in names.values())
-    if initialize and (empty or beside):
-        try:
-            os.mkdir(os.path.join(root, IMPORT))
-        except OSError as error:
-            raise _trouble(root, error) from error
-        return root
-    if empty or beside:
+    if not (empty or beside):
+        shown = ", ".join(sorted(names.values())[:3])
+        fix = f"Give the card's root, where {IMPORT} is; an empty card gets it with --init-card."
+        raise CardError(path=root, what=f"is no card of the SP-404MKII: it holds {shown}", fix=fix)
+    if not initialize:
         what = "is empty" if empty else f"has {beside[0]}/, but no {IMPORT}/"
         raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
-    shown = ", ".join(sorted(names.values())[:3])
-    fix = f"Give the card's root, where {IMPORT} stands; an empty card gets it with --init-card."
-    raise CardError(path=root, what=f"is no card of the SP-404MKII: it holds {shown}", fix=fix)
+    try:
+        os.mkdir(os.path.join(root, IMPORT))
+    except OSError as error:
+        raise _trouble(root, error) from error
+    return root
 
 
 def card_id(root: str) -> str | None:

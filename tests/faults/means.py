@@ -83,12 +83,20 @@ def loop_device(image: Path) -> Iterator[str]:
                 time.sleep(0.05)
 
 
-@contextmanager
-def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
-    """A memory card: exFAT, as the device has it, by FUSE (few kernels of virtual machines know it)."""
+def _made(image: Path, mebibytes: int) -> None:
     with image.open("wb") as file:
         file.truncate(mebibytes << 20)
-    root(program("mkfs.exfat"), image)
+
+
+@contextmanager
+def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
+    """A memory card: exFAT, as the device has it, by FUSE (few kernels of virtual machines know it).
+
+    An image that is there already is mounted as it is.
+    """
+    if not image.exists():
+        _made(image, mebibytes)
+        root(program("mkfs.exfat"), image)
     folder.mkdir(parents=True, exist_ok=True)
     with loop_device(image) as device:
         root(program("mount.exfat-fuse"), device, folder)
@@ -96,6 +104,20 @@ def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
             yield folder
         finally:
             unmount(folder)
+
+
+@contextmanager
+def fat(folder: Path, image: Path, mebibytes: int = 40) -> Iterator[Path]:
+    """A memory card of up to 32 GB: FAT32, by FUSE. Slow: half a second a file. The image as for ``exfat``."""
+    if not image.exists():
+        _made(image, mebibytes)
+        root(program("mkfs.fat"), "-F", "32", image)
+    folder.mkdir(parents=True, exist_ok=True)
+    root(program("fusefat"), "-o", "rw+", image, folder)
+    try:
+        yield folder
+    finally:
+        unmount(folder)
 
 
 @contextmanager
@@ -267,6 +289,13 @@ def _try_exfat(folder: Path) -> None:
             raise CannotError("what was mounted tells apart names by case")
 
 
+def _try_fat(folder: Path) -> None:
+    with fat(folder / "card", folder / "card.img") as card:
+        (card / "Kick.wav").write_text("1")
+        if (card / "Kick.wav").read_text() != "1":
+            raise CannotError("what was written to it is not there")
+
+
 def _try_disk(folder: Path) -> None:
     with thin_disk(folder / "disk", 2) as disk:
         (disk / "a").write_text("a")
@@ -291,6 +320,7 @@ MEANS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "strace": ("strace", _try_strace),
     "fiu": ("fiu-utils", _try_fiu),
     "exfat": ("mount exfatprogs exfat-fuse fuse3", _try_exfat),
+    "fat": ("mount dosfstools fusefat fuse3", _try_fat),
     "disk": ("mount e2fsprogs", _try_disk),
     "clock": ("faketime", _try_clock),
 }
