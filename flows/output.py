@@ -1,7 +1,6 @@
 """The output folder: whether it can be written, whether there is room in it, and how long a name may be there."""
 
 import os
-import shutil
 import stat
 import tempfile
 from contextlib import suppress
@@ -20,7 +19,7 @@ from schemas.errors import (
     write_failure,
 )
 from schemas.words import OrganizeBy
-from tasks.files import created, part_name, sweep
+from tasks.files import created, free_bytes, part_name, sweep
 from tasks.layout import shards
 from tasks.layout.changes import Action
 from tasks.layout.names import STEM_BYTES
@@ -52,7 +51,7 @@ def room_for_names(folder: str, organize_by: OrganizeBy) -> int:
 def has_room(jobs: pl.DataFrame, settings: Settings) -> bool:
     """Whether there is room for the output of ``jobs`` even if all sources unfold as far as any does."""
     most = costs_of(jobs).sum() * _MOST_TIMES
-    return bool(most < shutil.disk_usage(settings.output_base_path).free) and not _lacks_names(jobs, settings)
+    return bool(most < free_bytes(settings.output_base_path)) and not _lacks_names(jobs, settings)
 
 
 def check_room(jobs: pl.DataFrame, settings: Settings, sizes: dict[int, int]) -> None:
@@ -66,7 +65,7 @@ def check_room(jobs: pl.DataFrame, settings: Settings, sizes: dict[int, int]) ->
     by_header = new["job"].replace_strict(list(sizes), list(sizes.values()), default=0, return_dtype=pl.Int64)
     needed = int(pl.select(pl.when(by_header > 0).then(by_header).otherwise(unfolded)).to_series().sum())
     replaced = int(new.filter("ours")["output_size"].sum())
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(folder)
     if _lacks_names(jobs, settings) or needed - replaced > free:
         raise DiskFullError(path=folder, needed_mb=(needed - replaced) / 1e6, free_mb=free / 1e6)
 

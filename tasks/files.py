@@ -4,7 +4,9 @@ import ctypes
 import filecmp
 import os
 import re
+import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -99,6 +101,12 @@ def sync(folder: str) -> None:
 @cache
 def _syncfs() -> "ctypes._NamedFuncPointer | None":
     return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
+def free_bytes(folder: str) -> int:
+    """What is free on the file system of ``folder``: no end of it where that does not even say how large it is."""
+    usage = shutil.disk_usage(folder)
+    return usage.free if usage.total else sys.maxsize
 
 
 def hash_of(path: str) -> str:

@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError, SurroundingsError, write_failure
-from tasks.files import created, hash_of, hash_of_open, is_part, is_regular, part_name, remove, remove_empty, sync, write_all
+from tasks.files import (
+    created,
+    free_bytes,
+    hash_of,
+    hash_of_open,
+    is_part,
+    is_regular,
+    part_name,
+    remove,
+    remove_empty,
+    sync,
+    write_all,
+)
 
 IMPORT = "IMPORT"
 # At the root: which card this is, since the next computer may mount it elsewhere.
@@ -221,7 +233,7 @@ def _check_room(folder: str, todo: list[Wanted]) -> None:
     # An entry takes 32 bytes, and one more for each 13 characters of its name.
     entries = sum(32 * (2 + len(os.path.basename(one.path)) // 13) for one in todo)
     needed = sum(files) + (new_folders + 1) * cluster + entries - max(replaced - _BATCH_BYTES, 0)
-    free = status.f_bavail * status.f_frsize
+    free = free_bytes(folder)
     if todo and needed > free:
         raise DiskFullError(path=folder, needed_mb=needed / 1e6, free_mb=free / 1e6)
 
