@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import _csv
 
 _CHUNK_ROWS = 65_536
+_SHOWN_CHARS = 80
 _HEADER_BYTES = 1 << 20
 _MAX_FIELD = 2**31 - 1
 _PARQUET_TO_ARROW = "import sys, polars; polars.read_parquet(sys.argv[1], glob=False).write_ipc(sys.argv[2])"
@@ -270,16 +271,21 @@ def _name(cell: str) -> str:
 def _check_header(path: str, names: list[str]) -> None:
     twice = [name for name, n in Counter(names).items() if n > 1 and name]
     if twice:
-        what = f"has the column {twice[0]!r} twice"
+        what = f"has the column {_short(twice[0])!r} twice"
         raise ManifestError(path=path, what=what, fix="Rename or remove one of them.")
     for name in REQUIRED:
         if name not in names:
             raise _no_column(path, name, names)
 
 
+def _short(name: str) -> str:
+    """A name that can be shown: what lacks a line's end can be a column of any length."""
+    return name if len(name) <= _SHOWN_CHARS else f"{name[:_SHOWN_CHARS]}..."
+
+
 def _no_column(path: str, name: str, names: list[str]) -> ManifestError:
     near = difflib.get_close_matches(name, names, 1, 0.5)
-    fix = f"Rename the column {near[0]!r} to {name!r}." if near else "Name the columns in its first line."
+    fix = f"Rename the column {_short(near[0])!r} to {name!r}." if near else "Name the columns in its first line."
     there = f" (it has: {', '.join(filter(None, names))[:200]})" if names else ""
     return ManifestError(path=path, what=f"has no {name!r} column{there}", fix=fix)
 

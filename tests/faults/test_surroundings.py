@@ -4,6 +4,7 @@ unharmed, and the same command completes as if nothing had been.
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -144,6 +145,29 @@ def test_an_output_mounted_read_only(export: Export, undisturbed: Undisturbed) -
         disturbed(export.run(), export, undisturbed.tree(), "not writable", str(export.out))
         Card(export.out).remount("rw")
         completes(export, undisturbed.tree())
+
+
+@pytest.mark.faults("mount")
+def test_a_temporary_folder_instead_of_one_that_cannot_be_written(export: Export, undisturbed: Undisturbed) -> None:
+    """Only if asked for: with a warning in the record; and a second run finds it again."""
+    env = {"SP404_FALL_BACK": "true"}
+    with means.mounted(export.out, "ro"):
+        export.run().one_clear_error(3, "not writable", str(export.out))
+        said = export.run(env=env).ended(0)
+        instead = Path(said.result["output_base_path"])
+        try:
+            assert instead != export.out
+            assert instead.stat().st_mode & 0o077 == 0
+            assert_same(tree(instead), undisturbed.tree())
+            with duckdb.connect(str(export.db)) as connection:
+                ((warning, where),) = connection.execute("SELECT warning, output_path FROM sp404_exports").fetchall()
+            assert where == str(instead)
+            assert warning.startswith(f"Output folder is not writable: {export.out}")
+            assert warning.endswith(f"written to {instead} instead")
+            again = export.run(env=env).ended(0)
+            assert again.result["unchanged"] == again.result["successful"]
+        finally:
+            shutil.rmtree(instead, ignore_errors=True)
 
 
 @pytest.mark.faults("disk")

@@ -15,6 +15,7 @@ from schemas.export import ExportRequest, SoundConfig
 from schemas.words import Guard, Runner
 from tasks.sound import synth
 from tasks.work import Progress
+from tests import audio
 from tests.flows import worked
 from tests.flows.test_export import check_worked_example
 
@@ -161,3 +162,35 @@ def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch
         export.export(request, Progress())
     assert "sp404-export[dask]" in refused.value.fix
     assert not (tmp_path / "out").exists()
+
+
+def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goes_on(tmp_path: Path, client: Any) -> None:
+    """As the UI's button does it: the state of the run is set to Cancelling, and nobody else is told."""
+    for n in range(400):
+        audio.write(tmp_path / f"noise{n}.wav", audio.noise(88_200, seed=n), 44_100, "WAV", "PCM_16")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("file_path\n" + "".join(f"noise{n}.wav\n" for n in range(400)), encoding="utf-8")
+    from prefect.settings import PREFECT_API_URL
+
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--no-metadata", "--workers", "1"]
+    command += ["--out", str(out), "--db", str(tmp_path / "r.duckdb"), "--organize-by", "flat"]
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    root = Path(__file__).parents[2]
+    running = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.wav")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    flow_run = last_flow_run(client)
+    told = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    client.request("POST", f"/flow_runs/{flow_run.id}/set_state", json=told).raise_for_status()
+    said = running.communicate(timeout=10)
+    assert running.returncode == 143, said
+    assert said[1].startswith("sp404: Cancelled"), said
+    assert client.read_flow_run(flow_run.id).state.type.value == "CANCELLED"
+    done = len(list(out.glob("*.wav")))
+    assert 0 < done < 400
+    assert not list(out.glob(".*"))
+    again = subprocess.run([*command, "--direct"], env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again
+    assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout

@@ -165,6 +165,15 @@ def test_a_duplicate_column_is_named(tmp_path: Path, header: str, separator: str
         check_is_table(path)
 
 
+def test_a_column_of_any_length_is_named_in_few_words(tmp_path: Path) -> None:
+    """Found by fuzzing: a manifest without line ends has one, and then an error as long as itself."""
+    path = tmp_path / "m.csv"
+    path.write_text("/" * 100_000 + ",file_path," + "/" * 100_000 + "\na,b,c\n", encoding="utf-8")
+    refused = refusal(path)
+    assert refused.what.endswith("...' twice")
+    assert len(str(refused)) < 300 + len(str(path))
+
+
 def test_a_duplicate_column_of_a_parquet_file_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "m.parquet")
     pl.DataFrame({"file_path": ["a.wav"], "title": ["a"], "Title": ["b"]}).write_parquet(path)
