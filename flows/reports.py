@@ -38,8 +38,16 @@ def report_markdown(plan: Plan, batch: BatchExportResult) -> str:
         f"| database | `{plan.place.db}` |",
         f"| size | {batch.total_size_bytes / 1e6:,.1f} MB |",
         f"| time | {batch.total_time_seconds:.1f} s |",
-        "",
     ]
+    if batch.zip_path or batch.no_zip:
+        lines.append(f"| ZIP | {_cell(batch.no_zip) or f'`{batch.zip_path}`'} |")
+    if batch.card:
+        put = batch.card
+        left = f", {len(put.in_the_way):,} in the way of other files" if put.in_the_way else ""
+        lines.append(f"| card | `{put.root}`: {put.written:,} written and read back, {put.unchanged:,} there already{left} |")
+    elif batch.no_card:
+        lines.append(f"| card | {_cell(batch.no_card)} |")
+    lines.append("")
     if batch.causes:
         lines += ["## Why not", "", "| reason | samples |", "|---|---|"]
         lines += [f"| {_cell(reason)} | {count:,} |" for reason, count in islice(batch.causes.items(), _MOST_REASONS)]

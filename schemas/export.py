@@ -68,7 +68,9 @@ class ExportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str = Field(description="Path of the manifest: CSV, TSV, Parquet or NDJSON.")
+    manifest: str = Field(
+        description="Path of the manifest: CSV, TSV, Parquet or NDJSON; or of a kit: YAML, TOML or a Hydrogen drumkit."
+    )
     config: ExportConfig = Field(default=ExportConfig(), description="Layout and format of the output.")
     sound: SoundConfig = Field(default=SoundConfig(), description="What is done to the sound.")
     sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = Field((), description="Only these samples; empty: all.")
@@ -189,7 +191,12 @@ class BatchExportResult(BaseModel):
         exported = self.successful - self.unchanged
         parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
         parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
-        return ", ".join(parts) + f" of {self.total_requested:,}" + (" (no ZIP)" if self.no_zip else "")
+        return (
+            ", ".join(parts)
+            + f" of {self.total_requested:,}"
+            + (" (no ZIP)" if self.no_zip else "")
+            + (" (not on the card)" if self.no_card else "")
+        )
 
     def _troubles(self) -> tuple[tuple[int, str], ...]:
         return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")
