@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -48,6 +49,13 @@ def _at_home(path: str) -> str:
         raise ValueError("there is no such user, or no home folder") from error
 
 
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("there is no such time zone; Europe/Berlin is one") from error
+
+
 _AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(_at_home), AfterValidator(absolute)]
 
 
@@ -70,6 +78,14 @@ class Settings(SoundConfig):
     contained: bool = Field(description="Decode in processes of their own, of which a bad file takes but one")
     workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
     runner: Runner = Field(description="threads or dask")
+    library: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
+        description="The manifest that is exported every night"
+    )
+    nightly_cron: str = Field(description="When it is, as in crontab(5)")
+    verify_cron: str = Field(description="When all outputs are verified")
+    timezone: Annotated[str, AfterValidator(lambda name: name and _known_zone(name))] = Field(
+        description="Of these times; empty: the machine's own"
+    )
     fall_back: bool = Field(description="Write to a temporary folder when the output folder cannot be written")
     lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
 

@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -316,6 +316,27 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
     made = projects.make(_settings(db).settings, kit, slot, **where)
     click.echo(f"{made.pads:,} pads at {made.tempo:g} BPM, read back as they were meant: {made.folder}")
     click.echo("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
+    return ALL_DONE
+
+
+@cli.command(cls=_Command, example="SP404_LIBRARY=~/library.csv sp404 up")
+@click.option("--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="Of Prefect's server and UI.")
+@click.option("--home", default="~/.sp404/prefect", show_default=True, metavar="DIR", help="Where Prefect keeps its data.")
+@click.option("--install-service", is_flag=True, help="Print a systemd unit that does this, and start nothing.")
+@_DB
+def up(port: int, home: str, install_service: bool, db: str | None) -> int:
+    """Run a Prefect server and the scheduled exports, on this machine alone, until Ctrl-C."""
+    from flows import up as desk
+
+    folder = str(Path(home).expanduser().absolute())
+    if install_service:
+        click.echo(desk.unit(folder, port), nl=False)
+        click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
+        return ALL_DONE
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt, _Terminated):
+        desk.up(_settings(db).settings, folder, port, lambda line: click.echo(line, err=True))
+    click.echo("Stopped.", err=True)
     return ALL_DONE
 
 

@@ -41,6 +41,7 @@ from tasks.store import exports, history, runs
 # What a run is known by is not changed by who watches it, or how fast it goes.
 _NOT_IDENTITY = {"label", "workers", "runner", "db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
 _NOT_IDENTITY |= {"zip", "card", "init_card"}  # nor by where else its files go
+_NOT_IDENTITY |= {"library", "nightly_cron", "verify_cron", "timezone"}  # nor by when it is begun
 
 
 @dataclass(frozen=True)

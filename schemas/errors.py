@@ -203,6 +203,30 @@ class ServerError(SurroundingsError):
     remedy = "Run the same command with --direct to export without Prefect."
 
 
+class RunningError(SurroundingsError):
+    """Facts: path, owner."""
+
+    reason = "already_up"
+    text = "sp404 up is running already: {owner}, with {path}"
+    remedy = "Stop that one first, or give this one another --home and --port."
+
+
+class PortTakenError(SurroundingsError):
+    """Facts: port, owner."""
+
+    reason = "port_taken"
+    text = "Port {port} is taken by {owner}"
+    remedy = "Stop it, or choose another --port."
+
+
+class PartError(SurroundingsError):
+    """Facts: name, what, log, last."""
+
+    reason = "part_not_up"
+    text = "The {name} {what}: {last}"
+    remedy = "Its log has more: {log}"
+
+
 class WorkerError(SurroundingsError):
     """Facts: error."""
 

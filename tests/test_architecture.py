@@ -26,6 +26,8 @@ HOMES = {
     "click": ("flows/cli.py",),
     "rich": ("flows/cli.py",),
     "csv": ("tasks/manifest/read.py", "flows/demo.py"),
+    "yaml": ("tasks/manifest/kit_syntax.py",),
+    "zipfile": ("tasks/bundle/archive.py",),
 }
 FILES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 

@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,21 @@ def one_at_a_time(db: str, wait_seconds: float) -> Iterator[None]:
     Raises ExportRunningError after ``wait_seconds``, and WorkingFolderError.
     """
     path = runs_folder(db) / "lock"
+
+    def taken(owner: str) -> ExportRunningError:
+        age = _in_words(time.time() - path.stat().st_mtime)
+        return ExportRunningError(path=db, waited_seconds=wait_seconds, owner=owner, age=age)
+
+    with held(path, taken, wait_seconds):
+        yield
+
+
+@contextmanager
+def held(path: Path, taken: Callable[[str], Exception], wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock ``path``, which says by whom; raises what ``taken`` makes of that, after ``wait_seconds``.
+
+    Raises WorkingFolderError.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
@@ -47,9 +62,7 @@ def one_at_a_time(db: str, wait_seconds: float) -> Iterator[None]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    owner = path.read_text(encoding="utf-8") or "it does not say which"
-                    age = _in_words(time.time() - path.stat().st_mtime)
-                    raise ExportRunningError(path=db, waited_seconds=wait_seconds, owner=owner, age=age) from error
+                    raise taken(path.read_text(encoding="utf-8") or "it does not say which") from error
                 time.sleep(_POLL_SECONDS)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
