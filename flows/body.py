@@ -77,22 +77,23 @@ def run_export(request: ExportRequest, steps: Steps, progress: work.Progress | N
     settings = settings_for(request)
     manifest = steps.validate(with_files(steps.read(request.manifest), request, settings))
     check_selection(manifest, request, settings)
-    root = check_card(request.card, request.init_card)
+    place = check_card(request.card, request.init_card)
     with runs.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or work.Progress() as watched:
         export = _Run(steps, watched, steps.plan(manifest, request, settings, started))
         plan, done = export.carried_out()
         batch = steps.record(plan, Answers(done))
-        if request.prune and not _troubles(done):
+        troubles = _troubles([*export.before, *done])
+        if request.prune and not troubles:
             batch = pruned(plan, batch)
-        after: list[Exception] = []
-        if request.zip and not _troubles(done):
-            batch, after = with_zip(plan.settings, batch)
-        if root and not _troubles(done):
-            batch, uncarded = with_card(plan, root, batch)
-            after += uncarded
+        if request.zip and not troubles:
+            batch, unzipped = with_zip(plan.settings, batch)
+            troubles += unzipped
+        if place and not _troubles([*export.before, *done]):
+            batch, uncarded = with_card(plan, place, batch)
+            troubles += uncarded
     log.info("Export %d: %s", batch.export_id, batch.counts())
     steps.report(plan, batch)
-    for trouble in (*_troubles(export.before), *_troubles(done), *after):
+    for trouble in troubles:
         raise trouble
     return batch
 

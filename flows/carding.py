@@ -8,66 +8,75 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from flows.planning import Plan
-from schemas.errors import CardError, Sp404Error, SurroundingsError
+from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.export import BatchExportResult, CardResult
 from tasks.bundle import card
 from tasks.store import bundles, cards
 
 
-def check_card(path: str | None, initialize: bool) -> str | None:
-    """The root of the card, before anything is converted for it. Raises CardError."""
-    return card.find_root(path, initialize) if path else None
+def check_card(path: str | None, initialize: bool) -> card.Card | None:
+    """The card, before anything is converted for it. Raises CardError, and RequestError where none is named."""
+    if path is None and initialize:
+        raise RequestError(what="--init-card needs to know which card", fix="Add --card PATH.")
+    return None if path is None else card.find(path, initialize)
 
 
-def with_card(plan: Plan, root: str, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
+def with_card(plan: Plan, place: card.Card, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
     """``batch``, whose files are on the card now, or why they are not; and the trouble of surroundings that ended that.
 
     Sounds alone go there: the device would list metadata files, and cannot open them.
     """
     try:
-        answer = _put(plan, root, batch.export_id)
+        answer = _put(plan, place, batch.export_id)
     except Sp404Error as error:
         troubles: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
         return batch.model_copy(update={"no_card": f"{error}. {error.fix}"}), troubles
     return batch.model_copy(update={"card": answer}), []
 
 
-def _put(plan: Plan, root: str, export_id: int) -> CardResult:
-    place = plan.settings.db, plan.settings.lock_wait_seconds
-    recorded = bundles.files_of(*place, export_id)
+def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
+    db = plan.settings.db, plan.settings.lock_wait_seconds
+    recorded = bundles.files_of(*db, export_id)
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
-    number = card.marked(root)
-    cards.seen(*place, number, root)
-    on_card = cards.files_on(*place, number)
+    number = card.marked(place)
+    cards.seen(*db, number, place.root)
+    on_card = cards.files_on(*db, number)
     told = {"card_id": number, "export_id": export_id, "output_path": recorded.output_path}
 
     def record(batch: list[card.Wanted]) -> None:
         rows = [(one.path, one.file_hash, one.bytes) for one in batch]
         if rows:
             new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
-            cards.add(*place, told, new)
+            cards.add(*db, told, new)
 
     wanted = [
         card.Wanted(path, os.path.join(recorded.output_path, path), size, file_hash)
         for path, size, file_hash in files.iter_rows()
     ]
-    known = dict(on_card.select("path", "file_hash").iter_rows())
-    done = card.put(root, wanted, known, record, plan.request.verify_outputs)
+    # Another library's file is another's, but for one of the same source.
+    mine = pl.col("manifest_path").eq(plan.place.manifest) & pl.col("output_path").eq(recorded.output_path)
+    sources = plan.rows.select("path", source_path="source").unique()
+    alike = on_card.join(sources, on=["path", "source_path"], how="semi")
+    known = dict(pl.concat([on_card.filter(mine), alike]).select("path", "file_hash").iter_rows())
+    done = card.put(place, wanted, known, record, plan.request.verify_outputs)
     # What a selection leaves out is still asked for.
     selected = bool(plan.request.sample_ids or plan.request.kits)
-    ours = on_card.filter(manifest_path=plan.place.manifest) if not selected else on_card.clear()
+    ours = on_card.clear() if selected else on_card.filter(mine)
     stale = ours.filter(~pl.col("path").is_in(files["path"].implode()) & ~pl.col("path").is_in(plan.planned.implode()))
     removed: list[str] = []
     if plan.request.prune and not plan.rejected:
-        removed = card.prune(root, dict(stale.select("path", "file_hash").iter_rows()))
-        cards.forget(*place, number, removed)
+        # What the output folder keeps, as a failed row's, stays on the card as well.
+        unkept = stale.filter("stale").select("path", "file_hash")
+        removed = card.prune(place, dict(unkept.iter_rows()))
+        cards.forget(*db, number, removed)
     return CardResult(
         card_id=number,
-        root=root,
+        root=place.root,
         written=len(done.written),
         written_bytes=sum(one.bytes for one in done.written),
         unchanged=len(done.unchanged),
         in_the_way=done.in_the_way,
+        spoiled=done.spoiled,
         stale=[path for path in stale["path"] if path not in set(removed)],
         removed=len(removed),
     )
@@ -105,7 +114,7 @@ class CardReport(BaseModel):
 
 def report(settings: Settings, path: str) -> CardReport:
     """What is on a card, by the records and by all bytes that stand there. Raises CardError and what the database raises."""
-    root = card.find_root(path)
+    root = card.find(path).root
     number = card.card_id(root)
     if number is None:
         raise CardError(

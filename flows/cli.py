@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 ALL_DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 _SHOWN_TROUBLES = 20
+_IN_THE_WAY = "what stands there is another's, or was changed since. It stays; remove it there to have ours."
+_SPOILED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
 _PIPE_WIDTH = 250
+# A year that datetime knows.
+_MOST_DAYS = 365_000
 _DAYS = {"d": 1, "w": 7, "y": 365}
 
 
@@ -156,12 +160,10 @@ def export_command(manifest: str, direct: bool, as_json: bool, **options: Any) -
     batch = _export(_request(manifest, options), direct)
     if as_json:
         click.echo(batch.model_dump_json())
+        _show_not_done(batch)
     else:
         _show_batch(batch, options["db"])
-    if batch.no_card:
-        click.echo(f"Not on the card: {_one_line(batch.no_card)}", err=True)
-    if batch.no_zip:
-        click.echo(f"No ZIP: {_one_line(batch.no_zip)}", err=True)
+    _show_not_done(batch)
     return ALL_DONE if batch.complete else SOME_FAILED
 
 
@@ -314,7 +316,10 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
     from flows import projects
 
     made = projects.make(_settings(db).settings, kit, slot, **where)
-    click.echo(f"{made.pads:,} pads at {made.tempo:g} BPM, read back as they were meant: {made.folder}")
+    pads = "1 pad" if made.pads == 1 else f"{made.pads:,} pads"
+    click.echo(f"{pads} at {made.tempo:g} BPM, read back as they were meant: {made.folder}")
+    if made.missing:
+        click.echo(f"  Not in it, as they are not exported: {', '.join(made.missing)}", err=True)
     click.echo("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
     return ALL_DONE
 
@@ -330,12 +335,12 @@ def up(port: int, home: str, install_service: bool, db: str | None) -> int:
 
     folder = str(Path(home).expanduser().absolute())
     if install_service:
-        click.echo(desk.unit(folder, port), nl=False)
+        click.echo(desk.unit(folder, port, _settings(db).settings.db), nl=False)
         click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
         return ALL_DONE
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt, _Terminated):
-        desk.up(_settings(db).settings, folder, port, lambda line: click.echo(line, err=True))
+        desk.up(_settings(db), folder, port, lambda line: click.echo(line, err=True))
     click.echo("Stopped.", err=True)
     return ALL_DONE
 
@@ -396,7 +401,8 @@ def _forget(place: tuple[str, float], age: str, as_json: bool, also_asked: bool)
     if unit not in _DAYS or not (number.isascii() and number.isdigit()) or len(number) > 4 or also_asked:
         what = f"--prune-older-than {age} " + ("goes with no other option" if also_asked else "is no age")
         raise RequestError(what=what, fix="Write 90d, 12w or 2y, for days, weeks or years.")
-    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=int(number) * _DAYS[unit])
+    days = min(int(number) * _DAYS[unit], _MOST_DAYS)
+    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
     records.check_there(place[0])
     gone = retention.forget_before(*place, before)
     if as_json:
@@ -506,11 +512,19 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
         _show_put(batch.card)
 
 
+def _show_not_done(batch: "BatchExportResult") -> None:
+    if batch.no_card:
+        click.echo(f"Not on the card: {_one_line(batch.no_card)}", err=True)
+    if batch.no_zip:
+        click.echo(f"No ZIP: {_one_line(batch.no_zip)}", err=True)
+
+
 def _show_put(card: "CardResult") -> None:
-    for path in card.in_the_way[:_SHOWN_TROUBLES]:
-        click.echo(f"Another file stands on the card, and stays: {_one_line(path)}", err=True)
-    if len(card.in_the_way) > _SHOWN_TROUBLES:
-        click.echo(f"  and {len(card.in_the_way) - _SHOWN_TROUBLES:,} more", err=True)
+    for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.spoiled, _SPOILED)):
+        for path in paths[:_SHOWN_TROUBLES]:
+            click.echo(f"Not on the card: {_one_line(path)}: {why}", err=True)
+        if len(paths) > _SHOWN_TROUBLES:
+            click.echo(f"  and {len(paths) - _SHOWN_TROUBLES:,} more", err=True)
     if card.removed:
         click.echo(f"Removed from the card, as no row names them any more: {_files(card.removed)}")
     if card.stale:

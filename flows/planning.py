@@ -30,7 +30,7 @@ from tasks.files import hash_of, identified, sweep
 from tasks.layout import changes, shards
 from tasks.layout.changes import TIMES, Action
 from tasks.layout.plan import NOBODY_HERE, Layout, place
-from tasks.manifest.kits import is_kit_file, kit_path, unknown_ids, with_known_files
+from tasks.manifest.kits import is_kit_file, kit_path, unknown_ids, with_known_facts, with_known_files
 from tasks.manifest.paths import absolute
 from tasks.manifest.read import RawManifest
 from tasks.manifest.validate import Manifest
@@ -120,10 +120,13 @@ def resolved(request: ExportRequest) -> ExportRequest:
 
 
 def with_files(raw: RawManifest, request: ExportRequest, settings: Settings) -> RawManifest:
-    """A kit file's rows with the files of the samples that it names by their ids alone."""
+    """A kit file's rows with the files of the samples that it names by their ids alone, and with what it leaves out of all."""
     if not is_kit_file(request.manifest):
         return raw
-    return with_known_files(raw, history.sample_files(settings.db, settings.lock_wait_seconds, unknown_ids(raw)))
+    paths = absolute(raw.frame["file_path"].drop_nulls(), raw.folder)
+    known = history.known_samples(settings.db, settings.lock_wait_seconds, unknown_ids(raw), paths)
+    filled = with_known_files(raw, dict(known.select("id", "file_path").iter_rows()))
+    return with_known_facts(filled, known)
 
 
 def check_selection(manifest: Manifest, request: ExportRequest, settings: Settings) -> None:

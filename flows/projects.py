@@ -22,24 +22,29 @@ _PAD = operator.itemgetter("bank", "pad", "sample_id", "file", "bpm")
 
 @dataclass(frozen=True)
 class Made:
+    """``missing``: pads of the kit of which no file stands."""
+
     folder: str
     pads: int
     tempo: float
+    missing: list[str]
 
 
 def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: str | None = None) -> Made:
-    """Write ``EXPORT/PROJECT/PROJECT_<slot>`` below ``out``, or below the root of ``card``, from a kit's newest export.
+    """Write ``EXPORT/PROJECT/PROJECT_<slot>`` below ``out``, or below the root of ``card``, from the kit's files that stand.
 
     Raises RequestError, CardError, ProjectError, and what the database and the disk raise.
     """
     if not 1 <= slot <= PROJECTS:
         raise RequestError(what=f"There is no project {slot}", fix=f"The device has projects 1 to {PROJECTS}.")
     place = settings.db, settings.lock_wait_seconds
-    rows = history.kit_pads(*place, kit)
+    every_row = history.kit_pads(*place, kit)
+    rows = [row for row in every_row if row["file"]]
     if not rows:
         known = ", ".join(history.kit_names(*place)[:10]) or "none"
         raise RequestError(what=f"Kit {kit} not found among the exports", fix=f"Export it first; the records have: {known}.")
-    root = check_card(card, initialize=False) or absolute(out or ".")
+    found = check_card(card, initialize=False)
+    root = found.root if found else absolute(out or ".")
     folder = os.path.join(root, "EXPORT", "PROJECT", f"PROJECT_{slot:02d}")
     names = sanitized(pl.Series([row["title"] for row in rows]), SCREEN_CHARS)
     pads = tuple(
@@ -48,7 +53,8 @@ def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: 
     )
     tempo = rows[0]["tempo"] or _middle([row["bpm"] for row in rows if row["bpm"]])
     write_project(Project(sanitized(pl.Series([kit]))[0] or f"project_{slot}", tempo, pads), folder, read_pcm16)
-    return Made(folder, len(pads), tempo)
+    missing = [f"{row['bank']}{row['pad']}" for row in every_row if not row["file"]]
+    return Made(folder, len(pads), tempo, missing)
 
 
 def _middle(tempos: list[float]) -> float:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from config.settings import Settings
+from config.settings import InForce
 from flows import server
 from schemas.errors import PartError, PortTakenError, RunningError
 from tasks.store.runs import held
@@ -41,7 +41,7 @@ After=network.target
 [Service]
 ExecStart={command}
 WorkingDirectory={folder}
-Restart=on-failure
+{environment}Restart=on-failure
 KillSignal=SIGTERM
 TimeoutStopSec=15
 
@@ -96,17 +96,17 @@ class _Part:
         return True
 
 
-def up(settings: Settings, home: str, port: int, say: Callable[[str], None]) -> None:
+def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> None:
     """Run until a signal ends it. ``home`` is where Prefect keeps its data, and where the logs are.
 
     Raises RunningError where another one runs, PortTakenError, and PartError where a part does not come up.
     """
-    folder = Path(home)
+    folder, settings = Path(home), in_force.settings
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{HOST}:{port}/api"
     with held(folder / "up.lock", lambda owner: RunningError(path=home, owner=owner)):
         _check_free(port, api)
-        parts = _parts(settings, folder, port, api)
+        parts = _parts(in_force, folder, port, api)
         try:
             for part in parts:
                 part.start()
@@ -121,18 +121,28 @@ def up(settings: Settings, home: str, port: int, say: Callable[[str], None]) -> 
             _stop(parts)
 
 
-def unit(home: str, port: int) -> str:
-    """A systemd unit for the user who asks."""
-    command = [sys.executable, "-m", "flows.cli", "up", "--home", home, "--port", str(port)]
-    return _UNIT.format(command=shlex.join(command), folder=os.getcwd())
+def unit(home: str, port: int, db: str) -> str:
+    """A systemd unit for the user who asks, with the settings of the environment that it is asked in."""
+    command = [sys.executable, "-m", "flows.cli", "up", "--home", home, "--port", str(port), "--db", db]
+    ours = sorted((name, value) for name, value in os.environ.items() if name.startswith("SP404_"))
+    lines = [_quoted(f"{name}={value}") for name, value in ours]
+    environment = "".join(f"Environment={line}\n" for line in lines)
+    return _UNIT.format(command=shlex.join(command).replace("%", "%%"), folder=os.getcwd(), environment=environment)
 
 
-def _parts(settings: Settings, folder: Path, port: int, api: str) -> list[_Part]:
+def _quoted(text: str) -> str:
+    """As systemd reads it (systemd.syntax(7))."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+def _parts(in_force: InForce, folder: Path, port: int, api: str) -> list[_Part]:
+    settings = in_force.settings
     server.set_defaults()
     common = os.environ | {"PREFECT_HOME": str(folder), "PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port)}
     common.pop("PREFECT_API_URL", None)
     client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db}
-    client.setdefault("SP404_LOCK_WAIT_SECONDS", _TURN_SECONDS)
+    if in_force.sources["lock_wait_seconds"] == "built-in":
+        client["SP404_LOCK_WAIT_SECONDS"] = _TURN_SECONDS
     wanted = {"manifest", "kit", "verify-weekly"} | ({"library-nightly"} if settings.library else set())
     begun = time.time()
     serve = [sys.executable, "-m", "prefect", "server", "start"]

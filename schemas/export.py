@@ -111,7 +111,9 @@ class Finding(BaseModel):
 
 
 class CardResult(BaseModel):
-    """What an export put on a card. Paths are below IMPORT. ``in_the_way``: other files stand there, and stay."""
+    """What an export put on a card. Paths are below IMPORT. ``in_the_way``: other files stand there, and stay. ``spoiled``:
+    files of the output folder that are not what was written there, and were not copied.
+    """
 
     card_id: str
     root: str
@@ -119,6 +121,7 @@ class CardResult(BaseModel):
     written_bytes: int
     unchanged: int
     in_the_way: list[str]
+    spoiled: list[str]
     stale: list[str]
     removed: int
 
@@ -178,13 +181,16 @@ class BatchExportResult(BaseModel):
     def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Computed fields come last, and the contract has ``errors`` behind ``results``; it knows no ``zip_path``."""
         told: dict[str, object] = serialized(self)
-        last = {"errors": told.pop("errors"), "zip_path": told.pop("zip_path", None)}
-        return told | (last if last["zip_path"] else {"errors": last["errors"]})
+        for name in ("errors", "zip_path"):
+            told[name] = told.pop(name)
+        if not told["zip_path"]:
+            del told["zip_path"]
+        return told | ({"card": self.card.model_dump()} if self.card else {})
 
     @property
     def complete(self) -> bool:
-        taken = self.card is not None and self.card.in_the_way
-        return not (self.failed or self.rejected or self.no_zip or self.no_card or taken)
+        lacking = self.card is not None and (self.card.in_the_way or self.card.spoiled)
+        return not (self.failed or self.rejected or self.no_zip or self.no_card or lacking)
 
     def counts(self) -> str:
         """The counts in a few words, for a state's message or a last line."""

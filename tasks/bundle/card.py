@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from blake3 import blake3
+
 from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError, SurroundingsError, write_failure
 from tasks.files import (
     created,
@@ -49,21 +51,45 @@ class Wanted:
     file_hash: str
 
 
+@dataclass(frozen=True)
+class Card:
+    """Where a card is mounted, and the number of its file system: when it is pulled, the folder below it has another."""
+
+    root: str
+    device: int
+
+    @property
+    def folder(self) -> str:
+        return os.path.join(self.root, IMPORT)
+
+    def check_there(self) -> None:
+        """Raises OutputGoneError."""
+        try:
+            there = os.stat(self.root).st_dev == self.device and os.path.isdir(self.folder)
+        except OSError:
+            there = False
+        if not there:
+            raise OutputGoneError(path=self.root)
+
+
 @dataclass
 class Put:
-    """What became of the wanted files; paths are below IMPORT. ``in_the_way``: another's file stands there, and stays."""
+    """What became of the wanted files; paths are below IMPORT. ``in_the_way``: another's file stands there, and stays.
+    ``spoiled``: what is to be copied is not what the records say.
+    """
 
     written: list[Wanted] = field(default_factory=list)
     unchanged: list[Wanted] = field(default_factory=list)
     in_the_way: list[str] = field(default_factory=list)
+    spoiled: list[str] = field(default_factory=list)
 
 
-def find_root(path: str, initialize: bool = False) -> str:
-    """The root of the card at ``path``, absolute. With ``initialize`` an empty one gets its ``IMPORT/``.
+def find(path: str, initialize: bool = False) -> Card:
+    """The card at ``path``. With ``initialize`` an empty one gets its ``IMPORT/``.
 
     Raises CardError where it is none, saying what it is instead, and what writing raises.
     """
-    root = os.path.realpath(path)
+    root = os.path.realpath(path) if path else ""
     if not os.path.isdir(root):
         what = "is a file, not a folder" if os.path.exists(root) else "is not there"
         raise CardError(path=path, what=what, fix="Put the card in, and give the folder it is mounted on.")
@@ -72,8 +98,11 @@ def find_root(path: str, initialize: bool = False) -> str:
         raise CardError(
             path=root, what="is a project or a backup of the device", fix=f"Give the card's root, where {IMPORT} is."
         )
-    if os.path.isdir(os.path.join(root, names.get(IMPORT, IMPORT))):
-        return root
+    if os.path.isdir(os.path.join(root, IMPORT)):
+        return Card(root, os.stat(root).st_dev)
+    if IMPORT in names:
+        what = f"has {names[IMPORT]} instead of a folder {IMPORT}"
+        raise CardError(path=root, what=what, fix="Rename it: the device may not find it so.")
     own_name = os.path.basename(root).upper()
     if own_name in (IMPORT, *_BESIDE_IMPORT):
         what, fix = f"is the card's {own_name} folder, not its root", f"Give the root: --card {os.path.dirname(root)}"
@@ -94,7 +123,7 @@ def find_root(path: str, initialize: bool = False) -> str:
         os.mkdir(os.path.join(root, IMPORT))
     except OSError as error:
         raise _trouble(root, error) from error
-    return root
+    return Card(root, os.stat(root).st_dev)
 
 
 def card_id(root: str) -> str | None:
@@ -107,8 +136,10 @@ def card_id(root: str) -> str | None:
     return found[0].strip() if found else None
 
 
-def marked(root: str) -> str:
+def marked(card: Card) -> str:
     """The card's number; a new card is given one. Raises what writing raises."""
+    card.check_there()
+    root = card.root
     known = card_id(root)
     if known:
         return known
@@ -129,18 +160,20 @@ def marked(root: str) -> str:
 
 
 def put(
-    root: str, wanted: Iterable[Wanted], recorded: Mapping[str, str], record: Callable[[list[Wanted]], None], verify: bool
+    card: Card, wanted: Iterable[Wanted], recorded: Mapping[str, str], record: Callable[[list[Wanted]], None], verify: bool
 ) -> Put:
-    """Put files on the card, in the order of their paths. ``recorded``: by path, the hash of what we know to stand there.
+    """Put files on the card, in the order of their paths. ``recorded``: by path, the hash of what we know to stand there, and
+    may replace.
 
     Of a path that is recorded with the hash that is wanted the size will do, or with ``verify`` its bytes. ``record`` is told
     what has its name now, batch by batch. A file that we did not write, or that was changed since, is left alone.
     Raises DiskFullError before anything is written where it cannot fit, and other SurroundingsErrors.
     """
-    folder = os.path.join(root, IMPORT)
+    card.check_there()
+    folder = card.folder
     answer = Put()
     todo: list[Wanted] = []
-    _sweep(root)
+    _sweep(card.root)
     for one in sorted(wanted, key=lambda one: one.path):
         match _standing(os.path.join(folder, one.path), one, recorded.get(one.path), verify):
             case "nothing" | "old":
@@ -149,26 +182,34 @@ def put(
                 answer.unchanged.append(one)
             case _:
                 answer.in_the_way.append(one.path)
-    _check_room(folder, todo)
-    device = os.stat(root).st_dev
+    try:
+        _check_room(folder, todo)
+    except OSError as error:
+        raise _trouble(card.root, error) from error
     token = secrets.token_hex(4)
     record([one for one in answer.unchanged if recorded.get(one.path) != one.file_hash])
     for batch in _batches(todo):
-        _write(root, batch, device, token)
-        record(batch)
-        answer.written += batch
+        written = _write(card, batch, token)
+        record(written)
+        answer.written += written
+        answer.spoiled += [one.path for one in batch if one not in written]
     return answer
 
 
-def prune(root: str, recorded: Mapping[str, str]) -> list[str]:
-    """Remove those of ``recorded`` (paths and their hashes) that are still what we wrote; the paths that are gone then."""
-    folder = os.path.join(root, IMPORT)
+def prune(card: Card, recorded: Mapping[str, str]) -> list[str]:
+    """Remove those of ``recorded`` (paths and their hashes) that are still what we wrote; the paths that are gone then.
+
+    Raises OutputGoneError: what a pulled card does not show is still on it.
+    """
     for path, file_hash in recorded.items():
-        target = os.path.join(folder, path)
-        if state(root, path, None, file_hash) == "there":
+        target = os.path.join(card.folder, path)
+        card.check_there()
+        if state(card.root, path, None, file_hash) == "there":
             remove(target)
-            remove_empty(os.path.dirname(target), folder)
-    return [path for path in recorded if not os.path.lexists(os.path.join(folder, path))]
+            remove_empty(os.path.dirname(target), card.folder)
+    gone = [path for path in recorded if not os.path.lexists(os.path.join(card.folder, path))]
+    card.check_there()
+    return gone
 
 
 def state(root: str, path: str, size: int | None, file_hash: str) -> str:
@@ -251,26 +292,30 @@ def _batches(todo: list[Wanted]) -> Iterator[list[Wanted]]:
         yield batch
 
 
-def _write(root: str, batch: list[Wanted], device: int, token: str) -> None:
-    parts = [os.path.join(root, part_name(token, number)) for number, _ in enumerate(batch)]
+def _write(card: Card, batch: list[Wanted], token: str) -> list[Wanted]:
+    """Those that have their names now: all but what is not what the records say."""
+    parts = {one: os.path.join(card.root, part_name(token, number)) for number, one in enumerate(batch)}
     try:
-        for one, part in zip(batch, parts, strict=True):
-            _check_there(root, device)
-            _copy(one, part)
-        sync(root)
-        for one, part in zip(batch, parts, strict=True):
-            _check_read_back(one, part)
-        for one, part in zip(batch, parts, strict=True):
-            _check_there(root, device)
-            target = os.path.join(root, IMPORT, one.path)
+        whole: list[Wanted] = []
+        for one, part in parts.items():
+            card.check_there()
+            if _copied(one, part) == one.file_hash:
+                whole.append(one)
+        sync(card.root)
+        for one in whole:
+            _check_read_back(one, parts[one])
+        for one in whole:
+            card.check_there()
+            target = os.path.join(card.folder, one.path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(part, target)
-        sync(root)
+            os.replace(parts[one], target)
+        sync(card.root)
     except OSError as error:
-        raise _trouble(root, error) from error
+        raise _trouble(card.root, error) from error
     finally:
-        for part in parts:
+        for part in parts.values():
             remove(part)
+    return whole
 
 
 def _trouble(root: str, error: OSError) -> SurroundingsError:
@@ -280,19 +325,16 @@ def _trouble(root: str, error: OSError) -> SurroundingsError:
     return DiskError(path=error.filename or root, error=error.strerror or str(error))
 
 
-def _check_there(root: str, device: int) -> None:
-    try:
-        there = os.stat(root).st_dev == device
-    except OSError:
-        there = False
-    if not there:
-        raise OutputGoneError(path=root)
-
-
-def _copy(one: Wanted, part: str) -> None:
+def _copied(one: Wanted, part: str) -> str:
+    """The hash of what was copied; nothing where there is nothing to copy."""
+    digest = blake3()
+    if not is_regular(one.source):
+        return ""
     with open(one.source, "rb") as source, created(part) as copy:
         while block := source.read(_CHUNK_BYTES):
+            digest.update(block)
             write_all(copy, block)
+    return str(digest.hexdigest())
 
 
 def _check_read_back(one: Wanted, part: str) -> None:

@@ -17,6 +17,7 @@ from schemas.manifest import BPM_MAX, BPM_MIN, TEXT_SCHEMA, whole
 from tasks.manifest.hydrogen import HYDROGEN, parsed_xml, read_hydrogen
 from tasks.manifest.kit_rows import HALF_PAIR, Cells, Found, Kits, PadError, count, encodable
 from tasks.manifest.kit_syntax import Entry, List, Map, Scalar, Value, decoded, parsed_toml, parsed_yaml
+from tasks.manifest.paths import absolute
 
 if TYPE_CHECKING:
     from tasks.manifest.read import RawManifest
@@ -91,10 +92,24 @@ def with_known_files(raw: "RawManifest", files: Mapping[int, str]) -> "RawManife
         column=pl.lit("sample_id"),
         value=pl.col("id").cast(pl.String),
         rule=pl.format("sample {} is in no record", "id"),
-        fix=pl.lit("Look up its id with `sp404 history`, or name the file instead."),
+        fix=pl.lit("`sp404 history --export N` shows the ids of samples; or name the file instead."),
     )
     rest = filled.filter(~frame.select(lost).to_series()).select(TEXT_SCHEMA.keys())
     return replace(raw, frame=rest, rejects=pl.concat([raw.rejects, rejects]))
+
+
+def with_known_facts(raw: "RawManifest", samples: pl.DataFrame) -> "RawManifest":
+    """``raw`` with what the records know of its files (``samples``) where the kit file says nothing: a kit is no reason to
+    forget a tempo.
+    """
+    facts = ("title", "genre", "bpm", "musical_key", "tags")
+    told = samples.unique("file_path", keep="first").select(
+        source="file_path", **{f"known_{name}": pl.col(name).cast(pl.String) for name in facts}
+    )
+    frame = raw.frame.with_columns(source=absolute(raw.frame["file_path"].fill_null(""), raw.folder))
+    frame = frame.join(told, on="source", how="left", maintain_order="left")
+    filled = frame.with_columns(pl.coalesce(name, f"known_{name}").alias(name) for name in facts)
+    return replace(raw, frame=filled.select(TEXT_SCHEMA.keys()))
 
 
 def _read_pads(found: Found, root: Value) -> None:

@@ -41,16 +41,21 @@ def outputs(db: str, wait_seconds: float, export_id: int | None) -> pl.DataFrame
         return frame(connection, "standing", parameters, schema | {"metadata_hash": pl.String, "wanted": pl.Boolean})
 
 
-def sample_files(db: str, wait_seconds: float, ids: list[int]) -> dict[int, str]:
-    """The file of each sample of these ids that the records know."""
-    if not ids or not os.path.exists(db):
-        return {}
+_SAMPLES = {"id": pl.Int64, "file_path": pl.String, "title": pl.String, "genre": pl.String, "bpm": pl.Float64}
+_SAMPLES |= {"musical_key": pl.String, "tags": pl.String}
+
+
+def known_samples(db: str, wait_seconds: float, ids: list[int], paths: pl.Series) -> pl.DataFrame:
+    """What the records say of samples of these ids, or of these files (``_SAMPLES``)."""
+    if not os.path.exists(db):
+        return pl.DataFrame(schema=_SAMPLES)
+    wanted = pl.concat([pl.DataFrame({"id": ids}, {"id": pl.Int64}), paths.alias("file_path").to_frame()], how="diagonal")
     with connected(db, wait_seconds) as connection:
-        return dict(run(connection, "sample_files", wanted=pl.DataFrame({"id": ids})).rows)
+        return frame(connection, "known_samples", {}, _SAMPLES, wanted=wanted)
 
 
 def kit_pads(db: str, wait_seconds: float, kit: str) -> list[dict[str, Any]]:
-    """The pads of a kit and their files, as the newest export has them; empty where none has."""
+    """The pads of a kit and the ``file`` of each, None where none stands."""
     return _ask(db, wait_seconds, "kit_pads", {"kit": kit})
 
 

@@ -27,13 +27,18 @@ def with_ids(
     named = rows.filter(pl.col("sample_id").is_null())["source"].unique(maintain_order=True)
     own = rows["sample_id"].max()
     # An id that the manifest now writes beside another file is that file's; the one it was given to gets a new one.
-    given = given.filter(~pl.col("id").is_in(rows["sample_id"].drop_nulls().implode()))
+    explicit = rows.select(file_path="source", id="sample_id").drop_nulls().unique("id", keep="first", maintain_order=True)
+    given = given.join(explicit.rename({"file_path": "other"}), on="id", how="left", maintain_order="left")
+    given = given.filter(pl.col("other").eq_missing(pl.col("file_path")) | pl.col("other").is_null()).drop("other")
+    # Where one row of a file writes its id and another one does not, both mean the same sample.
+    own_ids = explicit.join(given, on="file_path", how="anti").unique("file_path", keep="first", maintain_order=True)
     start = max(highest, own if isinstance(own, int) else 0) + 1
-    new_paths = named.filter(~named.is_in(given["file_path"].implode()))
+    known = pl.concat([given, own_ids])
+    new_paths = named.filter(~named.is_in(known["file_path"].implode()))
     if start + len(new_paths) > _HIGHEST_ID:
         raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
     new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))}, GIVEN)
-    all_ids = given.vstack(new_ids)
+    all_ids = known.vstack(new_ids)
     kit_names = rows["kit"].drop_nulls().unique(maintain_order=True)
     new_names = kit_names.filter(~kit_names.is_in(kits["name"].implode()))
     highest_kit = kits["id"].max()

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def put(root: Path, files: list[Wanted], recorded: dict[str, str] | None = None,
     def record(batch: list[Wanted]) -> None:
         records.update({one.path: one.file_hash for one in batch})
 
-    return card.put(str(root), files, records, record, verify)
+    return card.put(card.find(str(root)), files, records, record, verify)
 
 
 # ---- which folder is a card ----
@@ -64,6 +65,7 @@ def put(root: Path, files: list[Wanted], recorded: dict[str, str] | None = None,
         (["System Volume Information/x", ".Trashes/y"], "", "is empty"),
         (["IMPORT/kick.wav"], "IMPORT", "--card {root}"),
         (["import/kick.wav"], "import", "not its root"),
+        (["import/kick.wav"], "", "has import instead of a folder IMPORT"),
         (["EXPORT/PROJECT/x"], "EXPORT", "EXPORT folder"),
         (["BKUP/x"], "", "has BKUP/, but no IMPORT/"),
         (["ROLAND/IMPORT/x"], "", "IMPORT at the card's root"),
@@ -78,15 +80,9 @@ def test_what_is_no_card_is_told_what_it_is(place: Path, made: list[str], asked:
         (place / path).touch()
     before = sorted(place.rglob("*"))
     with pytest.raises(CardError) as error:
-        card.find_root(str(place / asked))
+        card.find(str(place / asked))
     assert words.format(root=place) in f"{error.value} {error.value.fix}"
     assert sorted(place.rglob("*")) == before
-
-
-@pytest.mark.parametrize("name", ["IMPORT", "import", "Import"])
-def test_a_card_is_known_by_its_folder_in_any_case(place: Path, name: str) -> None:
-    (place / name).mkdir()
-    assert card.find_root(str(place)) == str(place)
 
 
 @pytest.mark.parametrize(("made", "may"), [([], True), (["BKUP"], True), ([".Spotlight-V100"], True), (["Music"], False)])
@@ -94,23 +90,23 @@ def test_only_an_empty_card_or_one_of_the_device_is_initialized(place: Path, mad
     for name in made:
         (place / name).mkdir()
     if may:
-        assert card.find_root(str(place), initialize=True) == str(place)
+        assert card.find(str(place), initialize=True).root == str(place)
         assert (place / "IMPORT").is_dir()
     else:
         with pytest.raises(CardError, match="no card"):
-            card.find_root(str(place), initialize=True)
+            card.find(str(place), initialize=True)
         assert not (place / "IMPORT").exists()
 
 
 def test_a_card_keeps_the_number_that_it_was_given(root: Path) -> None:
-    number = card.marked(str(root))
+    number = card.marked(card.find(str(root)))
     assert len(number) == 32
-    assert card.marked(str(root)) == card.card_id(str(root)) == number
+    assert card.marked(card.find(str(root))) == card.card_id(str(root)) == number
     assert sorted(path.name for path in root.iterdir()) == [".sp404-export", "IMPORT"]
     (root / ".sp404-export").write_text("somebody else's")
     assert card.card_id(str(root)) is None
     with pytest.raises(CardError, match="not what sp404-export wrote"):
-        card.marked(str(root))
+        card.marked(card.find(str(root)))
     assert (root / ".sp404-export").read_text() == "somebody else's"
 
 
@@ -190,14 +186,15 @@ def test_a_folder_that_is_a_link_is_not_written_through(tmp_path: Path, root: Pa
 
 
 def test_what_reads_back_otherwise_gets_no_name(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = card._copy
+    real = card._copied
 
-    def flipped(one: Wanted, part: str) -> None:
-        real(one, part)
+    def flipped(one: Wanted, part: str) -> str:
+        copied = real(one, part)
         if one.path == "hat.wav":
             Path(part).write_bytes(b"H")
+        return copied
 
-    monkeypatch.setattr(card, "_copy", flipped)
+    monkeypatch.setattr(card, "_copied", flipped)
     records: dict[str, str] = {}
     with pytest.raises(DiskError, match=r"hat\.wav reads back otherwise"):
         put(root, wanted(tmp_path, FILES), records)
@@ -206,11 +203,32 @@ def test_what_reads_back_otherwise_gets_no_name(tmp_path: Path, root: Path, monk
     assert [path.name for path in root.iterdir()] == ["IMPORT"]
 
 
-def test_a_card_that_is_gone_is_missed(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_what_was_exported_is_left_out_and_the_rest_is_put(tmp_path: Path, root: Path) -> None:
     files = wanted(tmp_path, FILES)
-    with pytest.raises(OutputGoneError):
-        card._write(str(root), files, os.stat(root).st_dev + 1, "abcd")
-    assert on_card(root) == {}
+    (tmp_path / "export/hat.wav").write_bytes(b"edited")
+    (tmp_path / "export/a/snare.wav").unlink()
+    records: dict[str, str] = {}
+    done = put(root, files, records)
+    assert sorted(done.spoiled) == ["a/snare.wav", "hat.wav"]
+    assert set(on_card(root)) == set(records) == {"b/kick.wav"}
+
+
+def test_a_card_that_is_gone_is_missed(tmp_path: Path, root: Path) -> None:
+    """Pulled: its folder is there, on another file system."""
+    files, there = wanted(tmp_path, FILES), card.find(str(root))
+    gone = replace(there, device=there.device + 1)
+    put(root, files, {})
+    before = on_card(root)
+    for attempt in (
+        lambda: card.put(gone, files, {}, lambda _: None, verify=False),
+        lambda: card._write(gone, files, "abcd"),
+        lambda: card.marked(gone),
+        lambda: card.prune(gone, {one.path: one.file_hash for one in files}),
+    ):
+        with pytest.raises(OutputGoneError):
+            attempt()
+    assert on_card(root) == before
+    assert [path.name for path in root.iterdir()] == ["IMPORT"]
 
 
 def test_what_cannot_fit_is_not_begun(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +253,7 @@ def test_only_what_is_still_ours_is_removed(tmp_path: Path, root: Path) -> None:
     put(root, wanted(tmp_path, FILES), records)
     (root / "IMPORT/hat.wav").write_bytes(b"edited")
     (root / "IMPORT/b/own.wav").write_bytes(b"a person's own")
-    assert sorted(card.prune(str(root), records)) == ["a/snare.wav", "b/kick.wav"]
+    assert sorted(card.prune(card.find(str(root)), records)) == ["a/snare.wav", "b/kick.wav"]
     assert on_card(root) == {"b/own.wav": b"a person's own", "hat.wav": b"edited"}
     assert not (root / "IMPORT/a").exists()
 

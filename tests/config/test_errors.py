@@ -35,6 +35,10 @@ FACTS = {
     "setting": "max_decoded_mb",
     "seconds": 300.0,
     "memory_mb": 2048,
+    "port": 4200,
+    "name": "runner",
+    "log": "/home/x/runner.log",
+    "last": "ValueError: no",
 }
 
 

@@ -3,15 +3,18 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from flows import body
+from schemas.errors import DiskError
 from schemas.export import BatchExportResult
 from tasks.store import history
 from tests import audio
-from tests.flows.nightly import Nightly
+from tests.flows.nightly import Nightly, tree
 from tests.flows.test_cli import Run, sp404  # noqa: F401  (a fixture)
 from tests.tools import answer
 
@@ -200,3 +203,104 @@ def test_what_is_kept_beside_the_sounds_is_not_put_on_a_card(night: Nightly) -> 
         ".sp404-export",
         "IMPORT/unknown_genre/kick.wav",
     ]
+
+
+def test_a_kit_that_names_one_sample_by_id_and_by_path_leaves_its_id_and_what_is_known_of_it(night: Nightly) -> None:
+    night.columns = tuple(column for column in night.columns if column != "sample_id")
+    night.add("loop.wav", 300, title="Amen", bpm=136, musical_key="Am")
+    night.export()
+    before = night.ask("SELECT id, title, bpm, musical_key FROM samples")
+    ids = night.ask("SELECT * FROM given_ids")
+    (night.lib / "kit.yaml").write_text(f"tempo: 60\nA1: loop.wav\nA2: {before[0][0]}\n")
+    batch = night.export(manifest=night.lib / "kit.yaml", whole=False)
+    assert [(where, what.split(":")[0]) for where, what in said(batch)] == [
+        ("kit kit, A1, line 2", "136 BPM cannot be stretched to the kit's 60 BPM"),
+        ("kit kit, A2, line 3", "136 BPM cannot be stretched to the kit's 60 BPM"),
+    ]
+    assert night.ask("SELECT id, title, bpm, musical_key FROM samples") == before
+    assert night.ask("SELECT * FROM given_ids") == ids
+    assert slots(night)[1:] == ["kit/bank_A/pad_01_amen.wav", "kit/bank_A/pad_02_amen.wav"]
+
+
+def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Nightly, sp404: Run) -> None:  # noqa: F811
+    for pad in (1, 2, 3):
+        night.add(f"s{pad}.wav", 300 + pad, kit="K", bank="A", pad=pad)
+    night.export(organize_by="kit")
+    night.export(organize_by="kit", sample_ids=(1,))
+    next(night.out.rglob("pad_03*.wav")).unlink()
+    night.spy.before = None
+    (night.lib / "s3.wav").unlink()
+    night.export(organize_by="kit", whole=False)
+    night.let_go()
+    told = sp404("project", "K", "--slot", 1, "--db", night.db, "--out", night.folder / "card", "--experimental")
+    assert told.status in (0, 2)
+    if told.status == 0:
+        assert told.out.startswith("2 pads at 120 BPM")
+        assert "not exported: A3" in told.err
+
+
+def test_a_run_that_is_stopped_while_it_listens_removes_bundles_and_copies_nothing(
+    night: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.add("old.wav", 300, kit="K", bank="A", pad=1)
+    card = night.folder / "card"
+    (card / "IMPORT").mkdir(parents=True)
+    night.export(organize_by="kit", card=str(card))
+    before = (tree(night.out), tree(card))
+    night.rows.clear()
+    night.add("new.wav", 400, kit="K", bank="A", pad=1)
+    night.write()
+
+    def stopped(verb: str, _job: object) -> None:
+        raise DiskError(path="/", error="stopped here")
+
+    night.spy.before = stopped
+    monkeypatch.chdir(night.folder)
+    with pytest.raises(DiskError):
+        body.run_export(night.request(organize_by="kit", card=str(card), prune=True, zip=True), body.DIRECT)
+    assert (tree(night.out), tree(card)) == before
+    assert not list(night.folder.glob("*.zip"))
+
+
+def _carded(night: Nightly, card: Path, **how: Any) -> BatchExportResult:
+    (card / "IMPORT").mkdir(parents=True, exist_ok=True)
+    return night.export(card=str(card), include_metadata=False, whole=False, **how)
+
+
+def test_two_libraries_on_one_card_leave_each_others_files(night: Nightly) -> None:
+    card = night.folder / "card"
+    night.add("a/kick.wav", 300, title="kick")
+    _carded(night, card, organize_by="flat")
+    first = tree(card)
+    night.rows.clear()
+    night.add("b/kick.wav", 400, title="kick")
+    other = night.write(night.lib / "other.csv")
+    batch = _carded(night, card, organize_by="flat", manifest=other, out=night.folder / "out2")
+    assert batch.card
+    assert (batch.card.in_the_way, batch.card.written, batch.complete) == (["kick.wav"], 0, False)
+    assert tree(card) == first
+
+
+def test_pruning_a_card_spares_what_another_folder_of_the_same_manifest_put_there(night: Nightly) -> None:
+    card = night.folder / "card"
+    night.add("kick.wav", 300, kit="K", bank="A", pad=1, genre="house")
+    _carded(night, card, organize_by="kit")
+    batch = _carded(night, card, organize_by="genre", out=night.folder / "out2", prune=True)
+    assert batch.card
+    assert (batch.card.removed, batch.card.stale) == (0, [])
+    assert set(tree(card)) == {".sp404-export", "IMPORT/k/bank_A/pad_01_kick.wav", "IMPORT/house/kick.wav"}
+
+
+def test_pruning_a_card_spares_what_the_output_folder_keeps_for_a_failed_row(night: Nightly) -> None:
+    card = night.folder / "card"
+    night.add("one.wav", 300)
+    night.add("two.wav", 400)
+    night.add("three.wav", 500)
+    _carded(night, card, organize_by="flat")
+    night.rows[0]["title"] = "renamed"
+    (night.lib / "one.wav").write_bytes(b"broken")
+    del night.rows[1]
+    batch = _carded(night, card, organize_by="flat", prune=True)
+    assert batch.failed == 1
+    assert set(tree(card)) == {".sp404-export", "IMPORT/one.wav", "IMPORT/three.wav"}
+    assert (night.out / "one.wav").exists()

@@ -58,7 +58,7 @@ class Desk:
 
     def command(self, *more: object) -> list[str]:
         where = ("--home", self.home, "--port", self.port)
-        return [sys.executable, "-m", "flows.cli", "up", *map(str, where if not more else more)]
+        return [sys.executable, "-m", "flows.cli", "up", *map(str, more or where)]
 
     def start(self) -> "subprocess.Popen[bytes]":
         with self.said.open("wb") as said:
@@ -166,11 +166,12 @@ def test_a_second_one_and_a_taken_port_are_refused_in_words(desk: Desk, tmp_path
 
 
 def test_a_service_is_printed_and_nothing_started(desk: Desk, tmp_path: Path) -> None:
-    said = desk.another("--install-service", "--home", tmp_path / "home")
+    said = desk.another("--install-service", "--home", tmp_path / "new")
     assert said.returncode == 0
-    assert "ExecStart=" in said.stdout
+    assert f"--db {desk.folder / 'r.duckdb'}" in said.stdout
+    assert f'Environment="SP404_LIBRARY={desk.library}"' in said.stdout
     assert "systemctl --user" in said.stderr
-    assert not (tmp_path / "home").exists()
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Nowhere", "../etc/passwd", "CET+1"])

@@ -1,1 +1,0 @@
-SELECT id, file_path FROM samples WHERE id IN (SELECT id FROM wanted);
