@@ -139,6 +139,16 @@ def test_an_immutable_output_folder(export: Export, undisturbed: Undisturbed) ->
     completes(export, undisturbed.tree())
 
 
+@pytest.mark.faults("chattr")
+def test_a_zip_where_none_can_be_written(export: Export, ground: Path) -> None:
+    export.run().ended(0)
+    (ground / "zips").mkdir()
+    with means.immutable(ground / "zips"):
+        said = export.sp404("zip", 1, "-o", ground / "zips/x.zip", "--db", export.db)
+        said.one_clear_error(3, "not writable", str(ground / "zips"))
+    assert list((ground / "zips").iterdir()) == []
+
+
 @pytest.mark.faults("mount")
 def test_an_output_mounted_read_only(export: Export, undisturbed: Undisturbed) -> None:
     with means.mounted(export.out, "ro"):
