@@ -11,6 +11,7 @@ from flows.planning import Plan
 from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.export import BatchExportResult, CardResult
 from tasks.bundle import card
+from tasks.layout.names import folded
 from tasks.store import bundles, cards
 
 
@@ -62,7 +63,9 @@ def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
     # What a selection leaves out is still asked for.
     selected = bool(plan.request.sample_ids or plan.request.kits)
     ours = on_card.clear() if selected else on_card.filter(mine)
-    stale = ours.filter(~pl.col("path").is_in(files["path"].implode()) & ~pl.col("path").is_in(plan.planned.implode()))
+    # Two spellings of a name can be one file on a card.
+    asked = folded(pl.concat([files["path"], plan.planned.alias("path")]))
+    stale = ours.filter(~folded(ours["path"]).is_in(asked.implode()))
     removed: list[str] = []
     if plan.request.prune and not plan.rejected:
         # What the output folder keeps, as a failed row's, stays on the card as well.

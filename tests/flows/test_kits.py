@@ -304,3 +304,14 @@ def test_pruning_a_card_spares_what_the_output_folder_keeps_for_a_failed_row(nig
     assert batch.failed == 1
     assert set(tree(card)) == {".sp404-export", "IMPORT/one.wav", "IMPORT/three.wav"}
     assert (night.out / "one.wav").exists()
+
+
+def test_a_name_that_changed_but_for_its_case_is_not_pruned_from_a_card(night: Nightly) -> None:
+    """On FAT both are one file."""
+    card = night.folder / "card"
+    night.add("one.wav", 300, title="Kick")
+    _carded(night, card, organize_by="flat", sanitize_filenames=False)
+    night.rows[0]["title"] = "kick"
+    batch = _carded(night, card, organize_by="flat", sanitize_filenames=False, prune=True)
+    assert batch.card
+    assert (batch.card.removed, batch.card.stale) == (0, [])
