@@ -25,6 +25,7 @@ from schemas.export import BatchExportResult, ExportRequest
 from schemas.jobs import Shard
 from schemas.words import Runner
 from tasks import steps, work
+from tasks.manifest.validate import Manifest
 
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
 body.log.setLevel(logging.INFO)
@@ -123,10 +124,19 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
     return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
 
 
+def _plan_and_name(manifest: Manifest, request: ExportRequest, settings: Settings, started: float) -> planning.Plan:
+    """The plan says what the run is about: its name and tags in the UI, where a person has given it no label."""
+    plan: planning.Plan = _plan_step(manifest, request, settings, started)
+    with suppress(Exception), get_client(sync_client=True) as client:  # a run without a name is a good run, too
+        client.update_flow_run(flow_run.id, name=reports.run_name(plan), tags=sorted({*flow_run.tags, *reports.run_tags(plan)}))
+    return plan
+
+
+_plan_step = steps.step(body.DIRECT.plan, "plan")
 PREFECT = body.Steps(
     read=steps.step(body.DIRECT.read, "read manifest"),
     validate=steps.step(body.DIRECT.validate, "validate rows"),
-    plan=steps.step(body.DIRECT.plan, "plan"),
+    plan=_plan_and_name,
     map_shards=map_with_prefect,
     record=steps.step(body.DIRECT.record, "record"),
     report=reports.publish,

@@ -1,5 +1,6 @@
 """Artifacts for the Prefect UI, under fixed keys: the verdict first, then what failed and why."""
 
+import os
 from itertools import islice
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -21,6 +22,17 @@ def publish(plan: Plan, batch: BatchExportResult) -> None:
         if len(troubled) > _MOST_ROWS:
             description += f"; these are the first {_MOST_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"
         create_table_artifact(troubled[:_MOST_ROWS], key="rejected-samples", description=description)
+
+
+def run_name(plan: Plan) -> str:
+    """A label if a person gave one, else `library by bpm, 1,316 samples`: in ASCII, as the UI wants it."""
+    stem = os.path.splitext(os.path.basename(plan.place.manifest))[0]
+    name = plan.request.label or f"{stem} by {plan.settings.organize_by}, {plan.requested:,} samples"
+    return name.encode("ascii", "replace").decode()
+
+
+def run_tags(plan: Plan) -> list[str]:
+    return [str(plan.settings.organize_by), str(plan.settings.format), str(plan.export_type)]
 
 
 def report_markdown(plan: Plan, batch: BatchExportResult) -> str:

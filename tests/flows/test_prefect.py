@@ -54,6 +54,8 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
     flow_run = last_flow_run(client)
     assert (flow_run.state.type.value, flow_run.state.name) == ("COMPLETED", "CompletedWithFailures")
     assert flow_run.state.message == "9 exported, 1 failed of 10"
+    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples"
+    assert {"bpm", "wav", "batch"} <= set(flow_run.tags)
     runs = task_runs(client, flow_run)
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
     steps = {"read manifest", "validate rows", "plan", "convert 1 of 1: sample_002 to sample_005", "record"}
