@@ -13,7 +13,7 @@ _SCHEMA = {
     "output_bytes": pl.Int64,
     "file_hash": pl.String,
     "metadata_hash": pl.String,
-    "written_by": pl.Int64,
+    "replaced_by": pl.Int64,
     "gone": pl.Boolean,
 }
 
@@ -47,14 +47,14 @@ def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
         fix = f"`sp404 history --export {export_id} --failed` says why."
         raise RequestError(what=f"Export {export_id} has no files: nothing of it was exported", fix=fix)
     _check_current(export_id, files)
-    return Recorded(output_path, files.drop("written_by", "gone"))
+    return Recorded(output_path, files.drop("replaced_by", "gone"))
 
 
 def _check_current(export_id: int, files: pl.DataFrame) -> None:
     """Of each path the records know what stands there now, and not what stood there before."""
-    replaced = files.filter(pl.col("written_by") > export_id)
+    replaced = files.filter(pl.col("replaced_by").is_not_null())
     if replaced.height:
-        path, later = replaced.select("path", "written_by").row(0)
+        path, later = replaced.select("path", "replaced_by").row(0)
         what = f"Export {export_id} is no longer whole: export {later} has replaced {path}{_more(replaced)}"
         raise RequestError(what=what, fix=f"`sp404 zip {later}` bundles that one; or run the export again.")
     gone = files.filter("gone")

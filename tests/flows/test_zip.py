@@ -137,6 +137,18 @@ def test_an_export_that_was_killed(night: Nightly, monkeypatch: pytest.MonkeyPat
     assert len(contents(zipped(night, 1).path)) == 12
 
 
+def test_an_export_that_was_resumed_after_a_later_one(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is lower than that of an export which wrote to the same folder meanwhile, of the same sources."""
+    for number in range(6):
+        night.add(f"s{number}.wav", 300 + number)
+    nightly.killed(night, monkeypatch, organize_by="flat")
+    other = night.write(night.lib / "other.csv")
+    night.export(manifest=other, organize_by="flat", whole=False)
+    resumed = night.export(organize_by="flat", whole=False)
+    assert (resumed.export_id, resumed.resumed) == (1, True)
+    assert zipped(night, 1).files == 12
+
+
 def test_a_later_export_wrote_other_sound(two: Nightly) -> None:
     two.sound("kick.wav", 999)
     two.export(organize_by="genre")

@@ -25,9 +25,13 @@ SELECT
     a.path, a.output_bytes,
     coalesce(a.file_hash, s.file_hash) AS file_hash,
     CASE WHEN s.metadata_hash IS NOT NULL THEN t.metadata_hash END AS metadata_hash,
-    greatest(s.export_id, CASE WHEN s.metadata_hash IS NOT NULL THEN t.export_id END) AS written_by,
+    -- An export that was killed and resumed has a lower number than others that ended before it.
+    CASE WHEN w.id > e.id AND w.finished_at > e.finished_at THEN w.id END AS replaced_by,
     s.path IS NULL AND (a.was_there OR a.file_hash IS NOT NULL) AS gone
 FROM asked AS a
 LEFT JOIN standing AS s ON s.path = a.path
 LEFT JOIN texts AS t ON t.stem = s.stem
+LEFT JOIN sp404_exports AS e ON e.id = $export_id
+LEFT JOIN sp404_exports AS w
+    ON w.id = greatest(s.export_id, CASE WHEN s.metadata_hash IS NOT NULL THEN t.export_id END)
 ORDER BY a.path;
