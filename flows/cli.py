@@ -496,7 +496,7 @@ def _show_batch(batch: "BatchExportResult", db: str | None) -> None:
     if batch.errors:
         click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{_db_option(db)}", err=True)
     for what, count in batch.warnings.items():
-        click.echo(f"{count:,} x {what} (see sp404 history --export {batch.export_id}{_db_option(db)})", err=True)
+        click.echo(f"{count:,} x {what}; sp404 history --export {batch.export_id}{_db_option(db)} shows which", err=True)
     if batch.pruned:
         click.echo(f"Removed, as no row names them any more: {_files(batch.pruned)}")
     if batch.stale:
