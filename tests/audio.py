@@ -230,3 +230,20 @@ def lag(x: npt.ArrayLike, reference: npt.ArrayLike) -> int:
     size = 1 << (len(a) + len(b)).bit_length()
     found = int(np.argmax(np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)))
     return found - size if found > size // 2 else found
+
+
+WAYS = ("same path", "hard link", "symbolic link", "another spelling")
+
+
+def known_as(target: Path, way: str, link: Path) -> Path:
+    """A path of the same file, in one of ``WAYS``; ``link`` is where a link to it may be made."""
+    match way:
+        case "same path":
+            return target
+        case "hard link":
+            link.hardlink_to(target)
+        case "symbolic link":
+            link.symlink_to(target)
+        case _:
+            return target.parent / ".." / target.parent.name / target.name
+    return link

@@ -160,19 +160,10 @@ def test_what_is_no_file_at_the_target_stays(desk: Desk, good: Path, kind: str, 
 
 
 @pytest.mark.parametrize("ours", [True, False])
-@pytest.mark.parametrize("way", ["same path", "hard link", "symbolic link", "another spelling"])
+@pytest.mark.parametrize("way", audio.WAYS)
 def test_the_source_is_never_written_to(desk: Desk, way: str, ours: bool) -> None:
     target = audio.write(desk.out / "kick.wav", audio.noise(9_600), 44_100, "WAV", "PCM_24")
-    source = desk.folder / "link.wav"
-    match way:
-        case "same path":
-            source = target
-        case "hard link":
-            source.hardlink_to(target)
-        case "symbolic link":
-            source.symlink_to(target)
-        case _:
-            source = desk.out / ".." / "out" / "kick.wav"
+    source = audio.known_as(target, way, desk.folder / "link.wav")
     before = target.read_bytes()
     outcome = desk.one(source, ours=ours)
     assert outcome.reason == "target_taken"

@@ -14,11 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ import duckdb
 import polars as pl
 
 from tasks.sound import synth
-from tests.faults.kit import Export, Running, Said, Tree, Watch, assert_same, assert_whole, files, row_equation, tree
+from tests.faults.kit import Export, Running, Said, Tree, assert_same, assert_whole, files, row_equation, tree, watched
 
 FORMATS = (".wav", ".aiff", ".flac", ".mp3", ".m4a", ".wav", ".ogg", ".opus")
 COLUMNS = ("file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
@@ -346,27 +345,6 @@ def states(out: Path, paths: set[str]) -> dict[str, tuple[int, int]]:
     return found
 
 
-@contextmanager
-def polled(out: Path) -> Iterator[Watch]:
-    """A reader who looks at ``out`` all the time, but for what two cores need to get on."""
-    watch, ended = Watch(out), threading.Event()
-
-    def read() -> None:
-        while not ended.is_set():
-            began = time.monotonic()
-            watch.look()
-            ended.wait(2 * (time.monotonic() - began) + 0.001)
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        ended.set()
-        thread.join()
-    assert not watch.broken, watch.broken[:5]
-
-
 # ---- trials ----
 
 
@@ -392,7 +370,7 @@ class Trial:
         export, unbroken = self.stage.export, self.stage.unbroken
         said = None
         try:
-            with polled(export.out):
+            with watched(export.out, rest=2.0):
                 for moment in self.moments:
                     self.runs += 1
                     said = self.stage.kill_at(moment)

@@ -374,14 +374,18 @@ class Watch:
 
 
 @contextmanager
-def watched(out: Path) -> Iterator[Watch]:
-    """Looks at ``out`` all the time, in a thread; afterwards nothing may have been found broken."""
+def watched(out: Path, rest: float = 0.0) -> Iterator[Watch]:
+    """Looks at ``out`` all the time, in a thread; afterwards nothing may have been found broken.
+
+    ``rest``: how long it waits between looks, in times of a look: two cores need to get on.
+    """
     watch, ended = Watch(out), threading.Event()
 
     def read() -> None:
         while not ended.is_set():
+            began = time.monotonic()
             watch.look()
-            ended.wait(0.0002)
+            ended.wait(rest * (time.monotonic() - began) + 0.0002)
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()

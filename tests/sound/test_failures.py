@@ -351,20 +351,11 @@ def test_what_stands_at_the_target_stays(bench: Bench, good: Path, kind: str) ->
         assert target.read_text() == "mine"
 
 
-@pytest.mark.parametrize("way", ["same path", "hard link", "symbolic link", "another spelling"])
+@pytest.mark.parametrize("way", audio.WAYS)
 def test_the_source_is_never_written_to(bench: Bench, way: str) -> None:
     bench.out.mkdir()
     target = audio.write(bench.out / "out.wav", audio.noise(9_600), 44_100, "WAV", "PCM_24")
-    source = bench.folder / "link.wav"
-    match way:
-        case "same path":
-            source = target
-        case "hard link":
-            source.hardlink_to(target)
-        case "symbolic link":
-            source.symlink_to(target)
-        case _:
-            source = bench.out / ".." / "out" / "out.wav"
+    source = audio.known_as(target, way, bench.folder / "link.wav")
     before = target.read_bytes()
     taken(bench, source, target)
     assert target.read_bytes() == before
