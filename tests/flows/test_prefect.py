@@ -31,9 +31,13 @@ def client() -> Iterator[Any]:
 
 
 def last_flow_run(client: Any) -> Any:
+    """Of those that were started: a run that is scheduled for tomorrow sorts before them all."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
 
-    return client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+    to_come = FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.SCHEDULED, StateType.PENDING]))
+    return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=to_come), sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
 
 
 def task_runs(client: Any, flow_run: Any) -> list[Any]:
