@@ -3,7 +3,6 @@
 Knows no Prefect: it starts processes, looks whether they are well, starts them again, and ends them.
 """
 
-import json
 import os
 import shlex
 import signal
@@ -11,8 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +21,6 @@ from flows import server
 from schemas.errors import PartError, PortTakenError, RunningError
 from tasks.store.runs import held
 
-HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.3
@@ -103,7 +99,7 @@ def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> N
     """
     folder, settings = Path(home), in_force.settings
     folder.mkdir(parents=True, exist_ok=True)
-    api = f"http://{HOST}:{port}/api"
+    api = f"http://{server.HOST}:{port}/api"
     with held(folder / "up.lock", lambda owner: RunningError(path=home, owner=owner)):
         _check_free(port, api)
         parts = _parts(in_force, folder, port, api)
@@ -111,13 +107,15 @@ def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> N
             for part in parts:
                 part.start()
                 part.wait_until_well()
-            say(f"Prefect   http://{HOST}:{port}")
+            say(f"Prefect   http://{server.HOST}:{port}")
             say(f"API       {api}")
             say(f"Data      {folder} (logs: {', '.join(part.log.name for part in parts)})")
             say(f"Nightly   {settings.library} ({settings.nightly_cron})" if settings.library else _NO_LIBRARY)
             say("Ctrl-C stops all.")
+            server.say_running(api)
             _watch(parts, say)
         finally:
+            server.say_running(None)
             _stop(parts)
 
 
@@ -138,7 +136,11 @@ def _quoted(text: str) -> str:
 def _parts(in_force: InForce, folder: Path, port: int, api: str) -> list[_Part]:
     settings = in_force.settings
     server.set_defaults()
-    common = os.environ | {"PREFECT_HOME": str(folder), "PREFECT_SERVER_API_HOST": HOST, "PREFECT_SERVER_API_PORT": str(port)}
+    common = os.environ | {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_API_HOST": server.HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+    }
     common.pop("PREFECT_API_URL", None)
     client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db}
     if in_force.sources["lock_wait_seconds"] == "built-in":
@@ -155,12 +157,9 @@ def _parts(in_force: InForce, folder: Path, port: int, api: str) -> list[_Part]:
 
 def _served(api: str, since: float) -> set[str]:
     """The deployments that were written to the server since we began: not those of an earlier time."""
-    body = json.dumps({"limit": 200}).encode()
-    request = urllib.request.Request(f"{api}/deployments/filter", body, {"Content-Type": "application/json"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            found = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError):
+        found = server.ask(api, "/deployments/filter", {"limit": 200})
+    except (OSError, ValueError):
         return set()
     return {one["name"] for one in found if _seconds(one["updated"]) >= since - 1}
 
@@ -173,7 +172,7 @@ def _check_free(port: int, api: str) -> None:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((HOST, port))
+            trial.bind((server.HOST, port))
         except OSError as error:
             owner = "a Prefect server" if server.healthy(api) else "another program"
             raise PortTakenError(port=port, owner=owner) from error
