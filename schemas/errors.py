@@ -203,6 +203,20 @@ class ServerError(SurroundingsError):
     remedy = "Run the same command with --direct to export without Prefect."
 
 
+class ElsewhereError(SurroundingsError):
+    """What ended a shard on another machine, in its words. Facts: what, fix."""
+
+    reason = "elsewhere"
+
+
+class LostWorkersError(SurroundingsError):
+    """Facts: name, attempts."""
+
+    reason = "workers_lost"
+    text = "The workers that took {name} died, {attempts} times"
+    remedy = "Look at their logs; then run the same command again: it goes on where they stopped."
+
+
 class RunningError(SurroundingsError):
     """Facts: path, owner."""
 

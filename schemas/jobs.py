@@ -180,7 +180,9 @@ class Shard:
     """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples.
 
     ``verb`` is what is done with each (``tasks.worker``). ``output`` is the output folder and ``device``
-    the number of its file system. ``token`` is in the names of this run's files in the making.
+    the number of its file system. ``token`` is in the names of this run's files in the making. ``mark`` is for other machines,
+    on which the number is another: the name of a file in the output folder that stands there as long as the run lasts.
+    ``again``: a run that died may have done some of it; what stands at a target that was free is what it left.
     """
 
     label: str
@@ -195,6 +197,8 @@ class Shard:
     include_metadata: bool
     limits: Limits
     verb: str = "convert"
+    mark: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

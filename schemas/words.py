@@ -38,6 +38,7 @@ class ExportType(StrEnum):
 class Runner(StrEnum):
     THREADS = "threads"
     DASK = "dask"
+    POOL = "pool"
 
 
 class Dither(StrEnum):

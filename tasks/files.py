@@ -31,12 +31,12 @@ def is_part(name: str) -> bool:
 
 
 def sweep(folder: str, token: str) -> None:
-    """Remove what the run of this ``token`` had in the making in ``folder``."""
+    """Remove what the run of this ``token``, or of one that begins so, had in the making in ``folder``."""
     with suppress(OSError):
         for name in os.listdir(folder):
             made_by = _PART.match(name)
             path = os.path.join(folder, name)
-            if made_by and made_by[1] == token and is_regular(path):
+            if made_by and made_by[1].startswith(token) and is_regular(path):
                 os.unlink(path)
 
 

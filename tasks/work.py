@@ -58,7 +58,7 @@ Converter: TypeAlias = Callable[[str, Job, SoundSettings], Outcome | None]
 class Progress:
     """Counts finished samples over all threads of a run, and tells them when to stop.
 
-    ``tell`` is called with how many are done and how many there are; ``shards`` says in how many parts they went.
+    ``tell`` is called with how many are done and how many there are; ``task_runs`` says in how many parts Prefect had them.
     """
 
     def __init__(self, tell: Callable[[int, int], None] | None = None) -> None:
@@ -66,7 +66,8 @@ class Progress:
         self._lock = threading.Lock()
         self._done = self._total = 0
         self._workers: Workers | None = None
-        self.shards = 0
+        self.verb = ""
+        self.task_runs = 0
         self.stopped = threading.Event()
 
     def __enter__(self) -> Self:
@@ -87,16 +88,50 @@ class Progress:
                 self._workers.start(ahead)
             return self._workers
 
-    def expect(self, samples: int, shards: int) -> None:
-        """A new pass over the samples begins."""
-        self._done, self._total = 0, samples
-        self.shards += shards
+    def expect(self, samples: int, verb: str = "convert") -> None:
+        """A pass over samples begins; it goes on from the one before where that did the same with others."""
+        with self._lock:
+            before = (self._done, self._total) if verb == self.verb else (0, 0)
+            self._done, self._total = before[0], before[1] + samples
+            self.verb = verb
+
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """How many samples are done, and how many there are."""
+        with self._lock:
+            return self._done, self._total
 
     def advance(self) -> None:
         with self._lock:
-            self._done += 1
-            if self._tell:
-                self._tell(self._done, self._total)
+            self._go_to(self._done + 1)
+
+    def at(self, done: int) -> None:
+        """So many are done, as those say who do it elsewhere."""
+        with self._lock:
+            if done != self._done:
+                self._go_to(done)
+
+    def _go_to(self, done: int) -> None:
+        self._done = done
+        if self._tell:
+            self._tell(self._done, self._total)
+
+
+@contextmanager
+def marked(shards: list[Shard]) -> Iterator[list[Shard]]:
+    """The shards for other machines, which tell by a mark that what they see is the same output folder. Raises
+    OutputGoneError.
+    """
+    name = part_name(shards[0].token, 0, "here")
+    path = Path(shards[0].output, name)
+    try:
+        path.touch()
+    except OSError as error:
+        raise OutputGoneError(path=shards[0].output) from error
+    try:
+        yield [replace(shard, mark=name) for shard in shards]
+    finally:
+        remove(str(path))
 
 
 # Who watches the run that starts in this context. Here and not beside the flow, which has to travel to a cluster.
@@ -170,8 +205,8 @@ def _orders(shard: Shard) -> list[_Order]:
                 row["loudest"],
             ),
             row["path"],
-            row["ours"],
-            row["ours_text"],
+            row["ours"] or (shard.again and row["free"]),
+            row["ours_text"] or (shard.again and not row["has_text"]),
             row["text_hash"] or "",
             row["finished"] or "",
             row["moving"],
@@ -291,7 +326,8 @@ def _made(order: _Order, shard: Shard, converter: Converter) -> _Made | None:
 def _check_there(shard: Shard) -> None:
     """A card that is pulled leaves its mount point: what is written there then goes to another disk."""
     try:
-        there = os.stat(shard.output).st_dev == shard.device
+        found = os.stat(os.path.join(shard.output, shard.mark))
+        there = bool(shard.mark) or found.st_dev == shard.device
     except OSError:
         there = False
     if not there:

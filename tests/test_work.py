@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from config.device import MAX_FRAMES
-from schemas.errors import DiskError, DiskFullError, OutputNotWritableError, SurroundingsError
+from schemas.errors import DiskError, DiskFullError, OutputGoneError, OutputNotWritableError, SurroundingsError
 from schemas.jobs import Job, Limits, Outcome, Shard, ShardResult, SoundSettings, Tags
 from schemas.words import Status
 from tasks import work
@@ -100,6 +100,31 @@ def desk(tmp_path: Path) -> Desk:
 def good(desk: Desk) -> Path:
     """A source that converts."""
     return audio.write(desk.folder / "good.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
+
+
+# ---- shards of other machines, and of runs that died ----
+
+
+def test_another_folder_under_the_same_path_is_not_written_to(desk: Desk, good: Path) -> None:
+    """On another machine the output folder's path may lead elsewhere: the mark of the run is not there then."""
+    shard = desk.shard(desk.row(good))
+    elsewhere = work.convert_shard(replace(shard, mark=part_name(TOKEN, 0, "here")))
+    assert isinstance(elsewhere.trouble, OutputGoneError)
+    assert desk.names() == []
+    with work.marked([replace(shard, device=0)]) as marked:
+        assert work.convert_shard(marked[0]).trouble is None
+    assert desk.names() == ["kick.wav"]
+
+
+def test_what_a_dead_worker_left_is_ours_to_replace_and_what_another_put_there_before_is_not(desk: Desk, good: Path) -> None:
+    (desk.out / "kick.wav").write_text("half of it")
+    left, others = desk.row(good), desk.row(good, free=False)
+    assert work.convert_shard(desk.shard(others), None).outcomes[0].reason == "target_taken"
+    assert work.convert_shard(replace(desk.shard(others), again=True)).outcomes[0].reason == "target_taken"
+    outcome = work.convert_shard(replace(desk.shard(left), again=True, token=f"{TOKEN}r2")).outcomes[0]
+    assert outcome.status is Status.EXPORTED
+    assert outcome.file_hash, "it is recorded as ours"
+    assert soundfile.info(desk.out / "kick.wav").samplerate == 48_000
 
 
 # ---- the sound ----

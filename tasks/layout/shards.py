@@ -12,6 +12,8 @@ from tasks.layout import names
 # Measured: a task run costs Prefect 6 ms in threads, a short sample 2 ms (docs/decisions/0002).
 _SAMPLES_PER_SHARD = 256
 _MAX_SHARDS = 512
+# Measured: a task run on Dask costs 80 ms, and starts the processes that it decodes in.
+LEAST_ON_A_CLUSTER = 1_000
 _SMALL_PLAN = 64
 # What opening, probing and naming a file costs, in bytes of audio that would take as long.
 _FILE_COST_BYTES = 50_000
@@ -38,13 +40,18 @@ def jobs_of(placed: pl.DataFrame) -> pl.DataFrame:
     return placed.unique("path", keep="first", maintain_order=True).sort("path").with_row_index("job")
 
 
-def cut(costs: npt.NDArray[np.int64], workers: int) -> list[tuple[int, int]]:
-    """Ranges ``(start, stop)`` of jobs, balanced by ``costs`` (``costs_of``); every job is in exactly one."""
+def cut(costs: npt.NDArray[np.int64], workers: int, least: int = 0) -> list[tuple[int, int]]:
+    """Ranges ``(start, stop)`` of jobs, balanced by ``costs`` (``costs_of``); every job is in exactly one.
+
+    ``least``: how many jobs are worth a shard, where shards are dear.
+    """
     n = len(costs)
     if not n:
         return []
     at_least = 2 * workers if n >= _SMALL_PLAN else 1
     shards = min(max(math.ceil(n / _SAMPLES_PER_SHARD), at_least), _MAX_SHARDS, n)
+    if least:
+        shards = max(min(shards, n // least), 1)
     cost = np.cumsum(costs + _FILE_COST_BYTES)
     inner = np.searchsorted(cost, cost[-1] * np.arange(1, shards) / shards, side="left") + 1
     bounds = np.unique(np.concatenate([[0], inner.clip(max=n), [n]]))
