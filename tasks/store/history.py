@@ -32,6 +32,11 @@ def export_samples(
     return _ask(db, wait_seconds, "history_samples", parameters | {"most": most})
 
 
+def trend(db: str, wait_seconds: float, *, user_id: int | None, most: int) -> list[dict[str, Any]]:
+    """The newest finished exports, oldest first, each with its counts, bytes and seconds."""
+    return _ask(db, wait_seconds, "trend", {"user_id": user_id, "most": most})
+
+
 def outputs(db: str, wait_seconds: float, export_id: int | None) -> pl.DataFrame:
     """What stands where by the records; ``wanted`` are the files of one export, or all."""
     check_there(db)
