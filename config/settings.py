@@ -56,6 +56,12 @@ def _known_zone(name: str) -> str:
         raise ValueError("there is no such time zone; Europe/Berlin is one") from error
 
 
+def _web_address(address: str) -> str:
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError("a web address begins with http:// or https://")
+    return address
+
+
 _AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(_at_home), AfterValidator(absolute)]
 
 
@@ -77,7 +83,9 @@ class Settings(SoundConfig):
     memory_mb: int = Field(ge=256, le=1 << 20, description="What the decoding of one sample may take")
     contained: bool = Field(description="Decode in processes of their own, of which a bad file takes but one")
     workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
-    runner: Runner = Field(description="threads or dask")
+    runner: Runner = Field(description="threads, pool or dask")
+    work_pool: str = Field(description="The Prefect work pool whose workers convert for the runner pool")
+    dask_address: str = Field(description="Of the scheduler for the runner dask; empty: a cluster on this machine")
     library: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
         description="The manifest that is exported every night"
     )
@@ -85,6 +93,10 @@ class Settings(SoundConfig):
     verify_cron: str = Field(description="When all outputs are verified")
     timezone: Annotated[str, AfterValidator(lambda name: name and _known_zone(name))] = Field(
         description="Of these times; empty: the machine's own"
+    )
+    failed_share: float = Field(ge=0, le=1, description="A run is Failed in the UI when more of its samples were not exported")
+    notify_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        description="Told by an HTTP POST of every run that fails or crashes"
     )
     fall_back: bool = Field(description="Write to a temporary folder when the output folder cannot be written")
     lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")

@@ -39,7 +39,7 @@ from flows.planning import (
 from schemas.errors import AccountingError, DatabaseBusyError, LostError, StoppedError, SurroundingsError, TerminatedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from schemas.jobs import Outcome, Shard, ShardResult
-from schemas.words import Guard, OrganizeBy, Status
+from schemas.words import Guard, OrganizeBy, Runner, Status
 from tasks import upkeep, work
 from tasks.layout import shards
 from tasks.manifest.read import RawManifest, read_manifest
@@ -116,7 +116,8 @@ class _Run:
             check_room(self._plan.to_do, self._plan.settings, {outcome.index: outcome.bytes for outcome in outcomes_of(sized)})
         plan = self._plan = begun(self._plan)
         done = self._pass(with_finished(plan, plan.to_do), self._merge)
-        done += self._pass(with_finished(plan, plan.to_follow, made_by(plan, done)), self._merge)
+        # To copy what was just made is not worth another machine.
+        done += self._pass(with_finished(plan, plan.to_follow, made_by(plan, done)), self._merge, here=True)
         self._merge_waiting(plan.settings.lock_wait_seconds)
         return plan, done
 
@@ -138,11 +139,16 @@ class _Run:
             for finding in found:
                 log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
 
-    def _pass(self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert") -> list[object]:
+    def _pass(
+        self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert", here: bool = False
+    ) -> list[object]:
         if jobs.is_empty() or self._watched.stopped.is_set():
             return []
         settings = self._plan.settings
-        self._watched.workers(settings.limits(), ahead=min(settings.workers, jobs.height))
+        if here:
+            settings = settings.model_copy(update={"runner": Runner.THREADS})
+        if settings.runner is Runner.THREADS:
+            self._watched.workers(settings.limits(), ahead=min(settings.workers, jobs.height))
         shards_of_jobs = cut(self._plan, jobs, self._watched, verb)
         return list(self._steps.map_shards(shards_of_jobs, settings, self._watched, merge))
 
@@ -204,8 +210,9 @@ def cut(
         jobs = with_nothing_finished(jobs)
     path = work.write_plan(jobs, folder or runs.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
     sound, limits = plan.settings.sound(), plan.settings.limits()
-    ranges = shards.cut(costs_of(jobs), plan.settings.workers)
-    progress.expect(jobs.height, len(ranges))
+    least = shards.LEAST_ON_A_CLUSTER if plan.settings.runner is Runner.DASK else 0
+    ranges = shards.cut(costs_of(jobs), plan.settings.workers, least)
+    progress.expect(jobs.height, verb)
     names = jobs["path"]
     return [
         Shard(

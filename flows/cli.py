@@ -5,6 +5,7 @@ Prefect, Polars and DuckDB are imported inside the commands that need them: help
 # ruff: noqa: PLC0415
 
 import json
+import os
 import shlex
 import signal
 import sys
@@ -34,6 +35,8 @@ _SHOWN_TROUBLES = 20
 _IN_THE_WAY = "what stands there is another's, or was changed since. It stays; remove it there to have ours."
 _SPOILED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
 _PIPE_WIDTH = 250
+_SHOWN_EXPORTS = 30
+_BAR = 20
 # A year that datetime knows.
 _MOST_DAYS = 365_000
 _DAYS = {"d": 1, "w": 7, "y": 365}
@@ -139,7 +142,9 @@ _SELECTION_AND_LAYOUT = _options(
     _SOUND,
     click.option("--full", is_flag=True, help="Convert again even what is unchanged."),
     click.option("--verify-outputs", is_flag=True, help="Tell what is unchanged by all bytes of the output."),
-    click.option("--runner", type=_one_of(Runner), help="Where Prefect's tasks run."),
+    click.option("--runner", type=_one_of(Runner), help="Where sounds are converted: here, or on several machines."),
+    click.option("--work-pool", metavar="NAME", help="Prefect's work pool for --runner pool."),
+    click.option("--dask-address", metavar="ADDRESS", help="Of a scheduler for --runner dask, such as tcp://studio:8786."),
     _WORKERS,
     _DB,
 )
@@ -217,17 +222,20 @@ def plan(manifest: str, as_json: bool, **options: Any) -> int:
 @click.option("--export", "export_id", type=_ID, metavar="ID", help="This export, sample by sample.")
 @click.option("--failed", "failed_only", is_flag=True, help="Only samples that were rejected or failed.")
 @click.option("--most", type=_ID, metavar="N", help="Lines at the most; the newest.")
+@click.option("--trend", is_flag=True, help="Exports as a chart over time: samples, bytes, seconds, failures.")
 @click.option("--prune-older-than", "age", metavar="AGE", help="Remove records older than 90d, 12w or 2y; never any audio.")
 @_DB
 @_JSON
-def history(db: str | None, as_json: bool, age: str | None, **which: Any) -> int:
-    """Print the records of exports, newest first; with --sample, --export or --failed, those of samples."""
+def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which: Any) -> int:
+    """Print the records of exports, newest first; with --sample, --export or --failed, those of samples; or a --trend."""
     from tasks.store import history as records
 
     settings = _settings(db).settings
     place = settings.db, settings.lock_wait_seconds
     if age is not None:
-        return _forget(place, age, as_json, any(which.values()))
+        return _forget(place, age, as_json, trend or any(which.values()))
+    if trend:
+        return _trend(place, as_json, which)
     of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
     if which["export_id"] and not records.exports(*place, **of_exports):
         raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists them.")
@@ -326,14 +334,14 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
 
 @cli.command(cls=_Command, example="SP404_LIBRARY=~/library.csv sp404 up")
 @click.option("--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="Of Prefect's server and UI.")
-@click.option("--home", default="~/.sp404/prefect", show_default=True, metavar="DIR", help="Where Prefect keeps its data.")
+@click.option("--home", metavar="DIR", help="Where Prefect keeps its data: PREFECT_HOME, else ~/.prefect.")
 @click.option("--install-service", is_flag=True, help="Print a systemd unit that does this, and start nothing.")
 @_DB
-def up(port: int, home: str, install_service: bool, db: str | None) -> int:
+def up(port: int, home: str | None, install_service: bool, db: str | None) -> int:
     """Run a Prefect server and the scheduled exports, on this machine alone, until Ctrl-C."""
     from flows import up as desk
 
-    folder = str(Path(home).expanduser().absolute())
+    folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())
     if install_service:
         click.echo(desk.unit(folder, port, _settings(db).settings.db), nl=False)
         click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
@@ -388,6 +396,21 @@ def demo(out: str, direct: bool) -> int:
     requests = show.prepare(Path(out).absolute())
     batches = [_export(request, direct) for request in requests]
     click.echo(show.summary(requests[0], batches))
+    return ALL_DONE
+
+
+def _trend(place: tuple[str, float], as_json: bool, which: dict[str, Any]) -> int:
+    from tasks.store import history as records
+
+    if which["export_id"] or which["sample_id"] or which["failed_only"]:
+        raise RequestError(what="--trend is of whole exports", fix="It goes with --user, --most and --json alone.")
+    found = records.trend(*place, user_id=which["user_id"], most=which["most"] or _SHOWN_EXPORTS)
+    if as_json:
+        click.echo(json.dumps(found, default=str))
+    elif not found:
+        click.echo("Nothing in the records.", err=True)
+    else:
+        _console().print(_trend_table(found))
     return ALL_DONE
 
 
@@ -449,13 +472,17 @@ def _settings(db: str | None, stored: bool = True) -> "InForce":
 
 
 def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
-    from flows import body, planning, server
+    from flows import server
+
+    # A server that has to be started takes seconds, in which the rest can begin.
+    temporary = None if direct else server.prepare(quiet=True)
+    from flows import body, planning
     from tasks.manifest.read import check_is_table
 
-    # What makes a request unusable is said before a server is started for it.
+    # What makes a request unusable is said before what is done for it.
     planning.settings_for(request)
     check_is_table(request.manifest)
-    if not direct and server.prepare(quiet=True) == server.STARTS:
+    if temporary:
         click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
     with _progress_bar("Exporting") as progress:
         if direct:
@@ -463,6 +490,8 @@ def _export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
         from flows import export  # imports prefect, which reads its settings then
 
         server.leave_verdicts_to_us()
+        if temporary:
+            temporary.wait()
         return export.export(request, progress)
 
 
@@ -592,6 +621,18 @@ def _exports_table(found: list[dict[str, Any]]) -> "Table":
         measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{row['export_duration_seconds']:.1f}"]
         rows.append([str(row["id"]), _local(row["created_at"]), what, *counts, *measures, row["output_path"], note])
     return _table(columns, rows)
+
+
+def _trend_table(found: list[dict[str, Any]]) -> "Table":
+    longest = max(row["export_duration_seconds"] for row in found) or 1.0
+    rows = []
+    for row in found:
+        seconds = row["export_duration_seconds"]
+        counts = [f"{row[count]:,}" for count in ("samples", "exported", "failed")]
+        bar = "\u2588" * max(round(_BAR * seconds / longest), 1)
+        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{seconds:.1f}", bar]
+        rows.append([str(row["id"]), _local(row["created_at"]), *counts, *measures, row["output_path"]])
+    return _table(["export", "when", "rows", "exported", "not", "MB", "s", "", "where"], rows)
 
 
 def _samples_table(found: list[dict[str, Any]]) -> "Table":

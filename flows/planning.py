@@ -39,9 +39,11 @@ from tasks.statuses import statuses
 from tasks.store import exports, history, runs
 
 # What a run is known by is not changed by who watches it, or how fast it goes.
-_NOT_IDENTITY = {"label", "workers", "runner", "db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
+_NOT_IDENTITY = {"label", "workers", "runner", "work_pool", "dask_address"}
+_NOT_IDENTITY |= {"db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
 _NOT_IDENTITY |= {"zip", "card", "init_card"}  # nor by where else its files go
 _NOT_IDENTITY |= {"library", "nightly_cron", "verify_cron", "timezone"}  # nor by when it is begun
+_NOT_IDENTITY |= {"failed_share", "notify_url"}  # nor by what is said of it
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Plan:
     say stands below the output folder. ``originals``: device and inode of every source. ``export_id`` is None in a dry run.
     ``killed``: runs that this one does not resume, but ends. ``tempos``: of the kits that have one. ``notes``: what a kit
     file says that is not carried over. ``left_behind``: the plans of killed runs. ``findings``: about its kits. ``stale`` is
-    set when it is ``decided``, ``asked`` when the run is ``begun``.
+    set when it is ``decided``, ``asked`` when the run is ``begun``. ``run_by``: what carries it out, for the records.
     """
 
     request: ExportRequest
@@ -82,6 +84,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     asked: exports.Asked | None = None
     stale: pl.DataFrame | None = None
+    run_by: str = "sp404"
 
     @property
     def rejected(self) -> int:
@@ -107,7 +110,7 @@ def settings_for(request: ExportRequest) -> Settings:
         absolute_path(request.manifest)
     except ValueError as error:
         raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
-    asked = request.model_dump(include={"db", "workers", "runner"}, exclude_none=True)
+    asked = request.model_dump(include={"db", "workers", "runner", "work_pool", "dask_address"}, exclude_none=True)
     asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
     if request.kits or is_kit_file(request.manifest):
         asked.setdefault("organize_by", OrganizeBy.KIT)
@@ -170,7 +173,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
     if not dry:
         for left in left_behind:
-            for folder in {os.path.dirname(path) for path in left.targets}:
+            for folder in {settings.output_base_path, *map(os.path.dirname, left.targets)}:
                 sweep(folder, left.token)
     jobs = _with_texts(jobs) if settings.include_metadata else jobs.with_columns(has_text=pl.lit(True))
     jobs = _with_contents(jobs, known.outputs, sources, settings)
@@ -262,7 +265,7 @@ def begun(plan: Plan) -> Plan:
             "created_at": datetime.now(UTC).replace(tzinfo=None),
             "manifest_path": plan.place.manifest,
             "label": plan.request.label,
-            "run_by": "sp404",
+            "run_by": plan.run_by,
             "identity": plan.identity,
             "mount_point": mount_point(plan.settings.output_base_path),
         },

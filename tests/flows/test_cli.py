@@ -109,6 +109,10 @@ def test_the_worked_example(sp404: Run, library: Path, tmp_path: Path) -> None:
     assert len(json.loads(sp404("history", "--db", db, "--export", 1, "--json").out)) == 10
     assert [row["export_id"] for row in json.loads(sp404("history", "--db", db, "--sample", 3, "--json").out)] == [1]
     one_clear_error(sp404("history", "--db", db, "--export", 9), 2, "Export 9 not found")
+    (night,) = json.loads(sp404("history", "--db", db, "--trend", "--json").out)
+    assert (night["samples"], night["exported"], night["failed"]) == (10, 9, 1)
+    assert "\u2588" in sp404("history", "--db", db, "--trend").out
+    one_clear_error(sp404("history", "--db", db, "--trend", "--failed"), 2, "--trend is of whole exports")
 
 
 def test_status_0_when_all_is_done(sp404: Run, library: Path, tmp_path: Path) -> None:

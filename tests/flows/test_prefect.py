@@ -151,14 +151,6 @@ def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
     assert deployment.entrypoint == "flows.export.export_library"
 
 
-def test_dask_does_the_same(tmp_path: Path) -> None:
-    from flows import export
-
-    manifest = worked.make(tmp_path / "library")
-    request = worked.request(manifest, tmp_path).model_copy(update={"runner": Runner.DASK, "workers": 2})
-    check_worked_example(export.export(request, Progress()), tmp_path, manifest.parent)
-
-
 def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows import export
 
