@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed, State
 from prefect.types.entrypoint import EntrypointType
 
 from config.settings import Settings, load
-from flows import preview
+from flows import alarms, preview
 from flows.export import export_library
 from schemas.errors import Sp404Error
 from tasks.store.history import preferences
@@ -101,4 +101,6 @@ def machine_timezone() -> str:
 
 
 def main() -> None:
-    serve(*deployments(load({}, preferences).settings), pause_on_shutdown=False, print_starting_message=False)
+    settings = load({}, preferences).settings
+    alarms.set_up(settings.notify_url)
+    serve(*deployments(settings), pause_on_shutdown=False, print_starting_message=False)
