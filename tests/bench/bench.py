@@ -1,10 +1,10 @@
 """Benchmarks of the whole way of a manifest. Run one, or all, and paste the table into README.md beside this file:
 
     uv run python -m tests.bench.bench rows
-    uv run python -m tests.bench.bench tiny
+    uv run python -m tests.bench.bench fixed /usr/share/hydrogen/data /usr/share/sonic-pi/samples
+    uv run python -m tests.bench.bench machines
     uv run python -m tests.bench.bench nightly
     uv run python -m tests.bench.bench contained /usr/share/hydrogen/data /usr/share/sonic-pi/samples
-    uv run python -m tests.bench.bench library /usr/share/hydrogen/data /usr/share/sonic-pi/samples
 
 Every figure is of a whole process. Ways are run in turn (A B C A B C ...), so that a machine whose speed drifts is
 unfair to none; medians and ratios are what to look at.
@@ -46,10 +46,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("rows", help="read, validate and plan manifests of 1,000, 100,000 and 1,000,000 rows")
-    commands.add_parser("tiny", help="20,000 tiny files through the whole flow")
+    fixed = commands.add_parser("fixed", help="what Prefect costs 1, 100, 1,300 and 20,000 samples; FOLDERS: a real library")
+    fixed.add_argument("folders", nargs="+", type=Path)
+    commands.add_parser("machines", help="20,000 samples on threads, on a work pool and on Dask, two workers each")
     commands.add_parser("nightly", help="100,000 tiny files: exported once, then again without and with a few changes")
-    library = commands.add_parser("library", help="a real library, directly, with a server running, and with none")
-    library.add_argument("folders", nargs="+", type=Path)
     contained = commands.add_parser("contained", help="a real library, decoded in processes of their own and in threads")
     contained.add_argument("folders", nargs="+", type=Path)
     one = commands.add_parser("one-plan", help=argparse.SUPPRESS)
@@ -61,16 +61,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sp404-bench-") as scratch:
         if options.command == "rows":
             rows(Path(scratch), options.runs)
-        elif options.command == "tiny":
-            manifest = tiny_manifest(Path(scratch), 20_000)
-            ways(manifest, Path(scratch), options.runs, 20_000, [])
+        elif options.command == "fixed":
+            fixed_costs(Path(scratch), options.runs, options.folders)
+        elif options.command == "machines":
+            machines(Path(scratch), options.runs)
         elif options.command == "nightly":
             nightly(Path(scratch), options.runs, 100_000)
         elif options.command == "contained":
             contained_or_not(real_manifest(Path(scratch), options.folders)[0], Path(scratch), options.runs)
-        else:
-            manifest, count = real_manifest(Path(scratch), options.folders)
-            ways(manifest, Path(scratch), options.runs, count, ["--organize-by", "bpm"])
 
 
 def rows(scratch: Path, runs: int) -> None:
@@ -122,8 +120,80 @@ def plan_once(manifest: str) -> None:
     print(json.dumps([*(after - before for before, after in pairwise(laps)), peak]))
 
 
-def ways(manifest: Path, scratch: Path, runs: int, count: int, options: Sequence[str]) -> None:
-    """The same export directly, with a server running (warm), and with a temporary one (cold, migrated home)."""
+def fixed_costs(scratch: Path, runs: int, folders: Sequence[Path]) -> None:
+    """Whole processes: how much longer than directly, with a server running and with a temporary one."""
+    manifests = {str(count): tiny_manifest(scratch / str(count), count) for count in (1, 100, 20_000)}
+    real, count = real_manifest(scratch, folders)
+    manifests |= {f"{count:,} (real)": real}
+    print("| samples | direct s | warm s | cold s | warm - direct | of it in the export | cold - direct |")
+    print("|---|---|---|---|---|---|---|")
+    for name, manifest in manifests.items():
+        walls, own = measured_ways(manifest, scratch, runs, [])
+        direct, warm, cold = (statistics.median(walls[way]) for way in ("direct", "warm", "cold"))
+        inner = statistics.median(own["warm"]) / statistics.median(own["direct"])
+        cells = f"{direct:.1f} | {warm:.1f} | {cold:.1f} | {warm - direct:.1f} s ({warm / direct:.2f}) | {inner:.2f} of direct"
+        print(f"| {name} | {cells} | {cold - direct:.1f} s |", flush=True)
+
+
+def machines(scratch: Path, runs: int) -> None:
+    """Two workers of each kind on this machine, with homes of their own; threads have a server running, too."""
+    manifest = tiny_manifest(scratch, 20_000)
+    measured: dict[str, list[float]] = {"threads": [], "pool": [], "dask": []}
+    with prefect_server(scratch / "warm-home") as api, workers(scratch, api) as address:
+        how = {"threads": [], "pool": ["--runner", "pool"], "dask": ["--runner", "dask", "--dask-address", address]}
+        for _ in range(runs):
+            for name, options in how.items():
+                measured[name].append(export(manifest, scratch, options, {"PREFECT_API_URL": api})[0])
+    print("| way | whole process s | ratio to threads |")
+    print("|---|---|---|")
+    medians = {name: statistics.median(laps) for name, laps in measured.items()}
+    for name, median in medians.items():
+        print(f"| {name} | {median:.1f} | {median / medians['threads']:.2f} |", flush=True)
+
+
+@contextmanager
+def workers(scratch: Path, api: str) -> Iterator[str]:
+    """Two workers of the work pool `sp404`, and two of a Dask cluster, whose address it is."""
+    with socket.socket() as free:
+        free.bind((server.HOST, 0))
+        port = free.getsockname()[1]
+    address = f"tcp://{server.HOST}:{port}"
+    dask = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        server.HOST,
+        "--port",
+        str(port),
+        "--no-dashboard",
+    ]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    pool = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--pool", "sp404", "--limit", "1"]
+    started = []
+    try:
+        for number, command in enumerate((dask, worker, worker, pool, pool)):
+            home = scratch / f"machine-{number}"
+            home.mkdir()
+            environment = _clean() | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)}
+            quiet = subprocess.DEVNULL
+            started.append(subprocess.Popen(command, env=environment, cwd=home, stdout=quiet, stderr=quiet))
+            time.sleep(5)
+        while sum(one["status"] == "ONLINE" for one in server.ask(api, "/work_pools/sp404/workers/filter", {})) < 2:
+            time.sleep(1)
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+def measured_ways(
+    manifest: Path, scratch: Path, runs: int, options: Sequence[str]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """The same export directly, with a server running (warm), and with a temporary one (cold, migrated home): the seconds of
+    the whole process, and those of the export in it.
+    """
     cold = {"PREFECT_HOME": str(scratch / "cold-home")}
     export(manifest, scratch, [*options], cold)  # migrates the home; not counted
     walls: dict[str, list[float]] = {"direct": [], "warm": [], "cold": []}
@@ -135,13 +205,7 @@ def ways(manifest: Path, scratch: Path, runs: int, count: int, options: Sequence
                 wall, seconds = export(manifest, scratch, [*options, *extra], environment)
                 walls[name].append(wall)
                 own[name].append(seconds)
-    print("| way | whole process s | of it the export s | samples/s of the export | Prefect s | ratio to direct |")
-    print("|---|---|---|---|---|---|")
-    base = statistics.median(walls["direct"])
-    for name, measured in walls.items():
-        wall, seconds = statistics.median(measured), statistics.median(own[name])
-        cells = f"{wall:.1f} | {seconds:.1f} | {count / seconds:,.0f} | {wall - base:.1f} | {wall / base:.2f}"
-        print(f"| {name} | {cells} |", flush=True)
+    return walls, own
 
 
 def export(manifest: Path, scratch: Path, options: list[str], environment: dict[str, str]) -> tuple[float, float]:
@@ -224,6 +288,7 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 def tiny_manifest(scratch: Path, count: int) -> Path:
     """So many files of a tenth of a second, in a hundred packs, no two of the same content."""
+    scratch.mkdir(exist_ok=True)
     manifest = scratch / "tiny.csv"
     with manifest.open("w") as file:
         file.write("file_path,genre\n")
