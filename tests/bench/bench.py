@@ -178,14 +178,21 @@ def workers(scratch: Path, api: str) -> Iterator[str]:
             environment = _clean() | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)}
             quiet = subprocess.DEVNULL
             started.append(subprocess.Popen(command, env=environment, cwd=home, stdout=quiet, stderr=quiet))
-            time.sleep(5)
-        while sum(one["status"] == "ONLINE" for one in server.ask(api, "/work_pools/sp404/workers/filter", {})) < 2:
+        while _online(api) < 2:
             time.sleep(1)
         yield address
     finally:
         for process in reversed(started):
             process.terminate()
             process.wait()
+
+
+def _online(api: str) -> int:
+    try:
+        found = server.ask(api, "/work_pools/sp404/workers/filter", {})
+    except OSError:  # the first worker makes the pool
+        return 0
+    return sum(one["status"] == "ONLINE" for one in found)
 
 
 def measured_ways(
