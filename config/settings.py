@@ -24,7 +24,7 @@ from schemas.words import AudioFormat, Names, OrganizeBy, Runner
 
 _TABLE = "sp404"
 _PREFIX = "SP404_"
-_CONFIG_FOLDER = "SP404_CONFIG_DIR"
+CONFIG_FOLDER = "SP404_CONFIG_DIR"
 
 
 def absolute(path: str) -> str:
@@ -167,7 +167,7 @@ def _unknown(name: str, source: str) -> RequestError:
 def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     defaults = resources.files(__package__) / "defaults.toml"
     yield "built-in", tomllib.loads(defaults.read_text(encoding="utf-8"))[_TABLE]
-    folder = Path(environment.get(_CONFIG_FOLDER) or "config")
+    folder = Path(environment.get(CONFIG_FOLDER) or "config")
     for file in sorted(folder.glob("*.toml")):
         with resources.as_file(defaults) as built_in:
             if file.samefile(built_in):
@@ -186,7 +186,7 @@ def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    ours = (name for name in environment if name.startswith(_PREFIX) and name != _CONFIG_FOLDER)
+    ours = (name for name in environment if name.startswith(_PREFIX) and name != CONFIG_FOLDER)
     return {name.removeprefix(_PREFIX).lower(): environment[name] for name in ours}
 
 

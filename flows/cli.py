@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from config.settings import InForce
     from flows.carding import CardReport
     from flows.preview import Findings
+    from flows.scanning import ScanResult
     from schemas.export import BatchExportResult, CardResult, ExportRequest, Finding
     from tasks.work import Progress
 
@@ -170,6 +171,35 @@ def export_command(manifest: str, direct: bool, as_json: bool, **options: Any) -
         _show_batch(batch, options["db"])
     _show_not_done(batch)
     return ALL_DONE if batch.complete else SOME_FAILED
+
+
+@cli.command(cls=_Command, example="sp404 scan ~/Samples -o library.csv")
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@click.option(
+    "-o", "manifest", required=True, metavar="MANIFEST", help="Made, or brought up to date: .csv, .tsv, .ndjson, .parquet."
+)
+@click.option("--kits", is_flag=True, help="Propose a kit for each folder of one-shots.")
+@click.option("--analyze", is_flag=True, help="Listen, too: tempo, root note, duplicates, silence, clipping.")
+@click.option("--restore", is_flag=True, help="Bring back rows that you removed from MANIFEST.")
+@_WORKERS
+@_DB
+@_JSON
+def scan(as_json: bool, db: str | None, workers: int | None, **asked: Any) -> int:
+    """Make a manifest of all samples below FOLDER: tempo, key, genre and kind, and where each came from.
+
+    What you edit in it stays when you scan again.
+    """
+    from flows import scanning
+
+    settings = _settings(db).settings
+    settings = settings.model_copy(update={"workers": workers}) if workers else settings
+    with _progress_bar("Scanning") as progress:
+        done = scanning.scan(scanning.ScanRequest(**asked), settings, progress)
+    if as_json:
+        click.echo(done.model_dump_json())
+    else:
+        _show_scan(done)
+    return SOME_FAILED if done.lacking else ALL_DONE
 
 
 @cli.command(cls=_Command, example="sp404 check library.csv")
@@ -577,6 +607,39 @@ def _show_card(report: "CardReport", every_file: bool) -> None:
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)
     others = f"; {_files(len(report.unknown))} from elsewhere" if report.unknown else ""
     click.echo(f"{report.root}: {counts}{others}")
+
+
+def _show_scan(done: "ScanResult") -> None:
+    for file in done.lacking[:_SHOWN_TROUBLES]:
+        click.echo(f"Left out: {_one_line(f'{file.path}: {file.why}. {file.fix}')}", err=True)
+    if len(done.lacking) > _SHOWN_TROUBLES:
+        click.echo(f"Left out: {len(done.lacking) - _SHOWN_TROUBLES:,} more; --json lists all", err=True)
+    if len(done.added) < done.rows:
+        moved = [f"{before} -> {after}" for before, after in done.moved]
+        cells = [f"{cell.file_path}: {cell.column} {cell.before or '-'} -> {cell.after or '-'}" for cell in done.changes]
+        for sign, lines in (("+", done.added), ("-", done.gone), (">", moved), ("~", cells)):
+            for line in lines[:_SHOWN_TROUBLES]:
+                click.echo(f"{sign} {_one_line(line)}")
+            if len(lines) > _SHOWN_TROUBLES:
+                click.echo(f"{sign} {len(lines) - _SHOWN_TROUBLES:,} more")
+    rows = []
+    for column, sources in done.filled.items():
+        told = ", ".join(f"{count:,} by {source}" for source, count in sources.items())
+        rows.append([column, f"{sum(sources.values()):,}", told])
+    _console().print(_table(["column", "rows", "where from"], rows))
+    if done.skipped:
+        click.echo(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in done.skipped.items())}", err=True)
+    if done.kept_out:
+        click.echo(f"Rows that you removed stay out: {len(done.kept_out):,} (--restore brings them back)", err=True)
+    notes = [f"{done.edited:,} with values of yours"] if done.edited else []
+    notes += [f"{done.duplicates:,} duplicates"] if done.duplicates else []
+    notes += [f"{done.kits:,} kits proposed"] if done.kits else []
+    click.echo(
+        f"{done.rows:,} rows, {len(done.added):,} of them new"
+        + "".join(f", {note}" for note in notes)
+        + f"; {done.read:,} of {_files(done.files)} read in {done.seconds:.1f} s"
+    )
+    click.echo(f"  {done.manifest}" + ("" if done.written else " (nothing to change)"))
 
 
 def _show_worth_a_look(findings: "list[Finding]") -> None:

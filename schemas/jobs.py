@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from schemas.errors import SampleError
+from schemas.scan import Heard
 from schemas.words import Dither, Guard, Mono, Status
 
 
@@ -99,7 +100,7 @@ class Outcome:
     ``source_hash`` and ``output_hash`` are of samples, not of files (``tasks.sound.measure.Fingerprint``): they are equal
     when nothing was done. ``content_hash`` is that of the source file's bytes, ``file_hash`` that of the output file's.
     ``source_mtime_ns`` and ``source_ctime_ns`` are 0 where they can't be trusted to change with the content. ``moved_from``
-    is the path below the output folder that the finished file had before.
+    is the path below the output folder that the finished file had before. ``heard`` is what a scan is told of the sound.
     """
 
     index: int
@@ -123,6 +124,7 @@ class Outcome:
     metadata_hash: str = ""
     moved_from: str = ""
     levels: Levels | None = None
+    heard: Heard | None = None
     done: tuple[str, ...] = ()
     warning: str = ""
 

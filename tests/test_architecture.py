@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = ("schemas", "config", "tasks", "flows")
 DOORS = {"flows.cli", "flows.api", "flows.demo"}
-NOUNS = ("manifest", "layout", "sound", "store", "bundle")
+NOUNS = ("manifest", "layout", "sound", "store", "bundle", "scan")
 # A library, and where alone it may be imported.
 HOMES = {
     "prefect": ("tasks/steps.py", "flows/"),
@@ -21,6 +21,7 @@ HOMES = {
     "av": ("tasks/sound/",),
     "soxr": ("tasks/sound/resample.py",),
     "pandera": ("schemas/manifest.py", "schemas/records.py", "tasks/manifest/validate.py"),
+    "tinytag": ("tasks/sound/header.py",),
     "anyascii": ("tasks/layout/names.py",),
     "fastapi": ("flows/api.py",),
     "click": ("flows/cli.py",),

@@ -75,6 +75,8 @@ class _Table:
     names: list[str]
     chunks: Iterator[Chunk]
     decimal_comma: bool = False
+    # Its cells may bear the mark that keeps a spreadsheet from running them.
+    guarded: bool = False
     # Each row names its own columns, so that only the rows can tell whether a column is there.
     named_by_rows: bool = False
     kits: Kits | None = None
@@ -94,7 +96,7 @@ def read_manifest(path: str) -> RawManifest:
         has_paths = not table.named_by_rows
         for frame, broken, count in table.chunks:
             has_paths |= frame["file_path"].null_count() < frame.height
-            frames.append(_known_columns(frame))
+            frames.append(_known_columns(frame, table.guarded))
             rejects += broken
             rows += count
     frame = pl.concat(frames)
@@ -116,12 +118,74 @@ def check_is_table(path: str) -> None:
         pass
 
 
-def _known_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """The manifest's columns, trimmed, null where empty or absent; other columns are left as they are and ignored."""
+def read_all(path: str) -> tuple[pl.DataFrame, str]:
+    """Every column of the table at ``path`` as text under the name that it has there, for one who writes it again; and what
+    separates its cells, "" where nothing does. Raises what ``read_manifest`` raises, and ManifestError for ragged rows.
+    """
+    with _opened(path) as table:
+        if table.kits:
+            raise ManifestError(path=path, what="is a kit, and no table", fix="Choose another file, such as library.csv.")
+    head = _head(path)
+    extension = Path(path).suffix.lower()
+    if _READERS[extension] is _opened.parquet:
+        return pl.DataFrame([_as_text(path, column) for column in _read_parquet(path)]), ""
+    if _READERS[extension] is _opened.ndjson:
+        return _all_of_json(path), ""
+    delimiter = "\t" if _READERS[extension] is _opened.tsv else _sniff(head, ",;\t")
+    csv.field_size_limit(_MAX_FIELD)
+    text = Path(path).read_bytes().decode("utf-8-sig")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    names = next(reader)
+    rows = []
+    for line, row in _csv_rows(path, reader, len(names)):
+        if isinstance(row, Reject):
+            raise ManifestError(path=path, what=f"line {line} {row.rule}", fix=row.fix)
+        rows.append([cell or None for cell in row])
+    texts = [name for name in names if _name(name) in GUARDED]
+    return pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row").with_columns(unguarded(pl.col(texts))), delimiter
+
+
+def _all_of_json(path: str) -> pl.DataFrame:
+    rows = []
+    for line, text in enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            if not isinstance(row, dict):
+                raise ValueError("is not a JSON object")
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(path=path, what=f"line {line} is not a JSON object", fix="Correct or remove it.") from error
+        rows.append({name: "|".join(v) if isinstance(v, list) else v if v is None else str(v) for name, v in row.items()})
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([[row.get(name) for name in names] for row in rows], dict.fromkeys(names, pl.String), orient="row")
+
+
+# In a delimited text these may hold anything; a path gets ./ in front instead, and the others cannot start so.
+GUARDED = ("title", "genre", "musical_key", "tags", "kind", "kit")
+
+
+def guarded(cell: pl.Expr) -> pl.Expr:
+    """A cell that no spreadsheet runs: a mark stands before what begins like a formula, or like one that is marked."""
+    return cell.str.replace(r"^('*[=+\-@])", "'$1")
+
+
+def unguarded(cell: pl.Expr) -> pl.Expr:
+    return cell.str.replace(r"^'('*[=+\-@])", "$1")
+
+
+def _known_columns(frame: pl.DataFrame, guarded: bool) -> pl.DataFrame:
+    """The manifest's columns, trimmed, null where empty or absent; other columns are left as they are and ignored.
+
+    ``guarded``: without the mark that keeps a spreadsheet from running a cell.
+    """
     cells = (
         pl.col(name).str.strip_chars() if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in COLUMNS
     )
     trimmed = frame.select("line", *cells)
+    if guarded:
+        texts = [name for name in GUARDED if name in COLUMNS]
+        trimmed = trimmed.with_columns(unguarded(pl.col(texts)))
     return trimmed.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
 
 
@@ -179,7 +243,7 @@ class _opened:
         except csv.Error as error:
             raise _open_quote(self.path, 1) from error
         _check_header(self.path, names)
-        return _Table(names, _chunks(_csv_rows(self.path, reader, len(names)), names), delimiter == ";")
+        return _Table(names, _chunks(_csv_rows(self.path, reader, len(names)), names), delimiter == ";", guarded=True)
 
     def ndjson(self, head: bytes) -> _Table:
         """Rows may name their columns in any order and leave some out: the header is what is known."""
@@ -342,7 +406,7 @@ def _unquoted(path: str, data: bytes, delimiter: str) -> _Table:
     known = {at: name for at, name in enumerate(names) if name in COLUMNS}
     picked = [cells.struct.field(f"field_{at}").alias(name) for at, name in known.items()]
     chunk = rows.filter(pl.col("width") == len(names)).select("line", *picked)
-    return _Table(names, iter([(chunk, rejects, rows.height)]), delimiter == ";")
+    return _Table(names, iter([(chunk, rejects, rows.height)]), delimiter == ";", guarded=True)
 
 
 def _chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> Iterator[Chunk]:

@@ -23,6 +23,8 @@ _W64 = {name: uuid.UUID(f"{code}-acf3-11d3-8cd1-00c04f8edb8a").bytes_le for name
         {b"fmt ": "20746d66", b"data": "61746164"}.items()}  # fmt: skip
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
 _MPEG = (b"\x50\0", b"\x55\0")
+_EXTRAS = (b"smpl", b"cue ", b"acid", b"iXML")
+_TAGS = (b"LIST", b"id3 ", b"ID3 ")
 _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sowt": "<i", b"fl32": ">f", b"FL32": ">f",
                b"fl64": ">f", b"FL64": ">f"}  # fmt: skip
 
@@ -57,6 +59,7 @@ class Extras:
     smpl: bytes = b""
     cue: bytes = b""
     acid: bytes = b""
+    ixml: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Layout:
 
     ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
     than unpacking to read them. ``by_ffmpeg``: libsndfile could read them, but prints what it thinks of damage (MPEG in a
-    WAV, ALAC in a CAF).
+    WAV, ALAC in a CAF). ``tagged``: a WAV has chunks for tags.
     """
 
     start: int
@@ -74,6 +77,7 @@ class Layout:
     form: Form | None
     extras: Extras = Extras()
     by_ffmpeg: bool = False
+    tagged: bool = False
 
     @property
     def whole(self) -> bool:
@@ -118,7 +122,7 @@ def _wav(fd: int, size: int) -> Layout | None:
     riff = read(fd, 4, 0)
     order = ">" if riff == b"RIFX" else "<"
     whole = struct.unpack(f"{order}I", read(fd, 4, 4))[0]
-    long_data, mpeg = None, False
+    long_data, mpeg, tagged = None, False, False
     form: Form | None = None
     found: Layout | None = None
     extras = Extras()
@@ -137,9 +141,10 @@ def _wav(fd: int, size: int) -> Layout | None:
             found = _span(start, promised, size, form)
             if promised != length:  # whatever follows cannot be found by its length
                 break
-        elif name in (b"smpl", b"cue ", b"acid") and length <= _MAX_EXTRA_BYTES and order == "<":
-            extras = replace(extras, **{name.decode().strip(): read(fd, length, start)})
-    return found and replace(found, extras=extras, by_ffmpeg=mpeg)
+        elif name in _EXTRAS and length <= _MAX_EXTRA_BYTES and order == "<":
+            extras = replace(extras, **{name.decode().strip().lower(): read(fd, length, start)})
+        tagged |= name in _TAGS
+    return found and replace(found, extras=extras, by_ffmpeg=mpeg, tagged=tagged)
 
 
 def _wave_form(fmt: bytes, order: str = "<") -> Form | None:

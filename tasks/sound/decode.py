@@ -95,7 +95,7 @@ def audio(path: str) -> Iterator[Audio]:
 
 def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractContextManager[_Track]:
     if found and not found.whole:
-        raise _cut_off(found)
+        raise cut_off(found)
     if found and found.form:
         return nullcontext(_plain(fd, kind, found, found.form))
     if kind in _BY_PYAV or (found and found.by_ffmpeg) or (kind == "flac" and flac_length_unknown(fd)):
@@ -103,7 +103,8 @@ def _track(fd: int, kind: str, found: Layout | None, is_cut: bool) -> AbstractCo
     return _soundfile(fd, kind)
 
 
-def _cut_off(found: Layout) -> LoadError:
+def cut_off(found: Layout) -> LoadError:
+    """What to say of a file that is not whole."""
     promised = found.promised or 0
     if not found.form or not found.form.rate_hz:
         return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")

@@ -11,16 +11,17 @@ from tasks.sound.chunks import Extras
 _SMPL, _LOOP = struct.Struct("<9I"), struct.Struct("<6I")
 _CUE = struct.Struct("<II4sIII")
 _ACID = struct.Struct("<IHHfIHHf")
-_ONE_SHOT = 1
+_ONE_SHOT, _HAS_ROOT = 1, 2
 
 
 @dataclass(frozen=True)
 class Acid:
-    """What a loop editor wrote. ``beats`` and ``tempo_bpm`` are 0 where it does not say."""
+    """What a loop editor wrote. ``beats`` and ``tempo_bpm`` are 0, and ``root`` (a MIDI note) None, where it says nothing."""
 
     one_shot: bool
     beats: int
     tempo_bpm: float
+    root: int | None
 
 
 class Loop(NamedTuple):
@@ -72,9 +73,10 @@ def marks(chunks: Extras) -> Marks:
     told_loops = _SMPL.unpack_from(smpl)[7] if len(smpl) >= _SMPL.size else 0
     told_cues = int.from_bytes(cue[:4], "little")
     if len(chunks.acid) >= _ACID.size:
-        flags, _, _, _, beats, _, _, tempo = _ACID.unpack_from(chunks.acid)
+        flags, root, _, _, beats, _, _, tempo = _ACID.unpack_from(chunks.acid)
         known = beats > 0 and 0 < tempo < 1000
-        acid = Acid(bool(flags & _ONE_SHOT), beats if known else 0, tempo if known else 0.0)
+        has_root = flags & _HAS_ROOT and root < 128
+        acid = Acid(bool(flags & _ONE_SHOT), beats if known else 0, tempo if known else 0.0, root if has_root else None)
     sensible = tuple(loop for loop in loops[:told_loops] if loop.first <= loop.last)
     return Marks(sensible, tuple(cues[:told_cues]), acid, chunks)
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.device import RATE_HZ
+from tasks.beats import FIT_SECONDS
 from tasks.sound.blocks import Block
 from tasks.sound.extras import Marks
 from tasks.sound.resample import resampled_frames
 
 # As many beats as loops have, in 4/4 and in 3/4.
 _BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)
-_FIT_SECONDS = 0.030
 # A loop is stretched to its beats by this at the most: 3.5 cents, which nobody hears. What is further off has a tail.
 _FIT_RATIO = 0.002
 # The whole loop is in memory: two minutes at 44.1 kHz.
@@ -40,7 +40,7 @@ def looped(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> Looped
         tempos.append((marks.acid.beats, marks.acid.tempo_bpm))
     for beats, tempo in tempos:
         exact = beats * 60 / tempo
-        if abs(exact - seconds) <= min(_FIT_SECONDS, _FIT_RATIO * exact):
+        if abs(exact - seconds) <= min(FIT_SECONDS, _FIT_RATIO * exact):
             return Looped(round(exact * RATE_HZ), f"{beats} beat{'' if beats == 1 else 's'} at {tempo:g} BPM")
     if any(loop.first == 0 and loop.last + 1 == frames for loop in marks.loops):
         return Looped(resampled_frames(frames, rate_hz, RATE_HZ), "marked as one in the file")

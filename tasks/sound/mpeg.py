@@ -56,6 +56,13 @@ def counted(fd: int) -> tuple[int, bool] | None:
     return samples - (added >> 12) - (added & 0xFFF), added > 0
 
 
+def rate_hz(fd: int) -> int:
+    """The rate of an MP3's first frame; 0 where there is none."""
+    found, start = _first_frame(fd, behind_id3(fd, read(fd, 10, 0)))
+    head = read(fd, 4, start) if found == "mp3" else b""
+    return _rate_hz(head) if len(head) == 4 else 0
+
+
 def is_cut(head: bytes, size: int) -> bool:
     """Whether a packet of ``size`` bytes holds less than the frame that its ``head`` announces."""
     frame = _frame(head)
@@ -98,9 +105,14 @@ def _frame(head: bytes) -> tuple[str, int] | None:
     if version == 1 or rate_index == 3 or bitrate_index in (0, 15):
         return None
     mpeg1 = version == 3
-    rate_hz = (44_100, 48_000, 32_000)[rate_index] // (1 if mpeg1 else 2 if version == 2 else 4)
+    rate = _rate_hz(head)
     kbps = (_MPEG1_KBPS if mpeg1 else _MPEG2_KBPS)[layer][bitrate_index]
     if layer == 1:
-        return "mp3", (12_000 * kbps // rate_hz + padded) * 4
+        return "mp3", (12_000 * kbps // rate + padded) * 4
     samples = 1152 if layer == 2 or mpeg1 else 576
-    return "mp3", samples * 125 * kbps // rate_hz + padded
+    return "mp3", samples * 125 * kbps // rate + padded
+
+
+def _rate_hz(head: bytes) -> int:
+    """The rate of the frame that ``head`` starts with."""
+    return (44_100, 48_000, 32_000)[head[2] >> 2 & 3] // {3: 1, 2: 2, 0: 4}[head[1] >> 3 & 3]

@@ -1,0 +1,44 @@
+"""The vocabulary of genres: the built-in one, and what a person's own ``genres.toml`` puts in its place or adds."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from config.settings import CONFIG_FOLDER
+from schemas.errors import RequestError
+
+_NAME = "genres.toml"
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class Genres(BaseModel):
+    """``genres``: each with its other spellings. ``words_in_names``: lists of words, as the file explains them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    genres: dict[_Text, list[_Text]] = {}
+    words_in_names: dict[_Text, list[_Text]] = {}
+
+
+def load(environment: Mapping[str, str] | None = None) -> Genres:
+    """Raises RequestError for a file that cannot be used."""
+    environment = os.environ if environment is None else environment
+    built_in = Genres.model_validate(tomllib.loads((resources.files(__package__) / _NAME).read_text(encoding="utf-8")))
+    own_file = Path(environment.get(CONFIG_FOLDER) or "config") / _NAME
+    if not own_file.is_file():
+        return built_in
+    try:
+        own = Genres.model_validate(tomllib.loads(own_file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
+        raise RequestError(what=f"{own_file} is not usable: {why}", fix="Correct or move the file.") from error
+    lists = {
+        name: [*built_in.words_in_names.get(name, ()), *own.words_in_names.get(name, ())]
+        for name in {**built_in.words_in_names, **own.words_in_names}
+    }
+    return Genres(genres=built_in.genres | own.genres, words_in_names=lists)

@@ -1,0 +1,90 @@
+"""Guesses become the cells of a manifest; what was heard fills in what is still empty."""
+
+import json
+import os
+from collections.abc import Iterable
+
+import polars as pl
+
+from schemas.scan import CELLS, INFERRED, THRESHOLD, Guess, Heard
+from tasks.scan.infer import Guesses
+
+_GUESS = pl.Struct({"value": pl.String, "source": pl.String, "confidence": pl.Float64})
+GUESSES_DTYPE = pl.Struct(dict.fromkeys(INFERRED, _GUESS))
+# The columns that a scan writes, in their order.
+TOLD = tuple(name for field in INFERRED for name in (f"{field}_source", f"{field}_confidence"))
+COLUMNS = ("file_path", *CELLS, *TOLD, "bpm_alternative", "duplicate_of", "kit_source", "kit_confidence")
+
+
+def as_json(guesses: Guesses) -> str:
+    told = {name: {"value": g.value, "source": g.source, "confidence": g.confidence} for name, g in guesses.items()}
+    return json.dumps(told, ensure_ascii=False)
+
+
+def file_cell(path: str, folder: str) -> str:
+    """``path`` as it stands in a manifest in ``folder``: relative if it is below it; never like a formula, nor with a space
+    in front, which reading would take away.
+    """
+    below = os.path.join(folder, "")
+    cell = path.removeprefix(below)
+    return f"./{cell}" if cell[0] in "=+-@" or cell[0].isspace() else cell
+
+
+def rows_of(files: pl.DataFrame, folder: str) -> pl.DataFrame:
+    """A row of cells (``path`` and ``COLUMNS``, all text, null where empty) for each of ``files`` (``path``, ``guesses``), in
+    their order. ``folder``: the manifest's.
+    """
+    told = pl.col("guesses").str.json_decode(GUESSES_DTYPE)
+    cells = []
+    for name in INFERRED:
+        guess = told.struct.field(name).struct
+        cells += [
+            guess.field("value").alias(name),
+            guess.field("source").alias(f"{name}_source"),
+            _shown(guess.field("confidence")).alias(f"{name}_confidence"),
+        ]
+    frame = files.select("path", *cells)
+    paths = pl.Series("file_path", [file_cell(path, folder) for path in frame["path"]], pl.String)
+    absent = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in frame.columns and name != "file_path"]
+    return frame.with_columns(paths, *absent).select("path", *COLUMNS)
+
+
+def _shown(confidence: pl.Expr) -> pl.Expr:
+    return confidence.round(2).cast(pl.String)
+
+
+def with_heard(rows: pl.DataFrame, heard: Iterable[Heard | None]) -> pl.DataFrame:
+    """``rows`` with what the sound of each told, where anything was heard; only where nothing is told yet, but for tags."""
+    sounds = list(heard)
+    if not any(sounds):
+        return rows
+    first: dict[str, str] = {}
+    cells = []
+    for row, sound in zip(rows.iter_rows(named=True), sounds, strict=True):
+        cells.append(_filled(row, sound, first) if sound else row)
+    return pl.DataFrame(cells, rows.schema, orient="row")
+
+
+def _filled(row: dict[str, str | None], sound: Heard, first: dict[str, str]) -> dict[str, str | None]:
+    row = dict(row)
+    tags = list(sound.tags)
+    if sound.fingerprint:
+        original = first.setdefault(sound.fingerprint, str(row["file_path"]))
+        if original != row["file_path"]:
+            row["duplicate_of"] = original
+            tags.append("duplicate")
+    if tags:
+        row["tags"] = "|".join(filter(None, [row["tags"], *tags]))
+        row["tags_source"] = "+".join(filter(None, [row["tags_source"], "analysis"]))
+        row["tags_confidence"] = row["tags_confidence"] or "0.9"
+    if sound.bpm and not row["bpm"] and row["kind"] != "one-shot":
+        _put(row, "bpm", Guess(f"{sound.bpm:g}", "analysis", sound.bpm_confidence))
+        row["bpm_alternative"] = f"{sound.bpm_alternative:g}" if row["bpm"] else None
+    if sound.root and not row["musical_key"]:
+        _put(row, "musical_key", Guess(sound.root, "analysis", sound.root_confidence))
+    return row
+
+
+def _put(row: dict[str, str | None], name: str, guess: Guess) -> None:
+    if guess.confidence >= THRESHOLD:
+        row[name], row[f"{name}_source"], row[f"{name}_confidence"] = guess.value, guess.source, f"{guess.confidence:.2f}"

@@ -1,0 +1,1 @@
+DELETE FROM scanned_files WHERE path IN (SELECT path FROM gone);

@@ -1,0 +1,1 @@
+DELETE FROM scanned_rows WHERE manifest_path = $manifest_path;
