@@ -28,10 +28,12 @@ class Genres(BaseModel):
 def load(environment: Mapping[str, str] | None = None) -> Genres:
     """Raises RequestError for a file that cannot be used."""
     environment = os.environ if environment is None else environment
-    built_in = Genres.model_validate(tomllib.loads((resources.files(__package__) / _NAME).read_text(encoding="utf-8")))
+    shipped = resources.files(__package__) / _NAME
+    built_in = Genres.model_validate(tomllib.loads(shipped.read_text(encoding="utf-8")))
     own_file = Path(environment.get(CONFIG_FOLDER) or "config") / _NAME
-    if not own_file.is_file():
-        return built_in
+    with resources.as_file(shipped) as its_file:
+        if not own_file.is_file() or own_file.samefile(its_file):
+            return built_in
     try:
         own = Genres.model_validate(tomllib.loads(own_file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from hashlib import blake2b
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from tasks.work import Progress
 
 # What was read in this time is read again after a kill.
 _REMEMBER_SECONDS = 5.0
+# Threads that take headers one by one spend their time on handing them over.
+_TOGETHER = 64
 _FOUND = {"path": pl.String, "root": pl.String, "bytes": pl.Int64, "mtime_ns": pl.Int64, "ctime_ns": pl.Int64}
 _TIMES = ("bytes", "mtime_ns", "ctime_ns")
 # What another setting may cure is no property of the file.
@@ -100,7 +103,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     roots, manifest = _roots(request.folders), _manifest(request.manifest)
     state = state_of(manifest)
     old, delimiter = read_all(manifest) if state else (None, "")
-    memory = _Memory(settings, _vocabulary())
+    memory = _Memory(settings)
     known, base = scans.known(settings.db, settings.lock_wait_seconds, manifest)
     found, skipped = _walked(roots)
     with progress:
@@ -126,11 +129,6 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     memory.keep_rows(manifest, _base(base, new, audio, asked, merged), forgotten)
     told = {"manifest": manifest, "written": written, "files": found.height, "read": read}
     return _result(told, merged, new, skipped, time.perf_counter() - started)
-
-
-def _vocabulary() -> Vocabulary:
-    known = genres.load()
-    return Vocabulary.of(known.genres, known.words_in_names)
 
 
 def _roots(folders: list[str]) -> list[str]:
@@ -177,15 +175,17 @@ _IS_NOT_AUDIO = pl.col("header").is_null() & pl.col("trouble").is_null()
 class _Memory:
     """What is learnt of files, written down every few seconds."""
 
-    def __init__(self, settings: Settings, vocabulary: Vocabulary) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.vocabulary = vocabulary
+        known = genres.load()
+        self._known_genres = known.model_dump_json()
+        self.vocabulary = Vocabulary.of(known.genres, known.words_in_names)
         self._new: list[dict[str, Any]] = []
         self._written = time.monotonic()
 
     def rules(self, root: str) -> str:
         """What else than the file its guesses depend on."""
-        return blake2b(f"{RULES} {self.vocabulary} {root}".encode(), digest_size=8).hexdigest()
+        return blake2b(f"{RULES} {self._known_genres} {root}".encode(), digest_size=8).hexdigest()
 
     @contextmanager
     def remembering(self) -> "Iterator[Callable[[dict[str, Any]], None]]":
@@ -221,7 +221,7 @@ def _with_headers(found: pl.DataFrame, known: pl.DataFrame, memory: _Memory, pro
     learnt = []
     read = to_do.filter(~pl.col("same")).height
     with memory.remembering() as remember:
-        for file in _in_threads(partial(_learnt, memory), to_do.iter_rows(named=True), memory.settings.workers):
+        for file in _in_threads(partial(_learnt, memory), to_do.iter_rows(named=True), memory.settings.workers, _TOGETHER):
             remember(file)
             learnt.append(file)
             progress.advance()
@@ -231,11 +231,13 @@ def _with_headers(found: pl.DataFrame, known: pl.DataFrame, memory: _Memory, pro
     return order.join(files, on="path", how="left", maintain_order="left"), read
 
 
-def _in_threads(work: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
-    """A cold disk is asked several things at once. An interruption ends it after what is in hand."""
+def _in_threads(work: Callable[[Any], Any], items: Iterable[Any], workers: int, together: int) -> Iterator[Any]:
+    """The answers in order, found by several threads, ``together`` at a time. An interruption waits for those in hand."""
+    rest = iter(items)
+    parts = iter(lambda: list(islice(rest, together)), [])
     with ThreadPoolExecutor(workers) as pool:
         try:
-            yield from pool.map(work, items)
+            yield from chain.from_iterable(pool.map(lambda part: [work(item) for item in part], parts))
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -271,7 +273,7 @@ def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl
     learnt = []
     with memory.remembering() as remember:
         try:
-            for file in _in_threads(heard, to_hear.iter_rows(named=True), settings.workers):
+            for file in _in_threads(heard, to_hear.iter_rows(named=True), settings.workers, 1):
                 remember(file)
                 learnt.append(file)
                 progress.advance()

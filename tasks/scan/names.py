@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.scan import Guess
 from tasks.beats import TEMPO_MAX, TEMPO_MIN, beats_in
@@ -11,6 +12,8 @@ from tasks.scan import words
 # Bare numbers outside of this are indices more often than tempi.
 _BARE_MIN, _BARE_MAX = 60.0, 200.0
 _LEAST_BEATS = 4
+# What a folder tells is asked for each of its files.
+_FOLDERS = 1024
 _DASHES = re.compile("[\u2010-\u2015]")
 _NUMBER = r"(?:[1-9]\d{1,2}[.,]\d{1,2}|0?[1-9]\d|[1-9]\d{2,3}|\d)"
 _BPM = r"(?<![a-z])bpm(?![a-z])"
@@ -70,6 +73,7 @@ def tempo_in_folder(name: str, seconds: float | None) -> Read:
     return told
 
 
+@lru_cache(_FOLDERS)
 def written_tempo(name: str) -> Read:
     """A number with the word BPM beside it: the last one, and none where there are several or a range."""
     if not _ANY_BPM.search(name):
@@ -154,6 +158,7 @@ def _is_machine(tokens: "list[re.Match[str]]", at: int) -> bool:
     return at > 1 and tokens[at - 1][0].lower() in words.MACHINES
 
 
+@lru_cache(_FOLDERS)
 def key_in(name: str) -> str:
     """The only key that a name tells, as `Am`, `F#m`, `Bbmaj`; else "". Chords, notes and progressions are no keys."""
     found = set()
@@ -190,7 +195,7 @@ def _is_chord(token: str) -> bool:
     return _CHORD.fullmatch(token) is not None
 
 
-def is_loop_word(said: list[str]) -> bool:
+def is_loop_word(said: tuple[str, ...]) -> bool:
     """Whether the words of a name say that it is a loop."""
     if any(word in words.LOOP for word in said):
         return True
@@ -213,6 +218,7 @@ def kind_in(name: str, seconds: float | None) -> Guess | None:
     return None
 
 
+@lru_cache(_FOLDERS)
 def kind_in_folder(name: str) -> Guess | None:
     said = words.words_of(name)
     shots, loops = _is_shot(said), any(word in words.LOOP for word in said)
@@ -223,7 +229,7 @@ def kind_in_folder(name: str) -> Guess | None:
     return None
 
 
-def _is_shot(said: list[str]) -> bool:
+def _is_shot(said: tuple[str, ...]) -> bool:
     return any(word in words.SHOT for word in said) or " one shot" in f" {' '.join(said)}"
 
 
@@ -231,7 +237,7 @@ def has_drums(stem: str) -> bool:
     return bool(_drums(words.words_of(stem)))
 
 
-def _drums(said: list[str]) -> list[str]:
+def _drums(said: tuple[str, ...]) -> list[str]:
     return [tag for tag in words.instruments(said) if tag in words.DRUMS]
 
 

@@ -1,6 +1,7 @@
 """The words of sample packs. Each set says what its words mean in a name; what is not here means nothing."""
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -10,9 +11,10 @@ def camel_parted(text: str) -> str:
     return _CAMEL.sub(" ", text)
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(1024)
+def words_of(text: str) -> tuple[str, ...]:
     """The words of a name in lower case; those in CamelCase one by one."""
-    return _WORD.findall(camel_parted(text).lower())
+    return (*_WORD.findall(camel_parted(text).lower()),)
 
 
 def _set(words: str) -> frozenset[str]:
@@ -125,7 +127,8 @@ DRUMS = frozenset(INSTRUMENTS[: INSTRUMENTS.index("clave") + 1]) - {"shaker", "t
 RINGING = frozenset(["crash", "ride", "cymbal", "hat"])
 
 
-def instruments(words: list[str]) -> list[str]:
+@lru_cache(1024)
+def instruments(words: tuple[str, ...]) -> list[str]:
     """The tags of the instruments that the words name, each once. Where two words make one thing, neither counts alone."""
     text = f" {' '.join(words)} "
     for pair, joined in _JOINED:
