@@ -32,7 +32,7 @@ from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kits, merge, rows
 from tasks.scan.genres import Vocabulary
 from tasks.scan.infer import RULES, infer
-from tasks.scan.walk import FIXES, LACKING, Found, Skip, Skipped, walk
+from tasks.scan.walk import FIXES, LACKING, Found, Skip, Skipped, folders_of, walk
 from tasks.sound.header import read_header
 from tasks.store import scans
 from tasks.work import Progress
@@ -253,10 +253,10 @@ def _learnt(memory: _Memory, file: dict[str, Any]) -> dict[str, Any]:
         return learnt | {"trouble": str(error), "fix": error.fix}
     if header is None:
         return learnt
-    place = Found(file["path"], file["root"], *(file[name] for name in _TIMES))
-    guesses = infer(header, Path(file["path"]).stem, place.folders, memory.vocabulary)
+    stem = os.path.splitext(os.path.basename(file["path"]))[0]
+    guesses = infer(header, stem, folders_of(file["path"], file["root"]), memory.vocabulary)
     heard = file["heard"] if file["same"] else None
-    return learnt | {"header": json.dumps(asdict(header)), "guesses": rows.as_json(guesses), "heard": heard}
+    return learnt | {"header": json.dumps(header.told()), "guesses": rows.as_json(guesses), "heard": heard}
 
 
 def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl.DataFrame:

@@ -18,6 +18,9 @@ THRESHOLD = 0.6
 INFERRED = ("title", "genre", "bpm", "musical_key", "tags", "kind")
 
 
+_SAYS_NOTHING = (None, "", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a file says of itself. Empty, 0 or None where it does not say; notes are MIDI's.
@@ -39,6 +42,11 @@ class Header:
     genre: str = ""
     bpm: str = ""
     musical_key: str = ""
+
+    def told(self) -> dict[str, object]:
+        """What it says; all else is as in an empty one."""
+        values = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in values if value not in _SAYS_NOTHING}
 
 
 # What is remembered of a file between scans; header, guesses and heard are JSON.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from schemas.scan import CELLS, INFERRED
-from tasks.scan.rows import COLUMNS
+from tasks.scan.rows import COLUMNS, HEARD
 
 YOU = "you"
 _SLOT = ("kit", "bank", "pad")
@@ -147,7 +147,7 @@ def _cells(kits: bool) -> list[pl.Expr]:
         ]
     keeps = ~is_found | pl.lit(not kits) | pl.col("own_kit")
     cells += [pl.when(keeps).then(name).otherwise(f"{name}_new").alias(name) for name in (*_SLOT, *_OF_KIT)]
-    cells += [pl.when(is_found).then(f"{name}_new").otherwise(name).alias(name) for name in ("bpm_alternative", "duplicate_of")]
+    cells += [pl.when(is_found).then(f"{name}_new").otherwise(name).alias(name) for name in HEARD]
     return cells
 
 

@@ -6,14 +6,17 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.scan import CELLS, INFERRED, THRESHOLD, Guess, Heard
+from schemas.scan import CELLS, INFERRED, THRESHOLD, Heard
 from tasks.scan.infer import Guesses
 
 _GUESS = pl.Struct({"value": pl.String, "source": pl.String, "confidence": pl.Float64})
 GUESSES_DTYPE = pl.Struct(dict.fromkeys(INFERRED, _GUESS))
 # The columns that a scan writes, in their order.
 TOLD = tuple(name for field in INFERRED for name in (f"{field}_source", f"{field}_confidence"))
-COLUMNS = ("file_path", *CELLS, *TOLD, "bpm_alternative", "duplicate_of", "kit_source", "kit_confidence")
+HEARD = ("bpm_alternative", "root_note", "root_note_confidence", "duplicate_of")
+COLUMNS = ("file_path", *CELLS, *TOLD, *HEARD, "kit_source", "kit_confidence")
+# A tempo that may as well be half or double of what it seems: both are told, and none is written.
+_WORTH_A_HINT = 0.55
 
 
 def as_json(guesses: Guesses) -> str:
@@ -78,13 +81,13 @@ def _filled(row: dict[str, str | None], sound: Heard, first: dict[str, str]) -> 
         row["tags_source"] = "+".join(filter(None, [row["tags_source"], "analysis"]))
         row["tags_confidence"] = row["tags_confidence"] or "0.9"
     if sound.bpm and not row["bpm"] and row["kind"] != "one-shot":
-        _put(row, "bpm", Guess(f"{sound.bpm:g}", "analysis", sound.bpm_confidence))
-        row["bpm_alternative"] = f"{sound.bpm_alternative:g}" if row["bpm"] else None
+        row["bpm_alternative"] = f"{sound.bpm_alternative:g}"
+        if sound.bpm_confidence >= THRESHOLD:
+            row["bpm"], row["bpm_source"], row["bpm_confidence"] = f"{sound.bpm:g}", "analysis", f"{sound.bpm_confidence:g}"
+        elif sound.bpm_confidence >= _WORTH_A_HINT:
+            row["bpm_alternative"] = f"{sound.bpm:g}|{sound.bpm_alternative:g}"
+        else:
+            row["bpm_alternative"] = None
     if sound.root and not row["musical_key"]:
-        _put(row, "musical_key", Guess(sound.root, "analysis", sound.root_confidence))
+        row["root_note"], row["root_note_confidence"] = sound.root, f"{sound.root_confidence:g}"
     return row
-
-
-def _put(row: dict[str, str | None], name: str, guess: Guess) -> None:
-    if guess.confidence >= THRESHOLD:
-        row[name], row[f"{name}_source"], row[f"{name}_confidence"] = guess.value, guess.source, f"{guess.confidence:.2f}"

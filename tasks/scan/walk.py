@@ -5,7 +5,6 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 from tasks.files import is_part, times_of
 
@@ -49,11 +48,6 @@ class Found:
     mtime_ns: int
     ctime_ns: int
 
-    @property
-    def folders(self) -> list[str]:
-        """The names of its folders up to the scanned one, the nearest first."""
-        return [os.path.basename(self.root), *PurePath(os.path.relpath(self.path, self.root)).parts[:-1]][::-1]
-
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -63,6 +57,12 @@ class Skipped:
     why: Skip
     detail: str = ""
     fix: str = ""
+
+
+def folders_of(path: str, root: str) -> list[str]:
+    """The names of a file's folders up to the scanned one, the nearest first."""
+    below = path[len(root) :].split(os.sep)[1:-1]
+    return [*reversed(below), os.path.basename(root)]
 
 
 def walk(roots: list[str]) -> Iterator[Found | Skipped]:
