@@ -19,7 +19,9 @@ _OPEN = ("open", "op", "ohh", "oh", "ho")
 
 
 def with_kits(rows: pl.DataFrame) -> pl.DataFrame:
-    """``rows`` with a kit, a bank and a pad for the one-shots of each folder that has as many as a kit."""
+    """``rows`` with a kit, a bank and a pad for what is no loop in each folder that is mostly one-shots, as many as a kit has, or
+    whose files are numbered like pads.
+    """
     folders: defaultdict[str, list[int]] = defaultdict(list)
     paths, kinds = rows["path"].to_list(), rows["kind"].to_list()
     for at, path in enumerate(paths):
@@ -30,10 +32,11 @@ def with_kits(rows: pl.DataFrame) -> pl.DataFrame:
     proposed = {}
     for folder, members in folders.items():
         numbered = _numbered({at: _stem(paths[at]) for at in members})
-        shots = [at for at in members if kinds[at] == "one-shot"]
+        shots = [at for at in members if kinds[at] != "loop"]
+        told = sum(kinds[at] == "one-shot" for at in shots)
         if numbered:
             proposed[folder] = numbered, "0.8"
-        elif _LEAST <= len(shots) <= _MOST:
+        elif told >= _LEAST and 2 * told >= len(members) and len(shots) <= _MOST:
             proposed[folder] = _by_instrument({at: _stem(paths[at]) for at in shots}), "0.6"
     names = _names(list(proposed))
     for folder, (pads, confidence) in proposed.items():

@@ -96,8 +96,7 @@ def judged(loops: Iterator[Loop]) -> None:
         verdict = "" if right else " (octave)" if up_to_octave else " **wrong**"
         print(f"| {loop.name} | {loop.bpm:.2f} | {heard.bpm:.2f}{verdict} | {heard.alternative:.2f} | {heard.confidence:.2f} |")
     print(
-        f"\n{exact} of {count} exactly, {octave} up to the octave; {sure} sure enough to be written, {sure_right} of these right; ",
-        end="",
+        f"\n{exact} of {count} exactly, {octave} up to the octave; sure enough to be written {sure}, of these right {sure_right};"
     )
     print(f"{1000 * seconds / count:.0f} ms a loop\n")
 
