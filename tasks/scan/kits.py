@@ -19,8 +19,8 @@ _OPEN = ("open", "op", "ohh", "oh", "ho")
 
 
 def with_kits(rows: pl.DataFrame) -> pl.DataFrame:
-    """``rows`` with a kit, a bank and a pad for what is no loop in each folder that is mostly one-shots, as many as a kit has, or
-    whose files are numbered like pads.
+    """``rows`` with a kit, a bank and a pad for what is no loop in a folder that is mostly one-shots, as many as a kit has, or
+    in one whose files are numbered like pads.
     """
     folders: defaultdict[str, list[int]] = defaultdict(list)
     paths, kinds = rows["path"].to_list(), rows["kind"].to_list()

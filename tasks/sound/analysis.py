@@ -21,6 +21,8 @@ _PARTS = ((1, 1.0), (2, 0.8), (4, 0.6))
 # Where the onsets say next to nothing, tempo is what is usual; nobody is then sure of it.
 _LEAST_SAID = 0.03
 _FEWEST = 4
+# What never gets louder than this at once is a steady tone.
+_LEAST_ONSET = 0.1
 _THREES = (3, 6, 12, 24, 48)
 # Loops of three are rarer.
 _THREE_WEIGHT = 0.5
@@ -44,7 +46,10 @@ def tempo(x: Mono, rate_hz: int) -> Tempo:
     beats = [n for n in (*BEATS, *_THREES) if _SLOWEST <= n * 60 / seconds <= _FASTEST] if seconds else []
     if not beats or not _SHORTEST <= seconds <= LONGEST_SECONDS:
         return Tempo()
-    rhythm = _rhythm(_onsets(x, rate_hz))
+    onsets = _onsets(x, rate_hz)
+    if onsets.max() < _LEAST_ONSET:
+        return Tempo()
+    rhythm = _rhythm(onsets)
     best = max(beats, key=lambda n: _score(n, rhythm, seconds))
     half, double = _score(best / 2, rhythm, seconds), _score(best * 2, rhythm, seconds)
     sure = _confidence(best, rhythm)
@@ -72,14 +77,17 @@ def _confidence(beats: int, rhythm: npt.NDArray[np.float64]) -> float:
 
 
 def _onsets(x: Mono, rate_hz: int) -> npt.NDArray[np.float64]:
-    """How much louder each band gets, summed, (frames,): of the sound without an end, in frames that divide it evenly."""
+    """How much louder each band gets, all bands together, as a share of the loudest moment, (frames,): of the sound without
+    an end, in frames that divide it evenly.
+    """
     size = 1 << (max(int(_WINDOW_SECONDS * rate_hz), 64) - 1).bit_length()
     count = max(round(len(x) / rate_hz / _HOP_SECONDS), 8)
     starts = (np.arange(count) * len(x) / count).astype(np.int64)
     places = (starts[:, None] + np.arange(size) - size // 2) % len(x)
     spectrum = np.abs(np.fft.rfft(x[places] * np.hanning(size).astype(np.float32), axis=1))
     levels = np.log1p(1000 * spectrum / max(float(spectrum.max()), 1e-9))
-    return np.maximum(levels - np.roll(levels, 1, axis=0), 0).sum(axis=1)
+    louder = np.maximum(levels - np.roll(levels, 1, axis=0), 0).sum(axis=1)
+    return louder / max(float(levels.sum(axis=1).max()), 1e-9)
 
 
 def _rhythm(onsets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
