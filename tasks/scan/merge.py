@@ -91,7 +91,7 @@ def merge(old: pl.DataFrame, paths: pl.Series, base: pl.DataFrame, new: pl.DataF
         moved=[(before, after) for before, after in asked.moved.items() if before in here],
         kept_out=kept_out["file_path"].to_list(),
         changes=_changes(table, merged),
-        edited=table.select(is_edited.sum()).item(),
+        edited=table.filter(is_edited, pl.col("found").is_not_null()).height,
     )
 
 
@@ -113,7 +113,7 @@ def _edited(name: str) -> pl.Expr:
     other = now.ne_missing(_normal(name, f"{name}_new"))
     by_hand = pl.when(pl.col("based")).then(now.ne_missing(_normal(name, f"{name}_base"))).otherwise(now.is_not_null())
     marked = pl.col(f"{name}_source") == YOU if name in INFERRED else pl.lit(False)
-    return pl.col("found").is_not_null() & other & (by_hand | marked.fill_null(False))
+    return other & (by_hand | marked.fill_null(False))
 
 
 def _with_own_kits(table: pl.DataFrame, kits: bool) -> pl.DataFrame:
@@ -139,7 +139,7 @@ def _cells(kits: bool) -> list[pl.Expr]:
     for name in INFERRED:
         taken = is_found & ~pl.col(f"{name}_edited")
         source, sure = f"{name}_source", f"{name}_confidence"
-        edited = pl.col(f"{name}_edited")
+        edited = is_found & pl.col(f"{name}_edited")
         cells += [
             pl.when(taken).then(f"{name}_new").otherwise(name).alias(name),
             pl.when(taken).then(f"{source}_new").when(edited).then(pl.lit(YOU)).otherwise(source).alias(source),

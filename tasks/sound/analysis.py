@@ -22,7 +22,7 @@ _PARTS = ((1, 1.0), (2, 0.8), (4, 0.6))
 _LEAST_SAID = 0.03
 _FEWEST = 4
 # What never gets louder than this at once is a steady tone.
-_LEAST_ONSET = 0.1
+_LEAST_ONSET = 0.05
 _THREES = (3, 6, 12, 24, 48)
 # Loops of three are rarer.
 _THREE_WEIGHT = 0.5
@@ -55,7 +55,7 @@ def tempo(x: Mono, rate_hz: int) -> Tempo:
     sure = _confidence(best, rhythm)
     if max(half, double) > _IN_DOUBT * _score(best, rhythm, seconds):
         sure = min(sure, _DOUBTFUL)
-    other = best / 2 if half > double else best * 2
+    other = best / 2 if half > double or best * 2 * 60 / seconds > _FASTEST else best * 2
     return Tempo(best * 60 / seconds, other * 60 / seconds, sure)
 
 

@@ -95,7 +95,7 @@ def judged(loops: Iterator[Loop]) -> None:
         sure, sure_right = sure + (heard.confidence >= 0.6), sure_right + (right and heard.confidence >= 0.6)
         verdict = "" if right else " (octave)" if up_to_octave else " **wrong**"
         print(f"| {loop.name} | {loop.bpm:.2f} | {heard.bpm:.2f}{verdict} | {heard.alternative:.2f} | {heard.confidence:.2f} |")
-    print(print(f"\n{exact} of {count} exactly, {octave} up to the octave; {sure} written, {sure_right} of them rightly;"))
+    print(f"\n{exact} of {count} exactly, {octave} up to the octave; {sure} written, {sure_right} of them rightly;")
     print(f"{1000 * seconds / count:.0f} ms a loop\n")
 
 
