@@ -156,9 +156,16 @@ def _all_of_json(path: str) -> pl.DataFrame:
                 raise ValueError("is not a JSON object")
         except (ValueError, RecursionError) as error:
             raise ManifestError(path=path, what=f"line {line} is not a JSON object", fix="Correct or remove it.") from error
-        rows.append({name: "|".join(v) if isinstance(v, list) else v if v is None else str(v) for name, v in row.items()})
+        rows.append({name: _json_text(value) for name, value in row.items()})
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([[row.get(name) for name in names] for row in rows], dict.fromkeys(names, pl.String), orient="row")
+
+
+def _json_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    is_list = isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return "|".join(value) if is_list else json.dumps(value)  # type: ignore[arg-type]
 
 
 # In a delimited text these may hold anything; a path gets ./ in front instead, and the others cannot start so.

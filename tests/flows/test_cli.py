@@ -66,7 +66,7 @@ def one_clear_error(said: Said, status: int, *words: str) -> None:
     assert all(word in said.err for word in words), said.err
 
 
-COMMANDS = ("demo", "export", "check", "plan", "history", "config")
+COMMANDS = ("demo", "scan", "export", "check", "plan", "history", "config")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
