@@ -27,6 +27,8 @@ _THREES = (3, 6, 12, 24, 48)
 # Loops of three are rarer.
 _THREE_WEIGHT = 0.5
 _SHORTEST, LONGEST_SECONDS = 0.5, 60.0
+# In less there is no tempo that anybody can be sure of.
+LEAST_SECONDS = _FEWEST * 60 / _FASTEST
 # Half or double is as likely then, and nobody can be sure which it is.
 _IN_DOUBT, _DOUBTFUL = 0.75, 0.55
 

@@ -9,10 +9,10 @@ from schemas.errors import SampleError, TooLargeError
 from schemas.jobs import Job, Outcome, SoundSettings, failed
 from schemas.scan import Heard
 from schemas.words import Status
-from tasks.sound.analysis import ENOUGH_HZ, LONGEST_SECONDS, Mono, root_note, tempo
+from tasks.sound.analysis import ENOUGH_HZ, LEAST_SECONDS, LONGEST_SECONDS, Mono, root_note, tempo
 from tasks.sound.blocks import Block
 from tasks.sound.decode import Audio, audio
-from tasks.sound.measure import Fingerprint
+from tasks.sound.measure import Fingerprint, sums
 
 # Silence to the ear, on a pad; and what is left of a sample then.
 _AUDIBLE = 10 ** (-60 / 20)
@@ -47,7 +47,7 @@ def _listened(source: Audio, settings: SoundSettings) -> Heard:
         known_by.add(block)
         faults.add(block)
         if known_by.frames <= most + len(block):
-            low.append(block.mean(axis=1, dtype=np.float32))
+            low.append(_mean(block))
     seconds = known_by.frames / info.rate_hz
     fingerprint = f"{known_by.hexdigest()[:32]}-{info.rate_hz}-{info.channels}"
     heard = Heard(fingerprint, tags=tuple(faults.tags()))
@@ -56,7 +56,7 @@ def _listened(source: Audio, settings: SoundSettings) -> Heard:
     x, rate_hz = lowered(np.concatenate(low)[:, None], info.rate_hz)
     root, share = root_note(x, rate_hz)
     heard = replace(heard, root=root, root_confidence=round(min(share, 0.5), 2))
-    if seconds > LONGEST_SECONDS:
+    if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
         return heard
     found = tempo(x, rate_hz)
     return replace(
@@ -69,10 +69,16 @@ def _listened(source: Audio, settings: SoundSettings) -> Heard:
 
 def lowered(x: Block, rate_hz: int) -> tuple[Mono, int]:
     """One channel at the lowest rate of at least ``ENOUGH_HZ`` that divides its own: means of so many frames."""
-    mono = x.mean(axis=1, dtype=np.float32)
+    mono = _mean(x)
     together = max(rate_hz // ENOUGH_HZ, 1)
     even = len(mono) - len(mono) % together
-    return (mono[:even].reshape(-1, together).mean(axis=1), rate_hz // together) if together > 1 else (mono, rate_hz)
+    return (_mean(mono[:even].reshape(-1, together)), rate_hz // together) if together > 1 else (mono, rate_hz)
+
+
+def _mean(x: Block) -> Mono:
+    """The mean of each row: as a product, ten times as fast as numpy's own of two columns."""
+    columns = x.shape[1]
+    return x[:, 0] if columns == 1 else x @ np.full(columns, 1 / columns, np.float32)
 
 
 class _Faults:
@@ -94,7 +100,7 @@ class _Faults:
             self._silence = self._frames + int((size > _AUDIBLE).any(axis=1).argmax())
         if loudest >= _FULL_SCALE and not self._cut:
             self._cut = _has_run(size >= _FULL_SCALE)
-        self._sums += block.sum(axis=0, dtype=np.float64)
+        self._sums += sums(block)
         self._frames += len(block)
 
     def tags(self) -> list[str]:

@@ -49,7 +49,7 @@ class Meter:
         if peak < _ABSURD:
             self._true_peak.add(block, size, peak)
             self._squares += float(np.einsum("i,i->", flat, flat))
-            self._sums += _sums(block)
+            self._sums += sums(block)
         self._frames += len(block)
         return peak
 
@@ -168,7 +168,7 @@ class Fingerprint:
         return str(self._hash.hexdigest())
 
 
-def _sums(block: Block) -> npt.NDArray[np.float64]:
+def sums(block: Block) -> npt.NDArray[np.float64]:
     """The sum of each channel: in rows of 64 frames first, which numpy adds up eight times as fast."""
     frames, channels = block.shape
     even = frames - frames % 64

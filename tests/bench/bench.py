@@ -4,6 +4,7 @@
     uv run python -m tests.bench.bench fixed /usr/share/hydrogen/data /usr/share/sonic-pi/samples
     uv run python -m tests.bench.bench machines
     uv run python -m tests.bench.bench nightly
+    uv run python -m tests.bench.bench scan /usr/share/hydrogen/data /usr/share/sonic-pi/samples
     uv run python -m tests.bench.bench contained /usr/share/hydrogen/data /usr/share/sonic-pi/samples
 
 Every figure is of a whole process. Ways are run in turn (A B C A B C ...), so that a machine whose speed drifts is
@@ -52,6 +53,8 @@ def main() -> None:
     commands.add_parser("nightly", help="100,000 tiny files: exported once, then again without and with a few changes")
     contained = commands.add_parser("contained", help="a real library, decoded in processes of their own and in threads")
     contained.add_argument("folders", nargs="+", type=Path)
+    folders = commands.add_parser("scan", help="100,000 tiny files and a real library, scanned once and again")
+    folders.add_argument("folders", nargs="+", type=Path)
     one = commands.add_parser("one-plan", help=argparse.SUPPRESS)
     one.add_argument("manifest")
     options = parser.parse_args()
@@ -67,6 +70,8 @@ def main() -> None:
             machines(Path(scratch), options.runs)
         elif options.command == "nightly":
             nightly(Path(scratch), options.runs, 100_000)
+        elif options.command == "scan":
+            scans(Path(scratch), options.runs, 100_000, options.folders)
         elif options.command == "contained":
             contained_or_not(real_manifest(Path(scratch), options.folders)[0], Path(scratch), options.runs)
 
@@ -259,6 +264,35 @@ def contained_or_not(manifest: Path, scratch: Path, runs: int) -> None:
     medians = {name: [statistics.median(column) for column in zip(*laps, strict=True)] for name, laps in measured.items()}
     for name, (whole, own) in medians.items():
         print(f"| {name} | {whole:.1f} | {own:.1f} | {own / medians['in threads'][1]:.2f} |", flush=True)
+
+
+def scans(scratch: Path, runs: int, count: int, folders: Sequence[Path]) -> None:
+    """The first scan of each library, and then the ones after it: the scan's own seconds, and the whole command's."""
+    tiny_manifest(scratch, count)
+    time.sleep(3)  # what is newer than a clock's step is read again
+    print("| library | scan | opened | scan s | whole process s |")
+    print("|---|---|---|---|---|")
+    for name, places, options in (
+        (f"{count:,} tiny files", [scratch / "packs"], []),
+        ("the real one", folders, []),
+        ("the real one, heard", folders, ["--analyze"]),
+    ):
+        end = [
+            "-o",
+            f"{scratch}/{len(options)}{len(places)}.csv",
+            "--db",
+            f"{scratch}/{len(options)}{len(places)}.duckdb",
+            "--json",
+        ]
+        command = [sys.executable, "-m", "flows.cli", "scan", *map(str, places), *options, *end]
+        for lap, times in (("first", 1), ("again", runs)):
+            measured = []
+            for _ in range(times):
+                started = time.perf_counter()
+                said = json.loads(run(command, {}))
+                measured.append((said["seconds"], time.perf_counter() - started))
+            own, whole = (statistics.median(column) for column in zip(*measured, strict=True))
+            print(f"| {name} | {lap} | {said['read']:,} | {own:.1f} | {whole:.1f} |", flush=True)
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:
