@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 
 from config import genres
 from config.settings import Settings
+from config.settings import absolute as real_path
 from schemas.errors import RequestError, SampleError, StoppedError
 from schemas.jobs import Job, Outcome, Tags
 from schemas.scan import CELLS, FILES, INFERRED, Header, Heard
@@ -105,6 +106,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     old, delimiter = read_all(manifest) if state else (None, "")
     memory = _Memory(settings)
     known, base = scans.known(settings.db, settings.lock_wait_seconds, manifest)
+    if old is None:  # what was written into one that is gone is of no matter
+        base = base.clear()
     found, skipped = _walked(roots)
     with progress:
         files, read = _with_headers(found, known, memory, progress)
@@ -135,12 +138,19 @@ def _roots(folders: list[str]) -> list[str]:
     """The folders without links, each once, and none below another. Raises RequestError."""
     real = []
     for folder in folders:
-        path = os.path.realpath(os.path.expanduser(folder))
+        path = _real(folder)
         if not os.path.isdir(path):
             what = "is no folder" if os.path.lexists(path) else "does not exist"
             raise RequestError(what=f"{folder} {what}", fix="Give the folder of your samples.")
         real.append(path)
     return [path for path in dict.fromkeys(real) if not any(path != other and _inside(path, other) for other in real)]
+
+
+def _real(path: str) -> str:
+    try:
+        return real_path(os.path.expanduser(path))
+    except ValueError as error:
+        raise RequestError(what=f"{path}: {error}", fix="Give another.") from error
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -149,7 +159,7 @@ def _inside(path: str, folder: str) -> bool:
 
 def _manifest(path: str) -> str:
     """Where the manifest really is or will be. Raises RequestError."""
-    real = os.path.realpath(os.path.expanduser(path))
+    real = _real(path)
     if Path(real).suffix.lower() not in EXTENSIONS:
         raise RequestError(what=f"{path} is no name of a manifest", fix=f"Let it end in one of {', '.join(EXTENSIONS)}.")
     if not os.path.isdir(os.path.dirname(real)):

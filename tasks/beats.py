@@ -1,9 +1,11 @@
-"""Tempo and length: a loop lasts a whole number of beats."""
+"""Tempo, length and notes: a loop lasts a whole number of beats."""
 
-# As many as loops have: in 4/4, and in 3/4 too where the tempo is known.
+# As many as loops have in 4/4.
 BEATS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128)
 # A millisecond or two is rounding; this is an editor's careless cut.
 FIT_SECONDS = 0.030
+# By MIDI's number, modulo twelve.
+NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 # What loops are played at; a manifest takes 20 to 300.
 TEMPO_MIN, TEMPO_MAX = 30.0, 300.0
 

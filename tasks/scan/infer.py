@@ -3,7 +3,7 @@
 import re
 
 from schemas.scan import THRESHOLD, Guess, Header
-from tasks.beats import FIT_SECONDS, TEMPO_MAX, TEMPO_MIN, beats_in
+from tasks.beats import FIT_SECONDS, NOTES, TEMPO_MAX, TEMPO_MIN, beats_in
 from tasks.scan import names, words
 from tasks.scan.genres import Vocabulary
 
@@ -11,7 +11,6 @@ from tasks.scan.genres import Vocabulary
 RULES = 1
 Guesses = dict[str, Guess]
 _LOOP_BEATS = 4
-_NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _TAG_KEY = re.compile(r"([A-G])(#|b|♯|♭)?\s?(m|min|minor|maj|major)?")
 _GAPS = re.compile(r"[\s_]+")
 # Single cycles of a synthesizer are loops, too, but none to play.
@@ -81,9 +80,9 @@ def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
         if key := names.key_in(folder):
             return Guess(key, "folder", 0.7)
     if header.acid_root is not None and _believed_beats(header):
-        return Guess(_NOTES[header.acid_root % 12], "acid", 0.65)
+        return Guess(NOTES[header.acid_root % 12], "acid", 0.65)
     if header.smpl_root is not None and not names.has_drums(stem):
-        return Guess(_NOTES[header.smpl_root % 12], "smpl", 0.6)
+        return Guess(NOTES[header.smpl_root % 12], "smpl", 0.6)
     return None
 
 

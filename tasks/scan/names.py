@@ -26,9 +26,8 @@ _DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-_. ]\d\d?[-_. ]\d\d?|\d\d?[-_.]\d\
 _TOKEN = re.compile(r"[^\s_()\[\]{}+;&~=@!-]+")
 _BARE = re.compile(r"[1-9]\d{1,2}(?:[.,]\d{1,2})?")
 _MODEL = re.compile(r"[A-Z]{1,4}-")
-_CUT_UNIT = re.compile(r"b|bp")
 
-_FLATS = {"♭": "b", "flat": "b", "♯": "#", "sharp": "#", "s": "#"}
+_ACCIDENTALS = {"♭": "b", "flat": "b", "♯": "#", "sharp": "#", "s": "#"}
 _KEY = re.compile(
     r"(?<![A-Za-z0-9#])([A-G])"
     r"(#|♯|b|♭|s(?=[ _-]?(?:[Mm][Aa][Jj]|[Mm][Ii][Nn]))|[ _-]?(?:[Ss][Hh][Aa][Rr][Pp]|[Ff][Ll][Aa][Tt]))?"
@@ -140,22 +139,15 @@ def _bare_numbers(name: str) -> list[_Number]:
             continue
         before = tokens[at - 1][0].strip(".,:") if at else ""
         behind = tokens[at + 1][0].strip(".,:") if at + 1 < len(tokens) else ""
-        prefix = name[: token.start()]
-        hyphened = prefix.endswith("-") and _MODEL.fullmatch(before + "-") is not None
+        hyphened = name[: token.start()].endswith("-") and _MODEL.fullmatch(before + "-") is not None
         last = words.words_of(before)[-1:]
-        if hyphened or (last and (last[0] in words.COUNTED or last[0] in words.MACHINES)) or _is_machine(tokens, at):
-            continue
-        if behind.lower() in words.UNITS or (prefix.rstrip().endswith("-") and prefix[:-1].endswith((" ", "(")) and not before):
+        named = bool(last) and (last[0] in words.COUNTED or last[0] in words.MACHINES)
+        if hyphened or named or behind.lower() in words.UNITS:
             continue
         keyed = any(_KEY.fullmatch(near) is not None for near in (before, behind))
         index = bool(last) and last[0] in words.LOOP | words.BREAK | words.PHRASE
         found.append(_Number(_float(text), keyed, index))
     return found
-
-
-def _is_machine(tokens: "list[re.Match[str]]", at: int) -> bool:
-    """Whether the word two places in front names a maker whose model stands between: `Roland CR 78`."""
-    return at > 1 and tokens[at - 1][0].lower() in words.MACHINES
 
 
 @lru_cache(_FOLDERS)
@@ -165,13 +157,14 @@ def key_in(name: str) -> str:
     for match in _KEY.finditer(name):
         root, accidental, minor, gap, mode = match.groups()
         accidental = (accidental or "").strip(" _-").lower()
-        root += _FLATS.get(accidental, accidental)
+        root += _ACCIDENTALS.get(accidental, accidental)
+        key = root + ("m" if minor or mode.lower().startswith("min") else "maj")
         if root in _UNUSED:
             continue
         before, behind = _neighbours(name, match.start(), match.end())
         if _is_chord(before) or _is_chord(behind) or "chord" in (before.lower(), behind.lower()):
             if _KEY.fullmatch(before) or _KEY.fullmatch(behind):  # two keys; the same one twice is one
-                found.add(root + ("m" if minor or mode.lower().startswith("min") else "maj"))
+                found.add(key)
                 continue
             return ""
         if match[0] == "Am" and (before.lower() in _NAMED_BY_I or behind.lower() == "i" or _HOURS.fullmatch(before)):
@@ -181,7 +174,7 @@ def key_in(name: str) -> str:
         is_article = root == "A" and gap and behind and not behind[0].isdigit()
         if is_article and words.words_of(behind)[:1] and words.words_of(behind)[0] not in words.MUSIC:
             continue
-        found.add(root + ("m" if minor or mode.lower().startswith("min") else "maj"))
+        found.add(key)
     return found.pop() if len(found) == 1 else ""
 
 

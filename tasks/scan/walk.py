@@ -66,12 +66,17 @@ def folders_of(path: str, root: str) -> list[str]:
 
 
 def walk(roots: list[str]) -> Iterator[Found | Skipped]:
-    """All that lies below ``roots`` (absolute, without links, none below another); of each folder in order."""
+    """All that lies below ``roots`` (absolute, without links, none below another), folder by folder, in order."""
     for root in roots:
-        yield from _below(root, root, roots)
+        waiting = [root]
+        while waiting:
+            folders: list[str] = []
+            yield from _in(waiting.pop(), root, roots, folders)
+            waiting += reversed(folders)
 
 
-def _below(folder: str, root: str, roots: list[str]) -> Iterator[Found | Skipped]:
+def _in(folder: str, root: str, roots: list[str], folders: list[str]) -> Iterator[Found | Skipped]:
+    """What lies in ``folder`` itself; those in it are put into ``folders``."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -84,7 +89,7 @@ def _below(folder: str, root: str, roots: list[str]) -> Iterator[Found | Skipped
         elif entry.is_symlink():
             yield Skipped(entry.path, Skip.LINK if _leads_inside(entry.path, roots) else Skip.OUTWARD)
         elif entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path, root, roots)
+            folders.append(entry.path)
         else:
             yield _looked_at(entry, root)
 

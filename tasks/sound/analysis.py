@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.beats import BEATS
+from tasks.beats import BEATS, NOTES
 
 Mono = npt.NDArray[np.float32]
 
@@ -103,7 +103,6 @@ def _likely(bpm: float) -> float:
     return float(np.exp(-0.5 * (np.log2(bpm / _USUAL_BPM) / _SPREAD) ** 2))
 
 
-_NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 1_000.0
 # How much a note's octave, fifth and third above sound along with it.
 _PARTIALS = (1, 2, 3, 4, 5)
@@ -131,4 +130,4 @@ def root_note(x: Mono, rate_hz: int) -> tuple[str, float]:
         notes = np.rint(69 + 12 * np.log2(hz / partial / 440)).astype(int) % 12
         np.add.at(chroma, notes, magnitude[peaks] * 0.6 ** (partial - 1))
     best = int(np.argmax(chroma))
-    return _NOTES[best], float(chroma[best] / chroma.sum())
+    return NOTES[best], float(chroma[best] / chroma.sum())

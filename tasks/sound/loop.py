@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.device import RATE_HZ
-from tasks.beats import FIT_SECONDS
+from tasks.beats import BEATS, FIT_SECONDS
 from tasks.sound.blocks import Block
 from tasks.sound.extras import Marks
 from tasks.sound.resample import resampled_frames
 
 # As many beats as loops have, in 4/4 and in 3/4.
-_BEATS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)
+_BEATS = tuple(sorted({*BEATS, 3, 6}))
 # A loop is stretched to its beats by this at the most: 3.5 cents, which nobody hears. What is further off has a tail.
 _FIT_RATIO = 0.002
 # The whole loop is in memory: two minutes at 44.1 kHz.

@@ -75,3 +75,17 @@ def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_folders_from_the_nearest_to_the_scanned_one() -> None:
     assert folders_of("/a/House Pack/Drums/Kicks/x.wav", "/a/House Pack") == ["Kicks", "Drums", "House Pack"]
     assert folders_of("/a/House Pack/x.wav", "/a/House Pack") == ["House Pack"]
+
+
+def test_folders_in_folders_without_end(tmp_path: Path) -> None:
+    before = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("deep.wav").write_bytes(b"x")
+    finally:
+        os.chdir(before)
+    found, skipped = walked(tmp_path)
+    assert (len(found), set(skipped.values()) - {Skip.UNREADABLE}) == (1, set())
