@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
 from config.device import MAX_FRAMES, RATE_HZ
 from schemas.errors import RequestError
@@ -100,6 +100,18 @@ class Settings(SoundConfig):
     )
     fall_back: bool = Field(description="Write to a temporary folder when the output folder cannot be written")
     lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
+
+    api_host: str = Field(min_length=1, description="The address that the REST API listens at")
+    api_port: int = Field(ge=1, le=65_535, description="Its port")
+    api_token: SecretStr = Field(description="What clients must send; an address beyond this machine needs it")
+    api_token_file: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
+        description="A file with that token"
+    )
+    api_names: str = Field(description="Names beside its address by which it may be called, with spaces between them")
+    api_root: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
+        description="The folder that clients may export to; empty: the output folder"
+    )
+    api_wait_seconds: float = Field(ge=0, le=3600, description="How long a client waits for its turn")
 
     def sound(self) -> SoundSettings:
         """Those that touch the sound, as small values that a worker understands."""

@@ -34,6 +34,12 @@ def with_zip(settings: Settings, batch: BatchExportResult) -> tuple[BatchExportR
     return batch.model_copy(update={"zip_path": written.path}), []
 
 
+def paths_of(settings: Settings, export_id: int) -> list[str]:
+    """The files that a ZIP of an export is made of. Raises as ``zip_export``."""
+    recorded = bundles.files_of(settings.db, settings.lock_wait_seconds, export_id)
+    return [entry.path for entry in _entries(recorded)]
+
+
 def _zipped(settings: Settings, export_id: int, target: str | None, replace: bool) -> Written:
     recorded = bundles.files_of(settings.db, settings.lock_wait_seconds, export_id)
     folder = recorded.output_path

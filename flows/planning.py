@@ -44,6 +44,7 @@ _NOT_IDENTITY |= {"db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", 
 _NOT_IDENTITY |= {"zip", "card", "init_card"}  # nor by where else its files go
 _NOT_IDENTITY |= {"library", "nightly_cron", "verify_cron", "timezone"}  # nor by when it is begun
 _NOT_IDENTITY |= {"failed_share", "notify_url"}  # nor by what is said of it
+_NOT_IDENTITY |= {"api_host", "api_port", "api_token", "api_token_file", "api_names", "api_root", "api_wait_seconds"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def settings_for(request: ExportRequest) -> Settings:
         absolute_path(request.manifest)
     except ValueError as error:
         raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
-    asked = request.model_dump(include={"db", "workers", "runner", "work_pool", "dask_address"}, exclude_none=True)
+    said = {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
+    asked = request.model_dump(include=said, exclude_none=True)
     asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
     if request.kits or is_kit_file(request.manifest):
         asked.setdefault("organize_by", OrganizeBy.KIT)

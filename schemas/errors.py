@@ -23,6 +23,8 @@ class Sp404Error(Exception):
     exit_code: ClassVar[int] = 2
     http_status: ClassVar[int] = 422
     text: ClassVar[str] = "{what}"
+    # What somebody is told who asks over a network, where that is not all of the text.
+    public: ClassVar[str] = ""
     remedy: ClassVar[str] = ""
 
     def __init__(self, **facts: Any) -> None:
@@ -51,6 +53,63 @@ class RequestError(Sp404Error):
     """An option, a setting or a selection that cannot be carried out. Facts: what, fix."""
 
     reason = "bad_request"
+
+
+class UnknownError(RequestError):
+    """What has this number is in no record. Facts: noun, id, fix."""
+
+    reason = "unknown"
+    http_status = 404
+    text = "{noun} {id} not found"
+
+
+class NothingExportedError(RequestError):
+    reason = "nothing_exported"
+    http_status = 404
+
+
+class NotAsRecordedError(RequestError):
+    """The files of an export are no longer those that it wrote."""
+
+    reason = "not_as_recorded"
+    http_status = 409
+
+
+class FilesGoneError(RequestError):
+    """The files of an export are no longer where it wrote them."""
+
+    reason = "files_gone"
+    http_status = 410
+
+
+class ForbiddenError(RequestError):
+    """What this program may do, but not at the wish of who asks over a network."""
+
+    reason = "forbidden"
+    http_status = 403
+
+
+class UnauthorizedError(RequestError):
+    reason = "unauthorized"
+    http_status = 401
+    text = "A token is needed"
+    remedy = "Send it in the header: Authorization: Bearer TOKEN."
+
+
+class BodyTooLargeError(RequestError):
+    reason = "body_too_large"
+    http_status = 413
+    text = "The request is too large (maximum: {maximum:,} bytes)"
+    remedy = "Ask for less at once."
+
+
+class RangeError(RequestError):
+    """Facts: size, in bytes."""
+
+    reason = "range"
+    http_status = 416
+    text = "The range lies outside of the file ({size:,} bytes)"
+    remedy = "Ask for bytes that it has."
 
 
 class ManifestError(Sp404Error):
@@ -89,6 +148,7 @@ class DiskFullError(SurroundingsError):
     reason = "disk_full"
     http_status = 507
     text = "Not enough disk space for export: {path}"
+    public = "Not enough disk space for export"
     remedy = "Free some space or choose another --out; then run the same command again."
 
     @property
@@ -121,6 +181,7 @@ class DatabaseBusyError(SurroundingsError):
     reason = "database_locked"
     http_status = 503
     text = "The database is in use by another program: {path} (waited {waited_seconds:.0f} s)"
+    public = "The database is in use by another program (waited {waited_seconds:.0f} s)"
     remedy = "Close what has it open (another export, a DuckDB shell), then run the same command again."
 
 
@@ -129,7 +190,24 @@ class ExportRunningError(DatabaseBusyError):
 
     reason = "export_running"
     text = "Another export is running with this database: {owner}, {age} ago (waited {waited_seconds:.0f} s)"
+    public = "Another export is running, since {age} (waited {waited_seconds:.0f} s)"
     remedy = "Wait until it is done, then run the same command again."
+
+
+class QueueError(DatabaseBusyError):
+    """Facts: waiting."""
+
+    reason = "queue"
+    text = "Other exports are running or waiting: {waiting}"
+    public = text
+    remedy = "Try again later, or ask for an answer that can wait (Prefer: respond-async)."
+
+
+class BatchError(SurroundingsError):
+    """Facts: error, fix."""
+
+    reason = "batch_failed"
+    text = "Batch export failed: {error}"
 
 
 class DatabaseError(SurroundingsError):
@@ -382,3 +460,9 @@ def write_failure(target: str, error: OSError) -> SampleError | SurroundingsErro
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputNotWritableError(path=folder, error=error.strerror)
     return WriteError(path=target, error=error.strerror or str(error))
+
+
+def statuses_by_reason() -> dict[str, int]:
+    """The HTTP status of each reason that a sample can fail for."""
+    kinds: list[type[SampleError]] = [SampleError, *SampleError.__subclasses__()]
+    return {kind.reason: kind.http_status for kind in kinds}

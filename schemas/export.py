@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    StrictBool,
     computed_field,
     model_serializer,
 )
@@ -28,8 +29,8 @@ class ExportConfig(BaseModel):
         None, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."
     )
     format: AudioFormat | None = Field(None, description="Both are 48 kHz, 16-bit PCM.")
-    include_metadata: bool | None = Field(None, description="Write name_metadata.txt beside each sample.")
-    sanitize_filenames: bool | None = Field(
+    include_metadata: StrictBool | None = Field(None, description="Write name_metadata.txt beside each sample.")
+    sanitize_filenames: StrictBool | None = Field(
         None, description="Names of a-z, 0-9, _ and - only, which the device shows and plays."
     )
     names: Names | None = Field(
@@ -81,6 +82,8 @@ class ExportRequest(BaseModel):
     work_pool: str | None = Field(None, description="Runner pool: the Prefect work pool whose workers convert.")
     dask_address: str | None = Field(None, description="Runner dask: of the scheduler; empty: a cluster on this machine.")
     db: str | None = Field(None, description="The DuckDB file of the records.")
+    fall_back: bool | None = Field(None, description="Write to a temporary folder when the output folder cannot be written.")
+    lock_wait_seconds: float | None = Field(None, ge=0, le=3600, description="How long to wait for other exports.")
     full: bool = Field(False, description="Convert again even what is unchanged.")
     verify_outputs: bool = Field(False, description="Tell what is unchanged by the bytes of the output, not by its size.")
     prune: bool = Field(False, description="Remove what earlier exports wrote and no row names any more.")

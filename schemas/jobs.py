@@ -100,7 +100,8 @@ class Outcome:
     ``source_hash`` and ``output_hash`` are of samples, not of files (``tasks.sound.measure.Fingerprint``): they are equal
     when nothing was done. ``content_hash`` is that of the source file's bytes, ``file_hash`` that of the output file's.
     ``source_mtime_ns`` and ``source_ctime_ns`` are 0 where they can't be trusted to change with the content. ``moved_from``
-    is the path below the output folder that the finished file had before. ``heard`` is what a scan is told of the sound.
+    is the path below the output folder that the finished file had before. ``heard`` is what a scan is told of the sound;
+    ``peaks`` are for the eye alone.
     """
 
     index: int
@@ -127,6 +128,7 @@ class Outcome:
     heard: Heard | None = None
     done: tuple[str, ...] = ()
     warning: str = ""
+    peaks: tuple[float, ...] = ()
 
 
 def failed(index: int, error: SampleError) -> Outcome:

@@ -5,6 +5,7 @@ What a shard makes has no final name until all of it is on the disk; then its re
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -48,6 +49,7 @@ from tasks.store.parts import seal
 
 _JOB_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "loudest")
 _OWNERSHIP = ("ours", "free", "text", "ours_text", "has_text", "text_hash")
+_LAST_ERRORS = 20
 PLAN_COLUMNS = (*_JOB_COLUMNS, "path", *_OWNERSHIP, "finished", "moving", *OUTCOME_SCHEMA)
 
 
@@ -58,7 +60,8 @@ Converter: TypeAlias = Callable[[str, Job, SoundSettings], Outcome | None]
 class Progress:
     """Counts finished samples over all threads of a run, and tells them when to stop.
 
-    ``tell`` is called with how many are done and how many there are; ``task_runs`` says in how many parts Prefect had them.
+    ``tell`` is called with how many are done and how many there are; ``task_runs`` says in how many parts Prefect had them,
+    ``failed`` how many samples failed so far, and ``errors`` has the last of their texts.
     """
 
     def __init__(self, tell: Callable[[int, int], None] | None = None) -> None:
@@ -68,6 +71,8 @@ class Progress:
         self._workers: Workers | None = None
         self.verb = ""
         self.task_runs = 0
+        self.failed = 0
+        self.errors: deque[str] = deque(maxlen=_LAST_ERRORS)
         self.stopped = threading.Event()
 
     def __enter__(self) -> Self:
@@ -101,8 +106,12 @@ class Progress:
         with self._lock:
             return self._done, self._total
 
-    def advance(self) -> None:
+    def advance(self, error: str = "") -> None:
+        """``error``: why the sample failed."""
         with self._lock:
+            if error:
+                self.failed += 1
+                self.errors.append(error)
             self._go_to(self._done + 1)
 
     def at(self, done: int) -> None:
@@ -235,7 +244,7 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
                 if one is None:
                     break
                 made.append(one)
-                watched.advance()
+                watched.advance(one.outcome.error and f"Sample {order.job.sample_id}: {one.outcome.error}")
         except SurroundingsError as error:
             watched.stopped.set()
             trouble = error

@@ -25,10 +25,10 @@ Verbs = Mapping[str, Callable[[Job, SoundSettings], Outcome]]
 
 def of_sound() -> Verbs:
     """Its libraries take half a second, in which signals and memory must be seen to already."""
-    from tasks.sound.convert import check, convert, measure, size  # noqa: PLC0415
+    from tasks.sound.convert import check, convert, measure, peaks, size  # noqa: PLC0415
     from tasks.sound.hear import hear  # noqa: PLC0415
 
-    return {"convert": convert, "measure": measure, "check": check, "size": size, "hear": hear}
+    return {"convert": convert, "measure": measure, "check": check, "size": size, "hear": hear, "peaks": peaks}
 
 
 def main(verbs: Callable[[], Verbs] = of_sound) -> None:

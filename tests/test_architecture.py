@@ -24,6 +24,8 @@ HOMES = {
     "tinytag": ("tasks/sound/header.py",),
     "anyascii": ("tasks/layout/names.py",),
     "fastapi": ("flows/api.py",),
+    "starlette": ("flows/api.py",),
+    "uvicorn": ("flows/api.py",),
     "click": ("flows/cli.py",),
     "rich": ("flows/cli.py",),
     "csv": ("tasks/manifest/read.py", "flows/demo.py"),

@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from blake3 import blake3
 
-from schemas.errors import RequestError, write_failure
+from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, write_failure
 from tasks.files import created, is_part, is_regular, part_name, remove
 
 _CHUNK_BYTES = 1 << 20
@@ -30,6 +30,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _NAME_BYTES = 65_535
 _KIND = "zip"
+_MISSING = "it is missing"
 _NO_HASH = "no record says what is in it"
 _FIX_NO_HASH = "No export of these records wrote it: move it away, run the export again, and zip that one."
 _FIX = "`sp404 verify` lists them. Run the export again with --verify-outputs, which mends them, and zip that one."
@@ -136,7 +137,7 @@ def _outward_difference(entry: Entry) -> str:
     try:
         status = os.lstat(entry.path)
     except (FileNotFoundError, NotADirectoryError):
-        return "it is missing"
+        return _MISSING
     except (OSError, ValueError) as error:
         return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
     if not stat.S_ISREG(status.st_mode):
@@ -160,7 +161,8 @@ def _refuse(ordered: list[Entry], start: int) -> NoReturn:
     first, why = differing[0]
     count = f"{len(differing):,} of {len(ordered):,} files"
     what = f"No ZIP: {count} are not as recorded, first {first.path}: {why}"
-    raise RequestError(what=what, fix=_FIX_NO_HASH if why == _NO_HASH else _FIX)
+    kind = FilesGoneError if all(why == _MISSING for _, why in differing) else NotAsRecordedError
+    raise kind(what=what, fix=_FIX_NO_HASH if why == _NO_HASH else _FIX)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from schemas.jobs import Job, Levels, Outcome, SoundSettings, clips, decibels, f
 from schemas.words import AudioFormat, Dither, Status
 from tasks.files import created, hash_of_open, write_all
 from tasks.sound import pcm
+from tasks.sound.curve import Curve
 from tasks.sound.decode import Audio, audio
 from tasks.sound.edit import Survey, edited, needs_survey, survey
 from tasks.sound.extras import moved, written
@@ -57,6 +58,18 @@ def size(job: Job, settings: SoundSettings) -> Outcome:
             frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
             bytes_in_all = frames * min(info.channels, 2) * BITS // 8
         return Outcome(job.index, Status.EXPORTED, bytes=bytes_in_all, source=info)
+
+    return _tried(job, read)
+
+
+def peaks(job: Job, settings: SoundSettings) -> Outcome:
+    """The waveform of ``job.source`` in a few hundred values, as it is; writes nothing."""
+
+    def read(_: str) -> Outcome:
+        curve = Curve()
+        with audio(job.source) as source:
+            frames = sum(curve.add(block) for block in bounded(source, settings))
+        return Outcome(job.index, Status.EXPORTED, source=source.info, source_frames=frames, peaks=curve.peaks())
 
     return _tried(job, read)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.errors import DatabaseError, RequestError
+from schemas.errors import DatabaseError, FilesGoneError, NotAsRecordedError, NothingExportedError, UnknownError
 from tasks.store.database import connected, frame, run
 
 _SCHEMA = {
@@ -37,15 +37,15 @@ def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
     with connected(db, wait_seconds) as connection:
         found = run(connection, "bundled_export", {"export_id": export_id}).rows
         if not found:
-            raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
+            raise UnknownError(noun="Export", id=export_id, fix="`sp404 history` lists them.")
         output_path, finished = found[0]
         if not finished:
             what = f"Export {export_id} was not finished"
-            raise RequestError(what=what, fix="Run the same export again: it goes on, under the same number.")
+            raise NotAsRecordedError(what=what, fix="Run the same export again: it goes on, under the same number.")
         files = frame(connection, "bundled_files", {"export_id": export_id, "output_path": output_path}, _SCHEMA)
     if files.is_empty():
         fix = f"`sp404 history --export {export_id} --failed` says why."
-        raise RequestError(what=f"Export {export_id} has no files: nothing of it was exported", fix=fix)
+        raise NothingExportedError(what=f"Export {export_id} has no files: nothing of it was exported", fix=fix)
     _check_current(export_id, files)
     return Recorded(output_path, files.drop("replaced_by", "gone"))
 
@@ -56,11 +56,11 @@ def _check_current(export_id: int, files: pl.DataFrame) -> None:
     if replaced.height:
         path, later = replaced.select("path", "replaced_by").row(0)
         what = f"Export {export_id} is no longer whole: export {later} has replaced {path}{_more(replaced)}"
-        raise RequestError(what=what, fix=f"`sp404 zip {later}` bundles that one; or run the export again.")
+        raise NotAsRecordedError(what=what, fix=f"`sp404 zip {later}` bundles that one; or run the export again.")
     gone = files.filter("gone")
     if gone.height:
         what = f"Export {export_id} is no longer whole: a later export has moved or removed {gone['path'][0]}{_more(gone)}"
-        raise RequestError(what=what, fix="Run the export again, and zip that one.")
+        raise FilesGoneError(what=what, fix="Run the export again, and zip that one.")
 
 
 def _more(files: pl.DataFrame) -> str:

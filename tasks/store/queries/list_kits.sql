@@ -1,0 +1,7 @@
+SELECT k.id, k.name, k.tempo, count(ks.sample_id) AS samples, count(*) OVER () AS total
+FROM kits AS k LEFT JOIN kit_samples AS ks ON ks.kit_id = k.id
+WHERE ($id IS NULL OR k.id = $id)
+  AND ($text IS NULL OR contains(lower(k.name), lower($text)))
+GROUP BY k.id, k.name, k.tempo
+ORDER BY k.id
+LIMIT $most OFFSET $skip;
