@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from config.settings import InForce, load
 from flows import serving
@@ -58,11 +59,13 @@ _MEDIA_TYPES |= {"flac": "audio/flac", "aiff": "audio/aiff"}
 _OTHER_AUDIO = "application/octet-stream"
 _AUDIO = {*_MEDIA_TYPES.values(), _OTHER_AUDIO}
 _STOP_SECONDS = 3
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_SEE_DOCS = "The description of this API says what is understood."
 
 
 def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """How errors are described: every route can find the request or the surroundings at fault."""
-    every = {*statuses, 401, 403, 413, 422, 500, 503}
+    every = {*statuses, 400, 401, 403, 413, 422, 500, 503}
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     described: dict[int | str, dict[str, Any]] = {}
     for status in sorted(int(status) for status in every):
@@ -114,9 +117,8 @@ def _once_each(request: Request) -> None:
 _Service = Annotated[Service, Depends(_service)]
 _Id = Annotated[int, Path(ge=1, le=HIGHEST_ID, examples=[1])]
 _Prefer = Annotated[str | None, Header(description="`respond-async`: answer 202 at once.", examples=["respond-async"])]
-_Range = Annotated[str | None, Header(description="One range of bytes, such as bytes=0-1023.")]
-_IfRange = Annotated[str | None, Header(description="The ETag that the range is of.")]
-_NO_CONFIG = ExportConfig()
+_Range = Annotated[str | None, Header(alias="Range", description="One range of bytes, such as bytes=0-1023.")]
+_IfRange = Annotated[str | None, Header(alias="If-Range", description="The ETag that the range is of.")]
 router = APIRouter(prefix=PREFIX, dependencies=[Depends(_once_each)])
 
 
@@ -125,10 +127,10 @@ router = APIRouter(prefix=PREFIX, dependencies=[Depends(_once_each)])
 
 @router.post("/samples/{sample_id:int}/export", tags=["export"], responses=_EXPORT_PROBLEMS | _ACCEPTED)
 async def export_sample(
-    service: _Service, sample_id: _Id, config: ExportConfig = _NO_CONFIG, prefer: _Prefer = None
+    service: _Service, sample_id: _Id, config: ExportConfig | None = None, prefer: _Prefer = None
 ) -> SingleExport:
     """Export one sample."""
-    return await _answered(service, prefer, lambda: service.single(sample_id, config))
+    return await _answered(service, prefer, lambda: service.single(sample_id, config or ExportConfig()))
 
 
 @router.post("/samples/export-batch", tags=["export"], responses=_EXPORT_PROBLEMS | _ACCEPTED)
@@ -138,9 +140,9 @@ async def export_batch(service: _Service, batch: BatchRequest, prefer: _Prefer =
 
 
 @router.post("/kits/{kit_id:int}/export", tags=["export"], responses=_EXPORT_PROBLEMS | _ACCEPTED)
-async def export_kit(service: _Service, kit_id: _Id, config: ExportConfig = _NO_CONFIG, prefer: _Prefer = None) -> KitExport:
+async def export_kit(service: _Service, kit_id: _Id, config: ExportConfig | None = None, prefer: _Prefer = None) -> KitExport:
     """Export a kit, pad by pad."""
-    return await _answered(service, prefer, lambda: service.kit(kit_id, config))
+    return await _answered(service, prefer, lambda: service.kit(kit_id, config or ExportConfig()))
 
 
 async def _answered(service: Service, prefer: str | None, order: Callable[[], Order]) -> Any:
@@ -297,7 +299,7 @@ def application(in_force: InForce, run: serving.Run) -> FastAPI:
     return app
 
 
-async def _problem_response(_: Request, error: Exception) -> Response:
+async def _problem_response(request: Request, error: Exception) -> Response:
     headers = headers_of(error)
     if isinstance(error, RequestValidationError):
         found = _faults(error)
@@ -311,9 +313,21 @@ async def _problem_response(_: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException):
         told = problem(error.status_code, str(error.detail), "http")
         headers |= dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # the framework names the methods of the first route alone
+            headers = {"Allow": ", ".join(_allowed(request))}
     else:
         told = problem_of(error)
     return Response(told.model_dump_json(), told.status, headers, MEDIA_TYPE)
+
+
+def _allowed(request: Request) -> list[str]:
+    asked = {"type": "http", "path": request.url.path, "headers": [], "root_path": ""}
+    methods = {method for method in _METHODS if _matches(request, asked | {"method": method})}
+    return sorted(methods)
+
+
+def _matches(request: Request, scope: dict[str, Any]) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
 def _faults(error: RequestValidationError) -> list[dict[str, str]]:

@@ -26,7 +26,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Rules:
-    """``names``: the hosts that it may be called by; ``any_address``: also by any address. ``token``: empty if none is needed."""
+    """``names``: the hosts that it may be called by; ``any_address``: also by any address. ``token``: empty if not needed."""
 
     names: frozenset[str]
     any_address: bool

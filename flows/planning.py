@@ -275,7 +275,7 @@ def begun(plan: Plan) -> Plan:
         rejects=plan.rejects,
         kit_rows=plan.kit_rows.select(
             *(pl.col(name).cast(ASKED_SCHEMA[name]) for name in plan.kit_rows.columns if name in ASKED_SCHEMA),
-            kit_tempo=pl.col("kit").replace_strict(plan.tempos, default=None, return_dtype=pl.Float64),
+            **_tempos(plan),
         ),
         refreshed=_refreshed(plan.jobs),
     )
@@ -283,6 +283,13 @@ def begun(plan: Plan) -> Plan:
     exports.end_killed(plan.place, plan.killed)
     exports.start(plan.place, asked, done)
     return replace(plan, asked=asked)
+
+
+def _tempos(plan: Plan) -> dict[str, pl.Expr]:
+    """``kit_tempo``, by a kit file alone: a table cannot say one, and so takes none back."""
+    if not is_kit_file(plan.place.manifest):
+        return {}
+    return {"kit_tempo": pl.col("kit").replace_strict(plan.tempos, default=None, return_dtype=pl.Float64)}
 
 
 def _refreshed(jobs: pl.DataFrame) -> pl.DataFrame:

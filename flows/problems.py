@@ -4,7 +4,7 @@ import os
 import re
 from http import HTTPStatus
 
-from schemas.errors import DatabaseBusyError, Sp404Error, UnauthorizedError, statuses_by_reason
+from schemas.errors import DatabaseBusyError, RangeError, Sp404Error, UnauthorizedError, statuses_by_reason
 from schemas.rest import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,6 +61,8 @@ def headers_of(error: BaseException) -> dict[str, str]:
         return {"Retry-After": str(_RETRY_SECONDS)}
     if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, RangeError):
+        return {"Content-Range": f"bytes */{error.facts['size']}"}
     return {}
 
 

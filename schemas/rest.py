@@ -1,19 +1,22 @@
 """What only REST has to say: pages of the records, work that is under way, problems. The rest is ``schemas.export``."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from schemas.export import ExportConfig, ExportResult
 from schemas.words import AudioFormat, ExportType, OrganizeBy, Status
 
 MOST_SAMPLES = 1_000
-HIGHEST_ID = 2**63 - 1
+# The highest number that every JSON reader keeps as it is (RFC 8259, section 6).
+HIGHEST_ID = 2**53 - 1
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Item = TypeVar("Item")
+# The records' times are UTC, and do not say so.
+_Utc = Annotated[datetime, AfterValidator(lambda time: time.replace(tzinfo=UTC))]
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -195,8 +198,8 @@ class ExportRecord(BaseModel):
 
     id: int
     user_id: int
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: _Utc
+    finished_at: _Utc | None
     export_type: ExportType
     organized_by: OrganizeBy
     format: AudioFormat

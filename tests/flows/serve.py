@@ -53,8 +53,8 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
 @contextmanager
 def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
     """``python -m flows.api`` in ``folder``, with these settings in its environment; its output is in ``api.log`` there."""
-    port = free_port()
-    told = {f"SP404_{name.upper()}": str(value) for name, value in ({"api_port": port} | settings).items()}
+    port = settings.setdefault("api_port", free_port())
+    told = {f"SP404_{name.upper()}": str(value) for name, value in settings.items()}
     environment = os.environ | told | {"PYTHONPATH": str(ROOT)}
     with (folder / "api.log").open("wb") as log:
         running = subprocess.Popen([sys.executable, "-m", "flows.api"], cwd=folder, env=environment, stdout=log, stderr=log)
