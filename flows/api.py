@@ -50,7 +50,6 @@ from schemas.rest import (
     Work,
 )
 from tasks.sound.source import container, opened
-from tasks.store import history
 
 PREFIX = "/api/v1/sp404"
 _DESCRIPTION = "Exports samples and kits of the records to where a Roland SP-404MKII can play them."
@@ -167,7 +166,7 @@ def job(service: _Service, job_id: str) -> Work:
     return service.work(_piece(service, job_id))
 
 
-@router.delete("/jobs/{job_id}", tags=["export"], responses=_problems(HTTPStatus.NOT_FOUND))
+@router.post("/jobs/{job_id}/cancel", tags=["export"], responses=_problems(HTTPStatus.NOT_FOUND))
 def cancel_job(service: _Service, job_id: str) -> Work:
     """Cancel it. What is done stays, and the same request goes on."""
     piece = _piece(service, job_id)
@@ -279,7 +278,7 @@ def set_preferences(service: _Service, wanted: Preferences) -> Preferences:
 
 
 def application(in_force: InForce, run: serving.Run) -> FastAPI:
-    """The API with the settings in force; ``run`` carries out exports. Raises RequestError for settings that cannot be."""
+    """The API with these settings (``Service``). Raises RequestError where they let in more than they should."""
     rules = rules_of(in_force.settings)
 
     @asynccontextmanager
@@ -351,7 +350,7 @@ def _described(app: FastAPI, needs_token: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    in_force = load({}, history.preferences)
+    in_force = load({}, lambda _db, _seconds: {})
     settings = in_force.settings
     uvicorn.run(
         application(in_force, serving.under_prefect()),

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 
-from config.settings import InForce, absolute, load
+from config.settings import InForce, Settings, absolute, load
 from flows import body, bundling
 from flows.lane import Lane, Piece
 from flows.problems import ProblemError, problem_of, problem_of_row, without_folders
@@ -101,13 +101,12 @@ def direct(request: ExportRequest, progress: Progress) -> BatchExportResult:
 class Service:
     """The records and the files of one database, for clients who may not choose either.
 
-    ``run`` carries an export out. Raises RequestError for settings that cannot be.
+    ``in_force`` is without the preferences, which clients can set; ``run`` carries an export out.
     """
 
     def __init__(self, in_force: InForce, run: Run = direct) -> None:
         self.settings = in_force.settings
-        # Not that of the preferences, which clients can set.
-        self._root = self.settings.api_root or load({}, lambda _path, _seconds: {}).settings.output_base_path
+        self._root = self.settings.api_root or self.settings.output_base_path
         self._fall_back = True if in_force.sources["fall_back"] == "built-in" else None
         self._run = run
         self.wait_seconds = self.settings.api_wait_seconds
@@ -150,8 +149,7 @@ class Service:
 
     def _rows(self, sample_ids: list[int], config: ExportConfig) -> tuple[ExportConfig, list[Row]]:
         config = self._within(config)
-        asked = {"db": self.settings.db} | config.model_dump(exclude_none=True)
-        layout = config.organize_by or load(asked, history.preferences).settings.organize_by
+        layout = config.organize_by or self._now_in_force().organize_by
         return config, self.library.rows_of(sample_ids, with_kits=layout is OrganizeBy.KIT)
 
     def _within(self, config: ExportConfig) -> ExportConfig:
@@ -167,6 +165,10 @@ class Service:
                 return whole
         what = "output_base_path is no folder within the one that clients may export to"
         raise ForbiddenError(what=what, fix="Name a folder below it, or leave it out; the setting api_root says which it is.")
+
+    def _now_in_force(self) -> Settings:
+        """The settings with the preferences as they are now."""
+        return load({"db": self.settings.db}, lambda db, _: history.preferences(db, self.wait_seconds)).settings
 
     def _carried_out(self, order: Order, progress: Progress, waits: bool) -> Answer:
         manifest = self._manifest(order)
@@ -312,7 +314,7 @@ class Service:
 
     def peaks(self, sample_id: int) -> Peaks:
         """Raises UnknownError, and ProblemError where the file cannot be heard."""
-        settings = load({"db": self.settings.db}, history.preferences).settings
+        settings = self._now_in_force()
         job = Job(0, sample_id, self.source(sample_id), "", Tags("", "", None, "", ""))
         outcome: Outcome | None = self.lane.decoders.of(settings.limits())("peaks", job, settings.sound())
         if outcome is None:

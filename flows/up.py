@@ -1,4 +1,4 @@
-"""``sp404 up``: a Prefect server and the runner of the deployments as one thing, on loopback, until it is told to stop.
+"""``sp404 up``: a Prefect server, the runner of the deployments and the REST API as one thing, until it is told to stop.
 
 Knows no Prefect: it starts processes, looks whether they are well, starts them again, and ends them.
 """
@@ -28,6 +28,8 @@ _POLL_SECONDS = 0.3
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 # Runs on demand wait for their turn, instead of failing after a minute.
 _TURN_SECONDS = "3600"
+# Not for a file that others may read: there it is the setting api_token_file.
+_NOT_SHOWN = "SP404_API_TOKEN"
 _NO_LIBRARY = "Nightly   nothing: the setting `library` names no manifest"
 _UNIT = """\
 [Unit]
@@ -102,6 +104,7 @@ def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> N
     api = f"http://{server.HOST}:{port}/api"
     with held(folder / "up.lock", lambda owner: RunningError(path=home, owner=owner)):
         _check_free(port, api)
+        _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
         parts = _parts(in_force, folder, port, api)
         try:
             for part in parts:
@@ -109,6 +112,7 @@ def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> N
                 part.wait_until_well()
             say(f"Prefect   http://{server.HOST}:{port}")
             say(f"API       {api}")
+            say(f"REST API  http://{settings.api_host}:{settings.api_port}/docs")
             say(f"Data      {folder} (logs: {', '.join(part.log.name for part in parts)})")
             say(f"Nightly   {settings.library} ({settings.nightly_cron})" if settings.library else _NO_LIBRARY)
             say("Ctrl-C stops all.")
@@ -122,7 +126,7 @@ def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> N
 def unit(home: str, port: int, db: str) -> str:
     """A systemd unit for the user who asks, with the settings of the environment that it is asked in."""
     command = [sys.executable, "-m", "flows.cli", "up", "--home", home, "--port", str(port), "--db", db]
-    ours = sorted((name, value) for name, value in os.environ.items() if name.startswith("SP404_"))
+    ours = sorted((name, value) for name, value in os.environ.items() if name.startswith("SP404_") and name != _NOT_SHOWN)
     lines = [_quoted(f"{name}={value}") for name, value in ours]
     environment = "".join(f"Environment={line}\n" for line in lines)
     return _UNIT.format(command=shlex.join(command).replace("%", "%%"), folder=os.getcwd(), environment=environment)
@@ -149,9 +153,11 @@ def _parts(in_force: InForce, folder: Path, port: int, api: str) -> list[_Part]:
     begun = time.time()
     serve = [sys.executable, "-m", "prefect", "server", "start"]
     run = [sys.executable, "-c", "from flows.deployments import main; main()"]
+    rest = [sys.executable, "-m", "flows.api"]
     return [
         _Part("Prefect server", serve, common, folder / "server.log", lambda: server.healthy(api)),
         _Part("runner", run, client, folder / "runner.log", lambda: wanted <= _served(api, begun)),
+        _Part("REST API", rest, client, folder / "api.log", lambda: _listens(settings.api_host, settings.api_port)),
     ]
 
 
@@ -168,14 +174,22 @@ def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
-def _check_free(port: int, api: str) -> None:
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _check_free(port: int, api: str, fix: str = "") -> None:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((server.HOST, port))
         except OSError as error:
             owner = "a Prefect server" if server.healthy(api) else "another program"
-            raise PortTakenError(port=port, owner=owner) from error
+            raise PortTakenError(port=port, owner=owner, fix=fix) from error
 
 
 def _watch(parts: list[_Part], say: Callable[[str], None]) -> None:

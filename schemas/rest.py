@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.export import ExportConfig, ExportResult
 from schemas.words import AudioFormat, ExportType, OrganizeBy, Status
@@ -30,6 +30,13 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+def _number(value: object) -> object:
+    """JSON knows one kind of number, 1.0 and 1 are the same; text and truth are none."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("must be a whole number")
+    return value
+
+
 class BatchRequest(BaseModel):
     """The samples of a batch, in the order of its results."""
 
@@ -37,7 +44,7 @@ class BatchRequest(BaseModel):
         extra="forbid", frozen=True, json_schema_extra={"example": {"sample_ids": [1, 2, 6], "config": {"organize_by": "bpm"}}}
     )
 
-    sample_ids: list[Annotated[StrictInt, Field(ge=1, le=HIGHEST_ID)]] = Field(min_length=1, max_length=MOST_SAMPLES)
+    sample_ids: list[Annotated[Id, BeforeValidator(_number)]] = Field(min_length=1, max_length=MOST_SAMPLES)
     config: ExportConfig = ExportConfig()
 
 

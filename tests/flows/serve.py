@@ -32,11 +32,10 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
 
     from config.settings import load
     from flows import api, serving
-    from tasks.store import history
 
     for name, value in settings.items():
         monkeypatch.setenv(f"SP404_{name.upper()}", str(value))
-    app = api.application(load({}, history.preferences), run or serving.direct)
+    app = api.application(load({}, lambda _db, _seconds: {}), run or serving.direct)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", server_header=False, ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -364,8 +364,8 @@ def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         while not (told := api.get(running.headers["location"]).json())["done"]:
             time.sleep(0.02)
         assert (told["state"], told["total"]) == ("running", 400)
-        assert api.delete(waiting.headers["location"]).json()["state"] == "cancelled"
-        api.delete(running.headers["location"])
+        assert api.post(f"{waiting.headers['location']}/cancel").json()["state"] == "cancelled"
+        api.post(f"{running.headers['location']}/cancel")
         told = finished(api, running)
         assert told["state"] == "cancelled"
         assert 0 < told["done"] < 400

@@ -81,6 +81,7 @@ class Desk:
             "SP404_TIMEZONE": "Europe/Berlin",
             "SP404_NOTIFY_URL": f"http://127.0.0.1:{self.listener.server_port}/failed",
             "HOME": str(folder),
+            "SP404_API_PORT": str(free_port()),
         }
         self.environment.pop("PREFECT_API_URL", None)
         self.said = folder / "said.txt"
@@ -248,6 +249,21 @@ def test_the_page_of_a_run_shows_its_counts(desk: Desk) -> None:
 
     assert run["state"]["message"].endswith(" of 3")
     until(shows_all, 120)
+
+
+def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
+    base = f"http://127.0.0.1:{desk.environment['SP404_API_PORT']}/api/v1/sp404"
+    assert f"{base.partition('/api')[0]}/docs" in desk.said.read_text()
+    with urllib.request.urlopen(f"{base}/samples", timeout=30) as answer:
+        assert json.load(answer)["total"] == 3
+    wanted = json.dumps({"output_base_path": "by rest", "organize_by": "bpm"}).encode()
+    request = urllib.request.Request(f"{base}/samples/1/export", wanted, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        told = json.load(answer)
+    assert Path(told["output_path"]) == desk.folder / "out/by rest/unknown_bpm/0.wav"
+    assert Path(told["output_path"]).is_file()
+    runs = desk.ask("/flow_runs/filter", {"flows": {"name": {"any_": ["export-library"]}}})
+    assert [run for run in runs if "single" in run["tags"] and run["state"]["type"] == "COMPLETED"]
 
 
 def test_a_part_that_dies_is_started_again(desk: Desk) -> None:

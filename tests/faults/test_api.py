@@ -1,0 +1,86 @@
+"""Faults made for real under the REST API: a full disk, writes that fail, records that cannot be used."""
+
+import resource
+import shutil
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+
+from flows import body
+from schemas.export import ExportConfig, ExportRequest
+from tests.faults import means
+from tests.flows.serve import API, process, served
+from tests.flows.test_api import make_library, problem
+
+LARGE_BYTES = 12 << 20
+
+
+def recorded(folder: Path, manifest: Path) -> Path:
+    """The records, which know the samples of ``manifest``."""
+    config = ExportConfig(output_base_path=str(folder / "first"))
+    body.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), body.DIRECT)
+    return folder / "r.duckdb"
+
+
+@pytest.fixture
+def db(ground: Path) -> Path:
+    return recorded(ground, make_library(ground / "lib"))
+
+
+@pytest.mark.faults("mount")
+@pytest.mark.parametrize("path", ["samples/1/export", "samples/export-batch", "kits/1/export"])
+def test_a_full_disk(ground: Path, db: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    wanted = {"sample_ids": [1, 2]} if "batch" in path else {}
+    with (
+        means.mounted(ground / "out", "size=16k", "mode=1777") as out,
+        served(monkeypatch, db=db, output_base_path=out) as api,
+    ):
+        problem(api.post(f"{API}/{path}", json=wanted), 507, "Not enough disk space for export")
+        assert not list(out.rglob("*.wav"))
+        job = api.post(f"{API}/{path}", json=wanted, headers={"Prefer": "respond-async"}).headers["location"]
+        while not (told := api.get(job).json())["ended_at"]:
+            continue
+        assert (told["problem"]["status"], told["problem"]["detail"]) == (507, "Not enough disk space for export")
+
+
+def test_a_write_that_fails(ground: Path) -> None:
+    """The file would be larger than a process may write."""
+    (ground / "lib").mkdir()
+    soundfile.write(ground / "lib/long.wav", np.zeros((LARGE_BYTES // 2, 1)), 48_000, subtype="PCM_16")
+    (ground / "lib/m.csv").write_text("sample_id,file_path\n1,long.wav\n", encoding="utf-8")
+    db = recorded(ground, ground / "lib/m.csv")
+    assert db.stat().st_size < LARGE_BYTES
+    with process(ground, db=db, output_base_path=ground / "out") as (api, running):
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (LARGE_BYTES, LARGE_BYTES))
+        problem(api.post(f"{API}/samples/1/export"), 500, "Failed to write output file")
+        assert not list((ground / "out").rglob("*.wav"))
+        batch = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1]}).json()
+        assert batch["errors"] == ["Sample 1: Failed to write output file"]
+
+
+def test_records_that_cannot_be_used_and_then_can(ground: Path, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost: what was written is found again."""
+    with served(monkeypatch, db=db, output_base_path=ground / "out") as api:
+        assert api.post(f"{API}/samples/1/export").json()["status"] == "exported"
+        shutil.copy(db, ground / "kept")
+        db.write_bytes(b"no database" * 1000)
+        for answer in (api.get(f"{API}/samples"), api.post(f"{API}/samples/1/export")):
+            told = problem(answer, 500, answer.json()["detail"])
+            assert told["detail"].startswith("The database cannot be used")
+        shutil.copy(ground / "kept", db)
+        assert api.post(f"{API}/samples/1/export").json()["status"] == "unchanged"
+
+
+@pytest.mark.faults("mount")
+def test_a_card_that_is_pulled(ground: Path, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"db": db, "output_base_path": ground / "card/IMPORT"}
+    with means.mounted(ground / "card", "size=16m", "mode=1777"), served(monkeypatch, **settings) as api:
+        assert api.post(f"{API}/samples/1/export").status_code == 200
+        means.unmount(ground / "card")
+        problem(api.post(f"{API}/samples/2/export"), 500, "Failed to write output file")
+        whole: httpx.Response = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2]})
+        told = problem(whole, 500, whole.json()["detail"])
+        assert told["detail"].startswith("Batch export failed: The output folder is no longer where it was")
