@@ -23,7 +23,9 @@ Off = Literal["off"]
 class ExportConfig(BaseModel):
     """How samples are laid out and written. What is left empty comes from the settings in force."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"example": {"organize_by": "bpm", "format": "wav"}}
+    )
 
     organize_by: OrganizeBy | None = Field(
         None, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from schemas.export import ExportConfig, ExportResult
 from schemas.words import AudioFormat, ExportType, OrganizeBy, Status
@@ -18,6 +19,20 @@ Item = TypeVar("Item")
 # The records' times are UTC, and do not say so.
 _Utc = Annotated[datetime, AfterValidator(lambda time: time.replace(tzinfo=UTC))]
 _Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+_RESULT: JsonDict = {
+    "success": True,
+    "sample_id": 1,
+    "output_path": "/home/me/sp404/sick_beat_2024.wav",
+    "output_filename": "sick_beat_2024.wav",
+    "format": "wav",
+    "file_size_bytes": 192_044,
+    "conversion_time_seconds": 0.02,
+    "status": "exported",
+    "error": None,
+}
+_COUNTS: JsonDict = {"total_requested": 1, "successful": 1, "unchanged": 0, "failed": 0, "rejected": 0, "errors": []}
 
 
 class State(StrEnum):
@@ -51,23 +66,7 @@ class BatchRequest(BaseModel):
 class SingleExport(ExportResult):
     """What became of one sample. ``warnings``: what deserves a look, such as another output folder than was asked for."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "success": True,
-                "sample_id": 1,
-                "output_path": "/home/me/sp404/sick_beat_2024.wav",
-                "output_filename": "sick_beat_2024.wav",
-                "format": "wav",
-                "file_size_bytes": 192_044,
-                "conversion_time_seconds": 0.02,
-                "status": "exported",
-                "error": None,
-                "export_id": 12,
-                "warnings": [],
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _RESULT | {"export_id": 12, "warnings": []}})
 
     export_id: int
     warnings: list[str]
@@ -75,6 +74,23 @@ class SingleExport(ExportResult):
 
 class BatchExport(BaseModel):
     """What became of a batch: rows = exported + unchanged + rejected + failed; ``successful`` counts the first two."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": _COUNTS
+            | {
+                "export_id": 13,
+                "export_type": "batch",
+                "total_size_bytes": 192_044,
+                "total_time_seconds": 0.5,
+                "output_base_path": "/home/me/sp404",
+                "organized_by": "flat",
+                "format": "wav",
+                "results": [_RESULT],
+                "warnings": [],
+            }
+        }
+    )
 
     export_id: int
     export_type: ExportType
@@ -102,6 +118,16 @@ class KitPad(ExportResult):
 
 class KitExport(SingleExport):
     """What became of a kit: as of one sample, whose file is the kit's folder, and pad by pad."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": _RESULT
+            | _COUNTS
+            | {"sample_id": None, "output_path": "/home/me/sp404/night_bus", "output_filename": "night_bus"}
+            | {"export_id": 14, "kit_id": 1, "kit": "Night Bus", "warnings": []}
+            | {"pads": [_RESULT | {"bank": "A", "pad": 1}]}
+        }
+    )
 
     kit_id: int
     kit: str
@@ -165,6 +191,27 @@ class Listed(BaseModel, Generic[Item]):
 class Sample(BaseModel):
     """What the records know of a sample. ``status`` and ``export_id`` are those of its last export."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 1,
+                "title": "Sick Beat",
+                "genre": "hip-hop",
+                "bpm": 92.5,
+                "musical_key": "Am",
+                "tags": "dusty|loop",
+                "file_path": "/home/me/samples/sick beat.mp3",
+                "source_format": "mp3",
+                "source_rate_hz": 44_100,
+                "source_channels": 2,
+                "source_frames": 88_200,
+                "source_bytes": 32_313,
+                "status": "exported",
+                "export_id": 12,
+            }
+        }
+    )
+
     id: int
     title: str
     genre: str | None
@@ -182,6 +229,8 @@ class Sample(BaseModel):
 
 
 class Kit(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 16}})
+
     id: int
     name: str
     tempo: float | None
@@ -197,6 +246,13 @@ class Pad(BaseModel):
 
 
 class KitDetail(Kit):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 1}
+            | {"pads": [{"bank": "A", "pad": 1, "sample_id": 1, "title": "Sick Beat", "bpm": 92.5}]}
+        }
+    )
+
     pads: list[Pad]
 
 

@@ -13,7 +13,7 @@ from flows import body
 from schemas.export import ExportConfig, ExportRequest
 from tests.faults import means
 from tests.flows.serve import API, process, served
-from tests.flows.test_api import make_library, problem
+from tests.flows.test_api import problem, recorded_library
 
 LARGE_BYTES = 12 << 20
 
@@ -27,7 +27,7 @@ def recorded(folder: Path, manifest: Path) -> Path:
 
 @pytest.fixture
 def db(ground: Path) -> Path:
-    return recorded(ground, make_library(ground / "lib"))
+    return recorded_library(ground)
 
 
 @pytest.mark.faults("mount")
