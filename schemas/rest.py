@@ -34,6 +34,9 @@ _RESULT: JsonDict = {
 }
 _COUNTS: JsonDict = {"total_requested": 1, "successful": 1, "unchanged": 0, "failed": 0, "rejected": 0, "errors": []}
 
+_KIT: JsonDict = {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 1}
+_PAD: JsonDict = {"bank": "A", "pad": 1, "sample_id": 1, "title": "Sick Beat", "bpm": 92.5}
+
 
 class State(StrEnum):
     """Where a piece of work is; it ends with one of the last three."""
@@ -229,7 +232,7 @@ class Sample(BaseModel):
 
 
 class Kit(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 16}})
+    model_config = ConfigDict(json_schema_extra={"example": _KIT})
 
     id: int
     name: str
@@ -246,12 +249,7 @@ class Pad(BaseModel):
 
 
 class KitDetail(Kit):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 1}
-            | {"pads": [{"bank": "A", "pad": 1, "sample_id": 1, "title": "Sick Beat", "bpm": 92.5}]}
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _KIT | {"pads": [_PAD]}})
 
     pads: list[Pad]
 
