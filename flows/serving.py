@@ -6,6 +6,7 @@ Knows no web framework; ``flows.api`` gives it routes.
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from schemas.errors import (
     WriteError,
 )
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest, ExportResult
-from schemas.jobs import Job, Outcome, Tags
+from schemas.jobs import Job, Tags
 from schemas.rest import (
     BatchExport,
     ExportDetail,
@@ -112,6 +113,7 @@ class Service:
         self.wait_seconds = self.settings.api_wait_seconds
         self.library = Library(self.settings.db, self.wait_seconds)
         self.lane: Lane[Answer] = Lane()
+        self._listening = threading.BoundedSemaphore(self.settings.workers)
         self._zips: dict[int, tuple[object, Path]] = {}
         _empty(self._folder("downloads"))
 
@@ -314,9 +316,10 @@ class Service:
 
     def peaks(self, sample_id: int) -> Peaks:
         """Raises UnknownError, and ProblemError where the file cannot be heard."""
-        settings = self._now_in_force()
+        settings = self.settings  # preferences say nothing of how a file is read
         job = Job(0, sample_id, self.source(sample_id), "", Tags("", "", None, "", ""))
-        outcome: Outcome | None = self.lane.decoders.of(settings.limits())("peaks", job, settings.sound())
+        with self._listening:
+            outcome = self.lane.decoders.of(settings.limits())("peaks", job, settings.sound())
         if outcome is None:
             raise StoppedError
         if outcome.status is Status.FAILED or not outcome.source:

@@ -30,9 +30,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _LOCKED = "Could not set lock"
-# DuckDB keeps other processes out; threads of this one must take turns too, from the first read to the commit.
-_in_turn: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _POLL_SECONDS = 0.1
+# How long threads of one process may hand an open database to each other, and how long others then have to get in.
+_HELD_SECONDS, _LEFT_SECONDS = 0.5, 0.15
 
 
 class _ArrowStream:
@@ -45,6 +45,60 @@ class _ArrowStream:
         return self._frame.__arrow_c_stream__(requested_schema)
 
 
+class _Door:
+    """DuckDB keeps other processes out; threads of this one must take turns too, from the first read to the commit.
+
+    While one of them waits the database stays open for it, since to open it takes longer than most questions; but not for
+    long, and then others get a chance.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+        self._kept: Connection | None = None
+        self._file: tuple[int, int] = (0, 0)
+        self._since = 0.0
+
+    def enter(self, seconds: float) -> bool:
+        """Whether the turn came in time."""
+        with self._counting:
+            self._waiting += 1
+        try:
+            return self._turn.acquire(timeout=seconds)
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
+    def connection(self, path: str, wait_seconds: float, deadline: float) -> Connection:
+        """A connection of one's own, which the caller closes."""
+        if self._kept and self._file != _file_at(path):
+            self._close()
+        if not self._kept:
+            _check_kind(path)
+            self._kept, self._since = _open(path, wait_seconds, deadline), time.monotonic()
+            _migrate(path, self._kept)
+            self._file = _file_at(path)
+        return self._kept.cursor()
+
+    def leave(self, is_sound: bool) -> None:
+        """``is_sound``: nothing went wrong with the database."""
+        is_old = time.monotonic() - self._since > _HELD_SECONDS
+        if self._kept and (is_old or not self._waiting or not is_sound):
+            self._close()
+            if self._waiting:
+                time.sleep(_LEFT_SECONDS)
+        self._turn.release()
+
+    def _close(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept:
+            kept.close()
+
+
+_doors: defaultdict[str, _Door] = defaultdict(_Door)
+
+
 @contextmanager
 def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     """A connection to the database at ``path``, made and migrated where needed.
@@ -54,31 +108,29 @@ def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
     """
     import duckdb  # noqa: PLC0415
 
-    turn = _in_turn[os.path.realpath(path)]
+    door = _doors[os.path.realpath(path)]
     deadline = time.monotonic() + wait_seconds
-    if not turn.acquire(timeout=wait_seconds):
+    if not door.enter(wait_seconds):
         raise DatabaseBusyError(path=path, waited_seconds=wait_seconds)
-    connection, opened = None, False
+    connection, is_sound = None, False
     try:
         Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-        _check_kind(path)
-        connection = _open(path, wait_seconds, deadline)
-        _migrate(path, connection)
-        opened = True
+        connection = door.connection(path, wait_seconds, deadline)
         yield connection
+        is_sound = True
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise DiskFullError(path=path) from error
         by_kind = isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException))
         damaged = by_kind or "Corrupt database" in str(error)
-        kind = StatementError if opened and not damaged else DatabaseError
+        kind = StatementError if connection and not damaged else DatabaseError
         raise kind(path=path, error=str(error).splitlines()[0]) from error
     except OSError as error:
         raise DatabaseError(path=path, error=error.strerror or str(error)) from error
     finally:
         if connection:
             connection.close()
-        turn.release()
+        door.leave(is_sound)
 
 
 @contextmanager
@@ -173,6 +225,14 @@ def _open(path: str, wait_seconds: float, deadline: float) -> Connection:
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
         time.sleep(_POLL_SECONDS)
+
+
+def _file_at(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
 
 
 @cache

@@ -3,7 +3,10 @@
 import contextlib
 import sqlite3
 import subprocess
+import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +15,7 @@ import pytest
 
 from schemas.errors import DatabaseBusyError, DatabaseError
 from tasks.store import history
+from tasks.store.database import connected
 from tests.store.exporting import Ledger, holder_command
 
 ROW = {"source": "/a.wav"}
@@ -160,3 +164,58 @@ def test_nothing_stands_beside_the_database(ledger: Ledger) -> None:
     """No write-ahead log and no lock file is left; only the folder with the parts that records can be made again from."""
     ledger.record(ROW)
     assert sorted(path.name for path in ledger.db.parent.iterdir()) == ["records.duckdb", "records.duckdb.runs"]
+
+
+def test_threads_hand_an_open_database_on_and_other_processes_still_get_in(ledger: Ledger) -> None:
+    """Twenty threads ask without a pause; meanwhile other processes open the same file again and again."""
+    ledger.begin(ROW)
+    ended, answers = threading.Event(), Counter[str]()
+
+    def ask() -> None:
+        while not ended.is_set():
+            with connected(str(ledger.db), 30) as connection:
+                answers["given"] += connection.execute("SELECT 1").fetchall() == [(1,)]
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    code = (
+        "import sys; from tasks.store import history\n"
+        f"for _ in range(3): history.exports({str(ledger.db)!r}, 20, user_id=None, export_id=None, most=1)"
+    )
+    try:
+        others = [subprocess.run([sys.executable, "-c", code], timeout=90, check=False).returncode for _ in range(2)]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert others == [0, 0]
+    assert answers["given"] > len(threads)
+    duckdb.connect(str(ledger.db)).close()
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Ledger) -> None:
+    """Who waits must not be given what the file was before."""
+    ledger.begin(ROW)
+    entered, may_go, seen = threading.Event(), threading.Event(), []
+
+    def replace_it() -> None:
+        with connected(str(ledger.db), 30):
+            entered.set()
+            may_go.wait(30)
+            ledger.db.rename(ledger.db.with_suffix(".old"))
+
+    def look() -> None:
+        with connected(str(ledger.db), 30) as connection:
+            seen.append(connection.execute("SELECT count(*) FROM given_ids").fetchall())
+
+    first, second = threading.Thread(target=replace_it), threading.Thread(target=look)
+    first.start()
+    entered.wait(30)
+    second.start()
+    time.sleep(0.2)
+    may_go.set()
+    first.join()
+    second.join()
+    assert seen == [[(0,)]]
