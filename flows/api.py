@@ -204,8 +204,11 @@ def export(service: _Service, export_id: _Id, which: Annotated[Page, Query()]) -
 )
 def download(service: _Service, export_id: _Id, range_: _Range = None, if_range: _IfRange = None) -> Response:
     """The files of an export as a ZIP: exactly those that were written, or none."""
-    with opened(str(service.zipped(export_id))) as (fd, _):
+    fd = service.zipped(export_id)
+    try:
         return _sent(span(fd, range_, if_range), "application/zip", f"attachment; filename=sp404-export-{export_id}.zip")
+    finally:
+        os.close(fd)
 
 
 # ---- the library ----

@@ -81,9 +81,12 @@ class Watched(Progress):
 
 
 class Piece(Generic[Answer]):
-    """A piece of work in the lane. ``begun`` has a result when its turn has come, ``answer`` when it is done."""
+    """A piece of work in the lane. ``begun`` has a result when its turn has come, ``answer`` when it is done. ``waits``:
+    somebody waits for that, and will not ask for it later.
+    """
 
-    def __init__(self, progress: Watched) -> None:
+    def __init__(self, progress: Watched, waits: bool) -> None:
+        self.waits = waits
         self.id = secrets.token_hex(16)
         self.progress = progress
         self.begun: Future[None] = Future()
@@ -120,16 +123,18 @@ class Lane(Generic[Answer]):
         self._pieces: dict[str, Piece[Answer]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export")
 
-    def put(self, do: Callable[[Progress], Answer]) -> Piece[Answer]:
+    def put(self, do: Callable[[Progress], Answer], waits: bool) -> Piece[Answer]:
         """Raises QueueError where too many wait already."""
         with self._lock:
             waiting = sum(piece.state is State.QUEUED for piece in self._pieces.values())
             if waiting >= _MOST_WAITING:
                 raise QueueError(waiting=waiting)
-            piece: Piece[Answer] = Piece(Watched(self.decoders))
-            ended = [one.id for one in self._pieces.values() if one.ended_at]
-            for old in ended[: max(len(ended) - _MOST_KEPT, 0)]:
-                del self._pieces[old]
+            piece: Piece[Answer] = Piece(Watched(self.decoders), waits)
+            ended = [one for one in self._pieces.values() if one.ended_at]
+            to_tell = [one for one in ended if not one.waits][-_MOST_KEPT:]
+            for one in ended:
+                if one not in to_tell:
+                    del self._pieces[one.id]
             self._pieces[piece.id] = piece
             self._thread.submit(self._carry_out, piece, do)
             return piece

@@ -28,6 +28,7 @@ from schemas.errors import (
     ForbiddenError,
     OutputGoneError,
     OutputNotWritableError,
+    QueueError,
     RequestError,
     ServerError,
     Sp404Error,
@@ -78,7 +79,7 @@ _LIST_EXPORTS = "The list of exports has those that are known."
 _WRITE_TROUBLES = (DiskError, OutputGoneError, OutputNotWritableError)
 # What has a status of its own, for a batch as for a sample.
 _SAID_AS_IT_IS = (DiskFullError, DatabaseBusyError, StoppedError)
-_KEPT_ZIPS = 4
+_KEPT_ZIPS, _MOST_TRIES = 4, 3
 _ERROR_TEXTS = {"error", "fix", "trouble"}
 _Page = TypeVar("_Page", bound=Listed[Any])
 
@@ -114,7 +115,8 @@ class Service:
         self.library = Library(self.settings.db, self.wait_seconds)
         self.lane: Lane[Answer] = Lane()
         self._listening = threading.BoundedSemaphore(self.settings.workers)
-        self._zips: dict[int, tuple[object, Path]] = {}
+        self._zips: dict[int, object] = {}
+        self._keeping = threading.Lock()
         _empty(self._folder("downloads"))
 
     def close(self) -> None:
@@ -147,7 +149,7 @@ class Service:
 
     def put(self, order: Order, waits: bool) -> Piece[Answer]:
         """Give ``order`` its place in the lane; ``waits``: somebody waits for its answer. Raises QueueError."""
-        return self.lane.put(lambda progress: self._carried_out(order, progress, waits))
+        return self.lane.put(lambda progress: self._carried_out(order, progress, waits), waits)
 
     def _rows(self, sample_ids: list[int], config: ExportConfig) -> tuple[ExportConfig, list[Row]]:
         config = self._within(config)
@@ -201,7 +203,8 @@ class Service:
 
     def _manifest(self, order: Order) -> Path:
         """The rows as a manifest. The same samples give it the same name: by that later exports know whose files they are."""
-        lines = [json.dumps({name: row[name] for name in _MANIFEST_COLUMNS if row.get(name) is not None}) for row in order.rows]
+        told = [{name: row[name] for name in _MANIFEST_COLUMNS if row.get(name) is not None} for row in order.rows]
+        lines = [json.dumps({"file_path": ""} | row) for row in told]  # a row without a path is still a row
         ids = repr((order.sample_ids, order.kits, [row["sample_id"] for row in order.rows]))
         path = self._folder("requests") / f"{blake2b(ids.encode(), digest_size=16).hexdigest()}.ndjson"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -326,23 +329,29 @@ class Service:
             raise ProblemError(problem_of_row(outcome.error, outcome.reason, outcome.fix))
         return Peaks(sample_id=sample_id, seconds=outcome.source_frames / outcome.source.rate_hz, peaks=list(outcome.peaks))
 
-    def zipped(self, export_id: int) -> Path:
-        """The ZIP of an export, made now, or the one that was made while all its files were as they are.
+    def zipped(self, export_id: int) -> int:
+        """The ZIP of an export as an open file, made now, or when all its files were as they are.
 
         Raises UnknownError, NothingExportedError, NotAsRecordedError, FilesGoneError, and what disk and database raise.
         """
+        for _ in range(_MOST_TRIES):
+            with suppress(FileNotFoundError):  # it made room for others just now
+                return os.open(self._zip_of(export_id), os.O_RDONLY | os.O_CLOEXEC)
+        raise QueueError(waiting="too many downloads at once")
+
+    def _zip_of(self, export_id: int) -> Path:
         settings = self.settings.model_copy(update={"lock_wait_seconds": self.wait_seconds})
         seen = _states(bundling.paths_of(settings, export_id))
-        kept = self._zips.get(export_id)
-        if kept and kept[0] == seen and kept[1].is_file():
-            return kept[1]
         target = self._folder("downloads") / f"sp404-export-{export_id}.zip"
+        if self._zips.get(export_id) == seen and target.is_file():
+            return target
         bundling.zip_export(settings, export_id, str(target), replace=True)
-        self._zips.pop(export_id, None)
-        self._zips[export_id] = seen, target
-        while len(self._zips) > _KEPT_ZIPS:
-            oldest = next(iter(self._zips))
-            self._zips.pop(oldest)[1].unlink(missing_ok=True)
+        with self._keeping:
+            self._zips.pop(export_id, None)
+            self._zips[export_id] = seen
+            for old in list(self._zips)[:-_KEPT_ZIPS]:
+                del self._zips[old]
+                target.with_name(f"sp404-export-{old}.zip").unlink(missing_ok=True)
         return target
 
     # ---- preferences ----

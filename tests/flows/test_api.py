@@ -146,6 +146,12 @@ def test_a_batch_tells_of_each_and_goes_on_where_one_fails(api: httpx.Client) ->
     assert (record["exported"], record["failed"], record["rejected"]) == (2, 1, 1)
 
 
+def test_a_batch_of_which_nothing_is_known(api: httpx.Client) -> None:
+    told = api.post(f"{API}/samples/export-batch", json={"sample_ids": [98, 99]}).json()
+    assert (told["total_requested"], told["successful"], told["rejected"]) == (2, 0, 2)
+    assert told["errors"] == ["Sample 98 not found", "Sample 99 not found"]
+
+
 def test_a_kit_is_laid_out_pad_by_pad(api: httpx.Client, folder: Path) -> None:
     (kit,) = api.get(f"{API}/kits").json()["items"]
     told = api.post(f"{API}/kits/{kit['id']}/export", json={"output_base_path": "kits"}).json()

@@ -2,20 +2,18 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.flows.serve import API, ROOT, process
 from tests.flows.test_api import recorded_library
+from tests.tools import tool
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_examples_of_readme(tmp_path: Path) -> None:
     """Each answers as it should, one after the other, in a shell."""
+    tool("curl")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```sh\n(API=.*?)```", readme, re.DOTALL)
     lines = [line for line in block.splitlines() if line]
