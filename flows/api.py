@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -155,7 +156,7 @@ async def _answered(service: Service, prefer: str | None, order: Callable[[], Or
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(piece.begun)), service.wait_seconds)
     except TimeoutError:
         piece.cancel()
-        raise QueueError(waiting="this request was not begun in time") from None
+        raise QueueError(waiting="other exports, and the turn of this one did not come in time") from None
     answer: Answer = await asyncio.shield(asyncio.wrap_future(piece.answer))
     return answer
 
@@ -282,16 +283,16 @@ def set_preferences(service: _Service, wanted: Preferences) -> Preferences:
 
 def application(in_force: InForce, run: serving.Run) -> FastAPI:
     """The API with these settings (``Service``). Raises RequestError where they let in more than they should."""
-    rules = rules_of(in_force.settings)
+    rules, service = rules_of(in_force.settings), Service(in_force, run)
 
     @asynccontextmanager
-    async def serving_it(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = Service(in_force, run)
+    async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(app.state.service.close)
+        await asyncio.to_thread(service.close)
 
     version = metadata.version("sp404-export")
-    app = FastAPI(title="sp404-export", version=version, description=_DESCRIPTION, lifespan=serving_it, redoc_url=None)
+    app = FastAPI(title="sp404-export", version=version, description=_DESCRIPTION, lifespan=until_the_end, redoc_url=None)
+    app.state.service = service
     app.include_router(router)
     app.add_middleware(Guard, rules=rules)
     app.add_exception_handler(Exception, _problem_response)
@@ -353,10 +354,14 @@ def _described(app: FastAPI, needs_token: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    in_force = load({}, lambda _db, _seconds: {})
+    try:
+        in_force = load({}, lambda _db, _seconds: {})
+        app = application(in_force, serving.under_prefect())
+    except Sp404Error as error:
+        sys.exit(f"sp404: {error}. {error.fix}")
     settings = in_force.settings
     uvicorn.run(
-        application(in_force, serving.under_prefect()),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         log_level="warning",

@@ -128,7 +128,7 @@ class Lane(Generic[Answer]):
         with self._lock:
             waiting = sum(piece.state is State.QUEUED for piece in self._pieces.values())
             if waiting >= _MOST_WAITING:
-                raise QueueError(waiting=waiting)
+                raise QueueError(waiting=f"{waiting} exports")
             piece: Piece[Answer] = Piece(Watched(self.decoders), waits)
             ended = [one for one in self._pieces.values() if one.ended_at]
             to_tell = [one for one in ended if not one.waits][-_MOST_KEPT:]

@@ -35,6 +35,7 @@ from schemas.errors import (
     StoppedError,
     SurroundingsError,
     UnknownError,
+    WorkingFolderError,
     WriteError,
 )
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest, ExportResult
@@ -103,7 +104,7 @@ def direct(request: ExportRequest, progress: Progress) -> BatchExportResult:
 class Service:
     """The records and the files of one database, for clients who may not choose either.
 
-    ``in_force`` is without the preferences, which clients can set; ``run`` carries an export out.
+    ``in_force`` is without the preferences, which clients can set; ``run`` carries an export out. Raises WorkingFolderError.
     """
 
     def __init__(self, in_force: InForce, run: Run = direct) -> None:
@@ -175,8 +176,9 @@ class Service:
         return load({"db": self.settings.db}, lambda db, _: history.preferences(db, self.wait_seconds)).settings
 
     def _carried_out(self, order: Order, progress: Progress, waits: bool) -> Answer:
-        manifest = self._manifest(order)
+        manifest: Path | None = None
         try:
+            manifest = self._manifest(order)
             request = ExportRequest(
                 manifest=str(manifest),
                 config=order.config,
@@ -199,7 +201,8 @@ class Service:
             log.exception("A batch broke")
             raise BatchError(error="an error of the server's own", fix="Its log says more.") from error
         finally:
-            manifest.unlink(missing_ok=True)
+            if manifest:
+                manifest.unlink(missing_ok=True)
 
     def _manifest(self, order: Order) -> Path:
         """The rows as a manifest. The same samples give it the same name: by that later exports know whose files they are."""
@@ -207,12 +210,18 @@ class Service:
         lines = [json.dumps({"file_path": ""} | row) for row in told]  # a row without a path is still a row
         ids = repr((order.sample_ids, order.kits, [row["sample_id"] for row in order.rows]))
         path = self._folder("requests") / f"{blake2b(ids.encode(), digest_size=16).hexdigest()}.ndjson"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        try:
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise WorkingFolderError.of(path.parent, error) from error
         return path
 
     def _folder(self, name: str) -> Path:
         folder = runs.runs_folder(self.settings.db) / name
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkingFolderError.of(folder, error) from error
         return folder
 
     # ---- what became of them ----
@@ -318,11 +327,15 @@ class Service:
         return self.sample(sample_id).file_path
 
     def peaks(self, sample_id: int) -> Peaks:
-        """Raises UnknownError, and ProblemError where the file cannot be heard."""
+        """Raises UnknownError, QueueError, and ProblemError where the file cannot be heard."""
         settings = self.settings  # preferences say nothing of how a file is read
         job = Job(0, sample_id, self.source(sample_id), "", Tags("", "", None, "", ""))
-        with self._listening:
+        if not self._listening.acquire(timeout=self.wait_seconds):
+            raise QueueError(waiting="samples whose peaks were asked for")
+        try:
             outcome = self.lane.decoders.of(settings.limits())("peaks", job, settings.sound())
+        finally:
+            self._listening.release()
         if outcome is None:
             raise StoppedError
         if outcome.status is Status.FAILED or not outcome.source:
@@ -337,7 +350,7 @@ class Service:
         for _ in range(_MOST_TRIES):
             with suppress(FileNotFoundError):  # it made room for others just now
                 return os.open(self._zip_of(export_id), os.O_RDONLY | os.O_CLOEXEC)
-        raise QueueError(waiting="too many downloads at once")
+        raise QueueError(waiting="downloads")
 
     def _zip_of(self, export_id: int) -> Path:
         settings = self.settings.model_copy(update={"lock_wait_seconds": self.wait_seconds})

@@ -198,7 +198,7 @@ class QueueError(DatabaseBusyError):
     """Facts: waiting."""
 
     reason = "queue"
-    text = "Other exports are running or waiting: {waiting}"
+    text = "Too much is waiting already: {waiting}"
     public = text
     remedy = "Try again later, or ask for an answer that can wait (Prefer: respond-async)."
 

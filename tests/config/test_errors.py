@@ -39,6 +39,10 @@ FACTS = {
     "name": "runner",
     "log": "/home/x/runner.log",
     "last": "ValueError: no",
+    "noun": "Sample",
+    "id": 99,
+    "waiting": "12 exports",
+    "size": 1_000,
 }
 
 

@@ -161,6 +161,9 @@ def test_a_kit_is_laid_out_pad_by_pad(api: httpx.Client, folder: Path) -> None:
     assert {slot: number for slot, (number, _) in pads.items()} == {("A", 1): 1, ("A", 2): 2, ("B", 16): 3}
     assert pads["A", 2][1] == folder / "out/kits/night_bus/bank_A/pad_02_bass_two.wav"
     assert all(path.is_file() for _, path in pads.values())
+    later = api.post(f"{API}/kits/{kit['id']}/export", json={"output_base_path": "kits"}, headers={"Prefer": "respond-async"})
+    again = finished(api, later)["result"]
+    assert (again["status"], again["kit"], len(again["pads"])) == ("unchanged", KIT, 3)
 
 
 def test_a_sample_of_a_kit_leaves_the_other_pads_in_the_records(api: httpx.Client, folder: Path) -> None:

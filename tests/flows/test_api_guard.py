@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from config.settings import load
 from flows import guard, problems
 from schemas.errors import DiskFullError, RequestError, Sp404Error, TargetTakenError
+from tests.config.test_errors import ALL, made
 from tests.flows.serve import API, served
 
 TOKEN = "a-token-of-more-than-sixteen-letters"
@@ -112,6 +116,15 @@ def test_no_address_beyond_this_machine_without_a_token(address: str) -> None:
         guard.rules_of(settings)
     allowed = load({"api_host": address, "api_token": TOKEN}, lambda _path, _seconds: {}).settings
     assert guard.rules_of(allowed).token == TOKEN.encode()
+
+
+def test_a_server_that_may_not_start_says_why_in_a_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows.api"]
+    environment = os.environ | {"SP404_API_HOST": "0.0.0.0", "SP404_DB": str(tmp_path / "r.duckdb")}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 1
+    assert said.stderr.startswith("sp404: The REST API would listen at 0.0.0.0")
+    assert len(said.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("token", ["short", "with a space in the midst", "ümlaut-ümlaut-ümlaut"])
@@ -235,6 +248,10 @@ def test_a_server_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch, api:
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("kind", Sp404Error.__subclasses__(), ids=lambda kind: kind.__name__)
-def test_every_error_has_a_status_of_its_own(kind: type[Sp404Error]) -> None:
-    assert 400 <= kind.http_status < 600
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_every_error_can_be_said_without_a_folder(kind: type[Sp404Error]) -> None:
+    error = made(kind)
+    told = problems.problem_of(error)
+    assert (told.status, told.reason) == (error.http_status, error.reason)
+    assert told.detail
+    assert not re.search("/lib|/elsewhere|/home", told.model_dump_json())
