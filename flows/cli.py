@@ -368,7 +368,7 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
 @click.option("--install-service", is_flag=True, help="Print a systemd unit that does this, and start nothing.")
 @_DB
 def up(port: int, home: str | None, install_service: bool, db: str | None) -> int:
-    """Run a Prefect server and the scheduled exports, on this machine alone, until Ctrl-C."""
+    """Run a Prefect server, the scheduled exports and the REST API, until Ctrl-C."""
     from flows import up as desk
 
     folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())

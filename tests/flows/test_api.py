@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -346,6 +347,32 @@ def test_a_failure_that_nobody_waited_for(api: httpx.Client) -> None:
     unknown = api.post(f"{API}/samples/99/export", headers={"Prefer": "respond-async"})
     problem(unknown, 404, "Sample 99 not found")
     problem(api.get(f"{API}/jobs/nothing"), 404, "Job nothing not found")
+
+
+def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one export runs, another client waits for a bounded time; a hundred can wait without an answer, and no more."""
+    may_go = threading.Event()
+
+    def held(request: ExportRequest, progress: Any) -> BatchExportResult:
+        may_go.wait(60)
+        return body.run_export(request, body.DIRECT, progress)
+
+    later = {"Prefer": "respond-async"}
+    with of(monkeypatch, folder, held, api_wait_seconds=0.3) as api:
+        first = api.post(f"{API}/samples/1/export", headers=later)
+        try:
+            while api.get(first.headers["location"]).json()["state"] != "running":
+                time.sleep(0.02)
+            late = api.post(f"{API}/samples/1/export")
+            problem(late, 503, late.json()["detail"])
+            assert int(late.headers["retry-after"]) > 0
+            waiting = [api.post(f"{API}/samples/1/export", headers=later) for _ in range(101)]
+            assert [answer.status_code for answer in waiting] == [202] * 100 + [503]
+            for answer in waiting[:100]:
+                assert api.post(f"{answer.headers['location']}/cancel").json()["state"] == "cancelled"
+        finally:
+            may_go.set()
+        assert finished(api, first)["state"] == "done"
 
 
 def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
