@@ -61,10 +61,10 @@ class Watched(Progress):
     def workers(self, limits: Limits, ahead: int = 0) -> Converter:
         return self._decoders.of(limits) if limits.contained else super().workers(limits, ahead)
 
-    def expect(self, samples: int, shards: int) -> None:
-        super().expect(samples, shards)
-        self.done, self.total = 0, samples
-        self._seen = deque([(time.monotonic(), 0)])
+    def expect(self, samples: int, verb: str = "convert") -> None:
+        super().expect(samples, verb)
+        self.done, self.total = self.so_far
+        self._seen = deque([(time.monotonic(), self.done)])
 
     def _note(self, done: int, total: int) -> None:
         now = time.monotonic()

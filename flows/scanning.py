@@ -227,7 +227,7 @@ def _with_headers(found: pl.DataFrame, known: pl.DataFrame, memory: _Memory, pro
     now = now.with_columns(same=same.fill_null(False), rules_now=rules)
     settled = pl.col("same") & ((pl.col("rules") == pl.col("rules_now")) | ~_IS_AUDIO)
     to_do = now.filter(~settled.fill_null(False))
-    progress.expect(to_do.height, 1)
+    progress.expect(to_do.height, "read")
     learnt = []
     read = to_do.filter(~pl.col("same")).height
     with memory.remembering() as remember:
@@ -273,7 +273,7 @@ def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl
     """``files``, of which all audio was decoded: what was heard, or why it cannot be. Raises SurroundingsError."""
     to_hear = files.filter(_IS_AUDIO & pl.col("heard").is_null()).drop("root")
     settings = memory.settings
-    progress.expect(to_hear.height, 1)
+    progress.expect(to_hear.height, "hear")
     hear = progress.workers(settings.limits(), ahead=min(settings.workers, to_hear.height))
     sound = settings.sound()
 

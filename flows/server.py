@@ -58,18 +58,23 @@ def prepare(quiet: bool) -> "Temporary | None":
 
     One server serves all runs of a process: a second call answers None.
     """
-    if "prefect" in sys.modules:
+    if "prefect" in sys.modules or find(quiet):
         return None
+    temporary = Temporary()
+    os.environ["PREFECT_API_URL"] = temporary.api
+    return temporary
+
+
+def find(quiet: bool) -> bool:
+    """Set what Prefect reads. Whether a healthy server is there."""
     set_defaults()
     if quiet:
         os.environ.setdefault(_CONSOLE_LEVEL, "WARNING")
     for api in filter(None, (os.environ.get("PREFECT_API_URL"), running_api(), _LOCAL_API)):
         if healthy(api):
             os.environ["PREFECT_API_URL"] = api
-            return None
-    temporary = Temporary()
-    os.environ["PREFECT_API_URL"] = temporary.api
-    return temporary
+            return True
+    return False
 
 
 class Temporary:

@@ -384,7 +384,7 @@ def under_prefect() -> Run:
     """The flow where a Prefect server is running, else, or when it goes away, the same steps without it."""
     from flows import server  # noqa: PLC0415  (it is asked once, when the API starts)
 
-    if server.prepare(quiet=True) != server.RUNS:
+    if not server.find(quiet=True):
         return direct
     from flows import export  # noqa: PLC0415  (imports prefect, which reads its settings then)
 
