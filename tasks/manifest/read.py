@@ -125,17 +125,22 @@ def read_all(path: str) -> tuple[pl.DataFrame, str]:
     with _opened(path) as table:
         if table.kits:
             raise ManifestError(path=path, what="is a kit, and no table", fix="Choose another file, such as library.csv.")
-    head = _head(path)
-    extension = Path(path).suffix.lower()
-    if _READERS[extension] is _opened.parquet:
-        return pl.DataFrame([_as_text(path, column) for column in _read_parquet(path)]), ""
-    if _READERS[extension] is _opened.ndjson:
-        return _all_of_json(path), ""
-    delimiter = "\t" if _READERS[extension] is _opened.tsv else _sniff(head, ",;\t")
+        reader = _READERS[Path(path).suffix.lower()]
+        if reader is _opened.parquet:
+            return pl.DataFrame([_as_text(path, column) for column in _read_parquet(path)]), ""
+        if reader is _opened.ndjson:
+            return _all_of_json(path), ""
+        return _all_of_text(path, "\t" if reader is _opened.tsv else ",;\t")
+
+
+def _all_of_text(path: str, delimiters: str) -> tuple[pl.DataFrame, str]:
+    delimiter = _sniff(_head(path), delimiters)
     csv.field_size_limit(_MAX_FIELD)
     text = Path(path).read_bytes().decode("utf-8-sig")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names = next(reader)
+    if sum(not name.strip() for name in names) > 1:
+        raise ManifestError(path=path, what="has several columns without a name", fix="Name or remove them.")
     rows = []
     for line, row in _csv_rows(path, reader, len(names)):
         if isinstance(row, Reject):
@@ -158,14 +163,16 @@ def _all_of_json(path: str) -> pl.DataFrame:
             raise ManifestError(path=path, what=f"line {line} is not a JSON object", fix="Correct or remove it.") from error
         rows.append({name: _json_text(value) for name, value in row.items()})
     names = dict.fromkeys(name for row in rows for name in row)
+    _check_header(path, [_name(name) for name in names])
     return pl.DataFrame([[row.get(name) for name in names] for row in rows], dict.fromkeys(names, pl.String), orient="row")
 
 
 def _json_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    is_list = isinstance(value, list) and all(isinstance(text, str) for text in value)
-    return "|".join(value) if is_list else json.dumps(value)  # type: ignore[arg-type]
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return "|".join(value)
+    return json.dumps(value)
 
 
 # In a delimited text these may hold anything; a path gets ./ in front instead, and the others cannot start so.

@@ -62,8 +62,8 @@ def merge(old: pl.DataFrame, paths: pl.Series, base: pl.DataFrame, new: pl.DataF
     """``old``: the manifest with all its columns, ``paths`` its files' absolute ones. ``base``: what the last scan wrote
     (``path`` and ``CELLS``); ``new``: what this one found (``path`` and ``COLUMNS``).
     """
-    names = {name.strip().lower(): name for name in old.columns}
-    table = old.rename({original: name for name, original in names.items()}).with_columns(was=paths)
+    names = {name.strip().lower(): name for name in old.columns if name.strip().lower() in COLUMNS}
+    table = old.select(pl.col(original).alias(name) for name, original in names.items()).with_columns(was=paths)
     table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in table.columns)
     table = table.with_columns(path=pl.col("was").replace(asked.moved), line=pl.int_range(pl.len()))
     last = base.select(was="path", based=pl.lit(True), **{f"{name}_base": pl.col(name) for name in CELLS})
@@ -81,10 +81,14 @@ def merge(old: pl.DataFrame, paths: pl.Series, base: pl.DataFrame, new: pl.DataF
     added = new.filter(~pl.col("path").is_in(known.implode()))
     added = added.with_columns(pl.when(~_in_kits(table)).then(pl.col(name)).alias(name) for name in (*_SLOT, *_OF_KIT))
     kept_out = new.filter(~pl.col("path").is_in(table["path"].implode()) & ~pl.col("path").is_in(added["path"].implode()))
-    whole = pl.concat([merged.select(*names, *(n for n in COLUMNS if n not in names)), added.drop("path")], how="diagonal")
+    # What else stands in the manifest is the person's, under whatever name, and keeps to its row.
+    others = old[merged["line"]].select(name for name in old.columns if name not in names.values())
+    kept = pl.concat([merged.select(COLUMNS).rename(names), others], how="horizontal")
+    whole = pl.concat([kept, added.select(COLUMNS).rename(names)], how="diagonal")
+    order = [*old.columns, *(name for name in COLUMNS if name not in names)]
     here = set(table.filter(pl.col("was") != pl.col("path"))["was"])
     return Merged(
-        frame=whole.rename(names),
+        frame=whole.select(order),
         added=added["file_path"].to_list(),
         gone=gone["file_path"].to_list(),
         dropped=gone["was"].to_list(),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import OutputNotWritableError, RequestError
+from schemas.errors import ManifestError, OutputNotWritableError, RequestError
 from tasks.manifest.read import read_all, read_manifest
 from tasks.manifest.write import state_of, write_manifest
 
@@ -68,3 +68,26 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputNotWritableError):
         write_manifest(table("x"), str(tmp_path / "m.csv"), "", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("m.ndjson", b'{"file_path": "a.wav"}\n{"file_path": "caf\xe9.wav"}\n'),
+        ("m.ndjson", b'{"title": "a"}\n'),
+        ("m.ndjson", b"\n"),
+        ("m.ndjson", b'{"file_path": "a.wav", "Title": "a", "title": "b"}\n'),
+        ("m.ndjson", b'{"file_path": "a.wav"}\n[1]\n'),
+        ("m.csv", b"file_path,title\na.wav,caf\xe9\n"),
+        ("m.csv", b'file_path,title\na.wav,"open\n'),
+        ("m.csv", b"file_path,,\na.wav,1,2\n"),
+        ("m.csv", b"file_path,title\na.wav\n"),
+        ("m.toml", b'name = "Kit"\nA1 = "a.wav"\n'),
+        ("m.parquet", b"PAR1 no"),
+        ("m.csv", b"PK\x03\x04"),
+    ],
+)
+def test_what_is_no_table_to_write_again_is_one_clear_error(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ManifestError):
+        read_all(str(tmp_path / name))

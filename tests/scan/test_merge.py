@@ -80,6 +80,21 @@ def test_a_manifest_that_no_scan_wrote_keeps_its_values_and_gets_the_missing_one
     assert done.frame["sample_id"].to_list() == ["7", "8", None]
 
 
+def test_a_persons_own_columns_stay_whatever_their_names() -> None:
+    last = scanned(a={"bpm": "1"}, b={}, c={})
+    own = {
+        name: [f"{name} {row}" for row in "abc"]
+        for name in ("path", "line", "was", "found", "bpm_new", "kit_base", " Bpm note")
+    }
+    old = pl.concat([merge.fresh(last).frame, pl.DataFrame(own)], how="horizontal")
+    asked = merge.Asked(frozenset(["/m/b"]), {}, restore=False, kits=True)
+    done = merged(old, last, scanned(a={"bpm": "2"}, c={}, d={}), asked)
+    assert done.frame.columns == old.columns
+    for name in own:
+        assert done.frame[name].to_list() == [f"{name} a", f"{name} c", None]
+    assert done.frame["bpm"].to_list() == ["2", None, None]
+
+
 def test_rows_that_a_person_removed_stay_out_until_they_are_asked_for() -> None:
     last = scanned(a={}, b={})
     old = merge.fresh(last).frame.filter(file_path="a")
