@@ -36,6 +36,9 @@ _KEY = re.compile(
 _UNUSED = frozenset(["Cb", "Fb", "E#", "B#"])
 _CHORD = re.compile(r"[A-G](?:#|b)?(?:m|maj|min|dim|aug|sus|add|\d|#)*")
 _HOURS = re.compile(r"[1-9]|1[0-2]")
+# Behind these it is "them"; and before these a chord or an interval.
+_EM = frozenset("get got call let hit kill beat make shake rock drop show tell give".split())
+_OF_CHORDS = re.compile(r"6|7|9|11|13|\d+(?:st|nd|rd|th)")
 _NAMED_BY_I = frozenset("i who what where here there".split())
 
 
@@ -115,18 +118,21 @@ def _bare_tempo(name: str, seconds: float | None) -> Guess | None:
     number = found[0]
     if number.beside_key:
         return Guess(_text(number.bpm), "name", 0.8)
-    if seconds or number.may_be_index:
+    if seconds or number.may_be_index or number.in_prose:
         return Guess(_text(number.bpm), "name", 0.5)
     return Guess(_text(number.bpm), "name", 0.7)
 
 
 @dataclass(frozen=True)
 class _Number:
-    """``beside_key``: a key stands next to it, as in `128_Am`. ``may_be_index``: it follows the word loop."""
+    """``beside_key``: a key stands next to it, as in `128_Am`. ``may_be_index``: it follows the word loop. ``in_prose``: it
+    stands between two words and spaces, where it may belong to a title.
+    """
 
     bpm: float
     beside_key: bool
     may_be_index: bool
+    in_prose: bool
 
 
 def _bare_numbers(name: str) -> list[_Number]:
@@ -146,7 +152,10 @@ def _bare_numbers(name: str) -> list[_Number]:
             continue
         keyed = any(_KEY.fullmatch(near) is not None for near in (before, behind))
         index = bool(last) and last[0] in words.LOOP | words.BREAK | words.PHRASE
-        found.append(_Number(_float(text), keyed, index))
+        in_prose = (
+            bool(before and behind) and name[token.start() - 1 : token.start()] + name[token.end() : token.end() + 1] == "  "
+        )
+        found.append(_Number(_float(text), keyed, index, in_prose))
     return found
 
 
@@ -168,6 +177,8 @@ def key_in(name: str) -> str:
                 continue
             return ""
         if match[0] == "Am" and (before.lower() in _NAMED_BY_I or behind.lower() == "i" or _HOURS.fullmatch(before)):
+            continue
+        if (match[0] == "Em" and before.lower() in _EM) or (mode and _OF_CHORDS.fullmatch(behind)):
             continue
         if gap and before.lower() in words.LETTERED:
             continue
@@ -202,6 +213,8 @@ def kind_in(name: str, seconds: float | None) -> Guess | None:
     said = words.words_of(name)
     if is_loop_word(said):
         return Guess("loop", "name", 0.9)
+    if "the" in said:  # a title, in which drums are words
+        return None
     drums = _drums(said)
     if _is_shot(said):
         return Guess("one-shot", "name", 0.9)

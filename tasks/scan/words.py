@@ -41,10 +41,11 @@ SHOT = _set("oneshot oneshots shot shots hit hits stab stabs")
 # A number behind one of these counts, or names, something else.
 COUNTED = _set(
     """
-    vol volume take tk no nr num number part pt v ver version disc disk cd pack bank kit set patch preset prog program
-    track trk session page chapter ep layer vel velocity rr ch channel cc note midi key pitch oct octave zone sample file
-    rec recording img image dsc mvi zoom str audio voice memo route room studio level area apollo unit section district
-    formula agent top best of highway mk mark model id scene clip var variation round cut slice chop step index side lp
+    jan feb mar apr may jun jul aug sep sept oct nov dec summer winter mp vol volume take tk no nr num number part pt v
+    ver version disc disk cd pack bank kit set patch preset prog program track trk session page chapter ep layer vel
+    velocity rr ch channel cc note midi key pitch oct octave zone sample file rec recording img image dsc mvi zoom str
+    audio voice memo route room studio level area apollo unit section district formula agent top best of highway mk mark
+    model id scene clip var variation round cut slice chop step index side lp
     """
 )
 MACHINES = _set(
@@ -58,9 +59,9 @@ MACHINES = _set(
 # A number in front of one of these is measured in it, or counts it.
 UNITS = _set(
     """
-    khz hz k bit bits ms s sec secs second seconds min mins minute minutes db dbfs lufs cent cents ct deg inch in mm cm m
-    bar bars beats step steps st semi semis oct kbps mb gb kb th nd rd loops breaks samples kicks snares sounds shots hits
-    drums presets years percent proof
+    rpm khz hz k bit bits ms s sec secs second seconds min mins minute minutes db dbfs lufs cent cents ct deg inch in mm
+    cm m bar bars beats step steps st semi semis oct kbps mb gb kb th nd rd loops breaks samples kicks snares sounds shots
+    hits drums presets years percent proof
     """
 )
 # Behind a key in two words that starts with the article A, these say that a key it is.
