@@ -25,7 +25,7 @@ HOMES = {
     "anyascii": ("tasks/layout/names.py",),
     "fastapi": ("flows/api.py",),
     "starlette": ("flows/api.py",),
-    "uvicorn": ("flows/api.py",),
+    "uvicorn": ("flows/api.py", "flows/server.py"),
     "click": ("flows/cli.py",),
     "rich": ("flows/cli.py",),
     "csv": ("tasks/manifest/read.py", "flows/demo.py"),

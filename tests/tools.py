@@ -1,8 +1,12 @@
-"""Programs from outside the package registry, used as judges: ffmpeg, ffprobe, soxi."""
+"""Programs from outside the package registry, used as judges: ffmpeg, ffprobe, soxi; and somebody else than root."""
 
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +29,24 @@ def answer(name: str, *arguments: object) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return done.stdout.strip()
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that anybody can enter: those of pytest are for their owner alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def not_root() -> Iterator[None]:
+    """Root may read and write everything, so it becomes ``nobody`` for a moment."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)

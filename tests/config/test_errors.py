@@ -19,6 +19,7 @@ FACTS = {
     "what": "Something {odd} happened",
     "fix": "Do this.",
     "error": "it said 'no'",
+    "attempts": 3,
     "ext": ".txt",
     "duration_ms": 50,
     "minimum_ms": 100,

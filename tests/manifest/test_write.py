@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.errors import ManifestError, OutputNotWritableError, RequestError
 from tasks.manifest.read import read_all, read_manifest
 from tasks.manifest.write import state_of, write_manifest
+from tests.tools import not_root, open_folder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=20).map(str.strip)
 NAMES = ("m.csv", "m.tsv", "m.ndjson", "m.parquet")
@@ -63,11 +64,11 @@ def test_a_file_is_replaced_whole_with_its_mode_or_not_at_all(tmp_path: Path) ->
     assert sorted(os.listdir(tmp_path)) == ["home", "m.csv"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputNotWritableError):
-        write_manifest(table("x"), str(tmp_path / "m.csv"), "", None)
+def test_a_folder_that_cannot_be_written() -> None:
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        with not_root(), pytest.raises(OutputNotWritableError):
+            write_manifest(table("x"), str(folder / "m.csv"), "", None)
 
 
 @pytest.mark.parametrize(

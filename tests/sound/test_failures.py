@@ -4,7 +4,6 @@ import errno
 import os
 import random
 import struct
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tasks.sound.convert import check, convert
 from tests import audio
 from tests.audio import FORM, FORMS, Form, wav_bytes
 from tests.sound.converting import Bench, settings, small_blocks, within
+from tests.tools import not_root, open_folder
 
 LOAD = "Failed to load audio: "
 
@@ -124,19 +124,11 @@ def test_apple_double_is_named_as_such(bench: Bench) -> None:
 
 
 def test_no_permission_to_read() -> None:
-    """As somebody who may not: root may read everything, so it becomes ``nobody`` for a moment."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        source = audio.write(Path(folder) / "mine.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
+    with open_folder() as folder:
+        source = audio.write(folder / "mine.wav", audio.noise(9_600), 44_100, "WAV", "PCM_16")
         source.chmod(0)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
-        try:
+        with not_root():
             outcome = check(Job(7, 1, str(source), "/nowhere/out.wav", Tags("", "", None, "", "")), settings())
-        finally:
-            if is_root:
-                os.seteuid(0)
     assert outcome.error == f"{LOAD}permission denied"
     assert "read" in outcome.fix
 
