@@ -102,7 +102,8 @@ def cli() -> None:
     Example:
       sp404 demo
       sp404 check library.csv
-      sp404 export library.csv --out /media/card/IMPORT --organize-by bpm
+      sp404 scan ~/Samples -o library.csv
+      sp404 export library.csv --organize-by bpm --card /media/card
     """
 
 
@@ -151,7 +152,7 @@ _SELECTION_AND_LAYOUT = _options(
 )
 
 
-@cli.command("export", cls=_Command, example="sp404 export library.csv --out /media/card/IMPORT --organize-by genre")
+@cli.command("export", cls=_Command, example="sp404 export library.csv --organize-by genre --card /media/card")
 @_MANIFEST
 @_SELECTION_AND_LAYOUT
 @click.option("--prune", is_flag=True, help="Remove what earlier exports wrote and no row names any more.")

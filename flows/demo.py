@@ -121,8 +121,9 @@ def summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str
         f"sp404 check {manifest}",
         f"sp404 history --db {quoted}",
         f"python -c \"import duckdb; print(duckdb.connect({db!r}).sql('FROM export_stats'))\"",
-        "prefect server start     and open http://127.0.0.1:4200: both runs are in the Prefect UI",
-        "sp404 export YOUR_LIBRARY.csv --out /media/card/IMPORT --organize-by genre",
+        "sp404 up                 and open http://127.0.0.1:4200: both runs are in the Prefect UI",
+        "sp404 scan YOUR_SAMPLES -o library.csv",
+        "sp404 export library.csv --organize-by genre --card /media/card",
     )
     lines = [
         "",

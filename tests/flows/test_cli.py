@@ -322,7 +322,8 @@ def test_demo(sp404: Run, tmp_path: Path) -> None:
         "Failed to load audio",
         "sp404 history",
         "duckdb",
-        "prefect server start",
+        "sp404 up",
+        "sp404 scan",
     ):
         assert words in said.out
     kit = tmp_path / "demo/kits/night_bus"
