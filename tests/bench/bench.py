@@ -181,6 +181,7 @@ def workers(scratch: Path, api: str) -> Iterator[str]:
             home = scratch / f"machine-{number}"
             home.mkdir()
             environment = _clean() | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)}
+            environment["SP404_WORKERS"] = "1"  # each has one of the two cores
             quiet = subprocess.DEVNULL
             started.append(subprocess.Popen(command, env=environment, cwd=home, stdout=quiet, stderr=quiet))
         while _online(api) < 2:
