@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from prefect import flow, unmapped
 from prefect.client.orchestration import get_client
@@ -53,10 +54,19 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
 
 
 def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult:
-    """Run the flow in this process, and wait until its history is whole.
+    """Run the flow in this process, and wait until its history is whole: then the process and its server can end.
 
     Raises what ``flows.body.run_export`` raises, and ServerError when there is no server to run under.
     """
+    result, flow_run_id = run(request, progress)
+    expected = STEP_RUNS + progress.task_runs
+    if flow_run_id and (found := server.drain(flow_run_id, expected)) < expected:
+        body.log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
+    return result
+
+
+def run(request: ExportRequest, progress: work.Progress) -> tuple[BatchExportResult, UUID | None]:
+    """The same in a process that goes on, which has no need to wait; and the id of the flow run."""
     try:
         with watch.own_heartbeats(), work.watched_by(progress):  # not a parameter: the one parameter is the form in the UI
             state: State[Any] = export_library(request, return_state=True)
@@ -65,11 +75,7 @@ def export(request: ExportRequest, progress: work.Progress) -> BatchExportResult
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
-    flow_run_id = state.state_details.flow_run_id
-    expected = STEP_RUNS + progress.task_runs
-    if flow_run_id and (found := server.drain(flow_run_id, expected)) < expected:
-        body.log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
-    return result
+    return result, state.state_details.flow_run_id
 
 
 def map_with_prefect(shards: list[Shard], settings: Settings, progress: work.Progress, merge: body.Merge) -> body.Answers:

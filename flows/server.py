@@ -42,7 +42,8 @@ _RUNNING = Path("~/.sp404/up.json")
 # A new home is migrated first: 17 s and more on a small machine.
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
-_HEALTH_SECONDS = 2.0
+# Nobody there is known at once; one that is busy may take its time.
+_HEALTH_SECONDS = 10.0
 _DRAIN_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 

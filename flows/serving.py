@@ -392,7 +392,7 @@ def under_prefect() -> Run:
 
     def run(request: ExportRequest, progress: Progress) -> BatchExportResult:
         try:
-            return export.export(request, progress)
+            return export.run(request, progress)[0]
         except ServerError as error:
             log.warning("%s: exported without Prefect", error)
             return direct(request, progress)

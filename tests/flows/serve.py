@@ -14,15 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from flows.server import free_port
+
 ROOT = Path(__file__).parents[2]
 API = "/api/v1/sp404"
 _START_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,12 @@ from schemas.words import Runner
 from tasks.work import Progress
 from tests import audio
 from tests.flows import worked
+from tests.flows.processes import pids_at, until
 from tests.flows.test_export import check_worked_example
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 ROOT = Path(__file__).parents[2]
 POOL = "studio"
-
-
-def until(true: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.1)
-    return found
 
 
 class Machine:
@@ -53,13 +46,7 @@ class Machine:
             )
 
     def pids(self) -> list[int]:
-        """Every process of this machine: those that have its home."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if f"PREFECT_HOME={self.home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
+        return pids_at(self.home)
 
     def die(self) -> None:
         """All at once, as when the power goes."""

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,25 +21,13 @@ import duckdb
 import pytest
 
 from config.settings import load
+from flows.server import free_port
 from schemas.errors import RequestError
 from tasks.sound import synth
+from tests.flows.processes import pids_at, until
 from tests.tools import tool
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def until(true: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.3)
-    return found
 
 
 class Listener(ThreadingHTTPServer):
@@ -96,7 +84,7 @@ class Desk:
 
     def sp404(self, *words: object) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "flows.cli", *map(str, words)]
-        return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
     def another(self, *more: object) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -109,7 +97,7 @@ class Desk:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         for _ in range(20):
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return json.loads(answer.read() or "null")
             except urllib.error.HTTPError as error:
                 if error.code != 503:  # its database is locked for a moment: Prefect's own clients ask again
@@ -127,23 +115,14 @@ class Desk:
 
     def ended(self, run_id: str) -> dict[str, Any]:
         final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        return until(lambda: (now := self.ask(f"/flow_runs/{run_id}"))["state"]["type"] in final and now, 120)
+        return until(lambda: (now := self.ask(f"/flow_runs/{run_id}"))["state"]["type"] in final and now, 300)
 
     def artifacts(self, run_id: str) -> dict[str, Any]:
         found = self.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run_id]}}})
         return {one["key"]: one["data"] for one in found}
 
     def pids(self) -> list[int]:
-        """Every process that has this home in its environment."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if f"PREFECT_HOME={self.home}".encode() in environment.split(b"\0"):
-                found.append(int(folder.name))
-        return found
+        return pids_at(self.home)
 
 
 @pytest.fixture(scope="module")
@@ -244,17 +223,17 @@ def test_the_page_of_a_run_shows_its_counts(desk: Desk) -> None:
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom", page]
 
     def shows_all() -> bool:  # the page fills itself, sooner or later
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
         return "seen in a browser" in shown and run["state"]["message"] in shown
 
     assert run["state"]["message"].endswith(" of 3")
-    until(shows_all, 120)
+    until(shows_all, 240)
 
 
 def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
     base = f"http://127.0.0.1:{desk.environment['SP404_API_PORT']}/api/v1/sp404"
     assert f"{base.partition('/api')[0]}/docs" in desk.said.read_text()
-    with urllib.request.urlopen(f"{base}/samples", timeout=30) as answer:
+    with urllib.request.urlopen(f"{base}/samples", timeout=60) as answer:
         assert json.load(answer)["total"] == 3
     wanted = json.dumps({"output_base_path": "by rest", "organize_by": "bpm"}).encode()
     request = urllib.request.Request(f"{base}/samples/1/export", wanted, {"Content-Type": "application/json"})
