@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -95,12 +95,11 @@ def _slices_of(shards: list[Shard], workers: int) -> list[range]:
 
 
 class _Slice:
-    """``alive_at``: when its sign of life was last seen to change."""
+    """``flow_runs``: one an attempt, the last of them at work. ``alive_at``: when its sign of life was last seen to change."""
 
     def __init__(self, order: Path, numbers: range, name: str) -> None:
         self.order, self.numbers, self.name = order, numbers, name
-        self.attempt = 0
-        self.flow_run: UUID | None = None
+        self.flow_runs: list[UUID] = []
         self.sign = ""
         self.alive_at = self.asked_at = time.monotonic()
         self.over = False
@@ -114,7 +113,6 @@ class _Pool:
         self._answers: dict[int, ShardResult] = {}
         self._stopped_at: float | None = None
         self._died = False
-        self._flow_runs: list[UUID] = []
         folder = Path(shards[0].plan_path).parent
         self._slices = [
             _Slice(folder / f"slice-{number:03d}.json", numbers, self._name(number, len(slices), numbers))
@@ -131,13 +129,13 @@ class _Pool:
             self._begin(one)
 
     def _begin(self, one: _Slice) -> None:
-        one.attempt += 1
+        attempt = len(one.flow_runs) + 1
         one.sign, one.alive_at = "", time.monotonic()
         remove(str(sign_path(one.order)))
-        parameters = {"order": str(one.order), "attempt": one.attempt}
-        name = one.name if one.attempt == 1 else f"{one.name}, attempt {one.attempt}"
-        one.flow_run = self._client.create_flow_run_from_deployment(self._deployment, parameters=parameters, name=name).id
-        self._flow_runs.append(one.flow_run)
+        parameters = {"order": str(one.order), "attempt": attempt}
+        name = one.name if attempt == 1 else f"{one.name}, attempt {attempt}"
+        made = self._client.create_flow_run_from_deployment(self._deployment, parameters=parameters, name=name)
+        one.flow_runs.append(made.id)
 
     def answer(self, number: int) -> ShardResult:
         """Wait for the answer of a shard. Raises LostWorkersError where nobody will give it."""
@@ -146,7 +144,7 @@ class _Pool:
             if one.over:
                 if self._progress.stopped.is_set():
                     return ShardResult()
-                raise LostWorkersError(attempts=one.attempt, name=one.name)
+                raise LostWorkersError(attempts=len(one.flow_runs), name=one.name)
             self._look()
             if number not in self._answers:
                 time.sleep(_POLL_SECONDS)
@@ -172,20 +170,20 @@ class _Pool:
         if one.over or now - one.asked_at < _ASK_SECONDS:
             return
         one.asked_at = now
-        state = None
+        state, flow_run = None, one.flow_runs[-1]
         with suppress(Exception):  # a server that does not answer now: the next time will do
-            state = one.flow_run and self._client.read_flow_run(one.flow_run).state
-        if not state or not one.flow_run:
+            state = self._client.read_flow_run(flow_run).state
+        if not state:
             return
         if state.is_final():
             self._collect(one)  # what it wrote before it said so
             if not one.over:
                 self._ended(one, cancelled=state.is_cancelled())
         elif self._stopped_at is not None and (state.is_scheduled() or now - self._stopped_at > _STOP_SECONDS):
-            self._client.set_flow_run_state(one.flow_run, Cancelled(message="The export was stopped"), force=True)
+            self._client.set_flow_run_state(flow_run, Cancelled(message="The export was stopped"), force=True)
             one.over = True
         elif not state.is_scheduled() and now - one.alive_at > (_SILENCE_SECONDS if one.sign else _START_SECONDS):
-            self._client.set_flow_run_state(one.flow_run, Crashed(message=_GONE), force=True)
+            self._client.set_flow_run_state(flow_run, Crashed(message=_GONE), force=True)
             self._ended(one, cancelled=False)
 
     def _collect(self, one: _Slice) -> None:
@@ -201,9 +199,9 @@ class _Pool:
         self._died = True
         if cancelled:
             self._progress.stopped.set()
-        elif one.flow_run:
-            orphans.end_those_of(self._client, one.flow_run)
-        if cancelled or self._stopped_at is not None or one.attempt == _ATTEMPTS:
+        else:
+            orphans.end_those_of(self._client, one.flow_runs[-1])
+        if cancelled or self._stopped_at is not None or len(one.flow_runs) == _ATTEMPTS:
             one.over = True
             return
         log.warning("The worker of %s died: another one does the rest", one.name)
@@ -216,7 +214,7 @@ class _Pool:
     def close(self) -> None:
         """Remove what those left that died, and end what is still said to be at work."""
         if self._died:
-            for flow_run in self._flow_runs:
+            for flow_run in chain.from_iterable(one.flow_runs for one in self._slices):
                 state = self._client.read_flow_run(flow_run).state
                 if not state or not state.is_final():
                     self._client.set_flow_run_state(flow_run, Crashed(message=_GONE), force=True)
