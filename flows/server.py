@@ -21,6 +21,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas.errors import ServerError
+from tasks.files import put
 
 # A short-lived server loses task runs with the recorder's default batches (docs/decisions/0002).
 _DEFAULTS = {
@@ -152,9 +153,7 @@ def say_running(api: str | None) -> None:
             path.unlink()
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({"api": api}), encoding="utf-8")
-        part.replace(path)
+        put(path, json.dumps({"api": api}).encode())
 
 
 def ask(api: str, path: str, body: dict[str, Any] | None = None, seconds: float = 5.0) -> Any:

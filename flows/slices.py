@@ -4,7 +4,6 @@ It finds its order in a file, converts the shards that have no answer yet, and w
 the database. ``flows.pool`` is the other side.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from flows import watch
 from schemas.errors import CancelledError, ElsewhereError, SurroundingsError
 from schemas.jobs import Outcome, Shard, ShardResult
 from tasks import steps, work
+from tasks.files import put
 
 _SIGN_SECONDS = 1.0
 
@@ -63,7 +63,7 @@ def stop_path(order: Path) -> Path:
 
 
 def write_order(path: Path, order: Order) -> None:
-    _write(path, _ORDER.dump_json(order))
+    put(path, _ORDER.dump_json(order))
 
 
 def read_answer(path: Path) -> ShardResult | None:
@@ -134,13 +134,7 @@ def _here(shard: Shard, attempt: int) -> Shard:
 def _write_answer(path: Path, result: ShardResult) -> None:
     trouble = result.trouble
     fix = trouble.fix if isinstance(trouble, SurroundingsError) else ""
-    _write(path, _ANSWER.dump_json(Answer(result.outcomes, result.part, str(trouble or ""), fix)))
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    put(path, _ANSWER.dump_json(Answer(result.outcomes, result.part, str(trouble or ""), fix)))
 
 
 @contextmanager
@@ -154,7 +148,7 @@ def _signs(order: Path, progress: work.Progress) -> Iterator[None]:
         while not ended.is_set():
             count += 1
             with suppress(OSError):  # the next one will do
-                _write(sign_path(order), f"{progress.so_far[0]} {count} {run_id}".encode())
+                put(sign_path(order), f"{progress.so_far[0]} {count} {run_id}".encode())
             if stop_path(order).exists():
                 progress.stopped.set()
             ended.wait(_SIGN_SECONDS)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import FileIO
+from pathlib import Path
 
 from blake3 import blake3
 
@@ -78,6 +79,13 @@ def take_place(part: str, target: str, ours: bool) -> None:
     """Give ``part`` the name that it may have. The same bytes that are another's are left as they are. Raises OSError."""
     if ours or not os.path.lexists(target):
         os.replace(part, target)
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a small file at once: who reads it sees all of the old one or all of the new one. Raises OSError."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def sync(folder: str) -> None:
