@@ -33,10 +33,10 @@ _PAYLOAD = """{
 }"""
 
 
-def set_up(notify_url: str, silence_seconds: float = _SILENCE_SECONDS) -> None:
+def set_up(notify_url: str) -> None:
     """Make what is missing; what a person changed in the UI stays. Without ``notify_url`` nobody is told any more."""
     if not _there(CRASHED):
-        _crash_after(silence_seconds).create()
+        _crash_silent_runs().create()
     telling = _there(TELL)
     if not notify_url:
         if telling:
@@ -54,7 +54,7 @@ def _there(name: str) -> Any:
         return None
 
 
-def _crash_after(seconds: float) -> Automation:
+def _crash_silent_runs() -> Automation:
     ends = {f"prefect.flow-run.{state}" for state in _ENDS}
     return Automation(
         name=CRASHED,
@@ -65,10 +65,12 @@ def _crash_after(seconds: float) -> Automation:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=seconds),
+            within=timedelta(seconds=_SILENCE_SECONDS),
         ),
         actions=[
-            ChangeFlowRunState(state=StateType.CRASHED, message=f"No sign of life for {seconds:.0f} s: its process died.")
+            ChangeFlowRunState(
+                state=StateType.CRASHED, message=f"No sign of life for {_SILENCE_SECONDS:.0f} s: its process died."
+            )
         ],
     )
 

@@ -56,19 +56,16 @@ class Watched(Progress):
         super().__init__(self._note)
         self._decoders = decoders
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        self.done = self.total = 0
 
     def workers(self, limits: Limits, ahead: int = 0) -> Converter:
         return self._decoders.of(limits) if limits.contained else super().workers(limits, ahead)
 
     def expect(self, samples: int, verb: str = "convert") -> None:
         super().expect(samples, verb)
-        self.done, self.total = self.so_far
-        self._seen = deque([(time.monotonic(), self.done)])
+        self._seen = deque([(time.monotonic(), self.so_far[0])])
 
-    def _note(self, done: int, total: int) -> None:
+    def _note(self, done: int, _total: int) -> None:
         now = time.monotonic()
-        self.done, self.total = done, total
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] < now - _RATE_SECONDS:
             self._seen.popleft()

@@ -267,14 +267,15 @@ class Service:
         """How far a piece of work has come."""
         progress, ended = piece.progress, piece.answer.done() and not piece.answer.cancelled()
         error = piece.answer.exception() if ended else None
+        done, total = progress.so_far
         return Work(
             id=piece.id,
             state=piece.state,
             created_at=piece.created_at,
             started_at=piece.started_at,
             ended_at=piece.ended_at,
-            done=progress.done,
-            total=progress.total,
+            done=done,
+            total=total,
             rate_per_second=0.0 if piece.ended_at else round(progress.rate_per_second(), 2),
             errors=progress.failed,
             messages=_public_errors(list(progress.errors)),

@@ -12,6 +12,7 @@ from tasks.scan.rows import COLUMNS, HEARD
 
 YOU = "you"
 _SLOT = ("kit", "bank", "pad")
+_KITS = ("kit", "kit_base", "kit_new")
 _NUMBERS = ("bpm", "pad")
 
 
@@ -123,16 +124,18 @@ def _edited(name: str) -> pl.Expr:
 def _with_own_kits(table: pl.DataFrame, kits: bool) -> pl.DataFrame:
     """A kit of which a person touched one pad is theirs: nothing of it is proposed anew."""
     touched = pl.any_horizontal(f"{name}_edited" for name in _SLOT) if kits else pl.lit(False)
-    rows = table.filter(touched)
-    own = pl.concat([rows["kit"], rows["kit_base"], rows["kit_new"]]).drop_nulls().unique()
-    is_own = pl.any_horizontal(pl.col(name).is_in(own.implode()) for name in ("kit", "kit_base", "kit_new"))
+    own = _kits_of(table.filter(touched))
+    is_own = pl.any_horizontal(pl.col(name).is_in(own.implode()) for name in _KITS)
     return table.with_columns(own_kit=is_own.fill_null(False))
 
 
 def _in_kits(table: pl.DataFrame) -> pl.Expr:
-    own = table.filter("own_kit")
-    names = pl.concat([own["kit"], own["kit_base"], own["kit_new"]]).drop_nulls().unique()
-    return pl.col("kit").is_in(names.implode()).fill_null(False)
+    return pl.col("kit").is_in(_kits_of(table.filter("own_kit")).implode()).fill_null(False)
+
+
+def _kits_of(rows: pl.DataFrame) -> pl.Series:
+    """The names of all kits that the rows are, were or would be in."""
+    return pl.concat([rows[name] for name in _KITS]).drop_nulls().unique()
 
 
 def _cells(kits: bool) -> list[pl.Expr]:
