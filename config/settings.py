@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
 from config.device import MAX_FRAMES, RATE_HZ
+from schemas.conversion import Limits, SoundSettings
+from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
-from schemas.jobs import Limits, SoundSettings
-from schemas.words import AudioFormat, Names, OrganizeBy, Runner
 
 _TABLE = "sp404"
 _PREFIX = "SP404_"

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from schemas.enums import OrganizeBy
 from schemas.errors import OutputNotWritableError, RequestError
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from schemas.manifest import COLUMNS
-from schemas.words import OrganizeBy
-from tasks.sound import synth
+from tasks.audio import synth
 
 KIT = "Night Bus"
 # Commands are shown as they have to be typed: `uv run` says so in its children's environment.

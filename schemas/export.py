@@ -15,7 +15,7 @@ from pydantic import (
     model_serializer,
 )
 
-from schemas.words import AudioFormat, Dither, ExportType, Guard, Mono, Names, OrganizeBy, Runner, Status
+from schemas.enums import AudioFormat, Dither, ExportType, Guard, Mono, Names, OrganizeBy, Runner, Status
 
 Off = Literal["off"]
 

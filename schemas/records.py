@@ -3,7 +3,7 @@
 import pandera.polars as pa
 import polars as pl
 
-from schemas.words import Status
+from schemas.enums import Status
 
 # A requested row as it was planned: what the records need of it to say what became of it. ``status`` is set where that is
 # known before the work begins (a file that is there already); ``facts`` are those of the metadata file, None if none is

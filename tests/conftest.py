@@ -33,9 +33,9 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.environ["PREFECT_HOME"] = str(home)
-    from flows import server
+    from flows.orchestration import prefect_server
 
-    server.set_defaults()
+    prefect_server.set_defaults()
     api = f"http://127.0.0.1:{port}/api"
     settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port), "SERVICES_SCHEDULER_LOOP_SECONDS": "1"}
     environment = os.environ | {f"PREFECT_SERVER_{name}": value for name, value in settings.items()}
@@ -43,7 +43,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command = [sys.executable, "-m", "prefect", "server", "start"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            _wait_until_healthy(process, server.healthy, api, home / "server.log")
+            _wait_until_healthy(process, prefect_server.healthy, api, home / "server.log")
             from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
             with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from blake3 import blake3
 
 from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, write_failure
-from tasks.files import created, is_part, is_regular, part_name, remove
+from tasks.fs.atomic import created, is_part, is_regular, part_name, remove
 
 _CHUNK_BYTES = 1 << 20
 # The earliest date that a ZIP can say.

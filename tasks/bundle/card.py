@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError, SurroundingsError, write_failure
-from tasks.files import (
+from tasks.fs.atomic import (
     created,
     free_bytes,
     hash_of,

@@ -6,17 +6,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from schemas.manifest import (
-    REJECT_SCHEMA,
-    ROW_RULES,
-    ROW_SCHEMA,
-    SET_RULES,
-    SET_SCHEMA,
-    TYPED_SCHEMA,
-    Rule,
-    whole,
-)
-from tasks.manifest.read import RawManifest
+from schemas.manifest import REJECT_SCHEMA, ROW_RULES, ROW_SCHEMA, SET_RULES, SET_SCHEMA, TYPED_SCHEMA, Rule, whole
+from tasks.manifest.table import RawManifest
 
 _SHOWN_CHARS = 80
 # The file's name without its folder and its last extension; a backslash is a folder's end on Windows.

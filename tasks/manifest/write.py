@@ -8,8 +8,8 @@ from typing import TypeAlias
 import polars as pl
 
 from schemas.errors import DiskFullError, ManifestError, OutputNotWritableError, RequestError, write_failure
-from tasks.files import created, part_name, remove, write_all
-from tasks.manifest.read import GUARDED, guarded
+from tasks.fs.atomic import created, part_name, remove, write_all
+from tasks.manifest.table import GUARDED, guarded
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LINES = (".ndjson", ".jsonl")

@@ -2,10 +2,10 @@
 
 import re
 
+from schemas.music import FIT_SECONDS, NOTES, TEMPO_MAX, TEMPO_MIN, beats_in
 from schemas.scan import THRESHOLD, Guess, Header
-from tasks.beats import FIT_SECONDS, NOTES, TEMPO_MAX, TEMPO_MIN, beats_in
-from tasks.scan import names, words
-from tasks.scan.genres import Vocabulary
+from tasks.scan import name_parser, vocabulary
+from tasks.scan.genre_names import Vocabulary
 
 # To be raised when a release infers other values of the same files.
 RULES = 1
@@ -19,8 +19,8 @@ _LEAST_LOOP_SECONDS = 1.0
 
 def infer(header: Header, stem: str, folders: list[str], vocabulary: Vocabulary) -> Guesses:
     """All that can be told of a file without decoding it, where it is sure enough. ``folders``: the nearest first."""
-    stem = names.normal(stem)
-    folders = [names.normal(folder) for folder in folders]
+    stem = name_parser.normal(stem)
+    folders = [name_parser.normal(folder) for folder in folders]
     bpm = _tempo(header, stem, folders)
     found = {
         "title": _title(header, stem),
@@ -36,14 +36,14 @@ def infer(header: Header, stem: str, folders: list[str], vocabulary: Vocabulary)
 def _tempo(header: Header, stem: str, folders: list[str]) -> Guess | None:
     if _believed_beats(header):
         return Guess(f"{header.acid_bpm:g}", "acid", 0.95)
-    told = names.tempo_in_name(stem, header.seconds)
+    told = name_parser.tempo_in_name(stem, header.seconds)
     tag = _tempo_tag(header.bpm)
     if tag and not (told.guess and _only_second_fits(header.seconds, tag, told.guess)):
         return tag
     for folder in folders:
         if told.guess or told.settled:
             break
-        told = names.tempo_in_folder(folder, header.seconds)
+        told = name_parser.tempo_in_folder(folder, header.seconds)
     return told.guess
 
 
@@ -74,14 +74,14 @@ def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
     """A root note without major or minor is asked last: it says less, and is often what a program puts where nobody chose."""
     if key := _tag_key(header.musical_key):
         return Guess(key, "tag", 0.85)
-    if key := names.key_in(stem):
+    if key := name_parser.key_in(stem):
         return Guess(key, "name", 0.9)
     for folder in folders:
-        if key := names.key_in(folder):
+        if key := name_parser.key_in(folder):
             return Guess(key, "folder", 0.7)
     if header.acid_root is not None and _believed_beats(header):
         return Guess(NOTES[header.acid_root % 12], "acid", 0.65)
-    if header.smpl_root is not None and not names.has_drums(stem):
+    if header.smpl_root is not None and not name_parser.has_drums(stem):
         return Guess(NOTES[header.smpl_root % 12], "smpl", 0.6)
     return None
 
@@ -107,8 +107,8 @@ def _kind(header: Header, stem: str, folders: list[str], bpm: Guess | None) -> G
         Guess("loop", "acid", 0.95) if _believed_beats(header) > 1 else None,
         Guess("one-shot", "acid", 0.7) if header.acid_one_shot else None,
         Guess("loop", "smpl", 0.7) if header.is_loop and long_enough else None,
-        names.kind_in(stem, header.seconds),
-        next(filter(None, map(names.kind_in_folder, folders)), None),
+        name_parser.kind_in(stem, header.seconds),
+        next(filter(None, map(name_parser.kind_in_folder, folders)), None),
     ]
     sure = max(filter(None, told), key=lambda guess: guess.confidence, default=None)
     if sure or not bpm or not header.seconds:
@@ -118,10 +118,10 @@ def _kind(header: Header, stem: str, folders: list[str], bpm: Guess | None) -> G
 
 def _tags(stem: str, folders: list[str]) -> Guess | None:
     """The instruments that the name, else the nearest folder that names any, tells."""
-    if found := words.instruments(words.words_of(stem)):
+    if found := vocabulary.instruments(vocabulary.words_of(stem)):
         return Guess("|".join(found), "name", 0.8)
     for folder in folders:
-        if len(found := words.instruments(words.words_of(folder))) == 1:
+        if len(found := vocabulary.instruments(vocabulary.words_of(folder))) == 1:
             return Guess(found[0], "folder", 0.7)
     return None
 
@@ -129,7 +129,7 @@ def _tags(stem: str, folders: list[str]) -> Guess | None:
 def _title(header: Header, stem: str) -> Guess | None:
     """The name as people write it, or a tag that says the same and more. A number alone is none: the file's name has to do."""
     text = _GAPS.sub(" ", stem).strip()
-    own = {word for word in words.words_of(text) if len(word) > 2}
-    if own and header.title and own <= set(words.words_of(header.title)):
+    own = {word for word in vocabulary.words_of(text) if len(word) > 2}
+    if own and header.title and own <= set(vocabulary.words_of(header.title)):
         return Guess(header.title, "tag", 0.8)
-    return Guess(text, "name", 0.7) if words.words_of(text) else None
+    return Guess(text, "name", 0.7) if vocabulary.words_of(text) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tasks.files import is_part, times_of
+from tasks.fs.atomic import is_part, times_of
 
 
 class Skip(StrEnum):

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from schemas.errors import DamagedPartError, DatabaseError, RequestError
-from tasks.store import runs
+from tasks.store import run_folder
+from tasks.store.checkpoints import unseal
 from tasks.store.database import Connection, connected, run, transaction
-from tasks.store.exports import add_part_to, asked_of, finish_in, start_in
-from tasks.store.parts import unseal
+from tasks.store.export_records import add_part_to, asked_of, finish_in, start_in
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ def repair(db: str, wait_seconds: float, force: bool = False) -> Repaired:
 
     Raises RequestError when it is whole (unless ``force``), or when nothing is there to make it from.
     """
-    with runs.one_at_a_time(db, wait_seconds):
-        ids = runs.export_ids(db)
+    with run_folder.one_at_a_time(db, wait_seconds):
+        ids = run_folder.export_ids(db)
         if not ids:
             raise RequestError(what=f"No export left anything beside {db}", fix="There is nothing to repair it from.")
         if not force and _is_whole(db, wait_seconds):
@@ -61,27 +61,27 @@ def _replayed(connection: Connection, db: str, export_id: int, troubles: list[st
     """Put one export into the records again; how many rows it has."""
     try:
         with transaction(connection):
-            for name, frame in runs.read_ids(db, export_id):
+            for name, frame in run_folder.read_ids(db, export_id):
                 if name == "ids":
                     run(connection, "forget_given_ids", new_given_ids=frame)
                     run(connection, "add_given_ids", new_given_ids=frame)
                 else:
                     run(connection, "add_kits", new_kits=frame)
         asked = asked_of(db, export_id)
-        ending, gone = runs.read_ending(db, export_id), runs.read_gone(db, export_id)
+        ending, gone = run_folder.read_ending(db, export_id), run_folder.read_gone(db, export_id)
     except DamagedPartError as error:
         troubles.append(f"Export {export_id} is lost: {error}")
         return 0
     if asked is None:  # killed before it was begun
         return 0
-    parts = runs.parts(db, export_id)
+    parts = run_folder.parts(db, export_id)
     if ending and len(parts) < ending["parts"]:
         troubles.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
     with transaction(connection):
         start_in(connection, asked, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
         for part in parts:
             try:
-                add_part_to(connection, asked, runs.name_of(part), unseal(part))
+                add_part_to(connection, asked, run_folder.name_of(part), unseal(part))
             except DamagedPartError as error:
                 troubles.append(f"Of export {export_id}: {error}. {error.fix}")
         if ending:

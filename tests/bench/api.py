@@ -20,11 +20,11 @@ import duckdb
 import httpx
 import pytest
 
-from flows import body
+from flows.export import pipeline
 from schemas.export import ExportConfig, ExportRequest
-from tasks.sound import synth
+from tasks.audio import synth
 from tests.bench.bench import prefect_server
-from tests.flows.serve import API, process
+from tests.support.serve import API, process
 
 SAMPLES = 40
 LAPS = 30
@@ -56,7 +56,7 @@ def library(folder: Path) -> Path:
     (folder / "lib/m.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     db = folder / "r.duckdb"
     config = ExportConfig(output_base_path=str(folder / "first"))
-    body.run_export(ExportRequest(manifest=str(folder / "lib/m.csv"), config=config, db=str(db)), body.DIRECT)
+    pipeline.run_export(ExportRequest(manifest=str(folder / "lib/m.csv"), config=config, db=str(db)), pipeline.DIRECT)
     return db
 
 

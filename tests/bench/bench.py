@@ -33,9 +33,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flows import server
+from flows.orchestration import prefect_server
 from schemas.manifest import COLUMNS
-from tasks.sound import synth
+from tasks.audio import synth
 
 AUDIO = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au", ".m4a"}
 SLOTS = [(bank, pad) for bank in "ABCDEFGHIJ" for pad in range(1, 17)]
@@ -108,18 +108,18 @@ def rows(scratch: Path, runs: int) -> None:
 
 def plan_once(manifest: str) -> None:
     """Prints the seconds of each step and the peak memory in MB, as JSON."""
-    from flows import body
+    from flows.export import pipeline
+    from schemas.enums import OrganizeBy
     from schemas.export import ExportConfig, ExportRequest
-    from schemas.words import OrganizeBy
 
     request = ExportRequest(manifest=manifest, config=ExportConfig(organize_by=OrganizeBy.GENRE), db="/nowhere/r.duckdb")
-    settings = body.settings_for(request)
+    settings = pipeline.settings_for(request)
     laps = [time.perf_counter()]
-    raw = body.DIRECT.read(manifest)
+    raw = pipeline.DIRECT.read(manifest)
     laps.append(time.perf_counter())
-    valid = body.DIRECT.validate(raw)
+    valid = pipeline.DIRECT.validate(raw)
     laps.append(time.perf_counter())
-    body.make_plan(valid, request, settings, dry=True)
+    pipeline.make_plan(valid, request, settings, dry=True)
     laps.append(time.perf_counter())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(json.dumps([*(after - before for before, after in pairwise(laps)), peak]))
@@ -144,7 +144,7 @@ def machines(scratch: Path, runs: int) -> None:
     """Two workers of each kind on this machine, with homes of their own; threads have a server running, too."""
     manifest = tiny_manifest(scratch, 20_000)
     measured: dict[str, list[float]] = {"threads": [], "pool": [], "dask": []}
-    with prefect_server(scratch / "warm-home") as api, workers(scratch, api) as address:
+    with running_server(scratch / "warm-home") as api, workers(scratch, api) as address:
         how = {"threads": [], "pool": ["--runner", "pool"], "dask": ["--runner", "dask", "--dask-address", address]}
         for _ in range(runs):
             for name, options in how.items():
@@ -160,15 +160,15 @@ def machines(scratch: Path, runs: int) -> None:
 def workers(scratch: Path, api: str) -> Iterator[str]:
     """Two workers of the work pool `sp404`, and two of a Dask cluster, whose address it is."""
     with socket.socket() as free:
-        free.bind((server.HOST, 0))
+        free.bind((prefect_server.HOST, 0))
         port = free.getsockname()[1]
-    address = f"tcp://{server.HOST}:{port}"
+    address = f"tcp://{prefect_server.HOST}:{port}"
     dask = [
         sys.executable,
         "-m",
         "distributed.cli.dask_scheduler",
         "--host",
-        server.HOST,
+        prefect_server.HOST,
         "--port",
         str(port),
         "--no-dashboard",
@@ -195,7 +195,7 @@ def workers(scratch: Path, api: str) -> Iterator[str]:
 
 def _online(api: str) -> int:
     try:
-        found = server.ask(api, "/work_pools/sp404/workers/filter", {})
+        found = prefect_server.ask(api, "/work_pools/sp404/workers/filter", {})
     except OSError:  # the first worker makes the pool
         return 0
     return sum(one["status"] == "ONLINE" for one in found)
@@ -211,7 +211,7 @@ def measured_ways(
     export(manifest, scratch, [*options], cold)  # migrates the home; not counted
     walls: dict[str, list[float]] = {"direct": [], "warm": [], "cold": []}
     own: dict[str, list[float]] = {name: [] for name in walls}
-    with prefect_server(scratch / "warm-home") as api:
+    with running_server(scratch / "warm-home") as api:
         how = {"direct": ({}, ["--direct"]), "warm": ({"PREFECT_API_URL": api}, []), "cold": (cold, [])}
         for _ in range(runs):
             for name, (environment, extra) in how.items():
@@ -304,12 +304,12 @@ def run(command: list[str], environment: dict[str, str]) -> str:
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
+def running_server(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
-    server.set_defaults()
+    prefect_server.set_defaults()
     environment = os.environ | {
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -320,7 +320,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         [sys.executable, "-m", "prefect", "server", "start"], env=environment, stdout=quiet, stderr=quiet
     )
     try:
-        while not server.healthy(api):
+        while not prefect_server.healthy(api):
             time.sleep(0.2)
         yield api
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tests.audio import RATES, lag, melody
+from tests.support.audio import RATES, lag, melody
 
 Wave = npt.NDArray[np.float64]
 Way = Callable[[Wave, int], Wave]  # sound at a rate to sound at 48 kHz

@@ -33,12 +33,12 @@ import soundfile
 import soxr
 
 from config.device import RATE_HZ
-from schemas.jobs import Job, SoundSettings, Tags
-from schemas.words import Status
-from tasks.sound import synth
-from tasks.sound.convert import convert
-from tasks.sound.decode import audio
-from tasks.sound.resample import QUALITIES, resample
+from schemas.conversion import Job, SoundSettings, Tags
+from schemas.enums import Status
+from tasks.audio import synth
+from tasks.audio.convert import convert
+from tasks.audio.decode.decoders import audio
+from tasks.audio.dsp.resample import QUALITIES, resample
 from tests.bench import judge
 
 Convert = Callable[[str, str], object]

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from tasks.sound import synth
-from tasks.sound.analysis import Tempo, tempo
-from tasks.sound.hear import lowered
+from tasks.audio import synth
+from tasks.audio.analyze import lowered
+from tasks.audio.measure.tempo_and_key import Tempo, tempo
 
 RATE = 44_100
 # Beats of the loops of sonic-pi-samples; with their length they give the tempo.

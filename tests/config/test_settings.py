@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from config.device import MAX_FRAMES
 from config.settings import InForce, Settings, load
+from schemas.enums import AudioFormat, OrganizeBy
 from schemas.errors import DatabaseError, RequestError
-from schemas.words import AudioFormat, OrganizeBy
 from tasks.store import history
-from tests.store.exporting import Ledger, Place
+from tests.support.exporting import Ledger, Place
 
 Preferences = Callable[[str, float], Mapping[str, Any]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import means
-from tests.faults.kit import Export, Library, Undisturbed, make_library
+from tests.support import means
+from tests.support.faults import Export, Library, Undisturbed, make_library
 
 _asked: set[str] = set()
 

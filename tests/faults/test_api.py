@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows import body
+from flows.export import pipeline
 from schemas.export import ExportConfig, ExportRequest
-from tests.faults import means
-from tests.flows.serve import API, process, served
-from tests.flows.test_api import problem, recorded_library
+from tests.flows.api.test_app import problem, recorded_library
+from tests.support import means
+from tests.support.serve import API, process, served
 
 LARGE_BYTES = 12 << 20
 
@@ -21,7 +21,7 @@ LARGE_BYTES = 12 << 20
 def recorded(folder: Path, manifest: Path) -> Path:
     """The records, which know the samples of ``manifest``."""
     config = ExportConfig(output_base_path=str(folder / "first"))
-    body.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), body.DIRECT)
+    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT)
     return folder / "r.duckdb"
 
 

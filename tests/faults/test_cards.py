@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.faults import means
-from tests.faults.kit import Card, Export, Library, Said, make_library, tree, watched
+from tests.support import means
+from tests.support.faults import Card, Export, Library, Said, make_library, tree, watched
 
 KINDS: dict[str, Callable[[Path, Path], AbstractContextManager[Path]]] = {"fat": means.fat, "exfat": means.exfat}
 BOTH = [pytest.param(kind, marks=pytest.mark.faults(kind)) for kind in KINDS]

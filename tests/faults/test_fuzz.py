@@ -1,6 +1,6 @@
 """Damaged sounds and manifests through whole exports: no run ends badly, every row is accounted for, nothing else is touched.
 
-``python -m tests.faults.fuzzing --audio 10000 --manifests 10000`` searches for longer, and a single batch again.
+``python -m tests.support.fuzzing --audio 10000 --manifests 10000`` searches for longer, and a single batch again.
 """
 
 import random
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fuzzing import SIZES, batches_for, damaged, make_bases, search, torn_manifest
+from tests.support.fuzzing import SIZES, batches_for, damaged, make_bases, search, torn_manifest
 
 CASES = 2_000
 SEED = 404
@@ -17,7 +17,7 @@ SEED = 404
 @pytest.mark.parametrize("kind", SIZES)
 def test_thousands_of_damaged_files(kind: str, tmp_path: Path) -> None:
     found = search(kind, SEED, batches_for(kind, CASES), tmp_path)
-    where = f"python -m tests.faults.fuzzing --seed {SEED} --only {kind}:N, or {tmp_path}/found-*"
+    where = f"python -m tests.support.fuzzing --seed {SEED} --only {kind}:N, or {tmp_path}/found-*"
     assert not found.faults, "\n".join([where, *found.faults])
     statuses = {name: found.counts[name] for name in ("exported", "failed", "rejected", "ManifestError")}
     if kind == "audio":

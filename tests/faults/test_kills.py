@@ -1,6 +1,6 @@
 """Runs that are killed at any moment, and the same command again: nothing lost, nothing doubled, nothing half there.
 
-``python -m tests.faults.killing --kills 300`` does the same for longer.
+``python -m tests.support.killing --kills 300`` does the same for longer.
 """
 
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.sound import synth
-from tests.faults.killing import SCENES, Moment, Running, Scene, Stage, Trial, session, trials, vanished
-from tests.faults.kit import Export, assert_whole, files, tree, write_manifest
+from tasks.audio import synth
+from tests.support.faults import Export, assert_whole, files, tree, write_manifest
+from tests.support.killing import SCENES, Moment, Running, Scene, Stage, Trial, session, trials, vanished
 
 KILLS = 6  # a scene; four more of each are aimed
 SEED = 404

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.sound import synth
-from tests.faults import means
-from tests.faults.kit import Export, Undisturbed, broken_file, completes, final_sounds, tree, watched
+from tasks.audio import synth
+from tests.support import means
+from tests.support.faults import Export, Undisturbed, broken_file, completes, final_sounds, tree, watched
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff"])

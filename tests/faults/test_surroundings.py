@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks.sound import synth
-from tests.faults import means
-from tests.faults.kit import (
+from tasks.audio import synth
+from tests.support import means
+from tests.support.faults import (
     Card,
     Export,
     Library,

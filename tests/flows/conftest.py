@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows import nightly
-from tests.flows.nightly import Nightly, Spy
+from tests.support import nightly
+from tests.support.nightly import Nightly, Spy
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.sound import synth
-from tests import audio
-from tests.audio import FORM
-from tests.flows.test_cli import ROOT, Run, one_clear_error, sp404  # noqa: F401  (a fixture)
-from tests.scan.test_header import acid, wav
+from tasks.audio import synth
+from tests.flows.cli.test_cli import ROOT, Run, one_clear_error, sp404  # noqa: F401  (a fixture)
+from tests.support import audio
+from tests.support.audio import FORM
+from tests.tasks.audio.test_header import acid, wav
 
 RATE = 44_100
 YEAR_2000 = 946_684_800
@@ -39,7 +39,7 @@ def age(*paths: Path) -> None:
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Packs in folders, and junk among them."""
     # A change of status cannot be dated back, so that of all files is trusted here.
-    monkeypatch.setattr("tasks.files._CLOCK_STEP_NS", 0)
+    monkeypatch.setattr("tasks.fs.atomic._CLOCK_STEP_NS", 0)
     root = tmp_path / "Samples"
     drums, loops = root / "Hip Hop Drums Vol 2", root / "Techno/Loops"
     for folder in (drums, loops):
@@ -138,11 +138,11 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     new, changed = library / "Techno/Loops/new_loop_99bpm.wav", library / "Techno/Loops/sliced.wav"
     synth.write(new, synth.loop(RATE, 99), RATE)
     wav(changed, np.zeros(2 * RATE, np.int16), RATE, acid(8, 240.0))
-    from flows import scanning
+    from flows import scan
 
     opened: list[str] = []
-    real = scanning.read_header
-    monkeypatch.setattr(scanning, "read_header", lambda path: opened.append(path) or real(path))
+    real = scan.read_header
+    monkeypatch.setattr(scan, "read_header", lambda path: opened.append(path) or real(path))
     third = scan()
     assert sorted(opened) == sorted([str(new), str(changed)])
     assert third["added"] == ["Samples/Techno/Loops/new_loop_99bpm.wav"]
@@ -186,7 +186,7 @@ def test_no_spreadsheet_runs_a_cell(sp404: Run, library: Path, tmp_path: Path, e
         wav(folder / f"{name}.wav", np.full(RATE, number + 1, np.int16), RATE)
     manifest = folder / f"m.{extension}"
     sp404("scan", library, "-o", manifest, "--db", tmp_path / "r.duckdb")
-    from tasks.manifest.read import read_manifest
+    from tasks.manifest.table import read_manifest
 
     if extension in ("csv", "tsv"):
         delimiter = "," if extension == "csv" else "\t"
@@ -297,15 +297,15 @@ def test_a_manifest_that_is_saved_meanwhile_is_not_overwritten(
     scan()
     manifest = tmp_path / "library.csv"
     edit(manifest, bpm=("Clap.wav", "77"))
-    from flows import scanning
+    from flows import scan
 
-    real = scanning.walk
+    real = scan.walk
 
     def walked(roots: list[str]) -> Any:
         manifest.write_text("file_path\nmine.wav\n")
         return real(roots)
 
-    monkeypatch.setattr(scanning, "walk", walked)
+    monkeypatch.setattr(scan, "walk", walked)
     (tmp_path / "Samples/new.wav").write_bytes((tmp_path / "Samples/Techno/Loops/sliced.wav").read_bytes())
     with pytest.raises(AssertionError, match="was changed while folders were scanned"):
         scan()
@@ -315,15 +315,16 @@ def test_a_manifest_that_is_saved_meanwhile_is_not_overwritten(
 
 SLOW = """
 import sys, time
-from flows import cli, scanning
-scanning._REMEMBER_SECONDS = 0.2
-real = scanning.read_header
+from flows.cli import main
+from flows import scan
+scan._REMEMBER_SECONDS = 0.2
+real = scan.read_header
 def slow(path):
     time.sleep(0.01)
     return real(path)
-scanning.read_header = slow
+scan.read_header = slow
 sys.argv = ["sp404", *sys.argv[1:]]
-cli.main()
+main.main()
 """
 
 

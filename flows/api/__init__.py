@@ -1,0 +1,1 @@
+"""The REST API: routes, access control, the queue of exports and downloads."""

@@ -1,0 +1,1 @@
+"""The command line `sp404`: one module per command group."""

@@ -1,0 +1,1 @@
+"""Export a manifest: plan, convert, record and report. Knows no Prefect."""

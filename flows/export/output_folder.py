@@ -1,0 +1,133 @@
+"""The output folder: whether it can be written, whether there is room in it, and how long a name may be there."""
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from config.settings import Settings
+from schemas.enums import OrganizeBy
+from schemas.errors import (
+    DiskFullError,
+    OutputGoneError,
+    OutputNotWritableError,
+    RequestError,
+    SurroundingsError,
+    write_failure,
+)
+from tasks.fs.atomic import created, free_bytes, part_name, sweep
+from tasks.layout import sharding
+from tasks.layout.actions import Action
+from tasks.layout.file_names import STEM_BYTES
+from tasks.store import export_records
+
+# A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
+_PATH_BYTES = 4_095
+_SHORTEST_STEM = 26
+# In the names of files that only try whether a folder can be written.
+_TRIAL = "trial"
+# What a source's cost (``sharding.costs_of``) can be at the most of what its output takes: 8 bits at 8 kHz become 16 at 48.
+_MOST_TIMES = 12
+
+
+def room_for_names(folder: str, organize_by: OrganizeBy) -> int:
+    """How long a name may be, and that of the folder it is in. Raises RequestError where it would be too short to tell."""
+    left = _PATH_BYTES - len(os.fsencode(folder)) - len("/")
+    part = len(".sp404-12345678-1234567text.part")
+    if organize_by is OrganizeBy.FLAT:
+        room = left - len("_metadata.txt") if left >= part else 0
+    else:
+        left -= len("/bank_A/")
+        room = min((left - len("_metadata.txt")) // 2, left - part)
+    if room < _SHORTEST_STEM:
+        raise RequestError(what=f"The path of the output folder is too long: {folder}", fix="Choose a shorter --out.")
+    return min(STEM_BYTES, room)
+
+
+def has_room(jobs: pl.DataFrame, settings: Settings) -> bool:
+    """Whether there is room for the output of ``jobs`` even if all sources unfold as far as any does."""
+    most = costs_of(jobs).sum() * _MOST_TIMES
+    return bool(most < free_bytes(settings.output_base_path)) and not _lacks_names(jobs, settings)
+
+
+def check_room(jobs: pl.DataFrame, settings: Settings, sizes: dict[int, int]) -> None:
+    """Raise DiskFullError if the output cannot fit: ``sizes`` is by job, by the sources' headers; 0 where those say nothing.
+
+    What is replaced makes room, but for what a shard has in the making.
+    """
+    folder = settings.output_base_path
+    new = jobs.filter(pl.col("action") == Action.CONVERT)
+    unfolded = pl.Series(costs_of(new), dtype=pl.Int64)
+    by_header = new["job"].replace_strict(list(sizes), list(sizes.values()), default=0, return_dtype=pl.Int64)
+    needed = int(pl.select(pl.when(by_header > 0).then(by_header).otherwise(unfolded)).to_series().sum())
+    replaced = int(new.filter("ours")["output_size"].sum())
+    free = free_bytes(folder)
+    if _lacks_names(jobs, settings) or needed - replaced > free:
+        raise DiskFullError(path=folder, needed_mb=(needed - replaced) / 1e6, free_mb=free / 1e6)
+
+
+def _lacks_names(jobs: pl.DataFrame, settings: Settings) -> bool:
+    """Whether the file system has fewer inodes left than new files will need."""
+    status = os.statvfs(settings.output_base_path)
+    names = 2 if settings.include_metadata else 1
+    return bool(status.f_files) and jobs.filter(pl.col("output_size").is_null()).height * names > status.f_favail
+
+
+def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return sharding.costs_of(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
+
+
+def writable(settings: Settings, target: export_records.Place) -> tuple[Settings, str | None]:
+    """The settings with an output folder that can be written, and a warning where that is not the one that was asked for.
+
+    Raises OutputNotWritableError, or OutputGoneError where a card was written to that is not there.
+    """
+    folder = settings.output_base_path
+    card = export_records.last_mount_point(target)
+    if card and card != mount_point(folder) and not (os.path.isdir(folder) and os.listdir(folder)):
+        raise OutputGoneError(path=folder)
+    try:
+        _check_writable(folder)
+    except OutputNotWritableError as error:
+        if not settings.fall_back:
+            raise
+        instead = _temporary(folder)
+        _check_writable(instead)
+        return settings.model_copy(update={"output_base_path": instead}), f"{error}: written to {instead} instead"
+    return settings, None
+
+
+def _check_writable(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        sweep(folder, _TRIAL)  # a run may have been killed just here
+        trial = os.path.join(folder, part_name(_TRIAL, os.getpid()))
+        with created(trial):
+            pass
+        os.unlink(trial)
+    except OSError as error:
+        trouble = write_failure(os.path.join(folder, "trial"), error)
+        if isinstance(trouble, SurroundingsError):
+            raise trouble from error
+        raise OutputNotWritableError(path=folder, error=error.strerror or str(error)) from error
+
+
+def _temporary(folder: str) -> str:
+    """A folder of our own for what ``folder`` does not take: the same one in the next run, if nobody else's stands there."""
+    name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
+    path = os.path.join(os.path.realpath(tempfile.gettempdir()), name)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    status = os.lstat(path)
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return path if is_own else os.path.realpath(tempfile.mkdtemp(prefix="sp404-"))
+
+
+def mount_point(path: str) -> str:
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path

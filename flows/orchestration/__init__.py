@@ -1,0 +1,1 @@
+"""Run exports under Prefect: the flow, its tasks, deployments and server."""

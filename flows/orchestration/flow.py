@@ -1,0 +1,169 @@
+"""``export_library``: the export as a Prefect flow, with a task run for every step and every shard.
+
+Import this module by its name, ``flows.orchestration.flow``; the engine is ``flows.export.pipeline`` and knows no Prefect.
+"""
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, unmapped
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed, State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from config.settings import Settings
+from flows.export import pipeline
+from flows.export import plan as planning
+from flows.export.plan import Plan
+from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect_tasks, work_pool
+from schemas.conversion import Shard, ShardResult
+from schemas.enums import Runner
+from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
+from schemas.export import BatchExportResult, ExportRequest
+from tasks.convert import shard
+from tasks.manifest.validate import Manifest
+
+# Prefect hands our log lines to its server, but only those that get through their own logger's level.
+pipeline.log.setLevel(logging.INFO)
+
+
+@flow(name="export-library", persist_result=False, log_prints=False)
+def export_library(request: ExportRequest) -> State[BatchExportResult]:
+    """Export a sample manifest for the SP-404MKII.
+
+    The final state has the counts in its message. It is *Completed* when all samples are there, *CompletedWithFailures*
+    when some were rejected or failed, *Failed* when too many were (the setting ``failed_share``), or when the request, the
+    manifest or the surroundings did not allow it.
+    """
+    try:
+        settings = planning.settings_for(request)
+        _check_runner(settings)
+        with flow_monitor.watched(shard.watcher()) as progress:
+            batch = pipeline.run_export(request, PREFECT, progress)
+    except CancelledError as error:
+        return Cancelled(message=f"{error}. {error.fix}", data=error)
+    except Sp404Error as error:
+        return Failed(message=f"{error}. {error.fix}".strip(), data=error)
+    share = settings.failed_share
+    if batch.failed + batch.rejected > share * batch.total_requested:
+        return Failed(message=f"{batch.counts()}: more than {share:.0%} (the setting failed_share)", data=batch)
+    name = "Completed" if batch.complete else "CompletedWithFailures"
+    return Completed(name=name, message=batch.counts(), data=batch)
+
+
+def export(request: ExportRequest, progress: shard.Progress) -> BatchExportResult:
+    """Run the flow in this process, and wait until its history is whole: then the process and its server can end.
+
+    Raises what ``flows.export.pipeline.run_export`` raises, and ServerError when there is no server to run under.
+    """
+    result, flow_run_id = run(request, progress)
+    expected = STEP_RUNS + progress.task_runs
+    if flow_run_id and (found := prefect_server.drain(flow_run_id, expected)) < expected:
+        pipeline.log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
+    return result
+
+
+def run(request: ExportRequest, progress: shard.Progress) -> tuple[BatchExportResult, UUID | None]:
+    """The same in a process that goes on, which has no need to wait; and the id of the flow run."""
+    try:
+        with (
+            flow_monitor.own_heartbeats(),
+            shard.watched_by(progress),
+        ):  # not a parameter: the one parameter is the form in the UI
+            state: State[Any] = export_library(request, return_state=True)
+    except RuntimeError as error:  # no server could be started, or it went away
+        raise ServerError(error=error) from error
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return result, state.state_details.flow_run_id
+
+
+def map_with_prefect(
+    shards: list[Shard], settings: Settings, progress: shard.Progress, merge: pipeline.Merge
+) -> pipeline.Answers:
+    """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
+    if settings.runner is Runner.POOL:
+        return work_pool.map_on_pool(shards, settings, progress, merge)
+    progress.task_runs += len(shards)
+    if settings.runner is Runner.THREADS:
+        return _mapped(shards, progress, settings, progress, merge)
+
+    def counted(result: ShardResult) -> None:
+        merge(result)
+        progress.at(progress.so_far[0] + len(result.outcomes))
+
+    with shard.marked(shards) as marked:  # a counter in this process is no use on another one
+        return _mapped(marked, None, settings, progress, counted)
+
+
+def _mapped(
+    shards: list[Shard], shared: shard.Progress | None, settings: Settings, progress: shard.Progress, merge: pipeline.Merge
+) -> pipeline.Answers:
+    with _task_runner(settings) as runner:
+        futures = runner.map(prefect_tasks.convert_shard, {"shard": shards, "progress": unmapped(shared)})
+        return pipeline.gathered([partial(future.result, raise_on_failure=False) for future in futures], progress, merge)
+
+
+def _check_runner(settings: Settings) -> None:
+    """Raise RequestError where the runner cannot be had: before anything is written."""
+    if settings.runner is Runner.POOL:
+        with get_client(sync_client=True) as client:
+            work_pool.check_pool(client, settings.work_pool)
+    elif settings.runner is Runner.DASK:
+        _task_runner(settings)
+        if settings.dask_address:
+            _check_scheduler(settings.dask_address)
+
+
+def _check_scheduler(address: str) -> None:
+    import distributed  # noqa: PLC0415  (comes with prefect-dask)
+
+    connect: Any = distributed.Client
+    try:
+        connect(address, timeout=_DASK_SECONDS, set_as_default=False).close()
+    except (OSError, ValueError) as error:  # it does not answer, or it is no address
+        fix = "Start one with `dask scheduler`, and `dask worker ADDRESS` on each machine."
+        raise RequestError(what=f"No Dask scheduler answers at {address}", fix=fix) from error
+
+
+def _task_runner(settings: Settings) -> TaskRunner[Any]:
+    if settings.runner is Runner.THREADS:
+        return ThreadPoolTaskRunner(max_workers=settings.workers)
+    try:
+        from prefect_dask import DaskTaskRunner  # noqa: PLC0415  (an extra of this package)
+    except ImportError as error:
+        fix = "Install it with: uv sync --extra dask (or pip install 'sp404-export[dask]')."
+        raise RequestError(what="--runner dask needs prefect-dask, which is not installed", fix=fix) from error
+    if settings.dask_address:
+        return DaskTaskRunner(address=settings.dask_address)
+    return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
+
+
+def _plan_and_name(manifest: Manifest, request: ExportRequest, settings: Settings, started: float) -> Plan:
+    """The plan says what the run is about: its name and tags in the UI, where a person has given it no label."""
+    plan: Plan = replace(_plan_step(manifest, request, settings, started), run_by=f"{artifacts.RUN_BY}{flow_run.id}")
+    with suppress(Exception), get_client(sync_client=True) as client:  # a run without a name is a good run, too
+        client.update_flow_run(
+            flow_run.id, name=artifacts.run_name(plan), tags=sorted({*flow_run.tags, *artifacts.run_tags(plan)})
+        )
+    return plan
+
+
+_plan_step = prefect_tasks.step(pipeline.DIRECT.plan, "plan")
+PREFECT = pipeline.Steps(
+    read=prefect_tasks.step(pipeline.DIRECT.read, "read manifest"),
+    validate=prefect_tasks.step(pipeline.DIRECT.validate, "validate rows"),
+    plan=_plan_and_name,
+    map_shards=map_with_prefect,
+    record=prefect_tasks.step(pipeline.DIRECT.record, "record"),
+    report=artifacts.publish,
+)
+_DASK_SECONDS = 10
+# The task runs of a run beside its shards: what the history must hold in the end.
+STEP_RUNS = 4

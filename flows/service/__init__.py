@@ -1,0 +1,1 @@
+"""Supervise the long-running processes of `sp404 up`."""

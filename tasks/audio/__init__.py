@@ -1,0 +1,1 @@
+"""Decode, process, measure and write audio."""

@@ -1,0 +1,119 @@
+"""A file is listened to, to its end: what it is known by, its faults, its tempo and its note. Nothing is written."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from schemas.conversion import Job, Outcome, SoundSettings, failed
+from schemas.enums import Status
+from schemas.errors import SampleError, TooLargeError
+from schemas.scan import Heard
+from tasks.audio.blocks import Block
+from tasks.audio.decode.decoders import Audio, audio
+from tasks.audio.measure.meter import Fingerprint, sums
+from tasks.audio.measure.tempo_and_key import ENOUGH_HZ, LEAST_SECONDS, LONGEST_SECONDS, Mono, root_note, tempo
+
+# Silence to the ear, on a pad; and what is left of a sample then.
+_AUDIBLE = 10 ** (-60 / 20)
+_NEAR_SILENT = 10 ** (-50 / 20)
+_LATE_SECONDS = 0.05
+# Full scale of 16 bits, but for its last steps; so many values in a row are no peak but a cut.
+_FULL_SCALE, _CUT_VALUES = 32_760 / 32_768, 4
+# A short drum is never quite even around zero; this much no drum is.
+_DC = 0.03
+
+
+def hear(job: Job, settings: SoundSettings) -> Outcome:
+    """What ``job.source`` sounds like; a ``failed`` Outcome where it cannot be decoded to its end."""
+    started = time.perf_counter()
+    try:
+        with audio(job.source) as source:
+            heard = _listened(source, settings)
+        outcome = Outcome(job.index, Status.EXPORTED, source=source.info, heard=heard)
+    except SampleError as error:
+        outcome = failed(job.index, error)
+    return replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _listened(source: Audio, settings: SoundSettings) -> Heard:
+    if source.bytes > settings.max_file_bytes:
+        raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
+    info = source.info
+    known_by, faults = Fingerprint(floats=True), _Faults(info.rate_hz, info.channels)
+    low: list[Mono] = []
+    most = round(LONGEST_SECONDS * info.rate_hz)
+    for block in source.blocks:
+        known_by.add(block)
+        faults.add(block)
+        if known_by.frames <= most + len(block):
+            low.append(_mean(block))
+    seconds = known_by.frames / info.rate_hz
+    fingerprint = f"{known_by.hexdigest()[:32]}-{info.rate_hz}-{info.channels}"
+    heard = Heard(fingerprint, tags=tuple(faults.tags()))
+    if faults.peak < _NEAR_SILENT:
+        return heard
+    x, rate_hz = lowered(np.concatenate(low)[:, None], info.rate_hz)
+    root, share = root_note(x, rate_hz)
+    heard = replace(heard, root=root, root_confidence=round(min(share, 0.5), 2))
+    if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
+        return heard
+    found = tempo(x, rate_hz)
+    return replace(
+        heard,
+        bpm=round(found.bpm, 2),
+        bpm_alternative=round(found.alternative, 2),
+        bpm_confidence=round(found.confidence, 2),
+    )
+
+
+def lowered(x: Block, rate_hz: int) -> tuple[Mono, int]:
+    """One channel at the lowest rate of at least ``ENOUGH_HZ`` that divides its own: means of so many frames."""
+    mono = _mean(x)
+    together = max(rate_hz // ENOUGH_HZ, 1)
+    even = len(mono) - len(mono) % together
+    return (_mean(mono[:even].reshape(-1, together)), rate_hz // together) if together > 1 else (mono, rate_hz)
+
+
+def _mean(x: Block) -> Mono:
+    """The mean of each row: as a product, ten times as fast as numpy's own of two columns."""
+    columns = x.shape[1]
+    return x[:, 0] if columns == 1 else x @ np.full(columns, 1 / columns, np.float32)
+
+
+class _Faults:
+    """What a sample should not have, block by block."""
+
+    def __init__(self, rate_hz: int, channels: int) -> None:
+        self._rate_hz = rate_hz
+        self._frames = 0
+        self._silence: int | None = None
+        self._sums = np.zeros(channels)
+        self._cut = False
+        self.peak = 0.0
+
+    def add(self, block: Block) -> None:
+        size = np.abs(block)
+        loudest = float(size.max())
+        self.peak = max(self.peak, loudest)
+        if self._silence is None and loudest > _AUDIBLE:
+            self._silence = self._frames + int((size > _AUDIBLE).any(axis=1).argmax())
+        if loudest >= _FULL_SCALE and not self._cut:
+            self._cut = _has_run(size >= _FULL_SCALE)
+        self._sums += sums(block)
+        self._frames += len(block)
+
+    def tags(self) -> list[str]:
+        """``near-silent``, ``clipped``, ``dc-offset``, ``leading-silence``."""
+        if self.peak < _NEAR_SILENT:
+            return ["near-silent"]
+        late = self._silence is not None and self._silence > _LATE_SECONDS * self._rate_hz
+        offset = float(np.abs(self._sums / max(self._frames, 1)).max()) > _DC
+        told = (("clipped", self._cut), ("dc-offset", offset), ("leading-silence", late))
+        return [tag for tag, is_so in told if is_so]
+
+
+def _has_run(full: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> bool:
+    """Whether so many frames in a row of one channel are at full scale that it was cut there."""
+    starts = len(full) - _CUT_VALUES + 1
+    return starts > 0 and bool(np.all([full[at : at + starts] for at in range(_CUT_VALUES)], axis=0).any())

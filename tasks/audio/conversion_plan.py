@@ -1,0 +1,141 @@
+"""A source's way to 48 kHz: decided before it is read, from what its header and the settings say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.device import RATE_HZ
+from schemas.conversion import Job, SoundSettings, SourceInfo
+from schemas.enums import Mono
+from schemas.errors import TooLargeError, TooLongError, TooShortError
+from tasks.audio.blocks import BLOCK_FRAMES, Block
+from tasks.audio.decode.decoders import Audio
+from tasks.audio.dsp import quantize
+from tasks.audio.dsp.effects import Edit, Survey, edit
+from tasks.audio.dsp.loop import Looped, looped, resample_loop
+from tasks.audio.dsp.resample import resample, resampled_frames
+from tasks.audio.sampler_chunks import Marks, marks
+
+Mix = Callable[[Block], Block]
+
+
+@dataclass(frozen=True)
+class Way:
+    """``channels`` come out, after ``mix`` (None: as they are); ``loop`` is None for what is no loop.
+
+    ``edit`` comes behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
+    is done, in words.
+    """
+
+    channels: int
+    mix: Mix | None
+    loop: Looped | None
+    marks: Marks
+    edit: Edit
+    quality: str
+    exact: bool
+    done: tuple[str, ...]
+
+
+def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found: Survey | None = None) -> Way:
+    """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
+    info, known, done = source.info, marks(source.extras), []
+    channels, computes = min(info.channels, 2), False
+    mix: Mix | None = None
+    if info.channels > 2:
+        mix, computes = quantize.mixed_down, True
+        done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
+    if channels == 2 and settings.mono == Mono.ALL:
+        channels, computes = 1, True
+        mix = _after(mix, _middle)
+        done.append("mixed to mono")
+    elif channels == 2 and settings.mono == Mono.IDENTICAL and found and found.identical:
+        channels, mix = 1, _after(mix, _left)
+        done.append("folded to mono: both channels are the same")
+    loop = None
+    if settings.seamless and info.frames:
+        loop = looped(info.frames, info.rate_hz, job.tags.bpm, known)
+    if loop and (info.rate_hz != RATE_HZ or loop.frames != info.frames):
+        computes = True
+        done.append(f"resampled as a loop ({loop.why}) from {info.frames} frames at {info.rate_hz} Hz to {loop.frames}")
+    elif info.rate_hz != RATE_HZ:
+        computes = True
+        done.append(f"resampled from {info.rate_hz} Hz (soxr {quality})")
+    asked = edit(settings, found, job.loudest, is_loop=loop is not None)
+    exact = not computes and not asked.computes
+    return Way(channels, mix, loop, known, asked, quality, exact, (*done, *asked.done))
+
+
+def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[Block], None] | None = None) -> Iterator[Block]:
+    """The whole sound at 48 kHz, by its ``way`` but for the edit. ``seen`` is shown every block of the source.
+
+    Raises LoadError, TooShortError, TooLongError and ResampleError, when it comes to that.
+    """
+    blocks = bounded(source, settings)
+    if seen:
+        blocks = _shown(blocks, seen)
+    if way.mix:
+        blocks = map(way.mix, blocks)
+    if way.loop:
+        return _loop(blocks, way.loop.frames)
+    return resample(blocks, source.info.rate_hz, way.channels, RATE_HZ, way.quality)
+
+
+def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
+    """The source's blocks.
+
+    Raises TooLargeError and TooLongError as soon as it is known, and TooShortError; by the header before a block is read.
+    """
+    if source.bytes > settings.max_file_bytes:
+        raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
+    if source.info.frames:
+        _check_length(source.info.frames, source.info, settings, ended=True)
+    return _bounded(source, settings)
+
+
+def _bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
+    info = source.info
+    done = 0
+    for block in source.blocks:
+        done += len(block)
+        _check_length(done, info, settings, ended=False)
+        yield block
+    _check_length(done, info, settings, ended=True)
+
+
+def _check_length(frames: int, info: SourceInfo, settings: SoundSettings, ended: bool) -> None:
+    if resampled_frames(frames, info.rate_hz, RATE_HZ) > settings.max_frames:
+        raise TooLongError(duration_s=frames / info.rate_hz, maximum_s=settings.max_frames / RATE_HZ)
+    decoded_bytes = frames * info.channels * np.dtype(np.float32).itemsize
+    if decoded_bytes > settings.max_decoded_bytes:
+        largest = settings.max_decoded_bytes
+        raise TooLargeError(what="The decoded sound", bytes=decoded_bytes, maximum=largest, setting="max_decoded_mb")
+    padded = settings.pad_to_ms >= settings.min_duration_ms
+    if ended and not padded and frames * 1000 < settings.min_duration_ms * info.rate_hz:
+        duration_ms = frames * 1000 // info.rate_hz
+        raise TooShortError(duration_ms=duration_ms, minimum_ms=settings.min_duration_ms)
+
+
+def _shown(blocks: Iterator[Block], seen: Callable[[Block], None]) -> Iterator[Block]:
+    for block in blocks:
+        seen(block)
+        yield block
+
+
+def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+    whole = resample_loop(np.concatenate(list(blocks)), frames)
+    for start in range(0, frames, BLOCK_FRAMES):
+        yield whole[start : start + BLOCK_FRAMES]
+
+
+def _after(first: Mix | None, then: Mix) -> Mix:
+    return (lambda block: then(first(block))) if first else then
+
+
+def _left(block: Block) -> Block:
+    return np.ascontiguousarray(block[:, :1])
+
+
+def _middle(block: Block) -> Block:
+    return (block[:, :1] + block[:, 1:]) / np.float32(2)

@@ -1,0 +1,199 @@
+"""One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from io import FileIO
+
+import numpy as np
+
+from config.device import BITS, RATE_HZ
+from schemas.conversion import Job, Levels, Outcome, SoundSettings, clips, decibels, failed
+from schemas.enums import AudioFormat, Dither, Status
+from schemas.errors import ResampleError, SampleError, write_failure
+from tasks.audio.conversion_plan import Way, at_48_khz, bounded, way_of
+from tasks.audio.decode.decoders import Audio, audio
+from tasks.audio.dsp import quantize
+from tasks.audio.dsp.effects import Survey, edited, needs_survey, survey
+from tasks.audio.dsp.resample import QUALITIES, resampled_frames
+from tasks.audio.measure.meter import Fingerprint, Meter
+from tasks.audio.measure.waveform import Curve
+from tasks.audio.sampler_chunks import moved, written
+from tasks.fs.atomic import created, hash_of_open, write_all
+
+
+def convert(job: Job, settings: SoundSettings) -> Outcome:
+    """Convert ``job.source`` to a new file at ``job.target``: 48 kHz, 16 bits, mono or stereo.
+
+    The file is there when the sample was exported, and not otherwise. A sample that cannot be converted is a ``failed``
+    Outcome; only failing surroundings (a full disk, an output folder that cannot be written) raise, as SurroundingsError.
+    """
+    return _tried(job, lambda quality: _convert(job, settings, quality))
+
+
+def measure(job: Job, settings: SoundSettings) -> Outcome:
+    """The levels of ``job.source`` at 48 kHz before any gain; writes nothing."""
+    return _tried(job, lambda quality: _measure(job, settings, quality))
+
+
+def check(job: Job, settings: SoundSettings) -> Outcome:
+    """Read ``job.source`` to its end as ``convert`` would, and write nothing."""
+
+    def read(_: str) -> Outcome:
+        with audio(job.source) as source:
+            frames = sum(len(block) for block in bounded(source, settings))
+        at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
+        return Outcome(job.index, Status.EXPORTED, frames=at_48_khz, source=source.info, source_frames=frames)
+
+    return _tried(job, read)
+
+
+def size(job: Job, settings: SoundSettings) -> Outcome:
+    """How large the output of ``job.source`` will be, by its header; 0 where that doesn't say. Writes nothing."""
+
+    def read(_: str) -> Outcome:
+        with audio(job.source) as source:
+            info = source.info
+            frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
+            bytes_in_all = frames * min(info.channels, 2) * BITS // 8
+        return Outcome(job.index, Status.EXPORTED, bytes=bytes_in_all, source=info)
+
+    return _tried(job, read)
+
+
+def peaks(job: Job, settings: SoundSettings) -> Outcome:
+    """The waveform of ``job.source`` in a few hundred values, as it is; writes nothing."""
+
+    def read(_: str) -> Outcome:
+        curve = Curve()
+        with audio(job.source) as source:
+            frames = sum(curve.add(block) for block in bounded(source, settings))
+        return Outcome(job.index, Status.EXPORTED, source=source.info, source_frames=frames, peaks=curve.peaks())
+
+    return _tried(job, read)
+
+
+def _tried(job: Job, attempt: Callable[[str], Outcome]) -> Outcome:
+    started = time.perf_counter()
+    try:
+        outcome = _with_retry(attempt)
+    except SampleError as error:
+        outcome = failed(job.index, error)
+    return replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _with_retry(attempt: Callable[[str], Outcome]) -> Outcome:
+    """Trouble with memory or with resampling is worth one more try at a lower quality; a corrupt file is not."""
+    best, lower = QUALITIES
+    with suppress(ResampleError, MemoryError):
+        return attempt(best)
+    try:
+        return attempt(lower)
+    except MemoryError as error:
+        fix = "Raise the setting memory_mb, or close other programs; then run the same command again."
+        raise ResampleError(error="not enough memory", fix=fix) from error
+
+
+def _measure(job: Job, settings: SoundSettings, quality: str) -> Outcome:
+    with audio(job.source) as source:
+        way = way_of(job, source, settings, quality)
+        meter = Meter(way.channels)
+        content = source.content_hash()
+        for block in at_48_khz(source, way, settings):
+            meter.add(block, np.abs(block))
+    return Outcome(job.index, Status.EXPORTED, source=source.info, content_hash=content, levels=meter.levels())
+
+
+def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
+    """A first pass over the sound, where a setting needs to know its end before its beginning."""
+    if not needs_survey(settings):
+        return None
+    with audio(job.source) as source:
+        way = way_of(job, source, settings, quality)
+        return survey(at_48_khz(source, way, settings), settings.trim_dbfs)
+
+
+def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
+    """Many a 24-bit file holds but 16, and passes as it is. The first block tells, nearly always; if not, it begins again."""
+    found = _survey(job, settings, quality)
+    with suppress(quantize.MoreThanSixteenBitsError):
+        return _attempt(job, settings, quality, found, sixteen_bits=True)
+    return _attempt(job, settings, quality, found, sixteen_bits=False)
+
+
+def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, sixteen_bits: bool) -> Outcome:
+    with audio(job.source) as source:
+        way = way_of(job, source, settings, quality, found)
+        try:
+            with created(job.target) as file:
+                outcome = _write(file, source, settings, way, sixteen_bits)
+        except OSError as error:
+            raise write_failure(job.target, error) from error
+    return replace(outcome, index=job.index)
+
+
+def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixteen_bits: bool) -> Outcome:
+    """Writes the converted source, and says what it became. ``sixteen_bits``: whether these may hold the source."""
+    file_format = AudioFormat(settings.format)
+    quantised = quantize.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
+    before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
+    meter = Meter(way.channels)
+    blocks = at_48_khz(source, way, settings, before.add)
+    content = source.content_hash()  # before it is decoded: then it is seen if the file changed since
+    write_all(file, quantize.header(0, way.channels, file_format))
+    for block in edited(blocks, way.edit, way.channels):
+        size = np.abs(block)
+        samples = quantised(block, size, meter.add(block, size))
+        after.add_samples(samples)
+        write_all(file, quantize.encoded(samples, file_format))
+    whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
+    start, stop = way.edit.kept(whole)
+    kept = moved(way.marks, whole / before.frames, (start, stop), whole)
+    chunks = written(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
+    write_all(file, chunks)
+    file_bytes = file.tell()
+    file.seek(0)
+    write_all(file, quantize.header(after.frames, way.channels, file_format, len(chunks)))
+    levels = meter.levels()
+    done = [*way.done, *source.notes]
+    if after.frames > stop - start:
+        done.append(f"padded with silence to {settings.pad_to_ms} ms")
+    if not quantised.exact:
+        done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
+    if levels.overs:
+        done.append(f"{levels.overs} values above full scale clipped ({_dbfs(levels.peak)})")
+    if settings.keep_chunks and way.marks:
+        done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
+    return Outcome(
+        0,
+        Status.EXPORTED,
+        bytes=file_bytes,
+        frames=after.frames,
+        channels=way.channels,
+        source=source.info,
+        source_frames=before.frames,
+        source_bytes=source.bytes,
+        source_mtime_ns=source.mtime_ns,
+        source_ctime_ns=source.ctime_ns,
+        content_hash=content,
+        source_hash=before.hexdigest(),
+        output_hash=after.hexdigest(),
+        file_hash=hash_of_open(file.fileno()),
+        levels=levels,
+        done=tuple(done),
+        warning=_warning(levels),
+    )
+
+
+_DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
+
+
+def _warning(levels: Levels) -> str:
+    if not (levels.overs and clips(levels.peak)):
+        return ""
+    return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
+
+
+def _dbfs(peak: float) -> str:
+    return f"{decibels(peak):+.1f} dBFS"

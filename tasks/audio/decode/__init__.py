@@ -1,0 +1,1 @@
+"""Detect and decode source files into blocks of float32 samples."""

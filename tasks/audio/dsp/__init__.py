@@ -1,0 +1,1 @@
+"""Resample, loop, edit and quantize blocks of samples."""

@@ -1,0 +1,109 @@
+"""What a file says of itself without being decoded: what it is, how long, its chunks and its tags."""
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import Any
+
+import tinytag
+from blake3 import blake3
+
+from schemas.errors import UnsupportedFormatError
+from schemas.scan import Header
+from tasks.audio.decode import mpeg
+from tasks.audio.decode.decoders import cut_off
+from tasks.audio.decode.detect import AUDIO_EXTENSIONS, container, opened
+from tasks.audio.decode.raw_bytes import read
+from tasks.audio.decode.riff_chunks import Layout, layout
+from tasks.audio.sampler_chunks import marks
+
+# Pictures, films and chance look like these, too: the extension has to agree.
+_WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
+# tinytag knows their length by a header; of the others it would have to look through the whole file.
+_LENGTH_BY_TAGS = frozenset(["flac", "ogg", "mp4"])
+_PIECE_BYTES = 4096
+_TEMPO = re.compile(rb"<TEMPO>\s*([0-9.]{1,12})\s*</TEMPO>", re.IGNORECASE)
+# A sampler's chunk has a note even where nobody chose one: then it is this.
+_USUAL_NOTE = 60
+
+
+def read_header(path: str) -> Header | None:
+    """The header of the audio file at ``path``; None: its name and content are no audio.
+
+    Raises SampleError where it is named like audio and is none, or cannot be read.
+    """
+    with opened(path) as (fd, status):
+        is_named_so = Path(path).suffix.lower() in AUDIO_EXTENSIONS
+        try:
+            kind = container(fd, path)
+        except UnsupportedFormatError:
+            return None
+        if kind in _WEAK and not is_named_so:
+            return None
+        found = layout(fd, kind, status.st_size)
+        if found and not found.whole:
+            raise cut_off(found)
+        told = _chunks(found) if found else {}
+        told |= _tags(fd, kind) if not found or kind != "wav" or found.tagged else {}
+        if kind == "mp3" and (counted := mpeg.counted(fd)) and counted[1]:
+            told["seconds"] = counted[0] / mpeg.rate_hz(fd)
+        return replace(Header(kind, signature=_signature(fd, status.st_size)), **told)
+
+
+def _chunks(found: Layout) -> dict[str, Any]:
+    """What the chunks beside the sound tell."""
+    told: dict[str, Any] = {}
+    frames = 0
+    if found.form and found.form.rate_hz:
+        frames = found.there // found.form.frame_bytes
+        told["seconds"] = frames / found.form.rate_hz
+    known = marks(found.extras)
+    if known.acid:
+        told["acid_one_shot"] = known.acid.one_shot
+        told["acid_beats"], told["acid_bpm"] = known.acid.beats, known.acid.tempo_bpm
+        told["acid_root"] = known.acid.root
+    told["is_loop"] = any(loop.first == 0 and loop.last + 1 == frames for loop in known.loops)
+    if len(found.extras.smpl) >= 36:
+        note = struct.unpack_from("<I", found.extras.smpl, 12)[0]
+        told["smpl_root"] = note if 0 < note < 128 and note != _USUAL_NOTE else None
+    if match := _TEMPO.search(found.extras.ixml):
+        told["bpm"] = match[1].decode()
+    return told
+
+
+def _tags(fd: int, kind: str) -> dict[str, Any]:
+    """What the tags tell; nothing where they are damaged."""
+    told: dict[str, Any] = {}
+    with suppress(tinytag.TinyTagException, struct.error, ValueError, OSError, RecursionError, OverflowError):
+        with BufferedReader(FileIO(fd, closefd=False)) as file:
+            tag = tinytag.TinyTag.get(file_obj=file, duration=kind in _LENGTH_BY_TAGS)
+        told = {name: text for name, text in _texts(tag) if text}
+        if kind in _LENGTH_BY_TAGS and tag.duration:
+            told["seconds"] = tag.duration
+    return told
+
+
+def _texts(tag: tinytag.TinyTag) -> Iterator[tuple[str, str]]:
+    other = {name: " ".join(map(str, values[:1])) for name, values in tag.other.items()}
+    yield "title", _clean(tag.title)
+    yield "genre", _clean(tag.genre)
+    yield "bpm", _clean(other.get("bpm") or other.get("tempo"))
+    yield "musical_key", _clean(other.get("initial_key") or other.get("initialkey") or other.get("key"))
+
+
+def _clean(text: object) -> str:
+    """A tag on one line, as UTF-8 can hold it."""
+    words = str(text or "").encode(errors="replace").decode().replace("\0", " ").split()
+    return " ".join(words)[:200]
+
+
+def _signature(fd: int, size: int) -> str:
+    """A hash of the size and of pieces of the content: enough to tell a file that was moved, in three small reads."""
+    digest = blake3(size.to_bytes(8, "little"))
+    for start in sorted({0, max(size // 2, 0), max(size - _PIECE_BYTES, 0)}):
+        digest.update(read(fd, _PIECE_BYTES, start))
+    return str(digest.hexdigest(16))

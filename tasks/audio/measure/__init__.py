@@ -1,0 +1,1 @@
+"""Measure levels, waveforms, tempo and key."""

@@ -1,0 +1,1 @@
+"""Convert shards of a plan, publish the files, verify and prune them."""

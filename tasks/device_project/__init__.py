@@ -1,0 +1,1 @@
+"""Write a project of the device. Not confirmed on hardware."""

@@ -1,0 +1,96 @@
+"""The process in which samples are decoded, one after the other: ``python -P -m tasks.isolation.worker FD SECONDS MEMORY_MB``.
+
+``tasks.isolation.process_pool`` starts it and talks to it through FD. What a decoder does to it is felt nowhere else.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from schemas.conversion import Job, Outcome, SoundSettings
+from schemas.errors import CrashedError, Sp404Error, TooMuchMemoryError
+from tasks.fs.atomic import is_part, remove
+
+if sys.platform != "win32":
+    import resource
+
+Verbs = Mapping[str, Callable[[Job, SoundSettings], Outcome]]
+
+
+def of_sound() -> Verbs:
+    """Its libraries take half a second, in which signals and memory must be seen to already."""
+    from tasks.audio.analyze import hear  # noqa: PLC0415
+    from tasks.audio.convert import check, convert, measure, peaks, size  # noqa: PLC0415
+
+    return {"convert": convert, "measure": measure, "check": check, "size": size, "hear": hear, "peaks": peaks}
+
+
+def main(verbs: Callable[[], Verbs] = of_sound) -> None:
+    fd, seconds, memory_mb = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    _confine(memory_mb)
+    known = verbs()
+    with suppress(EOFError, OSError):  # the parent has hung up
+        _serve(fd, seconds, memory_mb, known)
+
+
+def _confine(memory_mb: int) -> None:
+    """Be the one that dies, of what this job does and of nothing else."""
+    # A terminal and a service manager signal all processes of a run; whether it is to stop is for the parent to say.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Not RLIMIT_AS: that counts 150 MB of libraries and what allocators reserve, too.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = memory_mb << 20
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    with suppress(OSError):  # where memory is short, Linux should take this process and not its parent
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def _serve(fd: int, seconds: float, memory_mb: int, verbs: Verbs) -> None:
+    settings = lru_cache(pickle.loads)  # they are the same for a whole run, and take as long as all the rest
+    with open(fd, "rb") as calls, open(fd, "wb", closefd=False) as answers:
+        answer: Outcome | Sp404Error | None = None  # the first says that this process is there
+        job: Job | None = None
+        while True:
+            try:
+                pickle.dump(answer, answers)
+                answers.flush()
+            except OSError:  # nobody is there any more who would give it its name
+                if job and is_part(os.path.basename(job.target)):
+                    remove(job.target)
+                raise
+            verb, job, sound = pickle.load(calls)  # noqa: S301 (the parent's own)
+            os.lseek(2, 0, os.SEEK_SET)
+            os.ftruncate(2, 0)  # what stands there after a crash is of the sample that crashed
+            signal.setitimer(signal.ITIMER_REAL, seconds)  # ends it in whatever C code, and without a parent
+            answer = _answered(verbs[verb], job, settings(sound), memory_mb)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answered(
+    work: Callable[[Job, SoundSettings], Outcome], job: Job, sound: SoundSettings, memory_mb: int
+) -> Outcome | Sp404Error:
+    try:
+        return work(job, sound)
+    except Sp404Error as error:
+        return error
+    except MemoryError:
+        return TooMuchMemoryError(memory_mb=memory_mb)
+    except Exception as error:  # noqa: BLE001 (a mistake of ours or of a library costs one sample)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return CrashedError(error=f"{what} ({os.path.basename(place.filename)}:{place.lineno})")
+
+
+if __name__ == "__main__":
+    main()

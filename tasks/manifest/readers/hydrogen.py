@@ -1,0 +1,196 @@
+"""Hydrogen's drumkit.xml, of any of its versions, as rows of a manifest: every layer of every instrument has a pad."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PureWindowsPath
+from typing import NoReturn
+from xml.parsers import expat
+
+from schemas.errors import ManifestError
+from schemas.manifest import BANKS, PADS_PER_BANK
+from tasks.manifest.readers.kit_rows import SHOWN_CHARS, Cells, Found, count, encodable
+
+HYDROGEN = "drumkit.xml"
+_PADS_PER_KIT = PADS_PER_BANK * len(BANKS)
+# What is Hydrogen's to do with a sample, by what musicians call it, with the values that leave the sample as it is.
+_NEUTRAL = {
+    "volume": {"volume": "1", "gain": "1"},
+    "pan": {"pan": "0", "pan_L": "1", "pan_R": "1"},
+    "pitch": {"pitchOffset": "0", "randomPitchFactor": "0", "pitch": "0"},
+    "filter": {"filterActive": "false"},
+    "envelope": {"Attack": "0", "Decay": "0", "Sustain": "1", "Release": "1000"},
+    "mute group": {"muteGroup": "-1", "exclude": "", "isStopNote": "false", "isHihat": "-1"},
+    "effects": {f"FX{number}Level": "0" for number in range(1, 5)},
+}
+
+
+class _Element:
+    __slots__ = ("children", "line", "tag", "text")
+
+    def __init__(self, tag: str, line: int) -> None:
+        self.tag, self.line, self.text = tag, line, ""
+        self.children: list[_Element] = []
+
+    def all(self, tag: str) -> "list[_Element]":
+        return [child for child in self.children if child.tag == tag]
+
+    def of(self, tag: str) -> str:
+        return next((child.text.strip() for child in self.all(tag)), "")
+
+    def share(self, tag: str, default: float) -> float:
+        number = _number(self.of(tag))
+        return default if number is None else min(max(number, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """``low`` and ``high``: the velocities at which it sounds, 0 to 1."""
+
+    line: int
+    file_path: str
+    title: str
+    low: float
+    high: float
+
+
+def parsed_xml(path: str, data: bytes) -> _Element:
+    """The root element; name spaces are taken away, as some versions of Hydrogen write one and others none.
+
+    A document type is refused, and with it every entity that could stand for a gigabyte or for another file.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    top = _Element("", 0)
+    stack = [top]
+
+    def start(name: str, _attributes: dict[str, str]) -> None:
+        element = _Element(name.rpartition(" ")[2], parser.CurrentLineNumber)
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_name: str) -> None:
+        stack.pop()
+
+    def text(data: str) -> None:
+        stack[-1].text += data
+
+    def doctype(*_declared: object) -> NoReturn:
+        fix = "Take the <!DOCTYPE> out: Hydrogen writes none."
+        raise ManifestError(path=path, what=f"declares a document type (line {parser.CurrentLineNumber})", fix=fix)
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, doctype
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise ManifestError(path=path, what=f"is not valid XML: {error}", fix="Save the kit again in Hydrogen.") from error
+    root = top.children[0]
+    if root.tag != "drumkit_info":
+        what = f"is no drumkit of Hydrogen: its root is {root.tag[:SHOWN_CHARS]!r}"
+        raise ManifestError(path=path, what=what, fix=f"Give a {HYDROGEN}, or a manifest as CSV.")
+    return root
+
+
+def read_hydrogen(found: Found, root: _Element) -> None:
+    folder = os.path.basename(os.path.dirname(os.path.realpath(found.path)))
+    name = root.of("name") or encodable(folder) or HYDROGEN
+    instruments = [one for group in root.all("instrumentList") for one in group.all("instrument")]
+    heard = [(one, layers) for one in instruments if (layers := _layers(one))]
+    if not heard:
+        raise ManifestError(path=found.path, what="names no samples", fix="Give its instruments samples in Hydrogen.")
+    main: list[_Layer] = []
+    softer: list[_Layer] = []
+    for _, layers in heard:
+        loudest = max(layers, key=lambda layer: layer.high)
+        main.append(loudest)
+        softer += [layer for layer in layers if layer is not loudest]
+    second = -(-len(main) // PADS_PER_BANK) * PADS_PER_BANK
+    for place, layer in (*enumerate(main), *enumerate(softer, second)):
+        number, slot = divmod(place, _PADS_PER_KIT)
+        bank, pad = divmod(slot, PADS_PER_BANK)
+        kit = f"{name} {number + 1}" if number else name
+        cells: Cells = {
+            "kit": kit,
+            "bank": BANKS[bank],
+            "pad": str(pad + 1),
+            "title": layer.title,
+            "file_path": layer.file_path,
+        }
+        found.row(layer.line, cells)
+    last = (second + len(softer) if softer else len(main)) - 1
+    if softer:
+        many = count(len(softer), "softer layer has a pad", "softer layers have pads")
+        found.notes.append(f"{many} of their own: the device does not choose among samples by velocity")
+    if last >= _PADS_PER_KIT:
+        found.notes.append(f"a kit has {_PADS_PER_KIT} pads: the rest is in kits up to '{name} {last // _PADS_PER_KIT + 1}'")
+    found.notes += _not_carried(root, [one for one, _ in heard], len(instruments) - len(heard))
+
+
+def _layers_in(instrument: _Element) -> list[_Element]:
+    """Below the instrument, below its components, or (before there were layers) the instrument itself."""
+    holders = [instrument, *instrument.all("instrumentComponent")]
+    layers = [layer for holder in holders for layer in holder.all("layer")]
+    return layers or ([instrument] if instrument.of("filename") else [])
+
+
+def _layers(instrument: _Element) -> list[_Layer]:
+    elements = [layer for layer in _layers_in(instrument) if layer.of("filename")]
+    layers: list[_Layer] = []
+    titles: Counter[str] = Counter()
+    for element in elements:
+        low, high, file_path = element.share("min", 0.0), element.share("max", 1.0), element.of("filename")
+        title = instrument.of("name") or PureWindowsPath(file_path).stem
+        if len(elements) > 1:
+            title += f" v{low * 100:.0f}-{high * 100:.0f}"
+        titles[title] += 1
+        title += f" {titles[title]}" if titles[title] > 1 else ""
+        line = element.all("filename")[0].line
+        layers.append(_Layer(line, file_path, title, low, high))
+    return layers
+
+
+def _not_carried(root: _Element, heard: list[_Element], silent: int) -> Iterator[str]:
+    """What the kit says beyond its samples, a line for each kind of thing."""
+    if silent:
+        yield count(silent, "instrument names no sample and has no pad", "instruments name no sample and have no pad")
+    nameless = sum(not layer.of("filename") for instrument in heard for layer in _layers_in(instrument))
+    if nameless:
+        yield count(nameless, "layer names no sample and has no pad", "layers name no sample and have no pad")
+    own = [aspects for instrument in heard if (aspects := _own_sound(instrument))]
+    if own:
+        said = [aspect for aspect in _NEUTRAL if any(aspect in aspects for aspects in own)]
+        listed = " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
+        verb = "are" if len(said) > 1 else "is"
+        yield f"{count(len(own), 'instrument', 'instruments')}: {listed} {verb} Hydrogen's own and {verb} not carried over"
+    muted = sum(instrument.of("isMuted") == "true" for instrument in heard)
+    if muted:
+        yield f"{count(muted, 'instrument is', 'instruments are')} muted in Hydrogen and exported all the same"
+    parts = [part for group in root.all("componentList") for part in group.all("drumkitComponent")]
+    louder = sum(_differs(part.of("volume"), "1") for part in parts)
+    if louder:
+        yield f"{count(louder, 'component has a volume that is', 'components have volumes that are')} not carried over"
+
+
+def _own_sound(instrument: _Element) -> set[str]:
+    places = [instrument, *instrument.all("instrumentComponent"), *_layers_in(instrument)]
+    return {
+        aspect
+        for aspect, tags in _NEUTRAL.items()
+        if any(_differs(place.of(tag), neutral) for place in places for tag, neutral in tags.items())
+    }
+
+
+def _differs(text: str, neutral: str) -> bool:
+    number = _number(text)
+    return bool(text) and (text != neutral if number is None else number != _number(neutral))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

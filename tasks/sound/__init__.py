@@ -1,1 +1,0 @@
-"""Decode, resample, quantise, encode: ``convert(Job) -> Outcome``."""

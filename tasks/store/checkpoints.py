@@ -1,0 +1,59 @@
+"""Files from which the records can be made again: Parquet, and in each one's name the hash of its bytes.
+
+A bit that flips in Parquet reads as other data: hence the hash. In the name, so that file and hash appear at once.
+"""
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from blake3 import blake3
+
+from schemas.errors import DamagedPartError, WorkingFolderError
+from tasks.fs.atomic import remove
+
+_SEALED = re.compile(r"^(?P<name>.+)-(?P<hash>[0-9a-f]{32})\.parquet$")
+
+
+def seal(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+    """Write ``frame`` to ``folder`` under ``name`` and its hash: on the disk when this returns. Raises WorkingFolderError."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression_level=1)
+    content = buffer.getvalue()
+    path = folder / f"{name}-{_hash(content)}.parquet"
+    part = path.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        remove(str(part))
+        raise WorkingFolderError.of(folder, error) from error
+    return path
+
+
+def unseal(path: Path) -> pl.DataFrame:
+    """What was sealed. Raises DamagedPartError when it is not what its name says."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedPartError(path=str(path), error=error.strerror or str(error)) from error
+    sealed = _SEALED.match(path.name)
+    if not sealed or sealed["hash"] != _hash(content):
+        raise DamagedPartError(path=str(path), error="it is not what was written")
+    return pl.read_parquet(io.BytesIO(content))
+
+
+def sealed(folder: Path, name: str) -> Iterator[Path]:
+    """The files in ``folder`` that were sealed under names that begin so, the oldest name first."""
+    return iter(sorted(path for path in folder.glob(f"{name}*.parquet") if _SEALED.match(path.name)))
+
+
+def _hash(content: bytes) -> str:
+    return str(blake3(content).hexdigest(16))

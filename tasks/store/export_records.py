@@ -1,0 +1,307 @@
+"""One export's way through the database: ids before it starts, each shard's records when it is done, and the end."""
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.errors import AccountingError, DamagedPartError
+from schemas.records import EXPORT_SAMPLES, SAMPLES
+from tasks.store import run_folder
+from tasks.store.checkpoints import unseal
+from tasks.store.database import Connection, connected, frame, run, transaction
+from tasks.store.identity import GIVEN, KITS, identified_rows, with_ids
+from tasks.store.outcome_table import frame_of
+from tasks.store.record_rows import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
+
+log = logging.getLogger("sp404")
+KILLED = "the run was killed before its turn came"
+
+_OUTPUTS_SCHEMA = {
+    "path": pl.String,
+    "export_id": pl.Int64,
+    "same_manifest": pl.Boolean,
+    "organized_by": pl.String,
+    "format": pl.String,
+    "sample_id": pl.Int64,
+    "source_path": pl.String,
+    "settings_hash": pl.String,
+    "facts": pl.String,
+    "source_peak": pl.Float64,
+    "output_bytes": pl.Int64,
+    "output_frames": pl.Int64,
+    "content_hash": pl.String,
+    "file_hash": pl.String,
+    "metadata_hash": pl.String,
+    "source_bytes": pl.Int64,
+    "source_mtime_ns": pl.Int64,
+    "source_ctime_ns": pl.Int64,
+    "peak": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which database, for which manifest and output folder; absolute paths."""
+
+    db: str
+    manifest: str
+    output: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """``rows`` with ``sample_id`` and ``kit_id``; ``outputs``: what stands below the output folder, by the records.
+
+    ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed. ``killed``: the
+    other killed runs on this manifest and folder.
+    """
+
+    rows: pl.DataFrame
+    outputs: pl.DataFrame
+    export_id: int | None
+    resumed: bool = False
+    killed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an export is to do: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``ASKED_SCHEMA``.
+
+    ``kit_rows`` are all rows of the kits that it touches, also those that were not asked for. ``refreshed`` (``path``,
+    ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
+    """
+
+    export: dict[str, Any]
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    kit_rows: pl.DataFrame
+    refreshed: pl.DataFrame
+
+    @property
+    def id(self) -> int:
+        return int(self.export["id"])
+
+    @cached_property
+    def settled(self) -> pl.DataFrame:
+        """The records of what is there already."""
+        return settled_rows(self.rows)
+
+
+def begin(place: Place, rows: pl.DataFrame, identity: str) -> Known:
+    """Give ids to samples and kits that have none, keep them, and take an export id: one transaction.
+
+    The id is that of a killed run of the same ``identity``, if there is one; what killed runs finished is put into the
+    records first.
+    """
+    run_folder.sweep(place.db)
+    with connected(place.db, place.wait_seconds) as connection:
+        _recover(connection, place.db)
+        with transaction(connection):
+            return _begun(connection, place, rows, identity)
+
+
+def _begun(connection: Connection, place: Place, rows: pl.DataFrame, identity: str) -> Known:
+    """What ``begin`` does within a transaction."""
+    identified, new_ids, new_kits = identified_rows(connection, rows)
+    if new_ids.height:
+        run(connection, "forget_given_ids", new_given_ids=new_ids)
+        run(connection, "add_given_ids", new_given_ids=new_ids)
+    new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
+    if new_kits.height:
+        run(connection, "add_kits", new_kits=new_kits)
+    told = {"manifest_path": place.manifest, "output_path": place.output}
+    killed = run(connection, "killed_exports", told).rows
+    resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
+    export_id = resumed[-1] if resumed else _next_id(connection, place.db)
+    outputs = _outputs(connection, place)
+    run_folder.write_ids(place.db, export_id, new_ids, new_kits)
+    others = tuple(number for number, _ in killed if number != export_id)
+    return Known(identified, outputs, export_id, bool(resumed), others)
+
+
+def _next_id(connection: Connection, db: str) -> int:
+    """One that no other export has, nor those whose files are still there after their database was removed."""
+    taken = max(run_folder.export_ids(db), default=0)
+    while (export_id := run(connection, "next_export_id").one()) <= taken:
+        continue
+    return export_id
+
+
+def look(place: Place, rows: pl.DataFrame) -> Known:
+    """The same without writing: ids and paths as the next export would have them."""
+    if not os.path.exists(place.db):
+        return Known(
+            with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
+            pl.DataFrame(schema=_OUTPUTS_SCHEMA),
+            None,
+        )
+    with connected(place.db, place.wait_seconds) as connection:
+        identified, _, _ = identified_rows(connection, rows)
+        return Known(identified, _outputs(connection, place), None)
+
+
+def outputs_at(place: Place, paths: pl.Series) -> pl.DataFrame:
+    """The outcomes (``tasks.store.outcome_table.frame_of``) of the files at these ``paths``."""
+    if paths.is_empty():
+        return frame_of([])
+    with connected(place.db, place.wait_seconds) as connection:
+        parameters = {"output_path": place.output}
+        return frame(connection, "outputs_at", parameters, frame_of([]).schema, wanted=paths.alias("path").to_frame())
+
+
+def last_mount_point(place: Place) -> str | None:
+    """Where the file system was mounted that the last export to this folder went to; None if it was that of the machine."""
+    if not os.path.exists(place.db):
+        return None
+    with connected(place.db, place.wait_seconds) as connection:
+        rows = run(connection, "last_mount_point", {"output_path": place.output}).rows
+    return str(rows[0][0]) if rows and rows[0][0] not in (None, "/") else None
+
+
+def start(place: Place, asked: Asked, done: pl.DataFrame) -> None:
+    """Write down what is to be done, and what of it is there already.
+
+    ``done`` (``manifest_line``): the lines that an export which is resumed keeps as they are.
+    """
+    run_folder.write_asked(place.db, asked.export, (asked.rows, asked.rejects, asked.kit_rows, asked.refreshed))
+    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+        start_in(connection, asked, done)
+
+
+def start_in(connection: Connection, asked: Asked, done: pl.DataFrame) -> None:
+    """What ``start`` writes, within a transaction."""
+    export_id = {"export_id": asked.id}
+    run(connection, "drop_export", export_id)
+    run(connection, "clear_export", export_id, done=done)
+    run(connection, "clear_rejects", export_id)
+    run(connection, "add_user", {"id": asked.export["user_id"]})
+    run(connection, "add_export", asked.export)
+    told = {name: asked.export[name] for name in ("output_path", "manifest_path")}
+    run(connection, "refresh_outputs", told, refreshed=asked.refreshed)
+    _put_samples(connection, asked, sample_rows(pl.concat([asked.rows, asked.kit_rows], how="diagonal")))
+    if asked.kit_rows.height:
+        kits = asked.kit_rows.select("kit_id", "sample_id", "bank", "pad")
+        run(connection, "clear_kit_samples", new_kit_samples=kits)
+        run(connection, "add_kit_samples", new_kit_samples=kits)
+        if "kit_tempo" in asked.kit_rows.columns:  # not in what earlier versions wrote down
+            run(connection, "put_kit_tempos", kit_tempos=asked.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
+    run(connection, "add_rejects", export_id, new_rejects=asked.rejects)
+    kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
+    _add_rows(connection, asked, pl.concat([asked.settled.filter(~kept), rejected_rows(asked.rejects)]))
+
+
+def add_part(place: Place, asked: Asked, part: Path) -> None:
+    """Put what a shard has done into the records, in one transaction with the mark that it is there."""
+    outcomes = unseal(part)
+    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+        add_part_to(connection, asked, run_folder.name_of(part), outcomes)
+
+
+def add_part_to(connection: Connection, asked: Asked, name: str, outcomes: pl.DataFrame) -> None:
+    """What ``add_part`` writes, within a transaction; nothing if it is there already."""
+    if (name,) in run(connection, "parts", {"export_id": asked.id}).rows:
+        return
+    _put_samples(connection, asked, sample_rows(asked.rows, outcomes))
+    _add_rows(connection, asked, done_rows(asked.rows, outcomes))
+    new_outputs = output_rows(asked.rows, outcomes)
+    gone = pl.concat([new_outputs["path"], outcomes["moved_from"].drop_nulls()]).alias("path").to_frame()
+    facts = {name: asked.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
+    run(connection, "forget_outputs", {"output_path": facts["output_path"]}, gone=gone)
+    run(connection, "add_outputs", facts | {"export_id": asked.id}, new_outputs=new_outputs)
+    run(connection, "add_part", {"export_id": asked.id, "part": name})
+
+
+def finish(place: Place, asked: Asked, ending: dict[str, Any]) -> None:
+    """Account for what was never reached, and end the export: ``seconds``, ``trouble``, ``warning``, and ``why`` for the rest.
+
+    Raises AccountingError when the rows in the table are not as many as those that went into the export.
+    """
+    ending = ending | {"finished_at": _now(), "parts": len(run_folder.parts(place.db, asked.id))}
+    with connected(place.db, place.wait_seconds) as connection:
+        with transaction(connection):
+            finish_in(connection, asked, ending)
+            _check_count(connection, asked)
+        _check_count(connection, asked)
+    run_folder.write_ending(place.db, asked.id, ending)
+
+
+def finish_in(connection: Connection, asked: Asked, ending: dict[str, Any]) -> None:
+    """What ``finish`` writes, within a transaction."""
+    done = frame(connection, "export_lines", {"export_id": asked.id}, {"manifest_line": pl.Int64})["manifest_line"]
+    _add_rows(connection, asked, lost_rows(asked.rows, done, ending["why"]))
+    told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
+    run(connection, "finish_export", told | {"export_id": asked.id})
+
+
+def _recover(connection: Connection, db: str) -> None:
+    """Put what killed runs have finished into the records. One on this manifest and folder that is not resumed is ended by
+    ``end_killed``.
+    """
+    for (export_id,) in run(connection, "unfinished_exports").rows:
+        asked = asked_of(db, export_id)
+        if asked is None:
+            continue
+        for part in run_folder.parts(db, export_id):
+            try:
+                outcomes = unseal(part)
+            except DamagedPartError as error:
+                log.warning("%s. %s", error, error.fix)
+                continue
+            with transaction(connection):
+                add_part_to(connection, asked, run_folder.name_of(part), outcomes)
+
+
+def end_killed(place: Place, killed: tuple[int, ...]) -> None:
+    """End these runs: they are not resumed."""
+    for number in killed:
+        asked = asked_of(place.db, number)
+        if asked:
+            finish(place, asked, {"seconds": 0.0, "trouble": "Killed", "warning": None, "why": KILLED})
+
+
+def forget(place: Place, export_id: int, paths: list[str]) -> None:
+    """Take files that an export removed out of the records of what stands below the output folder."""
+    if paths:
+        gone = pl.DataFrame({"path": paths})
+        with connected(place.db, place.wait_seconds) as connection, transaction(connection):
+            run(connection, "forget_outputs", {"output_path": place.output}, gone=gone)
+        run_folder.write_gone(place.db, export_id, gone)
+
+
+def asked_of(db: str, export_id: int) -> Asked | None:
+    """What an export was to do, from its own files; None where they are gone."""
+    found = run_folder.read_asked(db, export_id)
+    return Asked(found[0], *found[1]) if found else None
+
+
+def _put_samples(connection: Connection, asked: Asked, samples: pl.DataFrame) -> None:
+    SAMPLES.validate(samples)
+    run(connection, "put_samples", {"now": asked.export["created_at"]}, new_samples=samples)
+
+
+def _add_rows(connection: Connection, asked: Asked, rows: pl.DataFrame) -> None:
+    EXPORT_SAMPLES.validate(rows)
+    run(connection, "clear_lines", {"export_id": asked.id}, new_export_samples=rows)
+    run(connection, "add_export_samples", {"export_id": asked.id}, new_export_samples=rows)
+
+
+def _check_count(connection: Connection, asked: Asked) -> None:
+    counted = run(connection, "count_export_samples", {"export_id": asked.id}).one()
+    if counted != asked.export["sample_count"]:
+        raise AccountingError(rows=asked.export["sample_count"], counted=counted)
+
+
+def _outputs(connection: Connection, place: Place) -> pl.DataFrame:
+    parameters = {"manifest_path": place.manifest, "output_path": place.output}
+    return frame(connection, "outputs", parameters, _OUTPUTS_SCHEMA)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

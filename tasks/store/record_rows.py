@@ -1,0 +1,118 @@
+"""From what was asked for and what became of it to the rows of the database. Pure."""
+
+import polars as pl
+
+from schemas.conversion import Outcome
+from schemas.enums import Status
+from schemas.errors import LostError
+from schemas.records import ASKED_SCHEMA, EXPORT_SAMPLES, OUTPUTS, SAMPLES
+from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
+
+_LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
+
+
+def done_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Records of the rows of ``asked`` (``ASKED_SCHEMA``) whose files have an outcome (``outcome_table.frame_of``)."""
+    told = asked.drop("status", "output_bytes", "output_frames")
+    return _rows(told.join(outcomes, on="path", how="inner", maintain_order="left"))
+
+
+def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
+    """Records of the rows of ``asked`` whose files are there already: those that have a status."""
+    settled = asked.filter(pl.col("status").is_not_null())
+    blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in settled.columns}
+    return _rows(settled.with_columns(**blank).with_columns(conversion_seconds=pl.lit(0.0)))
+
+
+def lost_rows(asked: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
+    """Records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
+    left = asked.filter(~pl.col("line").is_in(done.implode()))
+    error = LostError(error=why)
+    lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
+    return done_rows(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))
+
+
+def _rows(joined: pl.DataFrame) -> pl.DataFrame:
+    named = {
+        "output_filename": pl.col("path").str.extract(r"([^/]*)$"),
+        "output_subfolder": pl.col("path").str.extract(r"^(.*)/[^/]*$").fill_null(""),
+        "conversion_successful": pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED]),
+        "manifest_line": pl.col("line"),
+        "source_path": pl.col("source"),
+        "dc_offset": pl.col("dc"),
+        **{name: pl.when(pl.col(level) > 0).then(20 * pl.col(level).log10()) for level, name in _LEVELS.items()},
+    }
+    return joined.select(named.get(name, pl.col(name)).alias(name) for name in EXPORT_SAMPLES.columns)
+
+
+def sample_rows(asked: pl.DataFrame, outcomes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """``SAMPLES``: what the manifest says of each sample, and where there are outcomes what was found out of its file."""
+    samples = asked.unique("sample_id", keep="first", maintain_order=True)
+    if outcomes is not None:  # of whichever of its rows; what the manifest says is that of the first
+        files = asked.select("sample_id", "path").join(outcomes, on="path", how="inner", maintain_order="left")
+        files = files.unique("sample_id", keep="first", maintain_order=True).select("sample_id", *_FOUND)
+        samples = samples.join(files, on="sample_id", how="inner", maintain_order="left")
+    found = {name: pl.col(name) if name in samples.columns else pl.lit(None, OUTCOME_SCHEMA[name]) for name in _FOUND}
+    told = {name: pl.col(name) for name in list(SAMPLES.columns)[2:] if name not in _FOUND}
+    return samples.select(id="sample_id", file_path="source", **told, **found)
+
+
+_FOUND = [name for name in SAMPLES.columns if name in OUTCOME_SCHEMA]
+
+
+def output_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """``OUTPUTS``: the files that now stand below the output folder, and are ours."""
+    told = asked.unique("path", keep="first", maintain_order=True).drop("status", "output_bytes", "output_frames")
+    ours = outcomes.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
+    there = told.join(ours, on="path", how="inner", maintain_order="left")
+    return there.rename({"source": "source_path"}).select(OUTPUTS)
+
+
+def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
+    """Why rows were not exported and how many, the most frequent first: texts without what differs from row to row."""
+    failed = export_samples.filter(status=str(Status.FAILED))["error_message"]
+    details = r"(: /.*|: [0-9.]+m?s \(.*)$"
+    broken = rejects.select(cause=pl.format("{} {}", "column", "rule"))
+    every = pl.concat([failed.str.replace(details, "").alias("cause").to_frame(), broken])
+    return dict(every["cause"].value_counts(sort=True).iter_rows())
+
+
+def warnings(export_samples: pl.DataFrame) -> dict[str, int]:
+    """What exported rows were warned of and how many, the most frequent first: texts without their figures."""
+    texts = export_samples["warning"].drop_nulls().str.replace(": .*", "")
+    return dict(texts.value_counts(sort=True).iter_rows())
+
+
+def reject_text() -> pl.Expr:
+    """A reject in words, as one line: ``bpm 'fast': must be a number``."""
+    value = pl.when(pl.col("value") != "").then(pl.format(" '{}'", "value")).otherwise(pl.lit(""))
+    return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
+
+
+def rejected_rows(rejects: pl.DataFrame) -> pl.DataFrame:
+    """One record a rejected line, however many rules it broke."""
+    lines = rejects.group_by("line", maintain_order=True).agg(
+        pl.col("sample_id", "kit").first(),
+        text=reject_text().str.join("; "),
+        reason=pl.col("column").first(),
+        fix=pl.col("fix").first(),
+    )
+    given: dict[str, pl.Expr] = {
+        "sample_id": pl.when(pl.col("sample_id") > 0).then("sample_id"),
+        "conversion_successful": pl.lit(False),
+        "error_message": pl.format("Line {}: {}", "line", "text"),
+        "status": pl.lit(str(Status.REJECTED)),
+        "reason": pl.format("rejected_{}", pl.col("reason").str.strip_chars("()")),
+        "fix": pl.col("fix"),
+        "manifest_line": pl.col("line"),
+        "kit": pl.col("kit"),
+        "output_bytes": pl.lit(0, pl.Int64),
+        "output_frames": pl.lit(0, pl.Int64),
+        "conversion_seconds": pl.lit(0.0),
+        "owns_output": pl.lit(False),
+    }
+    levels = dict.fromkeys((*_LEVELS.values(), "dc_offset"), pl.Float64)
+    dtypes: dict[str, type[pl.DataType]] = {**ASKED_SCHEMA, **OUTCOME_SCHEMA, **levels}
+    return lines.select(
+        given.get(name, pl.lit(None, dtypes.get(name, pl.String))).alias(name) for name in EXPORT_SAMPLES.columns
+    )

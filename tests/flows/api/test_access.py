@@ -1,0 +1,257 @@
+"""Whom the REST API lets in: by its address, its names, where a page came from, a token, and how much it is sent."""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import load
+from flows.api import access, problems
+from schemas.errors import DiskFullError, RequestError, Sp404Error, TargetTakenError
+from tests.schemas.test_errors import ALL, made
+from tests.support.serve import API, served
+
+TOKEN = "a-token-of-more-than-sixteen-letters"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[httpx.Client]:
+    with served(monkeypatch, db=tmp_path / "r.duckdb", api_root=tmp_path / "out") as client:
+        yield client
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[httpx.Client]:
+    (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
+    settings = {"db": tmp_path / "r.duckdb", "api_token_file": tmp_path / "token", "api_names": "studio.local"}
+    with served(monkeypatch, **settings) as client:
+        yield client
+
+
+def status(api: httpx.Client, **headers: str) -> int:
+    answer = api.get(f"{API}/samples", headers={name.replace("_", "-"): value for name, value in headers.items()})
+    assert answer.status_code == 200 or answer.headers["content-type"] == problems.MEDIA_TYPE
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:4404", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:4404", 200),
+        ("evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("localhost@evil.example", 403),
+        ("192.168.0.7", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_only_by_its_own_names(api: httpx.Client, host: str, wanted: int) -> None:
+    assert status(api, host=host) == wanted
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"origin": "http://localhost:4404", "host": "localhost:4404"}, 200),
+        ({"origin": "http://localhost:3000", "host": "localhost:4404"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+    ],
+)
+def test_no_web_page_of_elsewhere(api: httpx.Client, headers: dict[str, str], wanted: int) -> None:
+    assert status(api, **headers) == wanted
+
+
+def test_a_form_of_a_web_page_is_no_request(api: httpx.Client) -> None:
+    """What a page can send without asking first: a body that is not called JSON."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = api.post(f"{API}/samples/export-batch", content=b'{"sample_ids": [1]}', headers={"content-type": kind})
+        assert answer.status_code == 422
+
+
+def test_no_answer_may_be_read_by_another_origin(api: httpx.Client) -> None:
+    answer = api.options(f"{API}/samples", headers={"origin": "https://evil.example", "access-control-request-method": "GET"})
+    assert answer.status_code == 403
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("sent", [None, "", TOKEN, "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"])
+def test_without_the_token_nothing(locked: httpx.Client, sent: str | None) -> None:
+    answer = locked.get(f"{API}/samples", headers={"authorization": sent} if sent is not None else {})
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json()["detail"] == "A token is needed"
+    assert TOKEN not in answer.text
+
+
+def test_with_the_token(locked: httpx.Client) -> None:
+    assert status(locked, authorization=f"Bearer {TOKEN}") == 200
+    assert status(locked, authorization=f"bearer {TOKEN}", host="studio.local") == 200
+    described = locked.get("/openapi.json").json()
+    assert described["security"] == [{"token": []}]
+    assert TOKEN not in json.dumps(described)
+    assert locked.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.0.7", "studio.local"])
+def test_no_address_beyond_this_machine_without_a_token(address: str) -> None:
+    settings = load({"api_host": address}, lambda _path, _seconds: {}).settings
+    with pytest.raises(RequestError, match="without a token"):
+        access.rules_of(settings)
+    allowed = load({"api_host": address, "api_token": TOKEN}, lambda _path, _seconds: {}).settings
+    assert access.rules_of(allowed).token == TOKEN.encode()
+
+
+def test_a_server_that_may_not_start_says_why_in_a_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows.api"]
+    environment = os.environ | {"SP404_API_HOST": "0.0.0.0", "SP404_DB": str(tmp_path / "r.duckdb")}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 1
+    assert said.stderr.startswith("sp404: The REST API would listen at 0.0.0.0")
+    assert len(said.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("token", ["short", "with a space in the midst", "ümlaut-ümlaut-ümlaut"])
+def test_a_bad_token_is_refused_and_never_said(token: str) -> None:
+    settings = load({"api_token": token}, lambda _path, _seconds: {}).settings
+    with pytest.raises(RequestError) as caught:
+        access.rules_of(settings)
+    assert token not in f"{caught.value} {caught.value.fix} {caught.value!r}"
+
+
+def test_the_token_is_in_no_settings_that_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SP404_API_TOKEN", TOKEN)
+    from click.testing import CliRunner
+
+    from flows.cli.main import cli
+
+    for command in (["config"], ["config", "--json"], ["up", "--install-service"]):
+        said = CliRunner().invoke(cli, command, standalone_mode=False)
+        assert said.exception is None
+        assert TOKEN not in said.output
+    assert TOKEN not in repr(load({}, lambda _path, _seconds: {}))
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(api: httpx.Client) -> None:
+    large = b'{"sample_ids": [1' + b" " * access.MOST_BYTES + b"]}"
+    as_json = {"content-type": "application/json"}
+    assert api.post(f"{API}/samples/export-batch", content=large, headers=as_json).status_code == 413
+    chunks = (large[n : n + 10_000] for n in range(0, len(large), 10_000))
+    assert api.post(f"{API}/samples/export-batch", content=chunks, headers=as_json).status_code == 413
+    connection = http.client.HTTPConnection(api.base_url.host, api.base_url.port or 80, timeout=10)
+    connection.putrequest("POST", f"{API}/samples/export-batch")
+    connection.putheader("Content-Length", "100000000000")
+    connection.endheaders()
+    assert connection.getresponse().status == 413, "and it does not wait for all of it"
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"sample_ids": []},
+        {"sample_ids": list(range(1, 1_002))},
+        {"sample_ids": [0]},
+        {"sample_ids": ["1"]},
+        {"sample_ids": [True]},
+        {"sample_ids": [1.5]},
+        {"sample_ids": [1], "config": {"organize_by": "colour"}},
+        {"sample_ids": [1], "config": {"output_base": "x"}},
+        {"sample_ids": [1], "config": {"include_metadata": "yes"}},
+        {"sample_ids": [1], "db": "/etc/passwd"},
+        {},
+        [],
+    ],
+)
+def test_bodies_that_are_refused(api: httpx.Client, body: Any) -> None:
+    answer = api.post(f"{API}/samples/export-batch", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"].startswith("body")
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "page_size=501", "bpm_min=nan", "bpm_max=x", "colour=red", "page=1&page=2", "text=%00"]
+)
+def test_queries_that_are_refused(api: httpx.Client, query: str) -> None:
+    answer = api.get(f"{API}/samples?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, problems.MEDIA_TYPE)
+
+
+def test_paths_of_clients_stay_within_the_root(api: httpx.Client, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "out/link").symlink_to(tmp_path / "outside")
+    bad = ["..", "../outside", "/etc", "a/../../outside", "link", "link/x", str(tmp_path / "out2"), "a\0b", "\ud800"]
+    for path in bad:
+        content = json.dumps({"output_base_path": path})
+        answer = api.put(f"{API}/preferences", content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 403, path
+        assert str(tmp_path) not in answer.text
+    for path in ("", ".", "a/b", "a/../b", "~x", str(tmp_path / "out/c")):
+        answer = api.put(f"{API}/preferences", json={"output_base_path": path})
+        assert answer.json()["output_base_path"].startswith(str(tmp_path / "out")), path
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+FOLDER = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(FOLDER, min_size=1, max_size=4), FOLDER, st.sampled_from(["{}", "Cannot write: {}", "({} is full)", "'{}': no"])
+)
+def test_no_folder_gets_into_an_error(folders: list[str], name: str, words: str) -> None:
+    path = "/" + "/".join([*folders, name])
+    said = problems.without_folders(words.format(path))
+    assert f"/{name}" not in said
+    assert words.format(name) == said
+    full = problems.problem_of(DiskFullError(path=path))
+    assert (full.status, full.detail) == (507, "Not enough disk space for export")
+    assert path not in problems.problem_of(TargetTakenError(path=path)).model_dump_json()
+
+
+@pytest.mark.parametrize("text", ["Duration too short: 50ms (minimum: 100ms)", "48 kHz/16-bit", "a and/or b"])
+def test_a_text_without_paths_stays_as_it_is(text: str) -> None:
+    assert problems.without_folders(text) == text
+
+
+def test_an_error_that_is_not_ours_says_nothing() -> None:
+    told = problems.problem_of(ZeroDivisionError("/secret/place"))
+    assert (told.status, told.detail) == (500, "The server met an error of its own")
+    assert not re.search("secret|ZeroDivision", told.model_dump_json())
+
+
+def test_a_server_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch, api: httpx.Client) -> None:
+    from tasks.store.library import Library
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("/secret/place")
+
+    monkeypatch.setattr(Library, "samples", broken)
+    answer = api.get(f"{API}/samples")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, problems.MEDIA_TYPE)
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_every_error_can_be_said_without_a_folder(kind: type[Sp404Error]) -> None:
+    error = made(kind)
+    told = problems.problem_of(error)
+    assert (told.status, told.reason) == (error.http_status, error.reason)
+    assert told.detail
+    assert not re.search("/lib|/elsewhere|/home", told.model_dump_json())

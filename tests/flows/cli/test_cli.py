@@ -1,0 +1,335 @@
+"""``sp404`` as a person types it: what it prints, its exit status, and never a traceback."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from flows.cli import main
+from tasks.audio import synth
+from tests.support import worked
+
+ROOT = Path(__file__).parents[3]
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def sp404(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the console script's main in this process."""
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["sp404", *map(str, arguments)])
+        capfd.readouterr()
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main.main()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return Said(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    worked.make(folder)
+    return folder
+
+
+def one_clear_error(said: Said, status: int, *words: str) -> None:
+    assert said.status == status, said
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert 1 <= len(lines) <= 2, said.err
+    assert lines[0].startswith("sp404: ")
+    assert all(word in said.err for word in words), said.err
+
+
+COMMANDS = ("demo", "scan", "export", "check", "plan", "history", "config")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_text_for_each_option(sp404: Run, command: str) -> None:
+    said = sp404(command, "--help")
+    assert said.status == 0
+    assert f"Example:\n    sp404 {command}" in said.out.replace("SP404_WORKERS=4 ", "")
+    for option in main.cli.commands[command].params:
+        assert option.param_type_name == "argument" or getattr(option, "help", None), option
+
+
+def test_help_imports_nothing_that_is_slow() -> None:
+    slow = ("prefect", "polars", "duckdb", "numpy", "pydantic")
+    code = f"import sys; from flows import cli; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_worked_example(sp404: Run, library: Path, tmp_path: Path) -> None:
+    out, db = tmp_path / "out", tmp_path / "r.duckdb"
+    said = sp404("export", library / "manifest.csv", "--organize-by", "bpm", "--out", out, "--db", db, "--direct", "--json")
+    assert said.status == 1
+    assert said.err == ""
+    result = json.loads(said.out)
+    assert list(result) == [
+        "export_id", "export_type", "total_requested", "successful", "unchanged", "failed", "rejected", "total_size_bytes",
+        "total_time_seconds", "output_base_path", "organized_by", "format", "results", "errors",
+    ]  # fmt: skip
+    assert list(result["results"][0]) == [
+        "success", "sample_id", "output_path", "output_filename", "format", "file_size_bytes", "conversion_time_seconds",
+        "status", "error",
+    ]  # fmt: skip
+    assert result["errors"] == [worked.ERROR]
+    assert (result["successful"], result["failed"], result["export_type"]) == (9, 1, "batch")
+    history = sp404("history", "--db", db)
+    assert history.status == 0
+    assert "batch, bpm, wav" in history.out
+    failed = sp404("history", "--db", db, "--failed")
+    assert "Duration too short: 50ms (minimum: 100ms)" in failed.out
+    assert len(json.loads(sp404("history", "--db", db, "--export", 1, "--json").out)) == 10
+    assert [row["export_id"] for row in json.loads(sp404("history", "--db", db, "--sample", 3, "--json").out)] == [1]
+    one_clear_error(sp404("history", "--db", db, "--export", 9), 2, "Export 9 not found")
+    (night,) = json.loads(sp404("history", "--db", db, "--trend", "--json").out)
+    assert (night["samples"], night["exported"], night["failed"]) == (10, 9, 1)
+    assert "\u2588" in sp404("history", "--db", db, "--trend").out
+    one_clear_error(sp404("history", "--db", db, "--trend", "--failed"), 2, "--trend is of whole exports")
+
+
+def test_status_0_when_all_is_done(sp404: Run, library: Path, tmp_path: Path) -> None:
+    where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    said = sp404("export", library / "manifest.csv", "--sample", 2, "--sample", 9, "--direct", *where)
+    assert said.status == 0
+    assert said.err == ""
+    assert "2 exported of 2" in said.out
+
+
+def test_check_says_what_would_fail_and_what_to_do_and_writes_nothing(sp404: Run, library: Path, tmp_path: Path) -> None:
+    (library / "broken.flac").write_bytes(b"fLaC" + b"\x55" * 5000)
+    manifest = library / "more.csv"
+    text = (library / "manifest.csv").read_text() + "11,broken.flac,90\n12,gone.wav,90\n13,sample_002.wav,fast\n"
+    manifest.write_text(text)
+    before = sorted(tmp_path.rglob("*"))
+    said = sp404("check", manifest, "--db", tmp_path / "r.duckdb")
+    assert said.status == 1
+    assert "13 rows: 9 good, 1 rejected, 3 would fail" in said.out
+    for words in (
+        "line 14",
+        "bpm 'fast': must be a number",
+        "Duration too short: 50ms",
+        "Audio file not found",
+        "Failed to load audio",
+    ):
+        assert words in said.out
+    assert sorted(tmp_path.rglob("*")) == before
+    # What check foretells is what export does.
+    done = json.loads(
+        sp404("export", manifest, "--direct", "--json", "--out", tmp_path / "o", "--db", tmp_path / "r.duckdb").out
+    )
+    assert (done["successful"], done["rejected"], done["failed"]) == (9, 1, 3)
+
+
+def test_plan_is_what_export_then_writes(sp404: Run, library: Path, tmp_path: Path) -> None:
+    options = ("--organize-by", "bpm", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb", "--json")
+    before = sorted(tmp_path.rglob("*"))
+    planned = json.loads(sp404("plan", library / "manifest.csv", *options).out)
+    assert sorted(tmp_path.rglob("*")) == before
+    done = json.loads(sp404("export", library / "manifest.csv", "--direct", *options).out)
+    promised = {f"{tmp_path}/out/{file['path']}" for file in planned["files"]}
+    assert promised - {f"{tmp_path}/out/110-130/sample_006.wav"} == {r["output_path"] for r in done["results"] if r["success"]}
+    shown = sp404("plan", library / "manifest.csv", *options[:-1])
+    assert "70-90/sample_001.wav  <-  " in shown.out
+
+
+def test_config_says_where_each_value_came_from(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SP404_WORKERS", "3")
+    Path("config").mkdir()
+    Path("config/studio.toml").write_text('[sp404]\nformat = "aiff"\n')
+    said = json.loads(sp404("config", "--json").out)
+    assert said["workers"] == {"value": 3, "from": "environment"}
+    assert said["format"] == {"value": "aiff", "from": "config/studio.toml"}
+    assert said["organize_by"] == {"value": "flat", "from": "built-in"}
+    assert "config/studio.toml" in sp404("config").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("exprot",), ("No such command 'exprot'", "export")),
+        (("export",), ("MANIFEST",)),
+        (("export", "m.csv", "--organize-by", "colour"), ("colour", "genre")),
+        (("export", "m.csv", "--workers", "0"), ("--workers",)),
+        (("export", "m.csv", "--sample", "x"), ("--sample",)),
+        (("export", "m.csv", "--label", "x" * 81), ("label", "80")),
+        (("export", "no/such.csv", "--direct"), ("no/such.csv: does not exist",)),
+        (("export", ".", "--direct"), ("is a folder",)),
+        (("history", "--db", "none.duckdb"), ("none.duckdb", "there is no such file")),
+    ],
+)
+def test_a_request_that_cannot_be(sp404: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    said = sp404(*arguments)
+    one_clear_error(said, 3 if arguments[0] == "history" else 2, *words)
+
+
+NO_TABLES: dict[str, bytes] = {
+    "empty": b"",
+    "header only": b"file_path,title\n",
+    "no file_path": b"path,title\na.wav,A\n",
+    "twice the same column": b"file_path,title,title\na.wav,A,B\n",
+    "utf-16": "file_path\na.wav\n".encode("utf-16"),
+    "utf-16 without BOM": "file_path\na.wav\n".encode("utf-16-le"),
+    "latin-1": "file_path\nCafé.wav\n".encode("latin-1"),
+    "binary": bytes(range(256)) * 20,
+    "excel": b"PK\x03\x04" + b"\0" * 100,
+    "open quote": b'file_path,title\n"a.wav,A\nb.wav,B\n',
+}
+
+
+@pytest.mark.parametrize("content", NO_TABLES.values(), ids=NO_TABLES)
+def test_a_manifest_that_is_no_table_is_one_clear_error_and_nothing_is_written(
+    sp404: Run, tmp_path: Path, content: bytes
+) -> None:
+    manifest = tmp_path / "m.csv"
+    manifest.write_bytes(content)
+    before = sorted(tmp_path.rglob("*"))
+    for command in ("export", "check", "plan"):
+        extra = ("--out", tmp_path / "out") if command != "check" else ()
+        direct = ("--direct",) if command == "export" else ()
+        one_clear_error(sp404(command, manifest, *extra, *direct, "--db", tmp_path / "r.duckdb"), 2, str(manifest))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_manifests_that_are_no_files(sp404: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name, words in (("folder.csv", "is a folder"), ("pipe.csv", "not a regular file"), ("zero.csv", "not a regular file")):
+        one_clear_error(sp404("export", tmp_path / name, "--direct"), 2, words)
+
+
+def test_sources_that_are_no_files_are_failed_rows(sp404: Run, tmp_path: Path) -> None:
+    lib = tmp_path / "lib"
+    synth.write(lib / "good.wav", synth.hat(48_000), 48_000)
+    (lib / "folder.wav").mkdir()
+    os.mkfifo(lib / "pipe.wav")
+    (lib / "zero.wav").symlink_to("/dev/zero")
+    (lib / "empty.wav").touch()
+    (lib / "text.txt").write_text("hello")
+    (lib / "loop.wav").symlink_to("loop.wav")
+    names = [
+        "good.wav",
+        "folder.wav",
+        "pipe.wav",
+        "zero.wav",
+        "empty.wav",
+        "text.txt",
+        "loop.wav",
+        "/etc/passwd",
+        "gone.wav",
+        "a" * 300,
+    ]
+    (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n")
+    said = sp404("export", lib / "m.csv", "--direct", "--json", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    result = json.loads(said.out)
+    assert said.status == 1
+    assert (result["successful"], result["failed"]) == (1, 9)
+    errors = "\n".join(result["errors"])
+    for words in (
+        "a folder",
+        "a pipe",
+        "a device",
+        "empty (0 bytes)",
+        "Unsupported format: .txt",
+        "Audio file not found",
+        "Unsupported format: passwd",
+    ):
+        assert words in errors
+
+
+def test_names_that_are_not_utf8(sp404: Run, tmp_path: Path) -> None:
+    """A folder whose name is not UTF-8 is refused in words; a manifest of such bytes is told by line."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    manifest = os.fsdecode(folder) + "/m.csv"
+    Path(manifest).write_text("file_path\na.wav\n")
+    one_clear_error(sp404("export", manifest, "--direct"), 2, "manifest")
+
+
+def test_a_ten_megabyte_cell_is_one_rejected_row(sp404: Run, tmp_path: Path) -> None:
+    synth.write(tmp_path / "a.wav", synth.hat(48_000), 48_000)
+    (tmp_path / "m.csv").write_text("file_path,title\na.wav,A\na.wav," + "x" * 10_000_000 + "\n")
+    said = sp404("export", tmp_path / "m.csv", "--direct", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    assert said.status == 1
+    assert "1 exported, 1 rejected of 2" in said.out
+    assert len(said.err) < 500
+
+
+def test_failing_surroundings_are_status_3(sp404: Run, library: Path, tmp_path: Path) -> None:
+    manifest, db = library / "manifest.csv", tmp_path / "r.duckdb"
+    (tmp_path / "file").write_text("")
+    one_clear_error(sp404("export", manifest, "--direct", "--out", tmp_path / "file", "--db", db), 3, "not writable")
+    damaged = tmp_path / "damaged.duckdb"
+    damaged.write_bytes(b"no database" * 1000)
+    one_clear_error(sp404("export", manifest, "--direct", "--out", tmp_path / "out", "--db", damaged), 3, str(damaged), "--db")
+    assert damaged.read_bytes() == b"no database" * 1000
+
+
+def test_progress_is_for_a_terminal_only(library: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "export", str(library / "manifest.csv"), "--direct", "--sample", "2"]
+    command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]
+    piped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert piped.stderr == ""
+    main, terminal = pty.openpty()
+    shown = bytearray()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
+            while said := os.read(main, 65536):
+                shown += said
+    os.close(main)
+    assert process.returncode == 0
+    assert b"Exporting" in shown
+
+
+def test_demo(sp404: Run, tmp_path: Path) -> None:
+    said = sp404("demo", "--direct", "--out", tmp_path / "demo")
+    assert said.status == 0
+    assert said.err == ""
+    assert len(said.out.splitlines()) < 50
+    assert "1. Exported by BPM: 21 exported, 2 failed of 23" in said.out
+    assert "2. Exported the kit 'Night Bus': 14 exported of 14" in said.out
+    for words in (
+        "Duration too short: 50ms (minimum: 100ms)",
+        "Failed to load audio",
+        "sp404 history",
+        "duckdb",
+        "sp404 up",
+        "sp404 scan",
+    ):
+        assert words in said.out
+    kit = tmp_path / "demo/kits/night_bus"
+    assert sorted(path.name for path in kit.iterdir()) == ["bank_A", "bank_B", "bank_C", "bank_D"]
+    assert (kit / "bank_A/pad_01_808_kick.wav").exists()
+    assert len(list((tmp_path / "demo/by-bpm").rglob("*.wav"))) == 20  # a snare stands on two pads, but once by BPM
+    again = sp404("demo", "--direct", "--out", tmp_path / "demo")
+    # The library is made anew: the same bytes, but for the serial numbers of the five that are Ogg.
+    assert "5 exported, 16 unchanged, 2 failed of 23" in again.out

@@ -1,0 +1,194 @@
+"""The export as a Prefect flow, on a real server: its states, its history, its form, its schedule."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.enums import Guard, Runner
+from schemas.errors import ManifestError, RequestError
+from schemas.export import ExportRequest, SoundConfig
+from tasks.audio import synth
+from tasks.convert.shard import Progress
+from tests.flows.export.test_export import check_worked_example
+from tests.support import audio, worked
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def last_flow_run(client: Any) -> Any:
+    """Of those that were started: a run that is scheduled for tomorrow sorts before them all."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    to_come = FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.SCHEDULED, StateType.PENDING]))
+    return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=to_come), sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+
+
+def task_runs(client: Any, flow_run: Any) -> list[Any]:
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id])))
+
+
+def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
+    from flows.orchestration import flow
+
+    manifest = worked.make(tmp_path / "library")
+    told: list[tuple[int, int]] = []
+    batch = flow.export(worked.request(manifest, tmp_path), Progress(lambda done, total: told.append((done, total))))
+    check_worked_example(batch, tmp_path, manifest.parent)
+    assert told == [(n, 10) for n in range(1, 11)]
+
+    flow_run = last_flow_run(client)
+    assert (flow_run.state.type.value, flow_run.state.name) == ("COMPLETED", "CompletedWithFailures")
+    assert flow_run.state.message == "9 exported, 1 failed of 10"
+    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples"
+    assert {"bpm", "wav", "batch"} <= set(flow_run.tags)
+    runs = task_runs(client, flow_run)
+    assert {run.state.type.value for run in runs} == {"COMPLETED"}
+    steps = {"read manifest", "validate rows", "plan", "convert 1 of 1: sample_002 to sample_005", "record"}
+    assert {run.name for run in runs} == steps
+    logs = client.request("POST", "/logs/filter", json={"logs": {"flow_run_id": {"any_": [str(flow_run.id)]}}}).json()
+    assert not [line for line in logs if line["level"] > 20]
+
+
+def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path: Path, client: Any) -> None:
+    """A run of more shards than the recorder's batch used to keep; and not a word on standard error."""
+    for n in range(1000):  # the same sound would be converted but once
+        synth.write(tmp_path / f"hat{n}.wav", synth.hat(48_000, 0.1) * (1 - n / 2_000), 48_000)
+    rows = "".join(f"hat{n}.wav,Hat {n}\n" for n in range(1000))
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("file_path,title\n" + rows, encoding="utf-8")
+    from prefect.settings import PREFECT_API_URL
+
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--no-metadata", "--workers", "20"]
+    command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1,000 exported of 1,000" in done.stdout
+    flow_run = last_flow_run(client)
+    assert (flow_run.state.name, flow_run.state.message) == ("Completed", "1,000 exported of 1,000")
+    runs = task_runs(client, flow_run)
+    assert sum(run.name.startswith("convert ") for run in runs) == 40
+    assert len(runs) == 44
+    assert {run.state.type.value for run in runs} == {"COMPLETED"}
+
+
+def test_levels_are_measured_in_task_runs_of_their_own(tmp_path: Path, client: Any) -> None:
+    from flows.orchestration import flow
+
+    request = worked.request(worked.make(tmp_path / "library"), tmp_path)
+    flow.export(request.model_copy(update={"sound": SoundConfig(guard=Guard.FOLDER)}), Progress())
+    names = {run.name for run in task_runs(client, last_flow_run(client)) if "1 of 1" in run.name}
+    assert names == {f"convert {what}1 of 1: sample_002 to sample_005" for what in ("", "levels of ")}
+
+
+def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(
+    tmp_path: Path, client: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from flows.orchestration import flow
+
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path\nkick.wav\n", encoding="utf-8")
+    request = worked.request(manifest, tmp_path)
+    with pytest.raises(ManifestError, match="has no 'file_path' column"):
+        flow.export(request, Progress())
+    flow_run = last_flow_run(client)
+    assert flow_run.state.type.value == "FAILED"
+    assert "has no 'file_path' column" in flow_run.state.message
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_form_of_the_flow_is_typed() -> None:
+    """The one parameter is a pydantic model, of which the UI makes a form with choices and bounds."""
+    from flows.orchestration.flow import export_library
+
+    schema = export_library.parameters.model_dump()
+    assert schema["required"] == ["request"]
+    request = schema["definitions"]["ExportRequest"]["properties"]
+    assert set(request) == set(ExportRequest.model_fields)
+    assert all(field.get("description") for field in request.values())
+    assert schema["definitions"]["OrganizeBy"]["enum"] == ["flat", "genre", "bpm", "kit"]
+
+
+def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
+    """With sqlalchemy 2.1 this server looks healthy but never schedules anything: so the bound in pyproject.toml."""
+    from prefect.deployments.runner import EntrypointType
+    from prefect.schedules import Cron
+
+    from flows.orchestration.flow import export_library
+
+    parameters = {"request": {"manifest": "/library.csv"}}
+    schedule = Cron("0 3 * * *", timezone="Europe/Berlin")
+    by_module = EntrypointType.MODULE_PATH
+    deployment = export_library.to_deployment("nightly", schedule=schedule, parameters=parameters, entrypoint_type=by_module)
+    deployment_id = deployment.apply()
+    deadline = time.monotonic() + 60
+    scheduled: list[Any] = []
+    while not scheduled and time.monotonic() < deadline:
+        body = {"deployments": {"id": {"any_": [str(deployment_id)]}}}
+        scheduled = client.request("POST", "/flow_runs/filter", json=body).json()
+        time.sleep(0.5)
+    assert scheduled
+    assert {run["state"]["type"] for run in scheduled} == {"SCHEDULED"}
+    assert deployment.entrypoint == "flows.orchestration.flow.export_library"
+
+
+def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.orchestration import flow
+
+    monkeypatch.setitem(sys.modules, "prefect_dask", None)
+    request = worked.request(worked.make(tmp_path / "library"), tmp_path).model_copy(update={"runner": Runner.DASK})
+    with pytest.raises(RequestError, match="prefect-dask") as refused:
+        flow.export(request, Progress())
+    assert "sp404-export[dask]" in refused.value.fix
+    assert not (tmp_path / "out").exists()
+
+
+def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goes_on(tmp_path: Path, client: Any) -> None:
+    """As the UI's button does it: the state of the run is set to Cancelling, and nobody else is told."""
+    for n in range(400):
+        audio.write(tmp_path / f"noise{n}.wav", audio.noise(176_400, seed=n), 44_100, "WAV", "PCM_16")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("file_path\n" + "".join(f"noise{n}.wav\n" for n in range(400)), encoding="utf-8")
+    from prefect.settings import PREFECT_API_URL
+
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--no-metadata", "--workers", "1"]
+    # Two passes over each: there must be work left when the run hears of it.
+    command += ["--out", str(out), "--db", str(tmp_path / "r.duckdb"), "--organize-by", "flat", "--sound", "normalize_dbfs=-1"]
+    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    root = Path(__file__).parents[3]
+    running = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("*.wav")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    flow_run = last_flow_run(client)
+    told = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    client.request("POST", f"/flow_runs/{flow_run.id}/set_state", json=told).raise_for_status()
+    said = running.communicate(timeout=10)
+    assert running.returncode == 143, said
+    assert said[1].startswith("sp404: Cancelled"), said
+    assert client.read_flow_run(flow_run.id).state.type.value == "CANCELLED"
+    done = len(list(out.glob("*.wav")))
+    assert 0 < done < 400
+    assert not list(out.glob(".*"))
+    again = subprocess.run([*command, "--direct"], env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again
+    assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout

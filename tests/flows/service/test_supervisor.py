@@ -1,0 +1,306 @@
+"""``sp404 up`` as a person has it: one command, real processes, on a home of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from config.settings import load
+from flows.orchestration.prefect_server import free_port
+from schemas.errors import RequestError
+from tasks.audio import synth
+from tests.support.processes import pids_at, until
+from tests.support.tools import tool
+
+ROOT = Path(__file__).parents[3]
+
+
+class Listener(ThreadingHTTPServer):
+    """A web address that keeps what it is told."""
+
+    def __init__(self) -> None:
+        told: list[dict[str, Any]] = []
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.told = told
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Desk:
+    """A running ``sp404 up``, and questions to its server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.home = folder / "home"
+        self.listener = Listener()
+        self.library = folder / "lib/m.csv"
+        self.library.parent.mkdir()
+        for n in range(3):
+            synth.write(self.library.with_name(f"{n}.wav"), synth.bass(44_100, 40 + n, 0.2), 44_100)
+        self.library.write_text("file_path\n0.wav\n1.wav\n2.wav\n", encoding="utf-8")
+        self.environment = os.environ | {
+            "SP404_LIBRARY": str(self.library),
+            "SP404_DB": str(folder / "r.duckdb"),
+            "SP404_OUTPUT_BASE_PATH": str(folder / "out"),
+            "SP404_TIMEZONE": "Europe/Berlin",
+            "SP404_NOTIFY_URL": f"http://127.0.0.1:{self.listener.server_port}/failed",
+            "HOME": str(folder),
+            "SP404_API_PORT": str(free_port()),
+        }
+        self.environment.pop("PREFECT_API_URL", None)
+        self.said = folder / "said.txt"
+
+    def command(self, *more: object) -> list[str]:
+        where = ("--home", self.home, "--port", self.port)
+        return [sys.executable, "-m", "flows.cli", "up", *map(str, more or where)]
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        with self.said.open("wb") as said:
+            return subprocess.Popen(self.command(), env=self.environment, cwd=ROOT, stdout=said, stderr=said)
+
+    def sp404(self, *words: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "flows.cli", *map(str, words)]
+        return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+    def another(self, *more: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(*more), env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.port}/api{path}"
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+        for _ in range(20):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.loads(answer.read() or "null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503:  # its database is locked for a moment: Prefect's own clients ask again
+                    raise
+                time.sleep(0.5)
+        raise AssertionError(f"{url}: busy for ten seconds")
+
+    def deployment(self, name: str) -> str:
+        return next(str(one["id"]) for one in self.ask("/deployments/filter", {}) if one["name"] == name)
+
+    def run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Start a deployment as the UI's form does; the run when it has ended."""
+        path = f"/deployments/{self.deployment(deployment)}/create_flow_run"
+        return self.ended(self.ask(path, {"parameters": parameters})["id"])
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        return until(lambda: (now := self.ask(f"/flow_runs/{run_id}"))["state"]["type"] in final and now, 300)
+
+    def artifacts(self, run_id: str) -> dict[str, Any]:
+        found = self.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run_id]}}})
+        return {one["key"]: one["data"] for one in found}
+
+    def pids(self) -> list[int]:
+        return pids_at(self.home)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    made = Desk(tmp_path_factory.mktemp("desk"))
+    running = made.start()
+    try:
+        until(lambda: "Ctrl-C stops all" in made.said.read_text() or running.poll() is not None, 150)
+        assert running.poll() is None, made.said.read_text()
+        yield made
+        begun = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=10) == 0
+        assert time.monotonic() - begun < 10
+        assert made.said.read_text().rstrip().endswith("Stopped.")
+        assert made.pids() == [], "nothing of it is left"
+    finally:
+        for pid in [running.pid, *made.pids()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def test_all_deployments_are_served_with_their_schedules(desk: Desk) -> None:
+    found = {one["name"]: one for one in desk.ask("/deployments/filter", {})}
+    assert set(found) == {"library-nightly", "manifest", "kit", "verify-weekly"}
+    assert all(one["entrypoint"].startswith("flows.") for one in found.values()), "modules, no paths"
+    nightly = found["library-nightly"]["schedules"][0]["schedule"]
+    assert (nightly["cron"], nightly["timezone"]) == ("0 3 * * *", "Europe/Berlin")
+    assert found["library-nightly"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    form = found["manifest"]["parameter_openapi_schema"]
+    assert "organize_by" in json.dumps(form)
+
+
+def test_a_run_on_demand_exports_and_another_verifies(desk: Desk) -> None:
+    state = desk.run("manifest", {"request": {"manifest": str(desk.library), "config": {"organize_by": "flat"}}})["state"]
+    assert (state["type"], state["message"]) == ("COMPLETED", "3 exported of 3")
+    with duckdb.connect(str(desk.folder / "r.duckdb")) as connection:
+        assert connection.execute("SELECT count(*) FROM sp404_exports").fetchall() == [(1,)]
+    state = desk.run("verify-weekly", {})["state"]
+    assert (state["type"], state["message"]) == ("COMPLETED", "6 of 6 files as they were written")
+    next((desk.folder / "out").glob("*.wav")).unlink()
+    state = desk.run("verify-weekly", {})["state"]
+    assert state["type"] == "FAILED"
+    assert "1 missing" in state["message"]
+    told = until(lambda: desk.listener.told, 20)[0]
+    assert (told["state"], told["message"]) == ("Failed", state["message"])
+    assert "1 missing" in told["text"]
+
+
+def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk: Desk) -> None:
+    nightly = desk.deployment("library-nightly")
+    ids = []
+    for night in range(5, 0, -1):
+        due = (datetime.now(UTC) - timedelta(days=night)).isoformat()
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due}}
+        ids.append(desk.ask(f"/deployments/{nightly}/create_flow_run", {"state": state})["id"])
+    states = [desk.ended(run_id)["state"]["type"] for run_id in ids]
+    assert sorted(states) == ["CANCELLED"] * 4 + ["COMPLETED"]
+
+
+def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk: Desk) -> None:
+    """By itself, on whatever port it is; a temporary server would be told of on standard error."""
+    manifest = desk.folder / "lib/two.csv"
+    manifest.write_text("file_path\n0.wav\n1.wav\ngone.wav\n", encoding="utf-8")
+    where = ("--out", desk.folder / "two", "--db", desk.folder / "two.duckdb", "--organize-by", "bpm")
+    first = desk.sp404("export", manifest, *where)
+    assert first.returncode == 1
+    assert "temporary" not in first.stderr
+    runs = desk.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["two by bpm, 3 samples"]}}})
+    assert [run["state"]["message"] for run in runs] == ["2 exported, 1 failed of 3: more than 25% (the setting failed_share)"]
+    assert runs[0]["state"]["type"] == "FAILED"
+    artifacts = desk.artifacts(runs[0]["id"])
+    assert set(artifacts) >= {"export-report", "buckets", "rejected-samples"}
+    assert "2 exported, 1 failed of 3" in artifacts["export-report"]
+    assert "| 1 | not_found |" in artifacts["export-report"]
+    assert f"`{desk.folder}/two`" in artifacts["export-report"]
+    assert "| unknown_bpm | 2 | \u2588" in artifacts["buckets"]
+    assert "dBFS" in artifacts["buckets"]
+    (row,) = json.loads(artifacts["rejected-samples"])
+    assert (row["line"], row["status"], row["why"]) == (4, "failed", f"Audio file not found: {desk.library.parent}/gone.wav")
+    shutil.copyfile(desk.library.parent / "2.wav", desk.library.parent / "gone.wav")
+    assert desk.sp404("export", manifest, *where).returncode == 0
+    second = desk.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["two by bpm, 3 samples"]}}})
+    report = desk.artifacts(next(run["id"] for run in second if run["id"] != runs[0]["id"]))["export-report"]
+    assert "| 1 | failed before, and are there now |" in report
+    assert f"[export 1](http://127.0.0.1:{desk.port}/" in report
+    assert runs[0]["id"] in report
+
+
+@pytest.mark.tools
+def test_the_page_of_a_run_shows_its_counts(desk: Desk) -> None:
+    """In a browser, as a person sees it."""
+    chromium = tool("chromium")
+    run = desk.run("manifest", {"request": {"manifest": str(desk.library), "label": "seen in a browser"}})
+    page = f"http://127.0.0.1:{desk.port}/v2/runs/flow-run/{run['id']}"
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom", page]
+
+    def shows_all() -> bool:  # the page fills itself, sooner or later
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
+        return "seen in a browser" in shown and run["state"]["message"] in shown
+
+    assert run["state"]["message"].endswith(" of 3")
+    until(shows_all, 240)
+
+
+def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
+    base = f"http://127.0.0.1:{desk.environment['SP404_API_PORT']}/api/v1/sp404"
+    assert f"{base.partition('/api')[0]}/docs" in desk.said.read_text()
+    with urllib.request.urlopen(f"{base}/samples", timeout=60) as answer:
+        assert json.load(answer)["total"] == 3
+    wanted = json.dumps({"output_base_path": "by rest", "organize_by": "bpm"}).encode()
+    request = urllib.request.Request(f"{base}/samples/1/export", wanted, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        told = json.load(answer)
+    assert Path(told["output_path"]) == desk.folder / "out/by rest/unknown_bpm/0.wav"
+    assert Path(told["output_path"]).is_file()
+    runs = desk.ask("/flow_runs/filter", {"flows": {"name": {"any_": ["export-library"]}}})
+    assert [run for run in runs if "single" in run["tags"] and run["state"]["type"] == "COMPLETED"]
+
+
+def test_a_part_that_dies_is_started_again(desk: Desk) -> None:
+    runner = next(pid for pid in desk.pids() if b"flows.orchestration.deployments" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(runner, signal.SIGKILL)
+    until(lambda: "The runner ended (signal 9): starting it again" in desk.said.read_text(), 20)
+    new = until(
+        lambda: [p for p in desk.pids() if b"flows.orchestration.deployments" in Path(f"/proc/{p}/cmdline").read_bytes()], 20
+    )
+    assert runner not in new
+
+
+def test_a_second_one_and_a_taken_port_are_refused_in_words(desk: Desk, tmp_path: Path) -> None:
+    again = desk.another()
+    assert again.returncode == 3
+    assert "is running already: process " in again.stderr
+    elsewhere = desk.another("--home", tmp_path, "--port", desk.port)
+    assert elsewhere.returncode == 3
+    assert f"Port {desk.port} is taken by a Prefect server" in elsewhere.stderr
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"Port {port} is taken by another program" in desk.another("--home", tmp_path, "--port", port).stderr
+
+
+def test_a_run_that_is_killed_does_not_stay_running(desk: Desk) -> None:
+    """Its signs of life end; shortened here from a minute and a half."""
+    (alarm,) = [one for one in desk.ask("/automations/filter", {}) if "no sign of life" in one["name"]]
+    alarm["trigger"]["within"] = 10
+    kept = {name: alarm[name] for name in ("name", "description", "enabled", "trigger", "actions")}
+    desk.ask(f"/automations/{alarm['id']}", kept, "PUT")
+    rows = "".join(f"{n % 3}.wav,{n}\n" for n in range(20_000))
+    manifest = desk.folder / "lib/many.csv"
+    manifest.write_text("file_path,title\n" + rows, encoding="utf-8")
+    command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--out", str(desk.folder / "many")]
+    quiet = subprocess.DEVNULL
+    doomed = subprocess.Popen([*command, "--full"], env=desk.environment, cwd=ROOT, stdout=quiet, stderr=quiet)
+    told = len(desk.listener.told)
+    named = {"flow_runs": {"name": {"any_": ["many by flat, 20,000 samples"]}}}
+    run = until(lambda: desk.ask("/flow_runs/filter", named), 60)[0]
+    doomed.kill()
+    doomed.wait()
+    state = desk.ended(run["id"])["state"]
+    assert (state["type"], state["message"]) == ("CRASHED", "No sign of life for 90 s: its process died.")
+    assert until(lambda: desk.listener.told[told:], 20)[0]["state"] == "Crashed"
+
+
+def test_a_service_is_printed_and_nothing_started(desk: Desk, tmp_path: Path) -> None:
+    said = desk.another("--install-service", "--home", tmp_path / "new")
+    assert said.returncode == 0
+    assert f"--db {desk.folder / 'r.duckdb'}" in said.stdout
+    assert f'Environment="SP404_LIBRARY={desk.library}"' in said.stdout
+    assert "systemctl --user" in said.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Nowhere", "../etc/passwd", "CET+1"])
+def test_a_time_zone_that_is_none_is_refused(zone: str) -> None:
+    with pytest.raises(RequestError, match="timezone"):
+        load({"timezone": zone}, lambda _path, _seconds: {})

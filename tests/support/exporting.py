@@ -1,0 +1,187 @@
+"""Exports without sound: rows go in, made-up outcomes come out, and everything between is the project's own."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from schemas.conversion import Outcome, SourceInfo
+from schemas.enums import AudioFormat, OrganizeBy, Status
+from schemas.manifest import REJECT_SCHEMA, TYPED_SCHEMA
+from schemas.records import ASKED_SCHEMA
+from tasks.layout.actions import TIMES
+from tasks.layout.paths import Layout, place
+from tasks.layout.sharding import jobs_of
+from tasks.store import export_records, run_folder
+from tasks.store.checkpoints import seal
+from tasks.store.export_records import Asked, Known, Place
+from tasks.store.outcome_table import frame_of
+
+NOTHING_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
+NOTHING_REFRESHED = pl.DataFrame(
+    schema={"path": pl.String, "sample_id": pl.Int64, "source": pl.String, **dict.fromkeys(TIMES, pl.Int64)}
+)
+
+Row = Mapping[str, Any]
+
+
+def rows_of(rows: Iterable[Row]) -> pl.DataFrame:
+    """Accepted manifest rows; ``source`` is the file's absolute path, the other columns may be left out."""
+    whole = [
+        {"line": number, "file_path": row["source"], "title": Path(row["source"]).stem} | dict(row)
+        for number, row in enumerate(rows, start=2)
+    ]
+    return pl.DataFrame(whole, schema=TYPED_SCHEMA | {"source": pl.String})
+
+
+def rejects_of(rejects: Iterable[Row]) -> pl.DataFrame:
+    plain = {"sample_id": None, "kit": None, "column": "bpm", "value": "fast", "rule": "must be a number", "fix": "Fix it."}
+    return pl.DataFrame([plain | dict(reject) for reject in rejects], schema=REJECT_SCHEMA)
+
+
+def exported(index: int, **changes: Any) -> Outcome:
+    source = SourceInfo("wav", "PCM_24", 44_100, 2, 44_100)
+    facts = {
+        "bytes": 192_044,
+        "seconds": 0.25,
+        "frames": 48_000,
+        "channels": 2,
+        "source": source,
+        "source_bytes": 264_644,
+        "file_hash": "0f" * 32,
+    }
+    return Outcome(index, **({"status": Status.EXPORTED} | facts | changes))
+
+
+def failed(index: int, reason: str = "too_short", **changes: Any) -> Outcome:
+    return Outcome(index, Status.FAILED, error=f"It is {reason}", reason=reason, fix="Mend it.", **changes)
+
+
+@dataclass(frozen=True)
+class Made:
+    """An export as it is asked for and as it came out: ``outcomes`` as a shard hands them to the records."""
+
+    asked: Asked
+    outcomes: pl.DataFrame
+
+    @property
+    def id(self) -> int:
+        return self.asked.id
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A database and the manifest and output folder that go with it."""
+
+    place: Place
+
+    @property
+    def db(self) -> Path:
+        return Path(self.place.db)
+
+    def begin(self, *rows: Row, identity: str = "") -> Known:
+        return export_records.begin(self.place, rows_of(rows), identity)
+
+    def look(self, *rows: Row) -> Known:
+        return export_records.look(self.place, rows_of(rows))
+
+    def ids(self, *sources: str) -> dict[str, int]:
+        """The ids that these files are given."""
+        known = self.begin(*({"source": source} for source in sources)).rows
+        return dict(known.select("source", "sample_id").iter_rows())
+
+    def made(
+        self,
+        *rows: Row,
+        rejects: Iterable[Row] = (),
+        outcomes: Mapping[str, Callable[[int], Outcome]] | None = None,
+        organize_by: OrganizeBy = OrganizeBy.FLAT,
+        user_id: int = 1,
+        identity: str = "",
+    ) -> Made:
+        """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
+        known = self.begin(*rows, identity=identity)
+        assert known.export_id is not None
+        placed = place(known.rows, Layout(organize_by, AudioFormat.WAV, True), known.outputs.select("path", "sample_id"))
+        placed = placed.with_columns(owns_output=pl.col("path").is_first_distinct())
+        by_source = outcomes or {}
+        done = [
+            (path, by_source[source](index) if source in by_source else exported(index))
+            for index, path, source in jobs_of(placed).select("job", "path", "source").iter_rows()
+        ]
+        refused = rejects_of(rejects)
+        blank = {name: pl.lit(None, dtype) for name, dtype in ASKED_SCHEMA.items() if name not in placed.columns}
+        asked = placed.select(pl.col(name).cast(ASKED_SCHEMA[name]) for name in placed.columns if name in ASKED_SCHEMA)
+        rows_asked = asked.with_columns(**blank).select(*ASKED_SCHEMA)
+        count = placed.height + refused["line"].n_unique()
+        export = self.export(known.export_id, count, organize_by, user_id, identity)
+        in_kits = asked.filter(pl.col("kit").is_not_null())
+        return Made(Asked(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
+
+    def export(self, export_id: int, count: int, organize_by: OrganizeBy, user_id: int, identity: str) -> dict[str, Any]:
+        """The row of ``sp404_exports``, as an export begins."""
+        return {
+            "id": export_id,
+            "user_id": user_id,
+            "export_type": "batch",
+            "sample_count": count,
+            "output_path": self.place.output,
+            "organized_by": str(organize_by),
+            "format": "wav",
+            "created_at": datetime.now(UTC).replace(tzinfo=None),
+            "manifest_path": self.place.manifest,
+            "label": "",
+            "run_by": "test",
+            "identity": identity,
+            "mount_point": "/",
+        }
+
+    def start(self, made: Made) -> None:
+        export_records.start(self.place, made.asked, NOTHING_DONE)
+
+    def seal(self, made: Made) -> Path:
+        """The part that a shard with all outcomes would write; it is not yet in the records."""
+        return seal(made.outcomes, run_folder.new_pass(self.place.db, made.id), "part-0000000")
+
+    def finish(self, made: Made, why: str = "the run was stopped before its turn came") -> None:
+        export_records.finish(self.place, made.asked, {"seconds": 1.5, "trouble": None, "warning": None, "why": why})
+
+    def write(self, made: Made) -> None:
+        """All of the records, in the order of a run of one shard."""
+        self.start(made)
+        export_records.add_part(self.place, made.asked, self.seal(made))
+        self.finish(made)
+
+    def record(self, *rows: Row, **how: Any) -> Made:
+        made = self.made(*rows, **how)
+        self.write(made)
+        return made
+
+    def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask DuckDB itself, read-only, without the project's code."""
+        with duckdb.connect(str(self.db), read_only=True) as connection:
+            return connection.execute(query, list(parameters)).fetchall()
+
+    def tell(self, statement: str, *parameters: Any) -> None:
+        with duckdb.connect(str(self.db)) as connection:
+            connection.execute(statement, list(parameters))
+
+
+HOLDER = """
+import sys, time, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+time.sleep(float(sys.argv[2]))
+connection.close()
+"""
+
+
+def holder_command(db: Path, after_seconds: float = 0) -> list[str]:
+    """A process that holds the database until a line comes in, and for a while after it."""
+    return [sys.executable, "-c", HOLDER, str(db), str(after_seconds)]

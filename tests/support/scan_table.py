@@ -1,0 +1,38 @@
+"""The table of names: what a careful person reads from each."""
+
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """``seconds``: None where the header does not tell; the other fields are "" where nothing can be told."""
+
+    path: str
+    seconds: float | None
+    bpm: str
+    key: str
+    kind: str
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.path).name.rpartition(".")[0]
+
+    @property
+    def folders(self) -> list[str]:
+        """The nearest first."""
+        return list(reversed(PurePosixPath(self.path).parts[:-1]))
+
+    @property
+    def expected(self) -> dict[str, str]:
+        kind = {"shot": "one-shot"}.get(self.kind, self.kind)
+        return {"bpm": self.bpm, "musical_key": self.key, "kind": kind}
+
+
+def rows() -> list[Row]:
+    text = Path(__file__).with_name("scan_names.txt").read_text(encoding="utf-8")
+    return [_row(line) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _row(line: str) -> Row:
+    path, seconds, *told = line.split(" | ")
+    return Row(path, None if seconds == "-" else float(seconds), *("" if value == "-" else value for value in told))

@@ -1,0 +1,77 @@
+"""A REST API that listens at a real port, in this process or in one of its own, and questions to it by a real client."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.orchestration.prefect_server import free_port
+
+ROOT = Path(__file__).parents[2]
+API = "/api/v1/sp404"
+_START_SECONDS = 60
+
+
+@contextmanager
+def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) -> Iterator[httpx.Client]:
+    """The API in a thread of this process, with these settings; ``run`` in the place of the export."""
+    import uvicorn
+
+    from config.settings import load
+    from flows.api import app, service
+
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SP404_{name.upper()}", str(value))
+    app = app.application(load({}, lambda _db, _seconds: {}), run or service.direct)
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", server_header=False, ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            _wait_until(lambda: server.started or not thread.is_alive())
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@contextmanager
+def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
+    """``python -m flows.api.app`` in ``folder``, with these settings in its environment; its output is in ``app.log`` there."""
+    port = settings.setdefault("api_port", free_port())
+    told = {f"SP404_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = os.environ | told | {"PYTHONPATH": str(ROOT)}
+    with (folder / "api.log").open("wb") as log:
+        running = subprocess.Popen([sys.executable, "-m", "flows.api"], cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            _wait_until(lambda: running.poll() is not None or _listens(port))
+            yield client, running
+    finally:
+        running.terminate()
+        try:
+            running.wait(20)
+        finally:
+            running.kill()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait_until(true: Any) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it does not start"
+        time.sleep(0.05)

@@ -1,0 +1,46 @@
+"""The worked example: ten samples, nine of them good."""
+
+from pathlib import Path
+
+from schemas.enums import OrganizeBy
+from schemas.export import ExportConfig, ExportRequest
+from tasks.audio import synth
+
+# sample_id, file, BPM, rate, seconds
+SAMPLES = (
+    (1, "sample_001.mp3", "85", 44_100, 1.0),
+    (2, "sample_002.wav", "120", 48_000, 0.7),
+    (3, "sample_003.mp3", "140", 48_000, 0.5),
+    (4, "sample_004.flac", "95", 96_000, 0.8),
+    (5, "sample_005.m4a", "", 44_100, 1.3),
+    (6, "sample_006.wav", "128", 44_100, 0.05),
+    (7, "sample_007.wav", "100", 44_100, 0.4),
+    (8, "sample_008.mp3", "75", 32_000, 0.6),
+    (9, "sample_009.wav", "160", 22_050, 0.9),
+    (10, "sample_010.aiff", "110", 44_100, 1.1),
+)
+FOLDERS = {
+    "70-90": {1, 8},
+    "90-110": {4, 7},
+    "110-130": {2, 10},
+    "130-150": {3},
+    "fast": {9},
+    "unknown_bpm": {5},
+}
+ERROR = "Sample 6: Duration too short: 50ms (minimum: 100ms)"
+
+
+def make(folder: Path) -> Path:
+    """Writes the ten files and their manifest; the manifest's path."""
+    lines = ["sample_id,file_path,bpm"]
+    for sample_id, name, bpm, rate_hz, seconds in SAMPLES:
+        synth.write(folder / name, synth.bass(rate_hz, 40, seconds), rate_hz)
+        lines.append(f"{sample_id},{name},{bpm}")
+    manifest = folder / "manifest.csv"
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return manifest
+
+
+def request(manifest: Path, folder: Path) -> ExportRequest:
+    config = ExportConfig(organize_by=OrganizeBy.BPM, output_base_path=str(folder / "out"))
+    return ExportRequest(manifest=str(manifest), config=config, db=str(folder / "records.duckdb"))

@@ -1,0 +1,96 @@
+"""What is heard of sounds, judged by how they were made: loops of a known tempo, notes of a known pitch, faults put in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.conversion import Job, Outcome, SoundSettings, Tags
+from schemas.enums import Status
+from schemas.scan import THRESHOLD, Heard
+from tasks.audio import synth
+from tasks.audio.analyze import hear, lowered
+from tasks.audio.measure.tempo_and_key import root_note, tempo
+from tests.support import audio
+from tests.support.audio import FORM
+
+RATE = 44_100
+TONE = audio.tone(1, RATE, hz=440)
+
+
+def outcome(path: Path) -> Outcome:
+    return hear(Job(7, 7, str(path), "", Tags("", "", None, "", "")), SoundSettings("wav", 100, 1 << 40))
+
+
+def heard(path: Path) -> Heard:
+    found = outcome(path)
+    assert found.heard, found
+    return found.heard
+
+
+def heard_of(tmp_path: Path, x: audio.Sound) -> Heard:
+    return heard(audio.write(tmp_path / "x.wav", x, RATE, "WAV", "FLOAT"))
+
+
+@pytest.mark.parametrize("bpm", [84, 92.5, 100, 118, 124, 132.5])
+@pytest.mark.parametrize("rate", [22_050, 44_100, 96_000])
+def test_the_tempo_of_a_drum_loop(bpm: float, rate: int) -> None:
+    found = tempo(*lowered(synth.loop(rate, bpm, bars=2), rate))
+    assert found.bpm == pytest.approx(bpm, rel=0.001)
+    assert min(found.alternative / bpm, bpm / found.alternative) == pytest.approx(0.5, rel=0.001)
+    assert found.confidence >= 0.55
+
+
+def test_what_has_no_beat_is_given_none() -> None:
+    rng = np.random.default_rng(404)
+    for seconds in (0.3, 1.0, 2.0, 3.7, 8.0, 61.0):
+        frames = round(seconds * RATE)
+        for x in (audio.tone(seconds, RATE), rng.normal(size=(frames, 1)) * np.exp(-np.arange(frames) / RATE / 0.3)[:, None]):
+            assert tempo(*lowered(x.astype(np.float32), RATE)).confidence < THRESHOLD
+    # A loop that was cut somewhere within a beat has no whole number of them.
+    cut = synth.loop(RATE, 120, bars=4)[: round(6.77 * RATE)]
+    assert tempo(*lowered(cut, RATE)).confidence < THRESHOLD
+    assert tempo(np.zeros(0, np.float32), RATE).bpm == 0
+
+
+@pytest.mark.parametrize(("note", "name"), [(33, "A"), (36, "C"), (42, "F#"), (50, "D"), (64, "E")])
+def test_the_root_of_a_note(note: int, name: str) -> None:
+    assert root_note(*lowered(synth.bass(RATE, note)[:, None], RATE))[0] == name
+
+
+def test_a_root_is_never_sure(tmp_path: Path) -> None:
+    found = heard_of(tmp_path, TONE)
+    assert found.root == "A"
+    assert 0 < found.root_confidence < THRESHOLD
+
+
+def test_the_same_sound_is_known_in_another_file(tmp_path: Path) -> None:
+    x = np.round(audio.noise(RATE, 2) * 32768) / 32768
+    marks = set()
+    for name in ("wav-16", "wav-24", "aiff-16", "flac-16", "m4a-alac", "wavpack"):
+        marks.add(heard(FORM[name].save(tmp_path / f"x{FORM[name].extension}", x, RATE)).fingerprint)
+    assert len(marks) == 1
+    x[RATE // 2, 0] += 1 / 32768
+    marks.add(heard(FORM["wav-16"].save(tmp_path / "other.wav", x, RATE)).fingerprint)
+    marks.add(heard(FORM["wav-16"].save(tmp_path / "faster.wav", x, 48_000)).fingerprint)
+    assert len(marks) == 3
+
+
+def test_faults_are_told_and_good_sounds_have_none(tmp_path: Path) -> None:
+    assert heard_of(tmp_path, TONE).tags == ()
+    assert heard_of(tmp_path, synth.kick(RATE)[:, None]).tags == ()
+    assert heard_of(tmp_path, TONE / 500).tags == ("near-silent",)
+    assert heard_of(tmp_path, TONE * 0).tags == ("near-silent",)
+    assert heard_of(tmp_path, np.clip(TONE * 3, -1, 1)).tags == ("clipped",)
+    assert heard_of(tmp_path, TONE * 1.9999).tags == ()  # full scale, and not cut
+    assert heard_of(tmp_path, TONE + 0.1).tags == ("dc-offset",)
+    assert heard_of(tmp_path, np.concatenate([np.zeros((RATE // 10, 1)), TONE])).tags == ("leading-silence",)
+    assert heard_of(tmp_path, np.concatenate([np.zeros((RATE // 50, 1)), TONE])).tags == ()
+
+
+def test_a_file_that_cannot_be_decoded_fails(tmp_path: Path) -> None:
+    path = FORM["flac-16"].save(tmp_path / "x.flac", audio.noise(RATE), RATE)
+    path.write_bytes(path.read_bytes()[:2000])
+    found = outcome(path)
+    assert (found.index, found.status, found.heard) == (7, Status.FAILED, None)
+    assert "Failed to load audio" in found.error

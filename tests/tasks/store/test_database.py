@@ -1,0 +1,221 @@
+"""A database that is in use, is none, or is not ours: one clear error with a fix, and the file as it was."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from schemas.errors import DatabaseBusyError, DatabaseError
+from tasks.store import history
+from tasks.store.database import connected
+from tests.support.exporting import Ledger, holder_command
+
+ROW = {"source": "/a.wav"}
+Ways = dict[str, Callable[[Ledger], object]]
+WAYS: Ways = {
+    "begin": lambda ledger: ledger.begin(ROW),
+    "look": lambda ledger: ledger.look(ROW),
+    "preferences": lambda ledger: history.preferences(ledger.place.db, ledger.place.wait_seconds),
+    "history": lambda ledger: history.exports(ledger.place.db, ledger.place.wait_seconds, user_id=None, export_id=None, most=1),
+}
+
+
+def refused(ledger: Ledger, way: str) -> DatabaseError:
+    with pytest.raises(DatabaseError) as caught:
+        WAYS[way](ledger)
+    error = caught.value
+    assert ledger.place.db in str(error)
+    assert len(str(error).splitlines()) == 1
+    assert error.fix
+    assert error.exit_code == 3
+    return error
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("content", [b"file_path,title\nkick.wav,Kick\n", b"junk" * 10_000, bytes(20_000)])
+def test_a_file_that_is_no_database(ledger: Ledger, way: str, content: bytes) -> None:
+    ledger.db.write_bytes(content)
+    refused(ledger, way)
+    assert ledger.db.read_bytes() == content
+    assert [path.name for path in ledger.db.parent.iterdir()] == [ledger.db.name]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_database_of_sqlite_is_refused_without_a_download(ledger: Ledger, way: str) -> None:
+    """DuckDB loads an extension from the internet for these, and then writes into them."""
+    with sqlite3.connect(ledger.db) as connection:
+        connection.execute("CREATE TABLE songs (id INTEGER)")
+    connection.close()
+    before = ledger.db.read_bytes()
+    assert "download" not in str(refused(ledger, way))
+    assert ledger.db.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_folder(ledger: Ledger, way: str) -> None:
+    ledger.db.mkdir()
+    refused(ledger, way)
+    assert not list(ledger.db.iterdir())
+
+
+def test_a_folder_that_cannot_be_made(ledger: Ledger) -> None:
+    ledger.db.write_text("a file")
+    below = Ledger(replace(ledger.place, db=f"{ledger.place.db}/r.duckdb"))
+    refused(below, "begin")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_newer_schema_is_left_as_it_is(ledger: Ledger, way: str) -> None:
+    ledger.begin(ROW)
+    ledger.tell("INSERT INTO schema_version VALUES (9999)")
+    before = ledger.db.read_bytes()
+    error = refused(ledger, way)
+    assert "newer" in str(error)
+    assert "Update" in error.fix
+    assert ledger.db.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_duckdb_of_another_program_is_left_as_it_is(ledger: Ledger, way: str) -> None:
+    with duckdb.connect(str(ledger.db)) as connection:
+        connection.execute("CREATE TABLE users (name VARCHAR)")
+    refused(ledger, way)
+    assert ledger.ask("SELECT table_name FROM duckdb_tables()") == [("users",)]
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+def test_a_truncated_database_is_an_error_or_whole(ledger: Ledger, keep: float) -> None:
+    ledger.record(*({"source": f"/{n}.wav"} for n in range(3_000)))
+    whole = ledger.db.read_bytes()
+    ledger.db.write_bytes(whole[: int(len(whole) * keep)])
+    found = [8]
+    with contextlib.suppress(DatabaseError):
+        found = ledger.look({"source": "/7.wav"}).rows["sample_id"].to_list()
+    assert found == [8]
+
+
+def test_migrations_are_run_once(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.begin(ROW)
+    assert ledger.ask("SELECT version FROM schema_version ORDER BY version") == [(1,), (2,), (3,), (4,), (5,)]
+
+
+def test_a_missing_folder_is_made(ledger: Ledger) -> None:
+    deep = Ledger(replace(ledger.place, db=str(ledger.db.parent / "a" / "b" / "r.duckdb")))
+    assert deep.ids("/a.wav") == {"/a.wav": 1}
+
+
+# ---- in use ----
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
+    ledger.begin(ROW)
+    short = Ledger(replace(ledger.place, wait_seconds=0.3))
+    with subprocess.Popen(holder_command(ledger.db), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        started = time.monotonic()
+        with pytest.raises(DatabaseBusyError) as caught:
+            WAYS[way](short)
+        assert 0.3 <= time.monotonic() - started < 3
+        holder.stdin.close()
+        assert ledger.place.db in str(caught.value)
+        assert caught.value.fix
+        assert (caught.value.exit_code, caught.value.reason) == (3, "database_locked")
+    assert WAYS[way](short) is not None
+
+
+def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
+    first = ledger.ids("/a.wav")
+    patient = Ledger(replace(ledger.place, wait_seconds=20.0))
+    command = holder_command(ledger.db, after_seconds=0.5)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.close()
+        started = time.monotonic()
+        assert patient.ids("/a.wav") == first
+        assert 0.3 < time.monotonic() - started < 10
+
+
+def test_connections_are_short(ledger: Ledger) -> None:
+    """Between our statements another process can open the database."""
+    ledger.record(ROW)
+    with subprocess.Popen(holder_command(ledger.db), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.close()
+    assert holder.returncode == 0
+
+
+def test_nothing_stands_beside_the_database(ledger: Ledger) -> None:
+    """No write-ahead log and no lock file is left; only the folder with the parts that records can be made again from."""
+    ledger.record(ROW)
+    assert sorted(path.name for path in ledger.db.parent.iterdir()) == ["records.duckdb", "records.duckdb.runs"]
+
+
+def test_threads_hand_an_open_database_on_and_other_processes_still_get_in(ledger: Ledger) -> None:
+    """Twenty threads ask without a pause; meanwhile other processes open the same file again and again."""
+    ledger.begin(ROW)
+    ended, answers = threading.Event(), Counter[str]()
+
+    def ask() -> None:
+        while not ended.is_set():
+            with connected(str(ledger.db), 30) as connection:
+                answers["given"] += connection.execute("SELECT 1").fetchall() == [(1,)]
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    code = (
+        "import sys; from tasks.store import history\n"
+        f"for _ in range(3): history.exports({str(ledger.db)!r}, 20, user_id=None, export_id=None, most=1)"
+    )
+    try:
+        others = [subprocess.run([sys.executable, "-c", code], timeout=90, check=False).returncode for _ in range(2)]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert others == [0, 0]
+    assert answers["given"] > len(threads)
+    duckdb.connect(str(ledger.db)).close()
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Ledger) -> None:
+    """Who waits must not be given what the file was before."""
+    ledger.begin(ROW)
+    entered, may_go, seen = threading.Event(), threading.Event(), []
+
+    def replace_it() -> None:
+        with connected(str(ledger.db), 30):
+            entered.set()
+            may_go.wait(30)
+            ledger.db.rename(ledger.db.with_suffix(".old"))
+
+    def look() -> None:
+        with connected(str(ledger.db), 30) as connection:
+            seen.append(connection.execute("SELECT count(*) FROM given_ids").fetchall())
+
+    first, second = threading.Thread(target=replace_it), threading.Thread(target=look)
+    first.start()
+    entered.wait(30)
+    second.start()
+    time.sleep(0.2)
+    may_go.set()
+    first.join()
+    second.join()
+    assert seen == [[(0,)]]
