@@ -1,4 +1,7 @@
-"""What the SP-404MKII takes. Each fact with its source and how sure it is (sure, likely, unproven)."""
+"""What the SP-404MKII takes. Each fact with its source and how sure it is (sure, likely, unproven).
+
+Its banks and pads stand in ``schemas.music``.
+"""
 
 # The engine is fixed at 48 kHz, 16-bit linear (Roland's specifications: sure).
 RATE_HZ = 48_000
@@ -6,10 +9,6 @@ BITS = 16
 
 # Longest sample: 46,126,464 frames, "16 min, about 185 MB" (Roland's reference manual and device files: sure).
 MAX_FRAMES = 46_126_464
-
-# 16 pads in each of the banks A to J (Roland's reference manual: sure).
-BANKS = 10
-PADS = 16
 
 # 16 projects (Roland's reference manual: sure), of a tempo from 40 to 200 BPM (likely).
 PROJECTS = 16

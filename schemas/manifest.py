@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import pandera.polars as pa
 import polars as pl
 
+from schemas.music import BANKS, BPM_MAX, BPM_MIN, PADS_PER_BANK
+
 COLUMNS = ("sample_id", "file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
 REQUIRED = ("file_path",)
-BANKS = tuple("ABCDEFGHIJ")
-PADS_PER_BANK = 16
-BPM_MIN, BPM_MAX = 20, 300
 # PATH_MAX on Linux; no field of a manifest has a reason to be longer.
 MAX_CELL_BYTES = 4096
 

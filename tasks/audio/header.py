@@ -13,10 +13,11 @@ import tinytag
 from blake3 import blake3
 
 from schemas.errors import UnsupportedFormatError
+from schemas.music import AUDIO_EXTENSIONS
 from schemas.scan import Header
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.decoders import cut_off
-from tasks.audio.decode.detect import AUDIO_EXTENSIONS, container, opened
+from tasks.audio.decode.detect import container, opened
 from tasks.audio.decode.raw_bytes import read
 from tasks.audio.decode.riff_chunks import Layout, layout
 from tasks.audio.sampler_chunks import marks

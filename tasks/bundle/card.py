@@ -26,6 +26,7 @@ from tasks.fs.atomic import (
     sync,
     write_all,
 )
+from tasks.fs.system_files import ON_EMPTY_CARDS
 
 IMPORT = "IMPORT"
 # At the root: which card this is, since the next computer may mount it elsewhere.
@@ -37,8 +38,7 @@ _CHUNK_BYTES = 1 << 20
 # What only a project or a backup of the device holds.
 _OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
 _BESIDE_IMPORT = ("EXPORT", "BKUP")
-# Operating systems put these on a card that is otherwise empty.
-_OF_SYSTEMS = {"system volume information", "lost+found", ".trashes", ".fseventsd", ".spotlight-v100", ".ds_store", _MARK}
+_ON_EMPTY_CARDS = ON_EMPTY_CARDS | {_MARK}
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def find(path: str, initialize: bool = False) -> Card:
         what = f"has ROLAND/, but no {IMPORT}/: the SP-404MKII reads {IMPORT} at the card's root"
         raise CardError(path=root, what=what, fix=f"Make the folder {os.path.join(root, IMPORT)} if this is the card.")
     beside = [name for name in _BESIDE_IMPORT if name in names]
-    empty = all(name.lower() in _OF_SYSTEMS or is_part(name) for name in names.values())
+    empty = all(name.lower() in _ON_EMPTY_CARDS or is_part(name) for name in names.values())
     if not (empty or beside):
         shown = ", ".join(sorted(names.values())[:3])
         fix = f"Give the card's root, where {IMPORT} is; an empty card gets it with --init-card."

@@ -20,8 +20,9 @@ from enum import IntEnum
 
 from blake3 import blake3
 
-from config.device import BANKS, BITS, MAX_FRAMES, PADS, PROJECT_TEMPOS, RATE_HZ
+from config.device import BITS, MAX_FRAMES, PROJECT_TEMPOS, RATE_HZ
 from schemas.errors import ProjectError, SampleError, SurroundingsError, write_failure
+from schemas.music import BANKS, BPM_MAX, BPM_MIN, PADS_PER_BANK, PADS_PER_KIT
 from tasks.fs.atomic import created, is_regular, part_name, remove_empty, sync, write_all
 
 # Channels (1 or 2), and signed 16-bit samples at 48 kHz, interleaved, big-endian, of the file at a path.
@@ -64,13 +65,10 @@ _MOST_SMP_BYTES = _SMP_HEAD_BYTES + MAX_FRAMES * 2 * _SAMPLE_BYTES
 
 # Tempos that the device can be set to, BPM x 100 (likely); a sample's tempo outside is played at twice or half of it.
 _TEMPO_MIN, _TEMPO_MAX = (100 * tempo for tempo in PROJECT_TEMPOS)
-# As the manifest has them, in BPM.
-_BPM_MIN, _BPM_MAX = 20, 300
 # Folders below EXPORT/PROJECT that the device looks for (Roland's reference manual: sure).
 _FOLDER = re.compile(r"PROJECT_(0[1-9]|1[0-6])", re.ASCII)
 # What is not in the set of characters that play (likely).
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_!&()+,.=@\[\]{} -]+")
-_LETTERS = "ABCDEFGHIJ"[:BANKS]
 
 
 class Field(IntEnum):
@@ -210,10 +208,10 @@ def _padconf(project: Project, name: str, sounds: Mapping[int, _Sound]) -> PadCo
     data[:16] = _CONF_HEAD
     for number, value in (_SETTINGS_SEEN | {0: tempo}).items():
         struct.pack_into(">I", data, _SETTINGS + 4 * number, value)
-    struct.pack_into(f">{BANKS}I", data, _BANK_TEMPOS, *[tempo << 1] * BANKS)
+    struct.pack_into(f">{len(BANKS)}I", data, _BANK_TEMPOS, *[tempo << 1] * len(BANKS))
     data[_NAME : _NAME + _NAME_BYTES] = _padded(name, _NAME_BYTES)
     pads = {_slot(pad.bank, pad.pad): pad for pad in project.pads}
-    for slot in range(BANKS * PADS):
+    for slot in range(PADS_PER_KIT):
         pad = pads.get(slot)
         for number, value in (_record(pad, sounds[slot]) if pad else _EMPTY).items():
             struct.pack_into(">I", data, _RECORDS + slot * _RECORD_BYTES + 4 * number, value)
@@ -254,16 +252,16 @@ def _playable(bpm: float) -> int:
 
 def _bank(bank: str) -> int:
     """0 for A. Raises ProjectError."""
-    if len(bank) != 1 or bank not in _LETTERS:
+    if len(bank) != 1 or bank not in BANKS:
         raise ProjectError(path=f"bank {bank}", what="there is no such bank", fix="Banks are A to J.")
-    return _LETTERS.index(bank)
+    return BANKS.index(bank)
 
 
 def _slot(bank: str, pad: int) -> int:
     """0 for A1, 159 for J16. Raises ProjectError."""
-    if not 1 <= pad <= PADS:
+    if not 1 <= pad <= PADS_PER_BANK:
         raise ProjectError(path=f"pad {bank}{pad}", what="there is no such pad", fix="Pads are 1 to 16.")
-    return _bank(bank) * PADS + pad - 1
+    return _bank(bank) * PADS_PER_BANK + pad - 1
 
 
 # ---- names ----
@@ -328,7 +326,7 @@ class Smp:
 
 
 def smp_name(bank: str, pad: int) -> str:
-    return f"BANK{_bank(bank) + 1}-{_slot(bank, pad) % PADS + 1:02d}.SMP"
+    return f"BANK{_bank(bank) + 1}-{_slot(bank, pad) % PADS_PER_BANK + 1:02d}.SMP"
 
 
 def parse_smp(data: bytes, path: str = "SMP") -> Smp:
@@ -450,8 +448,8 @@ def _check(project: Project, folder: str) -> None:
         if slot in slots:
             raise ProjectError(path=where, what="two samples want it", fix="Give one of them another pad.")
         slots[slot] = pad
-        if pad.bpm is not None and not _BPM_MIN <= pad.bpm <= _BPM_MAX:
-            raise ProjectError(path=where, what=f"{pad.bpm:g} is no tempo", fix=f"Give {_BPM_MIN} to {_BPM_MAX} BPM, or none.")
+        if pad.bpm is not None and not BPM_MIN <= pad.bpm <= BPM_MAX:
+            raise ProjectError(path=where, what=f"{pad.bpm:g} is no tempo", fix=f"Give {BPM_MIN} to {BPM_MAX} BPM, or none.")
         if pad.one_shot and pad.loop:
             raise ProjectError(path=where, what="it cannot be both a one-shot and a loop", fix="Choose one of the two.")
         if pad.bpm_sync and pad.bpm is None:
@@ -509,11 +507,11 @@ def _difference(project: Project, name: str, sounds: Mapping[int, _Sound], part:
             return f"the files in {inner or 'it'}"
     path = os.path.join(part, _CONF)
     conf = parse_padconf(_bytes_of(path, _CONF_BYTES), path)
-    tempos = {_hundredths(conf.tempo), *(_hundredths(conf.bank_tempo(bank)) for bank in _LETTERS)}
-    if conf.name != name or tempos != {_hundredths(project.tempo)} or any(map(conf.is_protected, _LETTERS)):
+    tempos = {_hundredths(conf.tempo), *(_hundredths(conf.bank_tempo(bank)) for bank in BANKS)}
+    if conf.name != name or tempos != {_hundredths(project.tempo)} or any(map(conf.is_protected, BANKS)):
         return "name or tempo"
-    for slot in range(BANKS * PADS):
-        bank, number = _LETTERS[slot // PADS], slot % PADS + 1
+    for slot in range(PADS_PER_KIT):
+        bank, number = BANKS[slot // PADS_PER_BANK], slot % PADS_PER_BANK + 1
         pad = pads.get(slot)
         words = _record(pad, sounds[slot]) if pad else _EMPTY
         if any(conf.word(bank, number, n) != words.get(n, 0) for n in range(_RECORD_BYTES // 4)):

@@ -13,10 +13,11 @@ import polars as pl
 from anyascii import anyascii
 
 from config.device import NAME_BYTES, RESERVED_NAMES
+from schemas.music import TITLE_EXTENSIONS, extension_pattern
 
 # Room for `_metadata.txt`, the longest thing that is put after a stem.
 STEM_BYTES = NAME_BYTES - len("_metadata.txt")
-AUDIO_EXTENSION = r"(?i)\.(wav|wave|w64|rf64|aif|aiff|aifc|flac|mp3|m4a|mp4|aac|ogg|oga|opus|caf|au|snd|wv)$"
+_TITLE_EXTENSION = extension_pattern(TITLE_EXTENSIONS)
 
 # In this order. `F#m` is another key than `Fm`, so a sharp is spelt out; `#3` is a number; `90.5` is not `905`.
 _REPLACEMENTS = (
@@ -73,7 +74,7 @@ def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> 
 def _sanitized(distinct: pl.Series, most_bytes: int) -> pl.Series:
     # Step by step: in one expression Polars would do each step again for every place that it stands in, and call
     # the function of a `when` for ASCII names too.
-    stems = distinct.str.replace(AUDIO_EXTENSION, "")
+    stems = distinct.str.replace(_TITLE_EXTENSION, "")
     foreign = stems.filter(~stems.str.contains(_ASCII)).unique()
     stems = stems.replace(foreign, foreign.map_elements(_transliterated, pl.String))
     for pattern, replacement in _REPLACEMENTS:

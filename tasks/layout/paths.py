@@ -8,12 +8,10 @@ import polars as pl
 
 from config.device import SCREEN_CHARS
 from schemas.enums import AudioFormat, Names, OrganizeBy
+from schemas.music import BPM_BUCKET_BOUNDS, BPM_BUCKETS, UNKNOWN_BPM
 from tasks.layout import file_names, screen_names
 
-# The buckets of the contract; each holds its lower bound.
-_BPM_BOUNDS = (70, 90, 110, 130, 150)
-_BPM_BUCKETS = ("slow", "70-90", "90-110", "110-130", "130-150", "fast")
-UNKNOWN_GENRE, UNKNOWN_BPM, UNKNOWN_KIT = "unknown_genre", "unknown_bpm", "unknown_kit"
+UNKNOWN_GENRE, UNKNOWN_KIT = "unknown_genre", "unknown_kit"
 # As a holder in ``held``: the path is taken by a file of another library.
 NOBODY_HERE = 0
 # `__`, an id of 19 digits, and `-2` where another library has even that name.
@@ -78,8 +76,8 @@ def _name(layout: Layout) -> pl.Expr:
 
 
 def bpm_bucket(bpm: pl.Expr) -> pl.Expr:
-    bucket = pl.lit(_BPM_BUCKETS[0])
-    for bound, name in zip(_BPM_BOUNDS, _BPM_BUCKETS[1:], strict=True):
+    bucket = pl.lit(BPM_BUCKETS[0])
+    for bound, name in zip(BPM_BUCKET_BOUNDS, BPM_BUCKETS[1:], strict=True):
         bucket = pl.when(bpm >= bound).then(pl.lit(name)).otherwise(bucket)
     return pl.when(bpm.is_null()).then(pl.lit(UNKNOWN_BPM)).otherwise(bucket)
 

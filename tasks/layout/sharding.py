@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.music import LOSSLESS_EXTENSIONS, LOSSY_EXTENSIONS, extension_pattern
 from tasks.layout import file_names
 
 # Measured: a task run costs Prefect 6 ms in threads, a short sample 2 ms (docs/decisions/0002).
@@ -20,14 +21,14 @@ _FILE_COST_BYTES = 50_000
 
 
 # What a byte of a compressed format costs in bytes of PCM: about what it unfolds to.
-_COMPRESSED = ((r"(?i)\.(flac|wv)$", 2), (r"(?i)\.(mp3|m4a|mp4|aac|ogg|oga|opus)$", 8))
+_COMPRESSED = ((extension_pattern(LOSSLESS_EXTENSIONS), 2), (extension_pattern(LOSSY_EXTENSIONS), 8))
 
 
 def costs_of(sources: pl.Series, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """What converting each source costs, in bytes of PCM."""
     costs = sizes
-    for extensions, factor in _COMPRESSED:
-        costs = np.where(sources.str.contains(extensions).to_numpy(), costs * factor, costs)
+    for pattern, factor in _COMPRESSED:
+        costs = np.where(sources.str.contains(pattern).to_numpy(), costs * factor, costs)
     return costs
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from schemas.errors import ManifestError
-from schemas.manifest import BPM_MAX, BPM_MIN, TEXT_SCHEMA, whole
+from schemas.manifest import TEXT_SCHEMA, whole
+from schemas.music import BPM_MAX, BPM_MIN
 from tasks.manifest.readers.hydrogen import HYDROGEN, parsed_xml, read_hydrogen
 from tasks.manifest.readers.kit_file import Entry, List, Map, Scalar, Value, decoded, parsed_toml, parsed_yaml
 from tasks.manifest.readers.kit_rows import HALF_PAIR, Cells, Found, Kits, PadError, count, encodable

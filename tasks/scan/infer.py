@@ -2,7 +2,7 @@
 
 import re
 
-from schemas.music import FIT_SECONDS, NOTES, TEMPO_MAX, TEMPO_MIN, beats_in
+from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, beats_in
 from schemas.scan import THRESHOLD, Guess, Header
 from tasks.scan import name_parser, vocabulary
 from tasks.scan.genre_names import Vocabulary
@@ -49,7 +49,7 @@ def _tempo(header: Header, stem: str, folders: list[str]) -> Guess | None:
 
 def _believed_beats(header: Header) -> int:
     """The beats of an `acid` chunk whose tempo agrees with the length; else 0."""
-    if header.acid_one_shot or not header.seconds or not TEMPO_MIN <= header.acid_bpm <= TEMPO_MAX:
+    if header.acid_one_shot or not header.seconds or not LOOP_BPM_MIN <= header.acid_bpm <= LOOP_BPM_MAX:
         return 0
     fits = abs(header.acid_beats * 60 / header.acid_bpm - header.seconds) <= FIT_SECONDS
     return header.acid_beats if fits else 0
@@ -60,7 +60,7 @@ def _tempo_tag(text: str) -> Guess | None:
         bpm = float(text)
     except ValueError:
         return None
-    return Guess(f"{bpm:g}", "tag", 0.85) if TEMPO_MIN <= bpm <= TEMPO_MAX else None
+    return Guess(f"{bpm:g}", "tag", 0.85) if LOOP_BPM_MIN <= bpm <= LOOP_BPM_MAX else None
 
 
 def _only_second_fits(seconds: float | None, first: Guess, second: Guess) -> bool:

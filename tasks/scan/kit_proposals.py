@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 
 import polars as pl
 
-from schemas.manifest import BANKS, PADS_PER_BANK
+from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
 from tasks.scan import vocabulary
 
-_LEAST, _MOST = 4, len(BANKS) * PADS_PER_BANK
+_LEAST, _MOST = 4, PADS_PER_KIT
 # Pad 1 is the first of the bottom row in this project's layout: kick and snare, then hats, then the rest of a drum set.
 _USUAL = {"kick": 1, "snare": 2, "closed": 3, "open": 4, "clap": 5, "rim": 6, "tom": 7, "crash": 10, "ride": 11, "perc": 12}
 _ORDER = (*_USUAL, *vocabulary.INSTRUMENTS)

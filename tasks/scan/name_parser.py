@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.music import TEMPO_MAX, TEMPO_MIN, beats_in
+from schemas.music import LOOP_BPM_MAX, LOOP_BPM_MIN, beats_in
 from schemas.scan import Guess
 from tasks.scan import vocabulary
 
@@ -248,7 +248,7 @@ def _drums(said: tuple[str, ...]) -> list[str]:
 
 
 def _in_range(bpm: float) -> bool:
-    return TEMPO_MIN <= bpm <= TEMPO_MAX
+    return LOOP_BPM_MIN <= bpm <= LOOP_BPM_MAX
 
 
 def _float(text: str) -> float:

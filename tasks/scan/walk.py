@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.music import REX_EXTENSIONS
 from tasks.fs.atomic import is_part, times_of
+from tasks.fs.system_files import RESOURCE_FORK_PREFIX, SKIPPED_BY_SCAN
 
 
 class Skip(StrEnum):
@@ -32,8 +34,6 @@ FIXES = {
     Skip.UNREADABLE: "Check that you may read it, or get it again from its pack.",
 }
 LACKING = frozenset([Skip.REX, Skip.NOT_UTF8, Skip.NO_CELL, Skip.UNREADABLE])
-_JUNK = frozenset(["thumbs.db", "desktop.ini", "__macosx", "icon\r", ".ds_store", "$recycle.bin", "system volume information"])
-_REX = frozenset([".rx2", ".rex", ".rcy"])
 # PATH_MAX, and what a manifest's cell may hold.
 _MOST_BYTES = 4096
 
@@ -105,7 +105,7 @@ def _looked_at(entry: "os.DirEntry[str]", root: str) -> Found | Skipped:
         why = Skip.NO_FILE
     elif not status.st_size:
         why = Skip.EMPTY
-    elif os.path.splitext(entry.name)[1].lower() in _REX:
+    elif os.path.splitext(entry.name)[1].lower() in REX_EXTENSIONS:
         why = Skip.REX
     else:
         why = _no_cell(path)
@@ -122,7 +122,7 @@ def _no_cell(path: str) -> Skip | None:
 
 
 def _is_junk(name: str) -> bool:
-    return name.startswith("._") or name.lower() in _JUNK or is_part(name)
+    return name.startswith(RESOURCE_FORK_PREFIX) or name.lower() in SKIPPED_BY_SCAN or is_part(name)
 
 
 def _leads_inside(path: str, roots: list[str]) -> bool:

@@ -7,34 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.errors import AudioNotFoundError, LoadError, UnsupportedFormatError
+from schemas.music import AUDIO_EXTENSIONS
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.raw_bytes import read
 
-AUDIO_EXTENSIONS = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".w64",
-        ".rf64",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".flac",
-        ".mp3",
-        ".m4a",
-        ".mp4",
-        ".aac",
-        ".ac3",
-        ".wma",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".caf",
-        ".au",
-        ".snd",
-        ".wv",
-    ]
-)
 _HEAD_BYTES = 64
 # Enough for the last page of an Ogg stream (RFC 3533: at most 65,307 bytes).
 _OGG_TAIL_BYTES = 1 << 17

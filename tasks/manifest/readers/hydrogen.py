@@ -10,11 +10,10 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from schemas.errors import ManifestError
-from schemas.manifest import BANKS, PADS_PER_BANK
+from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
 from tasks.manifest.readers.kit_rows import SHOWN_CHARS, Cells, Found, count, encodable
 
 HYDROGEN = "drumkit.xml"
-_PADS_PER_KIT = PADS_PER_BANK * len(BANKS)
 # What is Hydrogen's to do with a sample, by what musicians call it, with the values that leave the sample as it is.
 _NEUTRAL = {
     "volume": {"volume": "1", "gain": "1"},
@@ -109,7 +108,7 @@ def read_hydrogen(found: Found, root: _Element) -> None:
         softer += [layer for layer in layers if layer is not loudest]
     second = -(-len(main) // PADS_PER_BANK) * PADS_PER_BANK
     for place, layer in (*enumerate(main), *enumerate(softer, second)):
-        number, slot = divmod(place, _PADS_PER_KIT)
+        number, slot = divmod(place, PADS_PER_KIT)
         bank, pad = divmod(slot, PADS_PER_BANK)
         kit = f"{name} {number + 1}" if number else name
         cells: Cells = {
@@ -124,8 +123,8 @@ def read_hydrogen(found: Found, root: _Element) -> None:
     if softer:
         many = count(len(softer), "softer layer has a pad", "softer layers have pads")
         found.notes.append(f"{many} of their own: the device does not choose among samples by velocity")
-    if last >= _PADS_PER_KIT:
-        found.notes.append(f"a kit has {_PADS_PER_KIT} pads: the rest is in kits up to '{name} {last // _PADS_PER_KIT + 1}'")
+    if last >= PADS_PER_KIT:
+        found.notes.append(f"a kit has {PADS_PER_KIT} pads: the rest is in kits up to '{name} {last // PADS_PER_KIT + 1}'")
     found.notes += _not_carried(root, [one for one, _ in heard], len(instruments) - len(heard))
 
 

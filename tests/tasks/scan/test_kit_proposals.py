@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.manifest import BANKS
+from schemas.music import BANKS
 from tasks.scan.kit_proposals import with_kits
 from tasks.scan.rows import COLUMNS
 
