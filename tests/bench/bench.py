@@ -36,10 +36,10 @@ import numpy.typing as npt
 from flows.orchestration import prefect_server
 from schemas.manifest import COLUMNS
 from tasks.audio import synth
+from tests.support import ROOT
 
 AUDIO = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au", ".m4a"}
 SLOTS = [(bank, pad) for bank in "ABCDEFGHIJ" for pad in range(1, 17)]
-ROOT = Path(__file__).parents[2]
 
 
 def main() -> None:

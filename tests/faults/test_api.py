@@ -11,9 +11,10 @@ import soundfile
 
 from flows.export import pipeline
 from schemas.export import ExportConfig, ExportRequest
-from tests.flows.api.test_app import problem, recorded_library
 from tests.support import means
+from tests.support.api_library import problem, recorded_library
 from tests.support.serve import API, process, served
+from tests.support.waiting import until
 
 LARGE_BYTES = 12 << 20
 
@@ -41,8 +42,7 @@ def test_a_full_disk(ground: Path, db: Path, monkeypatch: pytest.MonkeyPatch, pa
         problem(api.post(f"{API}/{path}", json=wanted), 507, "Not enough disk space for export")
         assert not list(out.rglob("*.wav"))
         job = api.post(f"{API}/{path}", json=wanted, headers={"Prefer": "respond-async"}).headers["location"]
-        while not (told := api.get(job).json())["ended_at"]:
-            continue
+        told = until(lambda: (now := api.get(job).json())["ended_at"] and now, 60)
         assert (told["problem"]["status"], told["problem"]["detail"]) == (507, "Not enough disk space for export")
 
 

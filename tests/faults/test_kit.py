@@ -4,14 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tasks.audio import synth
-from tests.support import means
+from tests.support import ROOT, means
 from tests.support.faults import Export, Undisturbed, broken_file, completes, final_sounds, tree, watched
+from tests.support.waiting import comes_true
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff"])
@@ -35,9 +35,7 @@ def test_a_file_that_is_written_in_place_is_seen(tmp_path: Path) -> None:
     def in_place() -> None:
         with watched(out) as watch, (out / "a.wav").open("wb", buffering=0) as file:
             file.write(whole[:1_000])
-            deadline = time.monotonic() + 10
-            while not watch.broken and time.monotonic() < deadline:
-                time.sleep(0.001)
+            comes_true(lambda: watch.broken, 10, every=0.001)
             file.write(whole[1_000:])
 
     with pytest.raises(AssertionError, match="its header says"):
@@ -48,7 +46,7 @@ def test_a_file_that_is_written_in_place_is_seen(tmp_path: Path) -> None:
 def test_an_ordinary_user_reads_here_and_writes_nowhere(ground: Path) -> None:
     (ground / "closed").write_text("")
     (ground / "closed").chmod(0)
-    places = [str(Path(__file__).parents[2]), str(ground), "/"]
+    places = [str(ROOT), str(ground), "/"]
     code = f"import json, os; print(json.dumps([os.geteuid(), *(os.access(p, os.W_OK) for p in {places})"
     code += f", os.access({str(ground / 'closed')!r}, os.R_OK)]))"
     command = [*means.unprivileged(ground / "staged"), sys.executable, "-c", code]

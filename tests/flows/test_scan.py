@@ -20,10 +20,11 @@ import polars as pl
 import pytest
 
 from tasks.audio import synth
-from tests.flows.cli.test_cli import ROOT, Run, one_clear_error, sp404  # noqa: F401  (a fixture)
-from tests.support import audio
+from tests.support import ROOT, audio
 from tests.support.audio import FORM
-from tests.tasks.audio.test_header import acid, wav
+from tests.support.command_line import Run, one_clear_error
+from tests.support.riff import acid, wav
+from tests.support.waiting import until
 
 RATE = 44_100
 YEAR_2000 = 946_684_800
@@ -57,7 +58,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def scan(sp404: Run, library: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:  # noqa: F811
+def scan(sp404: Run, library: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Scans the library into ``library.csv``, or what ``-o`` says; the answer in JSON."""
 
     def run(*options: object, status: int = 0) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def edit(path: Path, **cells: tuple[str, str]) -> None:
         csv.writer(file).writerows(table)
 
 
-def test_folders_become_a_manifest_that_export_takes(scan: Any, sp404: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_folders_become_a_manifest_that_export_takes(scan: Any, sp404: Run, tmp_path: Path) -> None:
     done = scan()
     assert (done["rows"], done["files"], done["read"], done["lacking"]) == (7, 8, 8, [])
     assert done["skipped"] == {"system file": 1, "empty file": 1, "not audio": 1}
@@ -149,7 +150,7 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     assert [(cell["column"], cell["before"], cell["after"]) for cell in third["changes"]] == [("bpm", "120", "240")]
 
 
-def test_edits_stay_and_the_diff_is_shown(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_edits_stay_and_the_diff_is_shown(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "library.csv"
     scan()
     edit(manifest, bpm=("top_loop_130bpm_Am.flac", "65"), genre=("Clap.wav", "My Own"), title=("Clap.wav", "=HYPERLINK(0)"))
@@ -179,7 +180,7 @@ HOSTILE = ("=cmd|calc", "+1+1", "-2", "@SUM(1)", "'=x", "''-y", " = z", '=a"b,c'
 
 
 @pytest.mark.parametrize("extension", ["csv", "tsv", "ndjson", "parquet"])
-def test_no_spreadsheet_runs_a_cell(sp404: Run, library: Path, tmp_path: Path, extension: str) -> None:  # noqa: F811
+def test_no_spreadsheet_runs_a_cell(sp404: Run, library: Path, tmp_path: Path, extension: str) -> None:
     folder = library / "=Pack"
     folder.mkdir()
     for number, name in enumerate(HOSTILE):
@@ -236,7 +237,7 @@ def test_analysis_fills_in_what_names_do_not_tell(scan: Any, library: Path, tmp_
     assert scan()["written"] is False
 
 
-def test_kits_are_proposed_if_asked_for(scan: Any, sp404: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_kits_are_proposed_if_asked_for(scan: Any, sp404: Run, tmp_path: Path) -> None:
     scan()
     assert not any(row["kit"] for row in rows(tmp_path / "library.csv").values())
     assert scan("--kits")["kits"] == 1
@@ -252,7 +253,7 @@ def test_kits_are_proposed_if_asked_for(scan: Any, sp404: Run, tmp_path: Path) -
     assert "hip_hop_drums_vol_2/bank_A/pad_01_kick_01.wav" in paths
 
 
-def test_what_somebody_may_miss_is_said_and_counts(sp404: Run, scan: Any, library: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_what_somebody_may_miss_is_said_and_counts(sp404: Run, scan: Any, library: Path, tmp_path: Path) -> None:
     (library / "slices.rx2").write_bytes(b"CAT REX2")
     broken = library / "broken.wav"
     broken.write_bytes(b"RIFF" + bytes(99))
@@ -266,7 +267,7 @@ def test_what_somebody_may_miss_is_said_and_counts(sp404: Run, scan: Any, librar
     assert len(rows(tmp_path / "m.csv")) == 7
 
 
-def test_requests_that_cannot_be_carried_out(sp404: Run, library: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_requests_that_cannot_be_carried_out(sp404: Run, library: Path, tmp_path: Path) -> None:
     db = ("--db", tmp_path / "r.duckdb")
     one_clear_error(sp404("scan", tmp_path / "nowhere", "-o", tmp_path / "m.csv", *db), 2, "does not exist")
     one_clear_error(sp404("scan", library, "-o", tmp_path / "m.xls", *db), 2, "m.xls", ".csv")
@@ -350,9 +351,7 @@ def test_a_scan_that_was_stopped_goes_on_where_it_was(scan: Any, library: Path, 
         "1",
     ]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not db.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(db.exists, 60)
     time.sleep(1.0)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)

@@ -4,8 +4,6 @@ import copy
 import errno
 import os
 import pickle
-import string
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -13,66 +11,18 @@ import pytest
 
 from schemas import errors
 from schemas.errors import DiskError, DiskFullError, OutputNotWritableError, Sp404Error, WriteError, write_failure
-
-FACTS = {
-    "path": "/lib/kick {1}.wav",
-    "what": "Something {odd} happened",
-    "fix": "Do this.",
-    "error": "it said 'no'",
-    "attempts": 3,
-    "ext": ".txt",
-    "duration_ms": 50,
-    "minimum_ms": 100,
-    "duration_s": 1_000.25,
-    "maximum_s": 961.0,
-    "waited_seconds": 60.0,
-    "owner": "process 7, since 2026-01-02 03:04:05",
-    "age": "2 hours",
-    "rows": 10,
-    "counted": {"exported": 9},
-    "real": "/elsewhere/a {1}",
-    "bytes": 20 << 30,
-    "maximum": 8 << 30,
-    "setting": "max_decoded_mb",
-    "seconds": 300.0,
-    "memory_mb": 2048,
-    "port": 4200,
-    "name": "runner",
-    "log": "/home/x/runner.log",
-    "last": "ValueError: no",
-    "noun": "Sample",
-    "id": 99,
-    "waiting": "12 exports",
-    "size": 1_000,
-}
-
-
-def classes(of: type[Sp404Error] = Sp404Error) -> Iterator[type[Sp404Error]]:
-    for kind in of.__subclasses__():
-        yield kind
-        yield from classes(kind)
-
-
-ALL = sorted(set(classes()), key=lambda kind: kind.__name__)
-
-
-def made(kind: type[Sp404Error], without: str = "") -> Sp404Error:
-    """An error with just the facts that its text and its remedy name."""
-    fields = {field for text in (kind.text, kind.remedy) for _, field, _, _ in string.Formatter().parse(text) if field}
-    if not kind.remedy:
-        fields.add("fix")
-    return kind(**{name: FACTS[name] for name in fields if name != without})
+from tests.support.errors import ALL_ERRORS, example_error
 
 
 def test_all_are_looked_at() -> None:
     here = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Sp404Error)}
-    assert here == {*ALL, Sp404Error}
-    assert len(ALL) >= 18
+    assert here == {*ALL_ERRORS, Sp404Error}
+    assert len(ALL_ERRORS) >= 18
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", ALL_ERRORS)
 def test_it_says_what_happened_and_what_to_do(kind: type[Sp404Error]) -> None:
-    error = made(kind)
+    error = example_error(kind)
     assert str(error).strip()
     assert error.fix.strip()
     assert len(str(error).splitlines()) == len(error.fix.splitlines()) == 1
@@ -84,9 +34,9 @@ def test_it_says_what_happened_and_what_to_do(kind: type[Sp404Error]) -> None:
     assert kind.__doc__ or kind.text
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", ALL_ERRORS)
 def test_it_pickles_by_its_facts(kind: type[Sp404Error]) -> None:
-    error = made(kind)
+    error = example_error(kind)
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(again) is kind
         assert (str(again), again.fix, again.facts) == (str(error), error.fix, error.facts)
@@ -94,7 +44,7 @@ def test_it_pickles_by_its_facts(kind: type[Sp404Error]) -> None:
 
 
 def test_it_crosses_a_process_border() -> None:
-    error = made(errors.LoadError)
+    error = example_error(errors.LoadError)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(errors.LoadError) as caught:
         pool.submit(raising, error).result(60)
     assert (str(caught.value), caught.value.facts) == (str(error), error.facts)
@@ -109,12 +59,12 @@ def test_a_fix_of_its_own_goes_before_the_remedy() -> None:
     assert errors.LoadError(error="x").fix == errors.LoadError.remedy
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, errors.SampleError)])
+@pytest.mark.parametrize("kind", [kind for kind in ALL_ERRORS if issubclass(kind, errors.SampleError)])
 def test_a_sample_that_fails_exits_1(kind: type[Sp404Error]) -> None:
     assert kind.exit_code == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, errors.SurroundingsError)])
+@pytest.mark.parametrize("kind", [kind for kind in ALL_ERRORS if issubclass(kind, errors.SurroundingsError)])
 def test_failing_surroundings_exit_3(kind: type[Sp404Error]) -> None:
     # 128 + SIGINT, or SIGTERM, as shells have it
     stops = {errors.StoppedError: 130, errors.TerminatedError: 143, errors.CancelledError: 143}
@@ -122,7 +72,7 @@ def test_failing_surroundings_exit_3(kind: type[Sp404Error]) -> None:
 
 
 def test_reasons_are_told_apart() -> None:
-    leaves = [kind for kind in ALL if not kind.__subclasses__()]
+    leaves = [kind for kind in ALL_ERRORS if not kind.__subclasses__()]
     assert len({kind.reason for kind in leaves}) == len(leaves)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).parents[2]
+from tests.support import ROOT
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def convert_apart(sources: Sequence[Path], out: Path, timeout: float = 60) -> li
     while len(verdicts) < len(sources):
         left = sources[len(verdicts) :]
         command = [sys.executable, "-m", "tests.support.child", str(out), *map(str, left)]
-        environment = os.environ | {"PYTHONPATH": str(REPO)}
-        done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
         lines = done.stdout.splitlines()
         said = [json.loads(line) for line in lines if line.startswith("{")]
         verdicts += [Verdict(source, answer) for source, answer in zip(left, said, strict=False)]

@@ -27,10 +27,10 @@ import numpy.typing as npt
 import soundfile
 
 from tasks.audio import synth
-from tests.support import means
+from tests.support import ROOT, means
 from tests.support.means import NOBODY, root
+from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[2]
 GENRES = ("house", "jazz", "dub", "")
 SOUNDS = (".wav", ".aiff")
 Tree = dict[str, bytes]
@@ -197,13 +197,7 @@ class Running:
 
     def until(self, true: Callable[[], object], timeout: float = 30) -> bool:
         """Wait for something; False if the run ended before."""
-        deadline = time.monotonic() + timeout
-        while not true():
-            if self.process.poll() is not None:
-                return bool(true())
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.0005)
-        return True
+        return bool(until(true, timeout, every=0.0005, unless=lambda: self.process.poll() is not None))
 
     def until_files(self, out: Path, count: int, timeout: float = 30) -> None:
         """Wait until ``count`` samples stand in ``out`` under their final names; the run must still go on then."""

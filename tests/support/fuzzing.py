@@ -31,9 +31,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from tests.support import audio
-from tests.support.faults import ROOT, files
-from tests.tasks.audio.test_mutants import MAGICS, TEXTS, mutated
+from tests.support import ROOT, audio
+from tests.support.faults import files
+from tests.support.mutants import MAGICS, TEXTS, mutate
 
 AUDIO_A_RUN = 250
 MANIFESTS_A_BATCH = 50
@@ -108,7 +108,7 @@ def chunks(data: bytes) -> list[bytes]:
 
 def worse(data: bytes, rng: random.Random) -> bytes:
     try:
-        return mutated(data, rng)
+        return mutate(data, rng)
     except ValueError:  # too little is left to be damaged
         return data[:1]
 

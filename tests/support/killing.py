@@ -27,6 +27,7 @@ import polars as pl
 
 from tasks.audio import synth
 from tests.support.faults import Export, Running, Said, Tree, assert_same, assert_whole, files, row_equation, tree, watched
+from tests.support.waiting import comes_true
 
 FORMATS = (".wav", ".aiff", ".flac", ".mp3", ".m4a", ".wav", ".ogg", ".opus")
 COLUMNS = ("file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
@@ -166,12 +167,8 @@ def kill_all(running: Running) -> None:
 
 
 def vanished(leader: int, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while session(leader):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+    """Return whether all of a session ends within so many seconds."""
+    return comes_true(lambda: not session(leader), seconds, every=0.01)
 
 
 # ---- the stage ----

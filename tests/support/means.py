@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from tests.support import ROOT
 from tests.support.tools import REQUIRED
 
 NOT_HERE = "FAULTS_NOT_HERE"
@@ -153,7 +154,7 @@ def unprivileged(scratch: Path) -> list[str]:
     if os.geteuid() != 0:
         return []
     user = [program("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all"]
-    needed = {Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent}
+    needed = {ROOT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent}
     needed |= {path.resolve() for path in (*needed, Path(sys.executable).resolve().parent)}
     closed = {path: door for path in needed if (door := _closed_door(path))}
     if not closed:

@@ -293,6 +293,13 @@ def refused(nightly: Nightly, kind: type[Sp404Error], **how: Any) -> Sp404Error:
     return error.value
 
 
+def empty_database(path: Path) -> Path:
+    """Make a database without rows, migrated to the newest version."""
+    with database.connected(str(path), 5):
+        pass
+    return path
+
+
 def new(folder: Path, spy: Spy, template: Path | None = None) -> Nightly:
     """``template``: an empty database, migrated already."""
     made = Nightly(folder, spy)

@@ -3,6 +3,12 @@
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from config import genres
+from tasks.scan.genre_names import Vocabulary
+
+KNOWN = genres.load({})
+VOCABULARY = Vocabulary.of(KNOWN.genres, KNOWN.words_in_names)
+
 
 class Row(NamedTuple):
     """``seconds``: None where the header does not tell; the other fields are "" where nothing can be told."""

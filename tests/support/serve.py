@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,9 @@ import httpx
 import pytest
 
 from flows.orchestration.prefect_server import free_port
+from tests.support import ROOT
+from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[2]
 API = "/api/v1/sp404"
 _START_SECONDS = 60
 
@@ -38,7 +38,7 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
     thread.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-            _wait_until(lambda: server.started or not thread.is_alive())
+            until(lambda: server.started or not thread.is_alive(), _START_SECONDS)
             yield client
     finally:
         server.should_exit = True
@@ -55,7 +55,7 @@ def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subp
         running = subprocess.Popen([sys.executable, "-m", "flows.api"], cwd=folder, env=environment, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-            _wait_until(lambda: running.poll() is not None or _listens(port))
+            until(lambda: running.poll() is not None or _listens(port), _START_SECONDS)
             yield client, running
     finally:
         running.terminate()
@@ -68,10 +68,3 @@ def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subp
 def _listens(port: int) -> bool:
     with socket.socket() as trial:
         return trial.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _wait_until(true: Any) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it does not start"
-        time.sleep(0.05)

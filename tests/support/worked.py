@@ -1,10 +1,15 @@
 """The worked example: ten samples, nine of them good."""
 
+import os
+import wave
 from pathlib import Path
 
+import soundfile
+
 from schemas.enums import OrganizeBy
-from schemas.export import ExportConfig, ExportRequest
+from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from tasks.audio import synth
+from tests.support.records import query
 
 # sample_id, file, BPM, rate, seconds
 SAMPLES = (
@@ -44,3 +49,33 @@ def make(folder: Path) -> Path:
 def request(manifest: Path, folder: Path) -> ExportRequest:
     config = ExportConfig(organize_by=OrganizeBy.BPM, output_base_path=str(folder / "out"))
     return ExportRequest(manifest=str(manifest), config=config, db=str(folder / "records.duckdb"))
+
+
+def check(batch: BatchExportResult, folder: Path, source: Path) -> None:
+    """Assert that the export of ``make`` into ``folder`` gave the right answer, files and records."""
+    assert (batch.total_requested, batch.successful, batch.failed, batch.rejected) == (10, 9, 1, 0)
+    assert batch.errors == [ERROR]
+    out = folder / "out"
+    found = {path.name: {int(file.stem[-3:]) for file in path.glob("*.wav")} for path in out.iterdir()}
+    assert found == FOLDERS
+    durations = {sample_id: seconds for sample_id, _, _, _, seconds in SAMPLES}
+    for result in batch.results:
+        if not result.success:
+            assert result.sample_id == 6
+            continue
+        with wave.open(str(result.output_path)) as file:
+            assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (48_000, 2, 1)
+            assert abs(file.getnframes() - durations[result.sample_id] * 48_000) <= 1
+        assert os.path.getsize(str(result.output_path)) == result.file_size_bytes
+    assert (
+        soundfile.read(out / "110-130/sample_002.wav", dtype="int16")[0]
+        == soundfile.read(source / "sample_002.wav", dtype="int16")[0]
+    ).all()
+    db = folder / "records.duckdb"
+    assert query(db, "SELECT export_type, sample_count, organized_by, format FROM sp404_exports") == [
+        ("batch", 10, "bpm", "wav")
+    ]
+    assert query(db, "SELECT count(*), count(*) FILTER (conversion_successful) FROM sp404_export_samples") == [(10, 9)]
+    failed = "SELECT sample_id, error_message FROM sp404_export_samples WHERE conversion_successful = FALSE"
+    assert query(db, failed) == [(6, ERROR.removeprefix("Sample 6: "))]
+    assert not [path for path in folder.rglob("*") if path.suffix == ".part" or path.name == "plan.arrow"]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from config.settings import load
 from flows.api import access, problems
 from schemas.errors import DiskFullError, RequestError, Sp404Error, TargetTakenError
-from tests.schemas.test_errors import ALL, made
+from tests.support.errors import ALL_ERRORS, example_error
 from tests.support.serve import API, served
 
 TOKEN = "a-token-of-more-than-sixteen-letters"
@@ -248,9 +248,9 @@ def test_a_server_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch, api:
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", ALL_ERRORS, ids=lambda kind: kind.__name__)
 def test_every_error_can_be_said_without_a_folder(kind: type[Sp404Error]) -> None:
-    error = made(kind)
+    error = example_error(kind)
     told = problems.problem_of(error)
     assert (told.status, told.reason) == (error.http_status, error.reason)
     assert told.detail

@@ -19,44 +19,9 @@ import soundfile
 from flows.export import pipeline
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from tasks.audio import synth
+from tests.support.api_library import KIT, make_library, problem, recorded_library
 from tests.support.serve import API, served
-
-KIT = "Night Bus"
-GOOD = (1, 2, 3)
-# What the client must never see of the machine: where things are.
-SECRETS = ("/home", "/tmp", "Traceback", 'File "')
-
-
-def make_library(folder: Path, only_good: bool = False) -> Path:
-    """Three good samples on the pads of a kit, and one for each way in which a sample can fail; the manifest's path."""
-    folder.mkdir()
-    for n, name in enumerate(("kick.wav", "bass.mp3", "pad.flac")):
-        synth.write(folder / name, synth.bass((48_000, 44_100, 96_000)[n], 40 + n, 0.4), (48_000, 44_100, 96_000)[n])
-    synth.write(folder / "click.wav", synth.bass(44_100, 40, 0.05), 44_100)
-    synth.write(folder / "gone.wav", synth.bass(44_100, 50, 0.3), 44_100)
-    (folder / "corrupt.wav").write_bytes((folder / "kick.wav").read_bytes()[:60] + b"\xff" * 5)
-    (folder / "notes.xyz").write_text("no sound\n", encoding="utf-8")
-    lines = [
-        "sample_id,file_path,title,genre,bpm,musical_key,tags,kit,bank,pad",
-        f"1,kick.wav,Kick One,house,120,Am,dry|short,{KIT},A,1",
-        f"2,bass.mp3,Bass Two,dub,90,,,{KIT},A,2",
-        f"3,pad.flac,Pad Three,house,,,,{KIT},B,16",
-        "6,click.wav,Click,,,,,,,",
-        "7,corrupt.wav,Corrupt,,,,,,,",
-        "8,notes.xyz,Notes,,,,,,,",
-        "9,gone.wav,Gone,,,,,,,",
-    ]
-    manifest = folder / "m.csv"
-    manifest.write_text("\n".join(lines[: len(GOOD) + 1] if only_good else lines) + "\n", encoding="utf-8")
-    return manifest
-
-
-def recorded_library(folder: Path, only_good: bool = False) -> Path:
-    """The records of that library after its first export."""
-    manifest = make_library(folder / "lib", only_good)
-    config = ExportConfig(output_base_path=str(folder / "first"))
-    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT)
-    return folder / "r.duckdb"
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +44,16 @@ def of(monkeypatch: pytest.MonkeyPatch, folder: Path, run: Any = None, **setting
     return served(monkeypatch, run, **given | settings)
 
 
-def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
-    """An RFC 9457 document with exactly this text, and nothing of the machine."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    told = answer.json()
-    assert (answer.status_code, told["status"], told["detail"]) == (status, status, detail), told
-    assert told["type"].startswith("urn:sp404-export:")
-    assert told["title"]
-    assert not [secret for secret in SECRETS if secret in answer.text]
-    return dict(told)
-
-
 def finished(api: httpx.Client, answer: httpx.Response, seconds: float = 60) -> dict[str, Any]:
     """The status of a job when it has ended."""
-    deadline = time.monotonic() + seconds
-    while (told := api.get(answer.headers["location"]).raise_for_status().json())["ended_at"] is None:
-        assert time.monotonic() < deadline, told
-        time.sleep(0.05)
-    return dict(told)
+
+    def ended() -> dict[str, Any] | None:
+        status = api.get(answer.headers["location"]).raise_for_status().json()
+        return None if status["ended_at"] is None else dict(status)
+
+    status = until(ended, seconds)
+    assert status
+    return status
 
 
 def records(folder: Path, query: str) -> list[tuple[Any, ...]]:
@@ -361,8 +318,7 @@ def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.Mon
     with of(monkeypatch, folder, held, api_wait_seconds=0.3) as api:
         first = api.post(f"{API}/samples/1/export", headers=later)
         try:
-            while api.get(first.headers["location"]).json()["state"] != "running":
-                time.sleep(0.02)
+            until(lambda: api.get(first.headers["location"]).json()["state"] == "running", 60)
             late = api.post(f"{API}/samples/1/export")
             problem(late, 503, late.json()["detail"])
             assert int(late.headers["retry-after"]) > 0
@@ -402,8 +358,7 @@ def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with of(monkeypatch, tmp_path, slowly) as api:
         running = api.post(f"{API}/samples/export-batch", json=wanted, headers={"Prefer": "respond-async"})
         waiting = api.post(f"{API}/samples/1/export", headers={"Prefer": "respond-async"})
-        while not (told := api.get(running.headers["location"]).json())["done"]:
-            time.sleep(0.02)
+        told = until(lambda: (now := api.get(running.headers["location"]).json())["done"] and now, 60)
         assert (told["state"], told["total"]) == ("running", 400)
         assert api.post(f"{waiting.headers['location']}/cancel").json()["state"] == "cancelled"
         api.post(f"{running.headers['location']}/cancel")

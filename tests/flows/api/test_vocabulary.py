@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.flows.api.test_app import recorded_library
-from tests.support.serve import API, ROOT, process
+from tests.support import ROOT
+from tests.support.api_library import recorded_library
+from tests.support.serve import API, process
 from tests.support.tools import tool
 
 

@@ -4,50 +4,16 @@ import contextlib
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from flows.cli import main
 from tasks.audio import synth
-from tests.support import worked
-
-ROOT = Path(__file__).parents[3]
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def sp404(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the console script's main in this process."""
-
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["sp404", *map(str, arguments)])
-        capfd.readouterr()
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-        try:
-            with pytest.raises(SystemExit) as ended:
-                main.main()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return Said(int(ended.value.code or 0), out, err)
-
-    return run
+from tests.support import ROOT, worked
+from tests.support.command_line import Run, one_clear_error
 
 
 @pytest.fixture
@@ -55,15 +21,6 @@ def library(tmp_path: Path) -> Path:
     folder = tmp_path / "library"
     worked.make(folder)
     return folder
-
-
-def one_clear_error(said: Said, status: int, *words: str) -> None:
-    assert said.status == status, said
-    assert said.out == ""
-    lines = said.err.splitlines()
-    assert 1 <= len(lines) <= 2, said.err
-    assert lines[0].startswith("sp404: ")
-    assert all(word in said.err for word in words), said.err
 
 
 COMMANDS = ("demo", "scan", "export", "check", "plan", "history", "config")

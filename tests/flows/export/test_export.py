@@ -6,13 +6,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
-import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -21,52 +18,20 @@ from hypothesis import strategies as st
 from flows.export import pipeline
 from schemas.enums import OrganizeBy
 from schemas.errors import AccountingError, DiskFullError, ExportRunningError, OutputNotWritableError, RequestError
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tasks.convert import shard
 from tasks.manifest.table import RawManifest
 from tasks.manifest.validate import Manifest, validate
-from tests.support import audio, worked
-
-
-def query(db: Path, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(db), read_only=True) as connection:
-        return connection.execute(sql, parameters).fetchall()
-
-
-def check_worked_example(batch: BatchExportResult, folder: Path, source: Path) -> None:
-    assert (batch.total_requested, batch.successful, batch.failed, batch.rejected) == (10, 9, 1, 0)
-    assert batch.errors == [worked.ERROR]
-    out = folder / "out"
-    found = {path.name: {int(file.stem[-3:]) for file in path.glob("*.wav")} for path in out.iterdir()}
-    assert found == worked.FOLDERS
-    durations = {sample_id: seconds for sample_id, _, _, _, seconds in worked.SAMPLES}
-    for result in batch.results:
-        if not result.success:
-            assert result.sample_id == 6
-            continue
-        with wave.open(str(result.output_path)) as file:
-            assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (48_000, 2, 1)
-            assert abs(file.getnframes() - durations[result.sample_id] * 48_000) <= 1
-        assert os.path.getsize(str(result.output_path)) == result.file_size_bytes
-    assert (
-        soundfile.read(out / "110-130/sample_002.wav", dtype="int16")[0]
-        == soundfile.read(source / "sample_002.wav", dtype="int16")[0]
-    ).all()
-    db = folder / "records.duckdb"
-    assert query(db, "SELECT export_type, sample_count, organized_by, format FROM sp404_exports") == [
-        ("batch", 10, "bpm", "wav")
-    ]
-    assert query(db, "SELECT count(*), count(*) FILTER (conversion_successful) FROM sp404_export_samples") == [(10, 9)]
-    failed = "SELECT sample_id, error_message FROM sp404_export_samples WHERE conversion_successful = FALSE"
-    assert query(db, failed) == [(6, worked.ERROR.removeprefix("Sample 6: "))]
-    assert not [path for path in folder.rglob("*") if path.suffix == ".part" or path.name == "plan.arrow"]
+from tests.support import ROOT, audio, worked
+from tests.support.records import query
+from tests.support.waiting import until
 
 
 def test_worked_example_directly(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()}
-    check_worked_example(pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT), tmp_path, manifest.parent)
+    worked.check(pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT), tmp_path, manifest.parent)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()} == before
 
 
@@ -285,16 +250,15 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     whole = len(synth.kick(48_000))
     command = [sys.executable, "-m", "flows.cli", "export", str(lib / "m.csv"), "--direct", "--out", str(tmp_path / "out")]
     command += ["--db", str(tmp_path / "r.duckdb")]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.DEVNULL)
-    while process.poll() is None and len(list((tmp_path / "out").glob("*.wav"))) < 20:
-        time.sleep(0.002)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    until(lambda: process.poll() is not None or len(list((tmp_path / "out").glob("*.wav"))) >= 20, 60, every=0.002)
     process.kill()
     assert process.wait() == -9
     outputs = list((tmp_path / "out").glob("*.wav"))
     assert 20 <= len(outputs) < 300
     assert {soundfile.info(path).frames for path in outputs} == {whole}
     synth.write(lib / names[0], synth.snare(44_100), 44_100)  # changed since: what the killed run left is still ours
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*.wav"))) == 300
     assert soundfile.info(tmp_path / "out/000.wav").frames == len(synth.snare(48_000))
@@ -316,9 +280,8 @@ def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
     (lib / "m.csv").write_text("file_path\n" + "\n".join(names) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "flows.cli", "export", str(lib / "m.csv"), "--direct", "--out", str(tmp_path / "out")]
     command += ["--db", str(tmp_path / "r.duckdb")]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and len(list((tmp_path / "out").glob(".sp404-*.part"))) < 8:
-        time.sleep(0.01)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    until(lambda: process.poll() is not None or len(list((tmp_path / "out").glob(".sp404-*.part"))) >= 8, 60, every=0.01)
     process.send_signal(signal.SIGINT)
     try:
         _, said = process.communicate(timeout=10)

@@ -13,8 +13,8 @@ from flows.export import pipeline
 from schemas.errors import DiskError
 from schemas.export import BatchExportResult
 from tasks.store import history
-from tests.flows.cli.test_cli import Run, sp404  # noqa: F401  (a fixture)
 from tests.support import audio
+from tests.support.command_line import Run
 from tests.support.nightly import Nightly, tree
 from tests.support.tools import answer
 
@@ -136,7 +136,7 @@ def test_a_drumkits_folder_is_exported(night: Nightly) -> None:
     assert any("no sample" in note for note in batch.notes)
 
 
-def test_a_kit_becomes_a_project_only_when_it_is_asked_for_by_name(night: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_a_kit_becomes_a_project_only_when_it_is_asked_for_by_name(night: Nightly, sp404: Run) -> None:
     night.add("kick.wav", 300, kit="K", bank="A", pad=1)
     night.add("loop.wav", 400, kit="K", bank="J", pad=16, bpm=90)
     night.export(organize_by="kit")
@@ -155,7 +155,7 @@ def test_a_kit_becomes_a_project_only_when_it_is_asked_for_by_name(night: Nightl
 
 
 @pytest.mark.tools
-def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:
     """MP3 by ffmpeg; its length by soxi."""
     source = night.lib / "Sick Beat (2024) \U0001f525.mp3"
     wav = audio.write(night.folder / "beat.wav", audio.tone(4.5, 44_100, channels=2), 44_100, "WAV", "PCM_16")
@@ -178,7 +178,7 @@ def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:  # 
     assert (night.out / found[1]).read_bytes() == first
 
 
-def test_names_for_the_screen_are_planned_side_by_side(night: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_names_for_the_screen_are_planned_side_by_side(night: Nightly, sp404: Run) -> None:
     for number in (1, 2):
         night.add(f"Vendor Pack Vol 2 - Dusty Kick 0{number}.wav", 300 + number, bpm=92, musical_key="F#m")
     night.write()
@@ -222,7 +222,7 @@ def test_a_kit_that_names_one_sample_by_id_and_by_path_leaves_its_id_and_what_is
     assert slots(night)[1:] == ["kit/bank_A/pad_01_amen.wav", "kit/bank_A/pad_02_amen.wav"]
 
 
-def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Nightly, sp404: Run) -> None:
     for pad in (1, 2, 3):
         night.add(f"s{pad}.wav", 300 + pad, kit="K", bank="A", pad=pad)
     night.export(organize_by="kit")

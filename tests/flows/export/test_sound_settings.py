@@ -11,9 +11,9 @@ from blake3 import blake3
 from flows.export import pipeline
 from schemas.enums import Guard, OrganizeBy
 from schemas.export import ExportConfig, ExportRequest, SoundConfig
-from tests.flows.cli.test_cli import Run, one_clear_error, sp404  # noqa: F401  (a fixture)
-from tests.flows.export.test_export import query
-from tests.support import audio
+from tests.support import ROOT, audio
+from tests.support.command_line import Run, one_clear_error
+from tests.support.records import query
 
 # File, peak, kit, bank, pad.
 LOUD = (
@@ -111,7 +111,7 @@ def test_what_was_measured_is_in_the_records(manifest: Path) -> None:
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(manifest: Path) -> None:
     """Its rows stay, and the next export is recorded beside them."""
-    first = Path(pipeline.__file__).parents[2] / "tasks/store/migrations/0001_initial.sql"
+    first = ROOT / "tasks/store/migrations/0001_initial.sql"
     with duckdb.connect(str(manifest.parent / "r")) as old:
         old.execute(first.read_text(encoding="utf-8"))
         old.execute("INSERT INTO schema_version VALUES (1)")
@@ -124,7 +124,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(manifest: Path) -
 # ---- the command line ----
 
 
-def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:  # noqa: F811
+def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:
     out = manifest.parent.parent / "out"
     place = "--direct", "--db", manifest.parent / "r", "--out", out
     said = sp404("export", manifest, *place, "--sound", "guard=file", "--sound", "pad_to_ms=500")
@@ -137,7 +137,7 @@ def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:  
     assert "1 x Louder than full scale" in sp404("export", manifest, *place).err
 
 
-def test_check_goes_by_them_too(sp404: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_check_goes_by_them_too(sp404: Run, tmp_path: Path) -> None:
     audio.write(tmp_path / "short.wav", audio.tone(0.05, 48_000), 48_000, "WAV", "PCM_16")
     (tmp_path / "m.csv").write_text("file_path\nshort.wav\n", encoding="utf-8")
     assert sp404("check", tmp_path / "m.csv", "--db", tmp_path / "r").status == 1
@@ -155,7 +155,7 @@ def test_check_goes_by_them_too(sp404: Run, tmp_path: Path) -> None:  # noqa: F8
     ],
 )
 def test_a_setting_that_is_none_is_said_and_nothing_is_written(
-    sp404: Run,  # noqa: F811
+    sp404: Run,
     manifest: Path,
     given: str,
     words: tuple[str, ...],

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.errors import RequestError
 from tasks.store import repair
-from tests.flows.cli.test_cli import Run, one_clear_error, sp404  # noqa: F401  (a fixture)
 from tests.support import nightly
+from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses
 
 DAMAGES = 200
@@ -172,7 +172,7 @@ def test_one_export_is_verified_alone(exported: Nightly) -> None:
         exported.findings(99)
 
 
-def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:
     exported.let_go()
     where = ("--db", exported.db)
     said = sp404("verify", *where)

@@ -13,8 +13,8 @@ from flows.export import zip_archive
 from schemas.errors import DatabaseError, DiskFullError, RequestError
 from tasks.bundle import archive
 from tasks.bundle.archive import Written
-from tests.flows.cli.test_cli import Run, one_clear_error, sp404  # noqa: F401  (a fixture)
 from tests.support import nightly
+from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, Tree, path_of, statuses, tree
 
 
@@ -302,7 +302,7 @@ def test_no_room_for_the_zip(night: Nightly, monkeypatch: pytest.MonkeyPatch) ->
 # ---- the command line ----
 
 
-def test_the_command(sp404: Run, two: Nightly) -> None:  # noqa: F811
+def test_the_command(sp404: Run, two: Nightly) -> None:
     said = sp404("zip", 1, "--db", two.db)
     assert (said.status, said.err) == (0, "")
     assert said.out.split("\n")[1].strip() == str(Path.cwd() / "sp404-export-1.zip")
@@ -321,7 +321,7 @@ def test_the_command(sp404: Run, two: Nightly) -> None:  # noqa: F811
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["other.zip", "sp404-export-1.zip"]
 
 
-def test_export_with_zip(sp404: Run, two: Nightly) -> None:  # noqa: F811
+def test_export_with_zip(sp404: Run, two: Nightly) -> None:
     asked = ("export", two.manifest, "--out", two.out, "--db", two.db, "--organize-by", "genre", "--direct", "--zip")
     said = sp404(*asked)
     assert (said.status, said.err) == (0, "")

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from schemas.errors import ManifestError, RequestError
 from schemas.export import ExportRequest, SoundConfig
 from tasks.audio import synth
 from tasks.convert.shard import Progress
-from tests.flows.export.test_export import check_worked_example
-from tests.support import audio, worked
+from tests.support import ROOT, audio, worked
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -51,7 +50,7 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
     manifest = worked.make(tmp_path / "library")
     told: list[tuple[int, int]] = []
     batch = flow.export(worked.request(manifest, tmp_path), Progress(lambda done, total: told.append((done, total))))
-    check_worked_example(batch, tmp_path, manifest.parent)
+    worked.check(batch, tmp_path, manifest.parent)
     assert told == [(n, 10) for n in range(1, 11)]
 
     flow_run = last_flow_run(client)
@@ -79,7 +78,7 @@ def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path:
     command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--no-metadata", "--workers", "20"]
     command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]
     environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
-    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1,000 exported of 1,000" in done.stdout
     flow_run = last_flow_run(client)
@@ -139,13 +138,8 @@ def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
     by_module = EntrypointType.MODULE_PATH
     deployment = export_library.to_deployment("nightly", schedule=schedule, parameters=parameters, entrypoint_type=by_module)
     deployment_id = deployment.apply()
-    deadline = time.monotonic() + 60
-    scheduled: list[Any] = []
-    while not scheduled and time.monotonic() < deadline:
-        body = {"deployments": {"id": {"any_": [str(deployment_id)]}}}
-        scheduled = client.request("POST", "/flow_runs/filter", json=body).json()
-        time.sleep(0.5)
-    assert scheduled
+    body = {"deployments": {"id": {"any_": [str(deployment_id)]}}}
+    scheduled = until(lambda: client.request("POST", "/flow_runs/filter", json=body).json(), 60, every=0.5)
     assert {run["state"]["type"] for run in scheduled} == {"SCHEDULED"}
     assert deployment.entrypoint == "flows.orchestration.flow.export_library"
 
@@ -174,11 +168,8 @@ def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goe
     # Two passes over each: there must be work left when the run hears of it.
     command += ["--out", str(out), "--db", str(tmp_path / "r.duckdb"), "--organize-by", "flat", "--sound", "normalize_dbfs=-1"]
     environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
-    root = Path(__file__).parents[3]
-    running = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(out.glob("*.wav")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    running = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: list(out.glob("*.wav")), 60)
     flow_run = last_flow_run(client)
     told = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     client.request("POST", f"/flow_runs/{flow_run.id}/set_state", json=told).raise_for_status()
@@ -189,6 +180,6 @@ def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goe
     done = len(list(out.glob("*.wav")))
     assert 0 < done < 400
     assert not list(out.glob(".*"))
-    again = subprocess.run([*command, "--direct"], env=environment, cwd=root, capture_output=True, text=True, check=False)
+    again = subprocess.run([*command, "--direct"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again
     assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,12 +18,11 @@ from schemas.enums import Runner
 from schemas.errors import RequestError
 from schemas.export import BatchExportResult
 from tasks.convert.shard import Progress
-from tests.flows.export.test_export import check_worked_example
-from tests.support import audio, worked
-from tests.support.processes import pids_at, until
+from tests.support import ROOT, audio, worked
+from tests.support.processes import pids_at
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
-ROOT = Path(__file__).parents[3]
 POOL = "studio"
 
 
@@ -139,7 +137,7 @@ def test_a_pool_makes_the_same_files_and_the_same_records_as_threads(tmp_path: P
     for runner in (Runner.THREADS, Runner.POOL):
         (tmp_path / runner).mkdir()
         batch = exported(manifest, tmp_path / runner, runner, work_pool=POOL)
-        check_worked_example(batch, tmp_path / runner, manifest.parent)
+        worked.check(batch, tmp_path / runner, manifest.parent)
     assert outputs(tmp_path / "pool") == outputs(tmp_path / "threads")
     assert records(tmp_path / "pool") == records(tmp_path / "threads")
     again = exported(manifest, tmp_path / "pool", Runner.POOL, work_pool=POOL)
@@ -164,10 +162,7 @@ def test_what_a_machine_had_in_hand_when_it_died_is_done_by_the_other_once(
     assert batch.counts() == "300 exported of 300"
     assert outputs(tmp_path / "pool") == outputs(tmp_path / "threads")
     assert records(tmp_path / "pool") == records(tmp_path / "threads")
-    deadline = time.monotonic() + 20
-    while unfinished() and time.monotonic() < deadline:  # what ended well may be said a moment later
-        time.sleep(0.2)
-    assert unfinished() == []
+    until(lambda: unfinished() == [], 20, why=unfinished)  # what ended well may be said a moment later
     with client() as asked:
         slices = asked.request("POST", "/flow_runs/filter", json={"flow_runs": {"name": {"like_": "attempt 2"}}}).json()
     assert [run["state"]["type"] for run in slices] == ["COMPLETED"]
@@ -225,7 +220,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
 def test_a_dask_cluster_does_the_same(tmp_path: Path, cluster: str) -> None:
     manifest = worked.make(tmp_path / "library")
     batch = exported(manifest, tmp_path, Runner.DASK, dask_address=cluster)
-    check_worked_example(batch, tmp_path, manifest.parent)
+    worked.check(batch, tmp_path, manifest.parent)
     assert not list((tmp_path / "out").rglob(".*"))
 
 

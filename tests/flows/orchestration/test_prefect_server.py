@@ -4,15 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from flows.orchestration import prefect_server
 from schemas.errors import ServerError
+from tests.support import ROOT
+from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[3]
 _STARTS = (
     "from flows.orchestration.prefect_server import Temporary; import time; "
     "s = Temporary(); s.wait(); print(s.api, flush=True); time.sleep(600)"
@@ -28,10 +28,7 @@ def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -
         api = owner.stdout.readline().strip()
         assert prefect_server.healthy(api)
         owner.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while prefect_server.healthy(api):
-        assert time.monotonic() < deadline, "it is still there"
-        time.sleep(0.1)
+    until(lambda: not prefect_server.healthy(api), 10, why=lambda: "it is still there")
 
 
 def test_a_temporary_server_that_cannot_start_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,10 @@ from config.settings import load
 from flows.orchestration.prefect_server import free_port
 from schemas.errors import RequestError
 from tasks.audio import synth
-from tests.support.processes import pids_at, until
+from tests.support import ROOT
+from tests.support.processes import pids_at
 from tests.support.tools import tool
-
-ROOT = Path(__file__).parents[3]
+from tests.support.waiting import until
 
 
 class Listener(ThreadingHTTPServer):
@@ -95,15 +95,17 @@ class Desk:
         data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.port}/api{path}"
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-        for _ in range(20):
+
+        def answer() -> list[Any]:
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
-                    return json.loads(answer.read() or "null")
+                    return [json.loads(answer.read() or "null")]
             except urllib.error.HTTPError as error:
                 if error.code != 503:  # its database is locked for a moment: Prefect's own clients ask again
                     raise
-                time.sleep(0.5)
-        raise AssertionError(f"{url}: busy for ten seconds")
+                return []
+
+        return until(answer, 10, every=0.5, why=lambda: f"{url}: busy for ten seconds")[0]
 
     def deployment(self, name: str) -> str:
         return next(str(one["id"]) for one in self.ask("/deployments/filter", {}) if one["name"] == name)

@@ -13,8 +13,8 @@ from tasks.audio.header import read_header
 from tasks.scan.infer import Guesses, infer
 from tests.support import audio
 from tests.support.audio import FORM, FORMS, Form
-from tests.tasks.audio.test_sampler_chunks import ONE_SHOT, acid, chunk, smpl, wav
-from tests.tasks.scan.test_name_parser import VOCABULARY
+from tests.support.riff import ONE_SHOT, acid, chunk, smpl, wav
+from tests.support.scan_table import VOCABULARY
 
 RATE = 44_100
 TWO_SECONDS = np.zeros(2 * RATE, np.int16)

@@ -22,8 +22,8 @@ from schemas.errors import DiskFullError, RequestError
 from tasks.bundle import archive
 from tasks.bundle.archive import Entry, Written, write_zip
 from tasks.fs.atomic import is_part, part_name
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[3]
 SILENCE, NOISE = bytes(300_000), bytes(blake3(b"noise").digest(300_000))
 CONTENTS = {"b/noise.wav": NOISE, "a/silence.wav": SILENCE, "b/empty.txt": b"", "ä/キック.wav": b"kick" * 99, "B.wav": b"B"}
 

@@ -23,10 +23,10 @@ from tasks.audio.convert import convert
 from tasks.fs.atomic import part_name
 from tasks.isolation.process_pool import COMMAND, Workers
 from tasks.isolation.worker import of_sound
-from tests.support import audio
+from tests.support import ROOT, audio
+from tests.support.waiting import comes_true
 
 POISON = (sys.executable, "-P", "-m", "tests.support.poison")
-ROOT = Path(__file__).parents[3]
 SOUND = SoundSettings("wav", 10, 48_000 * 60)
 LIMITS = Limits(seconds=2, memory_mb=300)
 
@@ -74,15 +74,6 @@ def runs(pid: int) -> bool:
 def children() -> set[int]:
     lists = Path("/proc/self/task").glob("*/children")
     return {int(pid) for held_by_thread in lists for pid in held_by_thread.read_text().split()}
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def assert_failed(outcome: Outcome | None, reason: str, words: str) -> None:
@@ -262,7 +253,7 @@ def test_nothing_is_printed(workers: Workers, job: Callable[..., Job], capfd: py
 def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: Workers, job: Callable[..., Job]) -> None:
     pid = pid_of(workers, job)
     os.kill(pid, signal.SIGSEGV)
-    assert within(5, lambda: not runs(pid))
+    assert comes_true(lambda: not runs(pid), 5)
     assert pid_of(workers, job) != pid
 
 
@@ -438,8 +429,8 @@ threading.Event().wait()
         assert len(pids) == 3
         assert all(map(runs, pids))
         parent.kill()
-    assert within(1, lambda: sum(map(runs, pids)) <= 2), "one that had nothing to do goes on"
-    assert within(4, lambda: not any(map(runs, pids)))
+    assert comes_true(lambda: sum(map(runs, pids)) <= 2, 1), "one that had nothing to do goes on"
+    assert comes_true(lambda: not any(map(runs, pids)), 4)
 
 
 def test_nothing_is_left_open(workers: Workers, job: Callable[..., Job]) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ManifestError
 from tasks.manifest.table import check_is_table, read_manifest
+from tests.support import ROOT
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
 
 BOM = b"\xef\xbb\xbf"
@@ -474,7 +475,7 @@ def test_a_damaged_parquet_file_is_an_error_and_no_crash(tmp_path: Path) -> None
     path = tmp_path / "m.parquet"
     pl.DataFrame({"file_path": ["a.wav", "b.wav"], "sample_id": [1, 2]}).write_parquet(path, compression="uncompressed")
     command = [sys.executable, "-c", DAMAGE, str(path)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, (done.stdout.splitlines()[-1:], done.stderr[:300])
 
 

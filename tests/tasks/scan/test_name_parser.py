@@ -14,11 +14,9 @@ from config import genres
 from schemas.scan import THRESHOLD, Guess, Header
 from tasks.scan.genre_names import Vocabulary
 from tasks.scan.infer import infer
-from tests.support.scan_table import Row, rows
+from tests.support.scan_table import VOCABULARY, Row, rows
 
 ROWS = rows()
-KNOWN = genres.load({})
-VOCABULARY = Vocabulary.of(KNOWN.genres, KNOWN.words_in_names)
 FIELDS = ("bpm", "musical_key", "kind")
 # Of what a person can tell so much is told at least; the rest is left empty.
 LEAST_TOLD = 0.9

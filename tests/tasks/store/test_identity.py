@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import Sp404Error
 from tasks.store.export_records import Place
+from tests.support import ROOT
 from tests.support.exporting import Ledger
 
-REPO = Path(__file__).parents[3]
 PATHS = ("/lib/a.wav", "/lib/b.wav", "/lib/c.wav", "/lib/é.wav", "/lib/A.WAV", "/other/a.wav")
 
 
@@ -137,7 +137,7 @@ def test_exports_at_a_time_in_two_processes_share_no_ids(ledger: Ledger) -> None
         "for n in range(4): ledger.ids(f'/{sys.argv[2]}/{n}.wav')\n"
     )
     commands = [[sys.executable, "-c", code, ledger.place.db, name] for name in ("one", "two")]
-    children = [subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE, text=True) for command in commands]
+    children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for command in commands]
     complaints = [child.communicate(timeout=40)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0], complaints
     assert ledger.ask("SELECT count(*), count(DISTINCT id), count(DISTINCT file_path) FROM given_ids") == [(9, 9, 9)]

@@ -11,9 +11,8 @@ import pytest
 
 from schemas.errors import DatabaseError, RequestError
 from tasks.store import repair, run_folder
-from tests.flows.cli.test_cli import Run, one_clear_error, sp404  # noqa: F401  (a fixture)
-from tests.flows.conftest import night, spy, template  # noqa: F401  (fixtures)
 from tests.support import nightly
+from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses, tree
 
 # When something was written, which no part says.
@@ -63,7 +62,7 @@ def assert_alike(found: tuple[Rows, Rows]) -> None:
 
 
 @pytest.fixture
-def mixed(night: Nightly) -> Nightly:  # noqa: F811
+def mixed(night: Nightly) -> Nightly:
     """Given ids, two kits, rejects and failures; exported twice, the second time after changes."""
     night.checked = True
     night.columns = tuple(column for column in night.columns if column != "sample_id")
@@ -332,7 +331,7 @@ def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
     assert repaired
 
 
-def test_by_the_command_line(mixed: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_by_the_command_line(mixed: Nightly, sp404: Run) -> None:
     mixed.let_go()
     where = ("--db", mixed.db)
     one_clear_error(sp404("repair", *where), 2, "is whole", "--force")

@@ -7,32 +7,31 @@ import pytest
 from schemas.errors import ExportRunningError
 from tasks.store import retention, run_folder
 from tasks.store.repair import repair
-from tests.flows.cli.test_cli import Run, one_clear_error, sp404  # noqa: F401  (a fixture)
-from tests.flows.conftest import night, spy, template  # noqa: F401  (fixtures)
+from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, tree
 
 _NOW = datetime.now(UTC).replace(tzinfo=None)
 _TOMORROW = _NOW + timedelta(days=1)
 
 
-def _exports(night: Nightly) -> list[int]:  # noqa: F811
+def _exports(night: Nightly) -> list[int]:
     return [number for (number,) in night.ask("SELECT id FROM sp404_exports ORDER BY id")]
 
 
-def _lasting(night: Nightly) -> list[list[tuple[object, ...]]]:  # noqa: F811
+def _lasting(night: Nightly) -> list[list[tuple[object, ...]]]:
     return [
         night.ask("SELECT * FROM given_ids ORDER BY id"),
         night.ask("SELECT output_path, path, file_hash, export_id FROM outputs ORDER BY path"),
     ]
 
 
-def _forget(night: Nightly, before: datetime = _TOMORROW) -> list[int]:  # noqa: F811
+def _forget(night: Nightly, before: datetime = _TOMORROW) -> list[int]:
     night.let_go()
     return retention.forget_before(str(night.db), 1, before)
 
 
 @pytest.fixture
-def nights(night: Nightly) -> Nightly:  # noqa: F811
+def nights(night: Nightly) -> Nightly:
     """Four nights: all is new, nothing is, a sample is and one goes, nothing is."""
     night.checked = True
     night.columns = tuple(column for column in night.columns if column != "sample_id")
@@ -91,7 +90,7 @@ def test_not_while_an_export_runs(nights: Nightly) -> None:
         retention.forget_before(str(nights.db), 0, _TOMORROW)
 
 
-def test_the_command(nights: Nightly, sp404: Run) -> None:  # noqa: F811
+def test_the_command(nights: Nightly, sp404: Run) -> None:
     nights.let_go()
     said = sp404("history", "--db", nights.db, "--prune-older-than", "0d")
     assert said.status == 0

@@ -1,0 +1,58 @@
+"""A small library for the REST API, and what every problem that it answers must be like."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from flows.export import pipeline
+from schemas.export import ExportConfig, ExportRequest
+from tasks.audio import synth
+
+KIT = "Night Bus"
+GOOD = (1, 2, 3)
+# What the client must never see of the machine: where things are.
+SECRETS = ("/home", "/tmp", "Traceback", 'File "')
+
+
+def make_library(folder: Path, only_good: bool = False) -> Path:
+    """Three good samples on the pads of a kit, and one for each way in which a sample can fail; the manifest's path."""
+    folder.mkdir()
+    for n, name in enumerate(("kick.wav", "bass.mp3", "pad.flac")):
+        synth.write(folder / name, synth.bass((48_000, 44_100, 96_000)[n], 40 + n, 0.4), (48_000, 44_100, 96_000)[n])
+    synth.write(folder / "click.wav", synth.bass(44_100, 40, 0.05), 44_100)
+    synth.write(folder / "gone.wav", synth.bass(44_100, 50, 0.3), 44_100)
+    (folder / "corrupt.wav").write_bytes((folder / "kick.wav").read_bytes()[:60] + b"\xff" * 5)
+    (folder / "notes.xyz").write_text("no sound\n", encoding="utf-8")
+    lines = [
+        "sample_id,file_path,title,genre,bpm,musical_key,tags,kit,bank,pad",
+        f"1,kick.wav,Kick One,house,120,Am,dry|short,{KIT},A,1",
+        f"2,bass.mp3,Bass Two,dub,90,,,{KIT},A,2",
+        f"3,pad.flac,Pad Three,house,,,,{KIT},B,16",
+        "6,click.wav,Click,,,,,,,",
+        "7,corrupt.wav,Corrupt,,,,,,,",
+        "8,notes.xyz,Notes,,,,,,,",
+        "9,gone.wav,Gone,,,,,,,",
+    ]
+    manifest = folder / "m.csv"
+    manifest.write_text("\n".join(lines[: len(GOOD) + 1] if only_good else lines) + "\n", encoding="utf-8")
+    return manifest
+
+
+def recorded_library(folder: Path, only_good: bool = False) -> Path:
+    """The records of that library after its first export."""
+    manifest = make_library(folder / "lib", only_good)
+    config = ExportConfig(output_base_path=str(folder / "first"))
+    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT)
+    return folder / "r.duckdb"
+
+
+def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
+    """An RFC 9457 document with exactly this text, and nothing of the machine."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["detail"]) == (status, status, detail), told
+    assert told["type"].startswith("urn:sp404-export:")
+    assert told["title"]
+    assert not [secret for secret in SECRETS if secret in answer.text]
+    return dict(told)

@@ -1,0 +1,41 @@
+"""Prefect servers for tests, as processes of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.orchestration import prefect_server
+from tests.support.waiting import until
+
+_START_SECONDS = 120
+
+
+@contextmanager
+def session_server(home: Path) -> Iterator[str]:
+    """Start a whole server and let this process use it; yields its address.
+
+    Its home becomes the ``PREFECT_HOME`` of this process, so import nothing of Prefect before.
+    """
+    os.environ["PREFECT_HOME"] = str(home)
+    prefect_server.set_defaults()
+    port = prefect_server.free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    settings = {"API_HOST": "127.0.0.1", "API_PORT": str(port), "SERVICES_SCHEDULER_LOOP_SECONDS": "1"}
+    environment = os.environ | {f"PREFECT_SERVER_{name}": value for name, value in settings.items()}
+    log_path = home / "server.log"
+    with log_path.open("w") as log:
+        command = [sys.executable, "-m", "prefect", "server", "start"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            until(lambda: prefect_server.healthy(api) or process.poll() is not None, _START_SECONDS, why=log_path.read_text)
+            assert process.poll() is None, f"no Prefect server: {log_path.read_text()[-2000:]}"
+            from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+            with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+                yield api
+        finally:
+            process.terminate()
+            process.wait(30)
