@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("schemas", "config", "tasks", "flows")
-DOORS = {"flows.cli.main", "flows.api.app", "flows.demo"}
+DOORS = {"flows.cli", "flows.api.app", "flows.demo"}
 NOUNS = ("manifest", "layout", "audio", "store", "bundle", "scan")
 # A library, and where alone it may be imported.
 HOMES = {

@@ -96,6 +96,6 @@ def test_the_command(nights: Nightly, sp404: Run) -> None:
     assert said.status == 0
     assert said.out.startswith("Removed the records of 3 exports from before ")
     for wrong in ("x", "3", "-1d", "1.5d", "99999d"):
-        one_clear_error(sp404("history", "--db", nights.db, f"--prune-older-than={wrong}"), 2, "is no age")
-    one_clear_error(sp404("history", "--db", nights.db, "--prune-older-than", "1d", "--failed"), 2, "no other option")
+        one_clear_error(sp404("history", "--db", nights.db, f"--prune-older-than={wrong}"), 2, "is not an age")
+    one_clear_error(sp404("history", "--db", nights.db, "--prune-older-than", "1d", "--failed"), 2, "other options")
     one_clear_error(sp404("history", "--db", nights.folder / "no.duckdb", "--prune-older-than", "1d"), 3, "no such file")

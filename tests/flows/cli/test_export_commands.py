@@ -1,45 +1,14 @@
-"""``sp404`` as a person types it: what it prints, its exit status, and never a traceback."""
+"""``sp404 export``, ``plan``, ``check`` and ``demo``: what they print, and their exit status."""
 
-import contextlib
 import json
 import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from flows.cli import main
 from tasks.audio import synth
-from tests.support import ROOT, worked
+from tests.support import worked
 from tests.support.command_line import Run, one_clear_error
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    folder = tmp_path / "library"
-    worked.make(folder)
-    return folder
-
-
-COMMANDS = ("demo", "scan", "export", "check", "plan", "history", "config")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_text_for_each_option(sp404: Run, command: str) -> None:
-    said = sp404(command, "--help")
-    assert said.status == 0
-    assert f"Example:\n    sp404 {command}" in said.out.replace("SP404_WORKERS=4 ", "")
-    for option in main.cli.commands[command].params:
-        assert option.param_type_name == "argument" or getattr(option, "help", None), option
-
-
-def test_help_imports_nothing_that_is_slow() -> None:
-    slow = ("prefect", "polars", "duckdb", "numpy", "pydantic")
-    code = f"import sys; from flows import cli; print([m for m in {slow} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_the_worked_example(sp404: Run, library: Path, tmp_path: Path) -> None:
@@ -80,6 +49,14 @@ def test_status_0_when_all_is_done(sp404: Run, library: Path, tmp_path: Path) ->
     assert "2 exported of 2" in said.out
 
 
+def test_export_json_says_once_why_there_is_no_zip(sp404: Run, library: Path, tmp_path: Path) -> None:
+    where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    for options in ((), ("--json",)):
+        said = sp404("export", library / "manifest.csv", "--sample", 6, "--direct", "--zip", *where, *options)
+        assert said.status == 1
+        assert said.err.count("No ZIP: ") == 1, said.err
+
+
 def test_check_says_what_would_fail_and_what_to_do_and_writes_nothing(sp404: Run, library: Path, tmp_path: Path) -> None:
     (library / "broken.flac").write_bytes(b"fLaC" + b"\x55" * 5000)
     manifest = library / "more.csv"
@@ -115,36 +92,6 @@ def test_plan_is_what_export_then_writes(sp404: Run, library: Path, tmp_path: Pa
     assert promised - {f"{tmp_path}/out/110-130/sample_006.wav"} == {r["output_path"] for r in done["results"] if r["success"]}
     shown = sp404("plan", library / "manifest.csv", *options[:-1])
     assert "70-90/sample_001.wav  <-  " in shown.out
-
-
-def test_config_says_where_each_value_came_from(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SP404_WORKERS", "3")
-    Path("config").mkdir()
-    Path("config/studio.toml").write_text('[sp404]\nformat = "aiff"\n')
-    said = json.loads(sp404("config", "--json").out)
-    assert said["workers"] == {"value": 3, "from": "environment"}
-    assert said["format"] == {"value": "aiff", "from": "config/studio.toml"}
-    assert said["organize_by"] == {"value": "flat", "from": "built-in"}
-    assert "config/studio.toml" in sp404("config").out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("exprot",), ("No such command 'exprot'", "export")),
-        (("export",), ("MANIFEST",)),
-        (("export", "m.csv", "--organize-by", "colour"), ("colour", "genre")),
-        (("export", "m.csv", "--workers", "0"), ("--workers",)),
-        (("export", "m.csv", "--sample", "x"), ("--sample",)),
-        (("export", "m.csv", "--label", "x" * 81), ("label", "80")),
-        (("export", "no/such.csv", "--direct"), ("no/such.csv: does not exist",)),
-        (("export", ".", "--direct"), ("is a folder",)),
-        (("history", "--db", "none.duckdb"), ("none.duckdb", "there is no such file")),
-    ],
-)
-def test_a_request_that_cannot_be(sp404: Run, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
-    said = sp404(*arguments)
-    one_clear_error(said, 3 if arguments[0] == "history" else 2, *words)
 
 
 NO_TABLES: dict[str, bytes] = {
@@ -222,15 +169,6 @@ def test_sources_that_are_no_files_are_failed_rows(sp404: Run, tmp_path: Path) -
         assert words in errors
 
 
-def test_names_that_are_not_utf8(sp404: Run, tmp_path: Path) -> None:
-    """A folder whose name is not UTF-8 is refused in words; a manifest of such bytes is told by line."""
-    folder = os.fsencode(tmp_path) + b"/caf\xe9"
-    os.mkdir(folder)
-    manifest = os.fsdecode(folder) + "/m.csv"
-    Path(manifest).write_text("file_path\na.wav\n")
-    one_clear_error(sp404("export", manifest, "--direct"), 2, "manifest")
-
-
 def test_a_ten_megabyte_cell_is_one_rejected_row(sp404: Run, tmp_path: Path) -> None:
     synth.write(tmp_path / "a.wav", synth.hat(48_000), 48_000)
     (tmp_path / "m.csv").write_text("file_path,title\na.wav,A\na.wav," + "x" * 10_000_000 + "\n")
@@ -238,33 +176,6 @@ def test_a_ten_megabyte_cell_is_one_rejected_row(sp404: Run, tmp_path: Path) -> 
     assert said.status == 1
     assert "1 exported, 1 rejected of 2" in said.out
     assert len(said.err) < 500
-
-
-def test_failing_surroundings_are_status_3(sp404: Run, library: Path, tmp_path: Path) -> None:
-    manifest, db = library / "manifest.csv", tmp_path / "r.duckdb"
-    (tmp_path / "file").write_text("")
-    one_clear_error(sp404("export", manifest, "--direct", "--out", tmp_path / "file", "--db", db), 3, "not writable")
-    damaged = tmp_path / "damaged.duckdb"
-    damaged.write_bytes(b"no database" * 1000)
-    one_clear_error(sp404("export", manifest, "--direct", "--out", tmp_path / "out", "--db", damaged), 3, str(damaged), "--db")
-    assert damaged.read_bytes() == b"no database" * 1000
-
-
-def test_progress_is_for_a_terminal_only(library: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "flows.cli", "export", str(library / "manifest.csv"), "--direct", "--sample", "2"]
-    command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]
-    piped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert piped.stderr == ""
-    main, terminal = pty.openpty()
-    shown = bytearray()
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=terminal) as process:
-        os.close(terminal)
-        with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
-            while said := os.read(main, 65536):
-                shown += said
-    os.close(main)
-    assert process.returncode == 0
-    assert b"Exporting" in shown
 
 
 def test_demo(sp404: Run, tmp_path: Path) -> None:

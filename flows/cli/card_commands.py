@@ -1,0 +1,75 @@
+"""``sp404 card`` and ``project``: what is on a card, and a project of the device to put on one."""
+# ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
+
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.cli.exit_status import ALL_DONE, SOME_FAILED
+from flows.cli.messages import count_of
+from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
+from flows.cli.tables import print_table
+from schemas.errors import RequestError
+
+if TYPE_CHECKING:
+    from flows.export.sd_card import CardReport
+
+
+@click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
+@click.argument("path", metavar="PATH")
+@click.option("--files", "every_file", is_flag=True, help="List every file, not only missing, changed and stale ones.")
+@db_option
+@json_option
+def card(path: str, every_file: bool, db: str | None, as_json: bool) -> int:
+    """Print what is on the card at PATH.
+
+    For each file it says from which export and source it is, and whether it is missing, changed or stale. Writes nothing.
+    """
+    from flows.export import sd_card
+
+    report = sd_card.report(load_settings(db).settings, path)
+    if as_json:
+        click.echo(report.model_dump_json())
+    else:
+        _print_card(report, every_file)
+    return ALL_DONE if report.as_recorded else SOME_FAILED
+
+
+@click.command(cls=ExampleCommand, example="sp404 project 'My Kit' --slot 3 --experimental --out /tmp/try")
+@click.argument("kit")
+@click.option("--slot", type=int, required=True, metavar="N", help="The number of the project on the device: 1 to 16.")
+@click.option("--out", metavar="DIR", help="The folder to make EXPORT/PROJECT/PROJECT_NN in; the current one if not given.")
+@click.option("--card", metavar="PATH", help="Make it on the card mounted here, in place of --out.")
+@click.option("--experimental", is_flag=True, help="Confirm that you know: no device has loaded such a project yet.")
+@db_option
+def project(kit: str, slot: int, experimental: bool, db: str | None, **where: str | None) -> int:
+    """Make a project of the device from an exported KIT.
+
+    The device then loads the kit by itself. This was not confirmed on hardware yet.
+    """
+    if not experimental:
+        what = "A project made by this program was never confirmed on hardware"
+        raise RequestError(what=what, fix="Read docs/device-project.md, back up the card, then add --experimental.")
+    from flows import device_project
+
+    made = device_project.make(load_settings(db).settings, kit, slot, **where)
+    click.echo(f"{count_of(made.pads, 'pad')} at {made.tempo:g} BPM, written and read back: {made.folder}")
+    if made.missing:
+        click.echo(f"  Left out, because they are not exported: {', '.join(made.missing)}", err=True)
+    click.echo("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
+    return ALL_DONE
+
+
+def _print_card(report: "CardReport", every_file: bool) -> None:
+    rows = []
+    for file in report.files:
+        if every_file or file.stale or file.state != "there":
+            state = "stale" if file.stale and file.state == "there" else file.state
+            rows.append([state, file.path, str(file.export_id), file.settings_hash or "", file.source_path])
+    if rows:
+        print_table(["state", "below IMPORT", "export", "settings", "from"], rows)
+    for manifest, count in report.manifests.items():
+        click.echo(f"{count_of(count, 'file')} from {manifest}")
+    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)
+    unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
+    click.echo(f"{report.root}: {counts}{unknown}")

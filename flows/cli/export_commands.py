@@ -1,0 +1,197 @@
+"""``sp404 export``, ``plan``, ``check`` and ``demo``: what converts a manifest, or says what that would do."""
+# ruff: noqa: PLC0415 (Prefect, Polars and pydantic are imported late: help must come at once)
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.exit_status import ALL_DONE, SOME_FAILED
+from flows.cli.messages import MOST_LINES, count_of, db_hint, one_line, print_findings, print_notes
+from flows.cli.options import (
+    ExampleCommand,
+    db_option,
+    direct_option,
+    export_request,
+    json_option,
+    layout_options,
+    manifest_argument,
+    sound_option,
+    workers_option,
+)
+from flows.cli.tables import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from flows.export.preview import Findings, Planned
+    from schemas.export import BatchExportResult, CardResult, ExportRequest
+
+_IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
+_MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
+
+
+@click.command(cls=ExampleCommand, example="sp404 export library.csv --organize-by genre --card /media/card")
+@manifest_argument
+@layout_options
+@click.option("--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest.")
+@click.option("--card", metavar="PATH", help="Copy the samples to the card mounted here, too, and read them back.")
+@click.option("--init-card", is_flag=True, help="With --card: make the folder IMPORT on an empty card.")
+@click.option("--zip", is_flag=True, help="Bundle the files, too: sp404-export-N.zip in the current folder.")
+@click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run; 80 characters at most.")
+@direct_option
+@json_option
+def export(manifest: str, direct: bool, as_json: bool, **options: Any) -> int:
+    """Convert the samples of MANIFEST to 48 kHz, 16 bits, and lay them out in folders."""
+    batch = _run_export(export_request(manifest, options), direct)
+    if as_json:
+        click.echo(batch.model_dump_json())
+    else:
+        _print_batch(batch, options["db"])
+    if batch.no_card:
+        click.echo(f"Not on the card: {one_line(batch.no_card)}", err=True)
+    if batch.no_zip:
+        click.echo(f"No ZIP: {one_line(batch.no_zip)}", err=True)
+    return ALL_DONE if batch.complete else SOME_FAILED
+
+
+@click.command(cls=ExampleCommand, example="sp404 plan library.csv --organize-by kit")
+@manifest_argument
+@layout_options
+@json_option
+def plan(manifest: str, as_json: bool, **options: Any) -> int:
+    """Print what an export would write, and where, without writing."""
+    from flows.export import preview
+
+    planned = preview.plan(export_request(manifest, options))
+    if as_json:
+        click.echo(planned.model_dump_json())
+    else:
+        _print_planned(planned)
+    return SOME_FAILED if planned.rejected else ALL_DONE
+
+
+@click.command(cls=ExampleCommand, example="sp404 check library.csv")
+@manifest_argument
+@sound_option
+@workers_option
+@db_option
+@json_option
+def check(manifest: str, as_json: bool, **options: Any) -> int:
+    """Check MANIFEST and all its files, without writing.
+
+    For every row that would be rejected or fail it prints what is wrong and what to do.
+    """
+    from flows.export import preview
+
+    with progress_bar("Checking") as progress:
+        findings = preview.check(export_request(manifest, options), progress)
+    if as_json:
+        click.echo(findings.model_dump_json())
+    else:
+        _print_checked(findings)
+    return SOME_FAILED if findings.troubles else ALL_DONE
+
+
+@click.command(cls=ExampleCommand, example="sp404 demo --out /tmp/sp404-demo")
+@click.option("--out", default="sp404-demo", show_default=True, metavar="DIR", help="The folder for all that the demo writes.")
+@direct_option
+def demo(out: str, direct: bool) -> int:
+    """Make a small sample library, export it by BPM and as a kit, and say what happened."""
+    from flows import demo as demo_library
+
+    requests = demo_library.prepare(Path(out).absolute())
+    batches = [_run_export(request, direct) for request in requests]
+    click.echo(demo_library.summary(requests[0], batches))
+    return ALL_DONE
+
+
+def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
+    from flows.orchestration import prefect_server
+
+    # A server that has to be started takes seconds, in which the rest can begin.
+    temporary = None if direct else prefect_server.prepare(quiet=True)
+    from flows.export import pipeline, plan
+    from tasks.manifest.table import check_is_table
+
+    # An unusable request is refused before anything is started or written for it.
+    plan.settings_for(request)
+    check_is_table(request.manifest)
+    if temporary:
+        click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
+    with progress_bar("Exporting") as progress:
+        if direct:
+            return pipeline.run_export(request, pipeline.DIRECT, progress)
+        from flows.orchestration import flow  # imports prefect, which reads its settings then
+
+        prefect_server.leave_verdicts_to_us()
+        if temporary:
+            temporary.wait()
+        return flow.export(request, progress)
+
+
+def _print_batch(batch: "BatchExportResult", db: str | None) -> None:
+    _print_failures(batch, db)
+    if batch.pruned:
+        click.echo(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
+    if batch.stale:
+        why = f"not removed, since {batch.kept}" if batch.kept else "--prune removes them"
+        click.echo(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
+    size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
+    resumed = ", resumed" if batch.resumed else ""
+    click.echo(f"Export {batch.export_id}{resumed}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
+    click.echo(f"  {batch.output_base_path}")
+    if batch.zip_path:
+        click.echo(f"  {batch.zip_path}")
+    if batch.card:
+        _print_card_result(batch.card)
+
+
+def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
+    if len(batch.errors) <= MOST_LINES:
+        lines = batch.errors
+    else:
+        lines = [f"{count:,} x {cause}" for cause, count in batch.causes.items()][:MOST_LINES]
+    for line in lines:
+        click.echo(one_line(line), err=True)
+    print_findings(batch.findings)
+    print_notes(batch.notes)
+    if batch.errors:
+        click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
+    for what, count in batch.warnings.items():
+        click.echo(f"{count:,} x {what}; sp404 history --export {batch.export_id}{db_hint(db)} shows which", err=True)
+
+
+def _print_card_result(card: "CardResult") -> None:
+    for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.spoiled, _MODIFIED)):
+        for path in paths[:MOST_LINES]:
+            click.echo(f"Not on the card: {one_line(path)}: {why}", err=True)
+        if len(paths) > MOST_LINES:
+            click.echo(f"  and {len(paths) - MOST_LINES:,} more", err=True)
+    if card.removed:
+        click.echo(f"Removed from the card, as no longer in the manifest: {count_of(card.removed, 'file')}")
+    if card.stale:
+        stale = count_of(len(card.stale), "file")
+        click.echo(f"On the card, but no longer in the manifest: {stale}, such as {card.stale[0]}")
+    written, size = count_of(card.written, "file"), card.written_bytes / 1e6
+    click.echo(f"Card {card.root}: {written} written and read back ({size:,.1f} MB), {card.unchanged:,} there already")
+
+
+def _print_planned(planned: "Planned") -> None:
+    for file in planned.files:
+        note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
+        click.echo(f"{file.path}  <-  {one_line(file.source)}{note}")
+    for reject in planned.errors:
+        click.echo(f"Not exported: {one_line(reject)}", err=True)
+    print_findings(planned.worth_a_look)
+    print_notes(planned.notes)
+    to_write = sum(not file.unchanged for file in planned.files)
+    files = f"{count_of(to_write, 'file')} to write below {planned.output_base_path}"
+    click.echo(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged", err=True)
+
+
+def _print_checked(findings: "Findings") -> None:
+    for found in (findings.troubles, findings.worth_a_look):
+        if found:
+            print_table(["where", "what", "what to do"], [[finding.where, finding.what, finding.fix] for finding in found])
+    print_notes(findings.notes)
+    counts = f"{findings.good:,} good, {findings.rejected:,} rejected, {findings.failing:,} would fail"
+    click.echo(f"{findings.total_requested:,} rows: {counts}")

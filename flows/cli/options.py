@@ -1,0 +1,152 @@
+"""Options that several commands share, and what commands make of them: a request, or the settings in force."""
+# ruff: noqa: PLC0415 (pydantic and DuckDB are imported late: help must come at once)
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
+from schemas.errors import RequestError
+
+if TYPE_CHECKING:
+    from config.settings import InForce
+    from schemas.export import ExportRequest
+
+Decorator = Callable[[Any], Any]
+
+
+class ExampleCommand(click.Command):
+    """A command whose help ends with an example that can be typed as it stands."""
+
+    def __init__(self, name: str | None, *, example: str, **kwargs: Any) -> None:
+        kwargs["epilog"] = f"\b\nExample:\n  {example}"
+        super().__init__(name, **kwargs)
+
+
+def _combine(*options: Decorator) -> Decorator:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _choice_of(values: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([str(value) for value in values])
+
+
+# An id of the records: a positive BIGINT.
+RECORD_ID = click.IntRange(1, 2**63 - 1)
+
+manifest_argument = click.argument("manifest")
+db_option = click.option("--db", metavar="FILE", help="The DuckDB file of the records; ~/.sp404/sp404.duckdb if not set.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output, not text.")
+direct_option = click.option("--direct", is_flag=True, help="Run the same steps without Prefect.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="Files to work on at the same time; one a core if not set."
+)
+sound_option = click.option(
+    "--sound",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Change the sound, such as guard=file or pad_to_ms=100; `sp404 config` lists the names; repeatable.",
+)
+layout_options = _combine(
+    click.option("--out", "output_base_path", metavar="DIR", help="The output folder; ./sp404-export if not set."),
+    click.option("--organize-by", type=_choice_of(OrganizeBy), help="How the output is put in folders; flat if not set."),
+    click.option("--format", type=_choice_of(AudioFormat), help="Both are 48 kHz, 16-bit PCM; wav if not set."),
+    click.option("--sample", "sample_ids", type=RECORD_ID, metavar="ID", multiple=True, help="Only this sample; repeatable."),
+    click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
+    click.option(
+        "--metadata/--no-metadata",
+        "include_metadata",
+        default=None,
+        help="Write name_metadata.txt beside each sample, or not; on if not set.",
+    ),
+    click.option(
+        "--sanitize/--no-sanitize",
+        "sanitize_filenames",
+        default=None,
+        help="Use only a-z, 0-9, _ and - in names, or keep titles; on if not set.",
+    ),
+    click.option(
+        "--names",
+        type=_choice_of(Names),
+        help="full: as long as a card allows, if not set. screen: 23 characters, tempo and key in front.",
+    ),
+    sound_option,
+    click.option("--full", is_flag=True, help="Convert every sample, also what is unchanged."),
+    click.option(
+        "--verify-outputs", is_flag=True, help="Read all bytes of the output to decide what is unchanged, not only its size."
+    ),
+    click.option(
+        "--runner",
+        type=_choice_of(Runner),
+        help="Where samples are converted: threads of this machine, if not set; dask or pool: several machines.",
+    ),
+    click.option("--work-pool", metavar="NAME", help="The Prefect work pool for --runner pool; sp404 if not set."),
+    click.option(
+        "--dask-address",
+        metavar="ADDRESS",
+        help="The scheduler for --runner dask, such as tcp://studio:8786; a cluster on this machine if not set.",
+    ),
+    workers_option,
+    db_option,
+)
+
+
+def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
+    """Return the request that a command's options describe.
+
+    Args:
+        manifest: Path of the manifest, as typed.
+        options: The values of ``layout_options`` (or some of them) and of export's own options, by parameter name.
+
+    Raises:
+        RequestError: A value is not valid, or ``--sound`` names no setting.
+    """
+    from pydantic import ValidationError
+
+    from schemas.export import ExportConfig, ExportRequest
+
+    config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
+    sound = _sound_settings(options.pop("sound", ()))
+    try:
+        return ExportRequest.model_validate({"manifest": manifest, "config": config, "sound": sound, **options})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        fix = "Choose another value."
+        raise RequestError(what=f"{name} {first['input']!r} is not valid: {first['msg']}", fix=fix) from error
+
+
+def _sound_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    from schemas.export import SoundConfig
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in SoundConfig.model_fields:
+            fix = f"Write NAME=VALUE; the names are {', '.join(SoundConfig.model_fields)}."
+            raise RequestError(what=f"--sound {name}{equals} is not a setting of the sound", fix=fix)
+        settings[name] = value
+    return settings
+
+
+def load_settings(db: str | None, stored: bool = True) -> "InForce":
+    """Return the settings in force for a command that has no options of its own but ``--db``.
+
+    Args:
+        db: The value of ``--db``.
+        stored: Read the ``user_preferences`` of the database, too.
+
+    Raises:
+        RequestError: A setting is not valid.
+    """
+    from config.settings import load
+    from tasks.store.history import preferences
+
+    return load({"db": db} if db else {}, preferences if stored else lambda _path, _seconds: {})

@@ -1,0 +1,82 @@
+"""``sp404 zip``, ``verify`` and ``repair``: what is done with an export that is in the records."""
+# ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
+
+import json
+
+import click
+
+from flows.cli.exit_status import ALL_DONE, SOME_FAILED
+from flows.cli.messages import count_of, one_line
+from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings, workers_option
+from flows.cli.tables import print_table
+
+
+@click.command("zip", cls=ExampleCommand, example="sp404 zip 12 -o kit.zip")
+@click.argument("export_id", type=RECORD_ID)
+@click.option(
+    "-o",
+    "target",
+    metavar="FILE",
+    help="The ZIP, outside of the export's folder; sp404-export-ID.zip in the current folder if not given.",
+)
+@click.option("--force", is_flag=True, help="Replace a .zip file that is there.")
+@db_option
+@json_option
+def zip_command(export_id: int, target: str | None, force: bool, db: str | None, as_json: bool) -> int:
+    """Bundle one export in a ZIP file.
+
+    The ZIP has exactly the files of the export. It is made only if they are as they were written.
+    """
+    from flows.export import zip_archive
+
+    written = zip_archive.zip_export(load_settings(db).settings, export_id, target, force)
+    if as_json:
+        click.echo(json.dumps({"export_id": export_id, "path": written.path, "files": written.files, "bytes": written.bytes}))
+    else:
+        click.echo(f"Export {export_id}: {count_of(written.files, 'file')} in {written.bytes / 1e6:,.1f} MB")
+        click.echo(f"  {written.path}")
+    return ALL_DONE
+
+
+@click.command(cls=ExampleCommand, example="sp404 verify 12")
+@click.argument("export_id", type=RECORD_ID, required=False)
+@workers_option
+@db_option
+@json_option
+def verify(export_id: int | None, workers: int | None, db: str | None, as_json: bool) -> int:
+    """Find missing, changed and unknown files in the output.
+
+    It reads what all exports wrote, or what EXPORT_ID wrote, and compares it with the records. Writes nothing.
+    """
+    from flows.export import preview
+
+    verified = preview.verify(load_settings(db).settings, export_id, workers)
+    if as_json:
+        click.echo(verified.model_dump_json())
+    else:
+        if verified.findings:
+            rows = [[finding.damage, finding.path, finding.fix] for finding in verified.findings]
+            print_table(["what", "where", "what to do"], rows)
+        damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
+        click.echo(f"{count_of(verified.files, 'file')}: {verified.good:,} as they were written{damages}")
+    return SOME_FAILED if verified.findings else ALL_DONE
+
+
+@click.command(cls=ExampleCommand, example="sp404 repair --db ~/.sp404/sp404.duckdb")
+@click.option("--force", is_flag=True, help="Rebuild the database also when it is not damaged.")
+@db_option
+def repair(force: bool, db: str | None) -> int:
+    """Rebuild a damaged database from the files that exports left beside it.
+
+    The damaged file is kept.
+    """
+    from tasks.store import repair as store
+
+    settings = load_settings(db, stored=False).settings
+    rebuilt = store.repair(settings.db, settings.lock_wait_seconds, force)
+    for trouble in rebuilt.troubles:
+        click.echo(f"sp404: {one_line(trouble)}", err=True)
+    click.echo(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")
+    if rebuilt.kept:
+        click.echo(f"  The old file is {rebuilt.kept}")
+    return SOME_FAILED if rebuilt.troubles else ALL_DONE

@@ -1,0 +1,89 @@
+"""``sp404 scan``: folders become a manifest."""
+# ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.exit_status import ALL_DONE, SOME_FAILED
+from flows.cli.messages import MOST_LINES, count_of, one_line
+from flows.cli.options import ExampleCommand, db_option, json_option, load_settings, workers_option
+from flows.cli.tables import print_table, progress_bar
+
+if TYPE_CHECKING:
+    from flows.scan import ScanResult
+
+
+@click.command(cls=ExampleCommand, example="sp404 scan ~/Samples -o library.csv")
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
+@click.option(
+    "-o",
+    "manifest",
+    required=True,
+    metavar="MANIFEST",
+    help="The manifest to write or to bring up to date: .csv, .tsv, .ndjson or .parquet.",
+)
+@click.option("--kits", is_flag=True, help="Propose a kit for each folder of one-shots.")
+@click.option("--analyze", is_flag=True, help="Listen, too: tempo, root note, duplicates, silence, clipping.")
+@click.option("--restore", is_flag=True, help="Bring back rows that you removed from MANIFEST.")
+@workers_option
+@db_option
+@json_option
+def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> int:
+    """Make a manifest of all samples in folders.
+
+    It fills in tempo, key, genre and kind, and says where each came from. What you edit in the manifest stays when you
+    scan again.
+    """
+    from flows import scan
+
+    settings = load_settings(db).settings
+    settings = settings.model_copy(update={"workers": workers}) if workers else settings
+    with progress_bar("Scanning") as progress:
+        result = scan.scan(scan.ScanRequest(**options), settings, progress)
+    if as_json:
+        click.echo(result.model_dump_json())
+    else:
+        _print_result(result)
+    return SOME_FAILED if result.lacking else ALL_DONE
+
+
+def _print_result(result: "ScanResult") -> None:
+    for file in result.lacking[:MOST_LINES]:
+        click.echo(f"Left out: {one_line(f'{file.path}: {file.why}. {file.fix}')}", err=True)
+    if len(result.lacking) > MOST_LINES:
+        click.echo(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
+    if len(result.added) < result.rows:
+        _print_changes(result)
+    rows = []
+    for column, sources in result.filled.items():
+        counts = ", ".join(f"{count:,} by {source}" for source, count in sources.items())
+        rows.append([column, f"{sum(sources.values()):,}", counts])
+    print_table(["column", "rows", "where from"], rows)
+    if result.skipped:
+        click.echo(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in result.skipped.items())}", err=True)
+    if result.kept_out:
+        click.echo(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
+    _print_totals(result)
+
+
+def _print_changes(result: "ScanResult") -> None:
+    moved = [f"{before} -> {after}" for before, after in result.moved]
+    cells = [f"{cell.file_path}: {cell.column} {cell.before or '-'} -> {cell.after or '-'}" for cell in result.changes]
+    for sign, lines in (("+", result.added), ("-", result.gone), (">", moved), ("~", cells)):
+        for line in lines[:MOST_LINES]:
+            click.echo(f"{sign} {one_line(line)}")
+        if len(lines) > MOST_LINES:
+            click.echo(f"{sign} {len(lines) - MOST_LINES:,} more")
+
+
+def _print_totals(result: "ScanResult") -> None:
+    notes = [f"{result.edited:,} with values of yours"] if result.edited else []
+    notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
+    notes += [f"{result.kits:,} kits proposed"] if result.kits else []
+    click.echo(
+        f"{result.rows:,} rows, {len(result.added):,} of them new"
+        + "".join(f", {note}" for note in notes)
+        + f"; {result.read:,} of {count_of(result.files, 'file')} read in {result.seconds:.1f} s"
+    )
+    click.echo(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))

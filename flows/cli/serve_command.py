@@ -1,0 +1,37 @@
+"""``sp404 up``: the server, the scheduled exports and the REST API in one process group."""
+# ruff: noqa: PLC0415 (Prefect and FastAPI are imported late: help must come at once)
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from flows.cli.exit_status import ALL_DONE, TerminationSignal, restore_ctrl_c
+from flows.cli.options import ExampleCommand, db_option, load_settings
+
+
+@click.command(cls=ExampleCommand, example="SP404_LIBRARY=~/library.csv sp404 up")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="The port of Prefect's server and UI."
+)
+@click.option("--home", metavar="DIR", help="Where Prefect keeps its data; PREFECT_HOME or ~/.prefect if not given.")
+@click.option("--install-service", is_flag=True, help="Print a systemd unit that runs this command; start nothing.")
+@db_option
+def up(port: int, home: str | None, install_service: bool, db: str | None) -> int:
+    """Run Prefect, the scheduled exports and the REST API.
+
+    They run until Ctrl-C.
+    """
+    from flows.service import supervisor
+
+    folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())
+    if install_service:
+        click.echo(supervisor.unit(folder, port, load_settings(db).settings.db), nl=False)
+        click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
+        return ALL_DONE
+    restore_ctrl_c()
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        supervisor.up(load_settings(db), folder, port, lambda line: click.echo(line, err=True))
+    click.echo("Stopped.", err=True)
+    return ALL_DONE
