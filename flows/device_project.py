@@ -13,7 +13,7 @@ from flows.export.sd_card import check_card
 from schemas.errors import RequestError
 from tasks.audio.pcm16 import read_pcm16
 from tasks.device_project.project_file import Pad, Project, write_project
-from tasks.layout.file_names import sanitized
+from tasks.layout.file_names import sanitize_names
 from tasks.store import history
 
 _USUAL_TEMPO = 120.0
@@ -46,13 +46,13 @@ def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: 
     found = check_card(card, initialize=False)
     root = found.root if found else absolute(out or ".")
     folder = os.path.join(root, "EXPORT", "PROJECT", f"PROJECT_{slot:02d}")
-    names = sanitized(pl.Series([row["title"] for row in rows]), SCREEN_CHARS)
+    names = sanitize_names(pl.Series([row["title"] for row in rows]), SCREEN_CHARS)
     pads = tuple(
         Pad(bank, pad, name or f"sample_{sample_id}", file, bpm=bpm, one_shot=bpm is None)
         for (bank, pad, sample_id, file, bpm), name in zip(map(_PAD, rows), names, strict=True)
     )
     tempo = rows[0]["tempo"] or _middle([row["bpm"] for row in rows if row["bpm"]])
-    write_project(Project(sanitized(pl.Series([kit]))[0] or f"project_{slot}", tempo, pads), folder, read_pcm16)
+    write_project(Project(sanitize_names(pl.Series([kit]))[0] or f"project_{slot}", tempo, pads), folder, read_pcm16)
     missing = [f"{row['bank']}{row['pad']}" for row in every_row if not row["file"]]
     return Made(folder, len(pads), tempo, missing)
 

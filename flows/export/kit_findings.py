@@ -6,7 +6,7 @@ from flows.export.plan import Plan
 from schemas.conversion import Outcome
 from schemas.enums import Guard, OrganizeBy
 from schemas.export import Finding
-from tasks.layout.kit_lint import lint
+from tasks.layout.kit_lint import lint_kits
 
 
 def unheard(plan: Plan) -> pl.DataFrame:
@@ -26,7 +26,7 @@ def findings(plan: Plan, heard: dict[int, Outcome]) -> list[Finding]:
     jobs = jobs.join(_known(plan), on="content_hash", how="left").with_columns(peak=pl.coalesce("heard_peak", "peak"))
     rows = plan.rows.join(jobs.select("path", "content_hash", "peak"), on="path", how="left", maintain_order="left")
     turned_down = plan.settings.guard is not Guard.NONE or plan.settings.normalize_dbfs != "off"
-    return lint(rows, plan.rejects, plan.tempos, turned_down)
+    return lint_kits(rows, plan.rejects, plan.tempos, turned_down)
 
 
 def _known(plan: Plan) -> pl.DataFrame:

@@ -30,7 +30,7 @@ _PATH_BYTES = 4_095
 _SHORTEST_STEM = 26
 # In the names of files that only try whether a folder can be written.
 _TRIAL = "trial"
-# What a source's cost (``sharding.costs_of``) can be at the most of what its output takes: 8 bits at 8 kHz become 16 at 48.
+# A source's output takes at most so many times its cost (``sharding.estimate_costs``): 8 bits at 8 kHz become 16 at 48.
 _MOST_TIMES = 12
 
 
@@ -78,7 +78,7 @@ def _lacks_names(jobs: pl.DataFrame, settings: Settings) -> bool:
 
 
 def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return sharding.costs_of(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
+    return sharding.estimate_costs(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
 
 
 def writable(settings: Settings, target: export_records.Place) -> tuple[Settings, str | None]:

@@ -210,13 +210,13 @@ def cut(
         jobs = with_nothing_finished(jobs)
     path = shard.write_plan(jobs, folder or run_folder.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
     sound, limits = plan.settings.sound(), plan.settings.limits()
-    least = sharding.LEAST_ON_A_CLUSTER if plan.settings.runner is Runner.DASK else 0
-    ranges = sharding.cut(costs_of(jobs), plan.settings.workers, least)
+    least = sharding.MIN_JOBS_PER_DASK_SHARD if plan.settings.runner is Runner.DASK else 0
+    ranges = sharding.cut_shards(costs_of(jobs), plan.settings.workers, least)
     progress.expect(jobs.height, verb)
     names = jobs["path"]
     return [
         Shard(
-            label=_LABELS.get(verb, "") + sharding.label(number, len(ranges), names[start], names[stop - 1]),
+            label=_LABELS.get(verb, "") + sharding.label_shard(number, len(ranges), names[start], names[stop - 1]),
             plan_path=path,
             start=start,
             stop=stop,

@@ -26,8 +26,8 @@ from tasks.bundle.metadata_file import text_of
 from tasks.fs.atomic import hash_of, identified, sweep
 from tasks.fs.file_status import statuses
 from tasks.layout import actions, sharding
-from tasks.layout.actions import TIMES, Action
-from tasks.layout.paths import NOBODY_HERE, Layout, place
+from tasks.layout.actions import SOURCE_STAMP, Action
+from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
 from tasks.manifest.kit_references import is_kit_file, kit_path, unknown_ids, with_known_facts, with_known_files
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import RawManifest
@@ -152,7 +152,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         target = _place(request, settings)
         known = export_records.begin(target, rows, identity)
     sources = statuses(rows["source"].unique())
-    layout = Layout(
+    layout = PathRules(
         settings.organize_by,
         settings.format,
         settings.sanitize_filenames,
@@ -161,10 +161,10 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     )
     held = _holders(known.outputs, known.rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
-    every_row = place(known.rows, layout, held)
+    every_row = assign_paths(known.rows, layout, held)
     _check_accounts(manifest.rows, every_row, manifest.rejects)
     placed, rejects = _selected(every_row, manifest.rejects, request)
-    jobs = sharding.jobs_of(placed)
+    jobs = sharding.make_jobs(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
     left_behind = run_folder.left_behind(settings.db)
     originals = sources.select("device", "inode", original=pl.lit(True)).drop_nulls().unique()
@@ -206,26 +206,27 @@ def decided(plan: Plan) -> Plan:
     """The plan that knows of each file what has to be done for it, and whose stale files are found."""
     sound = plan.settings.sound()
     jobs = plan.jobs.with_columns(
-        settings_hash=actions.recipes(plan.jobs, sound.recipe(), sound.seamless),
-        facts=actions.facts_of(plan.jobs) if plan.settings.include_metadata else pl.lit(None, pl.String),
+        settings_hash=actions.sound_recipes(plan.jobs, sound.recipe(), sound.seamless),
+        facts=actions.metadata_facts(plan.jobs) if plan.settings.include_metadata else pl.lit(None, pl.String),
         source_peak=pl.when(pl.col("loudest") > 0).then("source_peak"),
     )
-    asked = actions.Asked(
+    rules = actions.ActionRules(
         organized_by=str(plan.settings.organize_by),
         format=str(plan.settings.format),
-        planned=plan.planned,
-        movable=plan.rejects.is_empty(),
-        texts=plan.settings.include_metadata,
-        only=(plan.export_id or 0) if plan.request.full else None,
+        planned_paths=plan.planned,
+        may_move=plan.rejects.is_empty(),
+        metadata_files=plan.settings.include_metadata,
+        only_export_id=(plan.export_id or 0) if plan.request.full else None,
     )
-    asked = replace(asked, spared=_sources_among(plan, plan.outputs.filter(actions.unasked(asked))["path"]))
+    stale_paths = plan.outputs.filter(actions.is_stale(rules))["path"]
+    rules = replace(rules, protected_paths=_sources_among(plan, stale_paths))
     outputs = plan.outputs
     if plan.request.verify_outputs:
         damaged, bad_texts = _damaged(plan)
         outputs = outputs.filter(~pl.col("path").is_in(damaged.implode()))
         jobs = jobs.with_columns(has_text=pl.col("has_text") & ~pl.col("path").is_in(bad_texts.implode()))
-    jobs = actions.decided(jobs, outputs, asked)
-    return replace(plan, jobs=jobs, stale=actions.stale(plan.outputs, jobs, asked))
+    jobs = actions.decide_actions(jobs, outputs, rules)
+    return replace(plan, jobs=jobs, stale=actions.select_stale(plan.outputs, jobs, rules))
 
 
 def _sources_among(plan: Plan, paths: pl.Series) -> pl.Series:
@@ -293,9 +294,9 @@ def _refreshed(jobs: pl.DataFrame) -> pl.DataFrame:
     """What is unchanged but whose source is another file now, or has other times: for the next run to know it at once."""
     new = (pl.col("source") != pl.col("recorded_source_path")) | (pl.col("sample_id") != pl.col("recorded_sample_id"))
     new |= ~pl.col("recorded_same_manifest")
-    for name in TIMES:
+    for name in SOURCE_STAMP:
         new |= pl.col(name).ne_missing(pl.col(f"recorded_{name}"))
-    return jobs.filter((pl.col("action") == Action.UNCHANGED) & new).select("path", "sample_id", "source", *TIMES)
+    return jobs.filter((pl.col("action") == Action.UNCHANGED) & new).select("path", "sample_id", "source", *SOURCE_STAMP)
 
 
 def with_finished(plan: Plan, jobs: pl.DataFrame, made: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -310,7 +311,7 @@ def with_finished(plan: Plan, jobs: pl.DataFrame, made: pl.DataFrame | None = No
         found = made.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
         jobs = jobs.join(leaders, on="leader", how="left", maintain_order="left").with_columns(finished="led_by")
     # A source can have changed since the plan was made: then its file is nobody else's.
-    found = found.drop(*TIMES).rename({"path": "finished"}).with_columns(there=True)
+    found = found.drop(*SOURCE_STAMP).rename({"path": "finished"}).with_columns(there=True)
     jobs = jobs.join(found, on=["finished", "content_hash"], how="left", maintain_order="left")
     base = pl.lit(plan.settings.output_base_path + "/")
     return jobs.with_columns(
@@ -366,14 +367,14 @@ def _export_type(request: ExportRequest, settings: Settings) -> ExportType:
 
 
 def _holders(outputs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """``outputs`` in this manifest's ids, for ``place``.
+    """``outputs`` in this manifest's ids, for ``assign_paths``.
 
     A path that was last written from this manifest is its holder's; one from another manifest is that of the sample
-    of the same source file here, if there is one, and else NOBODY_HERE: its file is not ours to replace.
+    of the same source file here, if there is one, and else FOREIGN_SAMPLE: its file is not ours to replace.
     """
     here = rows.select("source", here="sample_id").unique("source", keep="first", maintain_order=True)
     found = outputs.rename({"source_path": "source"}).join(here, on="source", how="left", maintain_order="left")
-    holder = pl.when("same_manifest").then("sample_id").otherwise("here").fill_null(NOBODY_HERE)
+    holder = pl.when("same_manifest").then("sample_id").otherwise("here").fill_null(FOREIGN_SAMPLE)
     return found.select("path", "file_hash", "metadata_hash", sample_id=holder)
 
 
@@ -386,7 +387,7 @@ def _with_ownership(
     It may be replaced if it is recorded for this manifest or was left by a killed run, and is no original of the manifest: by
     its inode, for a path can be spelt in many ways.
     """
-    recorded = held.filter(pl.col("sample_id") != NOBODY_HERE)
+    recorded = held.filter(pl.col("sample_id") != FOREIGN_SAMPLE)
     # What earlier versions wrote has no hash, and may have a text.
     texts = recorded.filter(pl.col("metadata_hash").is_not_null() | pl.col("file_hash").is_null())
     left = [_series(path for one in left_behind for path in paths(one)) for paths in (_LEFT_TARGETS, _LEFT_TEXTS)]
@@ -431,11 +432,11 @@ def _with_contents(jobs: pl.DataFrame, outputs: pl.DataFrame, sources: pl.DataFr
         pl.col("path").alias("source"), source_bytes="bytes", source_mtime_ns="mtime_ns", source_ctime_ns="ctime_ns"
     )
     jobs = jobs.join(files, on="source", how="left", maintain_order="left")
-    jobs = actions.known_contents(jobs, outputs)
-    paths = actions.worth_hashing(jobs, outputs, settings.sound().max_file_bytes)
+    jobs = actions.add_known_hashes(jobs, outputs)
+    paths = actions.sources_to_hash(jobs, outputs, settings.sound().max_file_bytes)
     with ThreadPoolExecutor(settings.workers) as pool:
         seen = [(path, *found) for path, found in zip(paths, pool.map(identified, paths), strict=True) if found]
-    names = ("source", "content_hash", *TIMES)
+    names = ("source", "content_hash", *SOURCE_STAMP)
     hashed = pl.DataFrame(seen, {name: jobs.schema[name] for name in names}, orient="row")
     return jobs.update(hashed, on="source", how="left")
 

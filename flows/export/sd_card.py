@@ -11,7 +11,7 @@ from flows.export.plan import Plan
 from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.export import BatchExportResult, CardResult
 from tasks.bundle import card
-from tasks.layout.file_names import folded
+from tasks.layout.file_names import fold_names
 from tasks.store import card_files, export_files
 
 
@@ -64,8 +64,8 @@ def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
     selected = bool(plan.request.sample_ids or plan.request.kits)
     ours = on_card.clear() if selected else on_card.filter(mine)
     # Two spellings of a name can be one file on a card.
-    asked = folded(pl.concat([files["path"], plan.planned.alias("path")]))
-    stale = ours.filter(~folded(ours["path"]).is_in(asked.implode()))
+    asked = fold_names(pl.concat([files["path"], plan.planned.alias("path")]))
+    stale = ours.filter(~fold_names(ours["path"]).is_in(asked.implode()))
     removed: list[str] = []
     if plan.request.prune and not plan.rejected:
         # What the output folder keeps, as a failed row's, stays on the card as well.

@@ -1,7 +1,7 @@
-"""Names that the device shows and plays, and that a card can hold.
+"""Make names that the device shows and plays, and that a card can hold.
 
-Both rules are pure and work on whole columns: only distinct names are looked at, and only those that are not ASCII
-leave Polars.
+Pure. All functions take and give a whole column of Strings: only distinct names are looked at, and only those that are
+not ASCII leave Polars.
 """
 
 import re
@@ -43,64 +43,77 @@ _MUSICAL = str.maketrans(
 )
 
 
-def sanitized(names: pl.Series, most_bytes: int = STEM_BYTES) -> pl.Series:
-    """Text to ``[a-z0-9_-]``: transliterated, at most so long, no dash in front; "" if no word is left."""
-    return _by_distinct(names, partial(_sanitized, most_bytes=most_bytes))
+def sanitize_names(names: pl.Series, max_bytes: int = STEM_BYTES) -> pl.Series:
+    """Reduce titles to ``[a-z0-9_-]``: transliterated, without an audio extension, and with no dash in front.
+
+    Args:
+        names: Titles or file names (String).
+        max_bytes: The longest name. Of a longer one the end is kept.
+
+    Returns:
+        A name for each; "" where no word is left.
+    """
+    return _map_distinct(names, partial(_sanitize, max_bytes=max_bytes))
 
 
-def made_safe(names: pl.Series, most_bytes: int = STEM_BYTES) -> pl.Series:
-    """Text as it is, but for what no file system takes: separators, control characters, reserved names, length."""
-    return _by_distinct(names, lambda distinct: distinct.map_elements(partial(_safe, most_bytes=most_bytes), pl.String))
+def make_names_safe(names: pl.Series, max_bytes: int = STEM_BYTES) -> pl.Series:
+    """Keep titles as they are, except for what no file system takes: separators, control characters, reserved names, length.
+
+    Args:
+        names: Titles (String).
+        max_bytes: The longest name in UTF-8. Of a longer one the end is kept.
+    """
+    return _map_distinct(names, lambda distinct: distinct.map_elements(partial(_make_safe, max_bytes=max_bytes), pl.String))
 
 
-def folded(names: pl.Series) -> pl.Series:
-    """Names as a card compares them: without case, and with accents composed."""
+def fold_names(names: pl.Series) -> pl.Series:
+    """Fold names as a card compares them: without case, and with accents composed."""
     if names.str.contains(_ASCII).all():
         return names.str.to_lowercase()
-    return names.map_elements(_folded, pl.String)
+    return names.map_elements(_fold, pl.String)
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     for _ in range(2):  # folding can compose what folds once more (Unicode, 3.13 D146)
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", name).casefold())
     return name
 
 
-def _by_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+def _map_distinct(names: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
     distinct = names.unique()
     return names.replace_strict(distinct, change(distinct), return_dtype=pl.String)
 
 
-def _sanitized(distinct: pl.Series, most_bytes: int) -> pl.Series:
+def _sanitize(distinct: pl.Series, max_bytes: int) -> pl.Series:
     # Step by step: in one expression Polars would do each step again for every place that it stands in, and call
     # the function of a `when` for ASCII names too.
     stems = distinct.str.replace(_TITLE_EXTENSION, "")
     foreign = stems.filter(~stems.str.contains(_ASCII)).unique()
-    stems = stems.replace(foreign, foreign.map_elements(_transliterated, pl.String))
+    stems = stems.replace(foreign, foreign.map_elements(_transliterate, pl.String))
     for pattern, replacement in _REPLACEMENTS:
         stems = stems.str.replace_all(pattern, replacement)
     stems = stems.str.to_lowercase().str.strip_chars("_-")
-    long = stems.filter(stems.str.len_bytes() > most_bytes).unique()
-    stems = stems.replace(long, _shortened(long, most_bytes))
+    long = stems.filter(stems.str.len_bytes() > max_bytes).unique()
+    stems = stems.replace(long, _shorten(long, max_bytes))
     reserved = stems.filter(stems.is_in(RESERVED_NAMES)).unique()
     return stems.replace(reserved, "x_" + reserved)
 
 
-def _shortened(stems: pl.Series, most_bytes: int) -> pl.Series:
-    """The end is kept, from a word on: a pack's name stands in front, what tells samples apart behind."""
-    return stems.str.tail(most_bytes).str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
+def _shorten(stems: pl.Series, max_bytes: int) -> pl.Series:
+    """Keep the end, from a word on: a pack's name stands in front, what tells samples apart behind."""
+    return stems.str.tail(max_bytes).str.replace(r"^[^_-]{0,20}[_-]", "").str.strip_chars("_-")
 
 
-def _transliterated(name: str) -> str:
+def _transliterate(name: str) -> str:
     spelt = unicodedata.normalize("NFC", name).translate(_MUSICAL)
     words = anyascii("".join(" " if unicodedata.category(c) in ("So", "Sk", "Cf", "Cn", "Co") else c for c in spelt))
     # A title of nothing but emoji becomes their names: better than nothing.
     return words if re.search("[0-9A-Za-z]", words) else anyascii(spelt)
 
 
-def _safe(name: str, most_bytes: int) -> str:
+def _make_safe(name: str, max_bytes: int) -> str:
     name = re.sub(_UNSAFE, "_", unicodedata.normalize("NFC", name)).rstrip(". ")
     name = re.sub(r"^[.\- ]", "_", name)
-    name = name.encode()[len("x_") - most_bytes :].decode(errors="ignore").lstrip(".- ")
+    name = name.encode()[len("x_") - max_bytes :].decode(errors="ignore").lstrip(".- ")
     reserved = name.lower() in RESERVED_NAMES or name.split(".")[0].strip().lower() in RESERVED_NAMES
     return f"x_{name}" if reserved else name

@@ -1,4 +1,4 @@
-"""What deserves a look before a kit goes to the device: each finding with its row and what to do. Pure."""
+"""Find what deserves a look before a kit goes to the device: each finding with its row and what to do. Pure."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -10,30 +10,41 @@ from schemas.conversion import clips, decibels
 from schemas.export import Finding
 
 
-def lint(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, float], turned_down: bool) -> list[Finding]:
-    """Findings about the kits in ``rows``, by line.
+def lint_kits(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, float], turned_down: bool) -> list[Finding]:
+    """Check kits for empty kits, tempos out of reach, equal sounds, silence and clipping.
 
-    ``rows`` needs ``line, sample_id, kit, bank, pad, bpm``, and ``content_hash, peak`` (linear, full scale is 1.0) where these
-    are known. ``tempos``: of the kits that have one; ``turned_down``: whether what is too loud will be.
+    Args:
+        rows: Accepted rows: ``line, sample_id, pad`` (Int64), ``kit, bank`` (String), ``bpm`` (Float64), and where they are
+            known ``content_hash`` (String) and ``peak`` (Float64, linear; full scale is 1.0).
+        rejects: Rejected rows: ``line, kit`` (``schemas.manifest.REJECT_SCHEMA``).
+        tempos: BPM of the kits that have one, by name.
+        turned_down: Whether the export turns down what is too loud.
+
+    Returns:
+        Empty kits first, then the others by line.
     """
     in_kits = rows.filter(pl.col("kit").is_not_null()).sort("line")
     by_kit = in_kits.partition_by("kit", as_dict=True, maintain_order=True)
     empty = rejects.filter(pl.col("kit").is_not_null() & ~pl.col("kit").is_in(in_kits["kit"].implode()))
     empty = empty.group_by("kit", maintain_order=True).agg(pl.col("line").min())
-    found = [chain(_tempo(kit, tempos.get(name)), _twice(kit), _levels(kit, turned_down)) for (name,), kit in by_kit.items()]
-    of_rows = sorted(chain.from_iterable(found), key=lambda finding: finding[0])
-    return [*(_empty(name, line) for name, line in empty.iter_rows()), *(finding for _, finding in of_rows)]
+    checks = [
+        chain(_check_tempos(kit, tempos.get(name)), _check_equal_sounds(kit), _check_levels(kit, turned_down))
+        for (name,), kit in by_kit.items()
+    ]
+    of_rows = sorted(chain.from_iterable(checks), key=lambda finding: finding[0])
+    return [*(_empty_kit(name, line) for name, line in empty.iter_rows()), *(finding for _, finding in of_rows)]
 
 
-_Found = Iterator[tuple[int, Finding]]
+# Each with its line.
+_RowFindings = Iterator[tuple[int, Finding]]
 
 
-def _empty(kit: str, line: int) -> Finding:
+def _empty_kit(kit: str, line: int) -> Finding:
     fix = "Correct its rows: each is rejected for a reason of its own."
     return Finding(where=f"kit {kit}, line {line}", what="The kit is empty: none of its rows can be used", fix=fix)
 
 
-def _about(row: dict[str, object], what: str, fix: str) -> tuple[int, Finding]:
+def _row_finding(row: dict[str, object], what: str, fix: str) -> tuple[int, Finding]:
     where = f"kit {row['kit']}, {_pad(row)}, line {row['line']}"
     return int(str(row["line"])), Finding(where=where, what=what, fix=fix)
 
@@ -42,8 +53,8 @@ def _pad(row: dict[str, object]) -> str:
     return f"{row['bank']}{row['pad']}"
 
 
-def _tempo(kit: pl.DataFrame, tempo: float | None) -> _Found:
-    """Loops that the device's BPM sync cannot bring to one tempo. A kit that names none may have any that suits all."""
+def _check_tempos(kit: pl.DataFrame, tempo: float | None) -> _RowFindings:
+    """Find loops that the device's BPM sync cannot bring to one tempo. A kit that names none may have any that suits all."""
     loops = kit.filter(pl.col("bpm").is_not_null()).sort("bpm", "line")
     if loops.is_empty():
         return
@@ -52,32 +63,32 @@ def _tempo(kit: pl.DataFrame, tempo: float | None) -> _Found:
         most = slowest["bpm"] * MOST_STRETCH / LEAST_STRETCH
         for row in loops.filter(pl.col("bpm") > most).iter_rows(named=True):
             what = f"No tempo suits {row['bpm']:g} BPM and the {slowest['bpm']:g} BPM of {_pad(slowest)}"
-            yield _about(row, f"{what}: the device stretches to {LEAST_STRETCH:.0%} to {MOST_STRETCH:.0%}", _OTHER_TEMPO)
+            yield _row_finding(row, f"{what}: the device stretches to {LEAST_STRETCH:.0%} to {MOST_STRETCH:.0%}", _OTHER_TEMPO)
         return
     reached = (tempo / pl.col("bpm")).is_between(LEAST_STRETCH, MOST_STRETCH)
     for row in loops.filter(~reached).iter_rows(named=True):
         what = f"{row['bpm']:g} BPM cannot be stretched to the kit's {tempo:g} BPM"
         reach = f"the device reaches {row['bpm'] * LEAST_STRETCH:g} to {row['bpm'] * MOST_STRETCH:g}"
-        yield _about(row, f"{what}: {reach}", _OTHER_TEMPO)
+        yield _row_finding(row, f"{what}: {reach}", _OTHER_TEMPO)
 
 
 _OTHER_TEMPO = "Take it to another kit, or take a version of it at half or double the tempo."
 
 
-def _twice(kit: pl.DataFrame) -> _Found:
-    """The same bytes under two ids. One sample on several pads repeats its id: that is meant."""
+def _check_equal_sounds(kit: pl.DataFrame) -> _RowFindings:
+    """Find the same bytes under two ids. One sample on several pads repeats its id: that is meant."""
     first: dict[str, dict[str, object]] = {}
     for row in kit.filter(pl.col("content_hash").is_not_null()).iter_rows(named=True):
         other = first.setdefault(row["content_hash"], row)
         if other["sample_id"] != row["sample_id"]:
             fix = "Give both rows one sample_id if that is meant; else put another sample there."
-            yield _about(row, f"The same sound as {_pad(other)} (line {other['line']})", fix)
+            yield _row_finding(row, f"The same sound as {_pad(other)} (line {other['line']})", fix)
 
 
-def _levels(kit: pl.DataFrame, turned_down: bool) -> _Found:
+def _check_levels(kit: pl.DataFrame, turned_down: bool) -> _RowFindings:
     for row in kit.filter(pl.col("peak").is_not_null()).iter_rows(named=True):
         if row["peak"] == 0:
-            yield _about(row, "The sample is silent", "Look at the file; leave the pad empty if it is meant to be.")
+            yield _row_finding(row, "The sample is silent", "Look at the file; leave the pad empty if it is meant to be.")
         elif clips(row["peak"]) and not turned_down:
             what = f"Louder than full scale, and will be clipped: {decibels(row['peak']):+.1f} dBFS"
-            yield _about(row, what, "--sound guard=folder turns the whole kit down alike.")
+            yield _row_finding(row, what, "--sound guard=folder turns the whole kit down alike.")

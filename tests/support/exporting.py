@@ -14,9 +14,9 @@ from schemas.conversion import Outcome, SourceInfo
 from schemas.enums import AudioFormat, OrganizeBy, Status
 from schemas.manifest import REJECT_SCHEMA, TYPED_SCHEMA
 from schemas.records import ASKED_SCHEMA
-from tasks.layout.actions import TIMES
-from tasks.layout.paths import Layout, place
-from tasks.layout.sharding import jobs_of
+from tasks.layout.actions import SOURCE_STAMP
+from tasks.layout.paths import PathRules, assign_paths
+from tasks.layout.sharding import make_jobs
 from tasks.store import export_records, run_folder
 from tasks.store.checkpoints import seal
 from tasks.store.export_records import Asked, Known, Place
@@ -24,7 +24,7 @@ from tasks.store.outcome_table import frame_of
 
 NOTHING_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
 NOTHING_REFRESHED = pl.DataFrame(
-    schema={"path": pl.String, "sample_id": pl.Int64, "source": pl.String, **dict.fromkeys(TIMES, pl.Int64)}
+    schema={"path": pl.String, "sample_id": pl.Int64, "source": pl.String, **dict.fromkeys(SOURCE_STAMP, pl.Int64)}
 )
 
 Row = Mapping[str, Any]
@@ -107,12 +107,14 @@ class Ledger:
         """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
         known = self.begin(*rows, identity=identity)
         assert known.export_id is not None
-        placed = place(known.rows, Layout(organize_by, AudioFormat.WAV, True), known.outputs.select("path", "sample_id"))
+        placed = assign_paths(
+            known.rows, PathRules(organize_by, AudioFormat.WAV, True), known.outputs.select("path", "sample_id")
+        )
         placed = placed.with_columns(owns_output=pl.col("path").is_first_distinct())
         by_source = outcomes or {}
         done = [
             (path, by_source[source](index) if source in by_source else exported(index))
-            for index, path, source in jobs_of(placed).select("job", "path", "source").iter_rows()
+            for index, path, source in make_jobs(placed).select("job", "path", "source").iter_rows()
         ]
         refused = rejects_of(rejects)
         blank = {name: pl.lit(None, dtype) for name, dtype in ASKED_SCHEMA.items() if name not in placed.columns}

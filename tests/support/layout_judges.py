@@ -6,7 +6,7 @@ import unicodedata
 import polars as pl
 
 from schemas.enums import AudioFormat, OrganizeBy
-from tasks.layout.paths import Layout, place
+from tasks.layout.paths import PathRules, assign_paths
 
 # Microsoft, "Naming Files, Paths, and Namespaces".
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
@@ -40,8 +40,8 @@ def paths_of(
     held: pl.DataFrame | None = None,
     audio_format: str = "wav",
 ) -> list[str]:
-    layout = Layout(OrganizeBy(organize_by), AudioFormat(audio_format), sanitize)
-    return place(frame_of(rows), layout, held)["path"].to_list()
+    layout = PathRules(OrganizeBy(organize_by), AudioFormat(audio_format), sanitize)
+    return assign_paths(frame_of(rows), layout, held)["path"].to_list()
 
 
 def titled(*titles: str) -> list[Row]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from tasks.layout import actions
-from tasks.layout.actions import Action, Asked
+from tasks.layout.actions import Action, ActionRules
 
 PATHS = [f"{folder}{n}.wav" for folder in ("", "house/") for n in range(4)]
 JOBS: dict[str, type[pl.DataType]] = {
@@ -73,16 +73,16 @@ def output_rows() -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, Asked]:
+def cases(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, ActionRules]:
     jobs = sorted(draw(job_rows()), key=lambda row: row["path"])
     beyond = draw(st.lists(st.sampled_from(PATHS), max_size=2))
     planned = pl.Series("path", [row["path"] for row in jobs] + beyond, dtype=pl.String)
     spared = pl.Series("path", draw(st.lists(st.sampled_from(PATHS), max_size=2)), dtype=pl.String)
-    asked = Asked("flat", "wav", planned, draw(st.booleans()), spared, draw(rarely(True, False)), draw(rarely(None, 2)))
+    rules = ActionRules("flat", "wav", planned, draw(st.booleans()), spared, draw(rarely(True, False)), draw(rarely(None, 2)))
     return (
         pl.DataFrame([{"job": n} | row for n, row in enumerate(jobs)], JOBS),
         pl.DataFrame(draw(output_rows()), OUTPUTS),
-        asked,
+        rules,
     )
 
 
@@ -105,21 +105,21 @@ def is_there(job: dict[str, Any], recorded: dict[str, Any] | None) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(cases())
-def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, Asked]) -> None:
-    jobs, outputs, asked = case
-    result = actions.decided(jobs, outputs, asked)
+def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules]) -> None:
+    jobs, outputs, rules = case
+    result = actions.decide_actions(jobs, outputs, rules)
     assert_frame_equal(result.select(jobs.columns), jobs)  # every job, once, in order
     rows = {row["path"]: row for row in result.iter_rows(named=True)}
     by_job = {row["job"]: row for row in rows.values()}
-    usable = {row["path"]: row for row in outputs.iter_rows(named=True) if asked.only in (None, row["export_id"])}
-    planned, spared = set(asked.planned), set(asked.spared)
+    usable = {row["path"]: row for row in outputs.iter_rows(named=True) if rules.only_export_id in (None, row["export_id"])}
+    planned, spared = set(rules.planned_paths), set(rules.protected_paths)
     open_paths = {path for path, row in rows.items() if row["action"] not in (Action.UNCHANGED, Action.RETEXT)}
     moved = [row["finished"] for row in rows.values() if row["action"] == Action.MOVE]
     copied = {row["finished"] for row in rows.values() if row["action"] == Action.COPY}
     assert len(set(moved)) == len(moved), "a finished file can be moved once"
     assert not set(moved) & planned, "somebody asks for it"
     assert not set(moved) & spared, "somebody has it as a source"
-    assert asked.movable or not moved, "a rejected row can mean it"
+    assert rules.may_move or not moved, "a rejected row can mean it"
     assert not set(moved) & copied
     assert not (set(moved) | copied) & open_paths, "it is about to be replaced"
     for path, row in rows.items():
@@ -128,7 +128,7 @@ def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, As
         told = bool(recorded and row["has_text"] and row["facts"] == recorded["facts"])
         assert (action in (Action.UNCHANGED, Action.RETEXT)) == there
         if there:
-            assert (action is Action.RETEXT) == (asked.texts and not told)
+            assert (action is Action.RETEXT) == (rules.metadata_files and not told)
         match action:
             case Action.MOVE | Action.COPY:
                 finished = usable[row["finished"]]
@@ -153,10 +153,10 @@ def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, As
 
 @settings(max_examples=80, deadline=None)
 @given(cases())
-def test_stale_is_what_nobody_asks_for_and_nobody_gets(case: tuple[pl.DataFrame, pl.DataFrame, Asked]) -> None:
-    jobs, outputs, asked = case
-    result = actions.decided(jobs, outputs, asked)
-    stale = actions.stale(outputs, result, asked)
+def test_stale_is_what_nobody_asks_for_and_nobody_gets(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules]) -> None:
+    jobs, outputs, rules = case
+    result = actions.decide_actions(jobs, outputs, rules)
+    stale = actions.select_stale(outputs, result, rules)
     assert stale.schema == outputs.schema
     moved = set(result.filter(action="move")["finished"])
     wanted = {
@@ -164,28 +164,28 @@ def test_stale_is_what_nobody_asks_for_and_nobody_gets(case: tuple[pl.DataFrame,
         for row in outputs.iter_rows(named=True)
         if row["same_manifest"] and (row["organized_by"], row["format"]) == ("flat", "wav")
     }
-    assert set(stale["path"]) == wanted - set(asked.planned) - set(asked.spared) - moved
+    assert set(stale["path"]) == wanted - set(rules.planned_paths) - set(rules.protected_paths) - moved
     assert not set(stale["path"]) & set(jobs["path"])
 
 
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_decides_nothing(case: tuple[pl.DataFrame, pl.DataFrame, Asked], rng: random.Random) -> None:
-    jobs, outputs, asked = case
+def test_the_order_of_rows_decides_nothing(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules], rng: random.Random) -> None:
+    jobs, outputs, rules = case
     orders = [rng.sample(range(frame.height), frame.height) for frame in (jobs, outputs)]
-    one = actions.decided(jobs, outputs, asked)
-    other = actions.decided(jobs[orders[0]], outputs[orders[1]], asked)
+    one = actions.decide_actions(jobs, outputs, rules)
+    other = actions.decide_actions(jobs[orders[0]], outputs[orders[1]], rules)
     columns = ["path", "action", "finished", "leader"]
     assert_frame_equal(one.select(columns).sort("path"), other.select(columns).sort("path"))
 
 
 def test_nothing_to_do_and_nothing_known() -> None:
     jobs, outputs = pl.DataFrame(schema=JOBS), pl.DataFrame(schema=OUTPUTS)
-    asked = Asked("flat", "wav", pl.Series("path", [], dtype=pl.String), True)
-    result = actions.decided(jobs, outputs, asked)
+    rules = ActionRules("flat", "wav", pl.Series("path", [], dtype=pl.String), True)
+    result = actions.decide_actions(jobs, outputs, rules)
     assert result.is_empty()
     assert {"action", "finished", "leader"} <= set(result.columns)
-    assert actions.stale(outputs, result, asked).is_empty()
+    assert actions.select_stale(outputs, result, rules).is_empty()
 
 
 # ---- by hand: the cases of the issue ----
@@ -200,8 +200,8 @@ def decide(
     told |= {"facts": "f", "output_bytes": 10, "file_hash": "h"}
     job_rows = [{"job": n} | plain | row for n, row in enumerate(jobs)]
     frame = pl.DataFrame(job_rows, JOBS)
-    asked = Asked("flat", "wav", pl.Series("path", planned or list(frame["path"])), True)
-    result = actions.decided(frame, pl.DataFrame([told | row for row in outputs], OUTPUTS), asked)
+    rules = ActionRules("flat", "wav", pl.Series("path", planned or list(frame["path"])), True)
+    result = actions.decide_actions(frame, pl.DataFrame([told | row for row in outputs], OUTPUTS), rules)
     return result.select("action", "finished", "leader").rows()
 
 
@@ -249,13 +249,13 @@ def known(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     sources = draw(st.lists(st.sampled_from(SOURCES), max_size=6))
     jobs = pl.DataFrame(
         [(source, *(now[source] if now[source][0] else (None, None, None))) for source in sources],
-        {"source": pl.String, **dict.fromkeys(actions.TIMES, pl.Int64)},
+        {"source": pl.String, **dict.fromkeys(actions.SOURCE_STAMP, pl.Int64)},
         orient="row",
     )
     # The same state of a source has the same content, wherever it is recorded.
     rows = draw(st.lists(st.tuples(st.sampled_from(SOURCES), st.sampled_from([7, 8]), TIMES, TIMES, st.booleans()), max_size=8))
     recorded = [(s, size, m, c, f"{s}{size}{m}{c}" if told else None) for s, size, m, c, told in rows]
-    schema = {"source_path": pl.String, **dict.fromkeys(actions.TIMES, pl.Int64), "content_hash": pl.String}
+    schema = {"source_path": pl.String, **dict.fromkeys(actions.SOURCE_STAMP, pl.Int64), "content_hash": pl.String}
     return jobs, pl.DataFrame(recorded, schema, orient="row")
 
 
@@ -265,14 +265,14 @@ def test_a_content_is_known_by_size_and_both_times_and_else_looked_at_where_it_c
     frames: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     jobs, outputs = frames
-    found = actions.known_contents(jobs, outputs)
+    found = actions.add_known_hashes(jobs, outputs)
     assert_frame_equal(found.select(jobs.columns), jobs)
     told = set(outputs.filter(pl.col("content_hash").is_not_null()).rows())
     for source, size, mtime, ctime, content in found.rows():
         expected = f"{source}{size}{mtime}{ctime}"
         trusted = (source, size, mtime, ctime, expected) in told and mtime > 0
         assert content == (expected if trusted else None)
-    worth = actions.worth_hashing(found, outputs, 50).to_list()
+    worth = actions.sources_to_hash(found, outputs, 50).to_list()
     assert len(set(worth)) == len(worth), "once a source"
     unknown = [(source, size) for source, size, _, _, content in found.rows() if content is None and size is not None]
     assert set(worth) <= {source for source, size in unknown if 0 < size <= 50}, "nothing endless, nothing that is refused"
@@ -284,11 +284,11 @@ def test_a_content_is_known_by_size_and_both_times_and_else_looked_at_where_it_c
 
 def test_a_recipe_says_what_the_sound_depends_on_and_nothing_else() -> None:
     jobs = pl.DataFrame({"loudest": [0.0, 0.0, 1.5, 1.5, 1.25], "bpm": [90.0, None, 90.0, 120.5, None]})
-    plain = actions.recipes(jobs, "base", seamless=False).to_list()
+    plain = actions.sound_recipes(jobs, "base", seamless=False).to_list()
     assert plain[0] == plain[1] == "base"
     assert plain[2] == plain[3] != plain[4]
     assert all(recipe.startswith("base") for recipe in plain)
-    loops = actions.recipes(jobs, "base", seamless=True).to_list()
+    loops = actions.sound_recipes(jobs, "base", seamless=True).to_list()
     assert len(set(loops)) == 5
     assert loops[1] == "base"
 
@@ -298,7 +298,7 @@ def test_a_recipe_says_what_the_sound_depends_on_and_nothing_else() -> None:
 def test_facts_differ_where_texts_do(cells: list[tuple[str | None, ...]]) -> None:
     jobs = pl.DataFrame(cells, ["title", "genre", "musical_key", "tags"], orient="row", schema_overrides={})
     jobs = jobs.cast(pl.String).with_columns(bpm=pl.lit(90.0), sample_id=pl.lit(1), source=pl.lit("/lib/a.wav"))
-    one, other = actions.facts_of(jobs)
+    one, other = actions.metadata_facts(jobs)
     blank = [tuple(cell or "" for cell in row) for row in cells]
     assert (one == other) == (blank[0] == blank[1])
 
@@ -306,7 +306,7 @@ def test_facts_differ_where_texts_do(cells: list[tuple[str | None, ...]]) -> Non
 @pytest.mark.parametrize("change", [{"bpm": 91.0}, {"bpm": None}, {"sample_id": 2}, {"source": "/lib/b.wav"}])
 def test_facts_are_also_tempo_id_and_the_name_of_the_file(change: dict[str, Any]) -> None:
     row = {"title": "t", "genre": None, "bpm": 90.0, "musical_key": None, "tags": "x", "sample_id": 1, "source": "/lib/a.wav"}
-    one, other = actions.facts_of(pl.DataFrame([row, row | change]))
+    one, other = actions.metadata_facts(pl.DataFrame([row, row | change]))
     assert one != other
-    moved = actions.facts_of(pl.DataFrame([row, row | {"source": "/elsewhere/a.wav"}]))
+    moved = actions.metadata_facts(pl.DataFrame([row, row | {"source": "/elsewhere/a.wav"}]))
     assert moved[0] == moved[1]

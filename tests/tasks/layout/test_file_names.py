@@ -23,11 +23,11 @@ WORDS = {"&": " and ", "+": " plus ", "@": " at ", "%": " percent "}
 
 
 def sanitized(title: str) -> str:
-    return file_names.sanitized(pl.Series([title])).item()
+    return file_names.sanitize_names(pl.Series([title])).item()
 
 
 def made_safe(title: str) -> str:
-    return file_names.made_safe(pl.Series([title])).item()
+    return file_names.make_names_safe(pl.Series([title])).item()
 
 
 # ---- the oracle ----
@@ -132,8 +132,8 @@ def test_a_name_that_is_clean_stays(title: str) -> None:
 @given(st.lists(TITLES, max_size=8))
 def test_a_column_gives_what_its_cells_give(titles: list[str]) -> None:
     column = pl.Series(titles, dtype=pl.String)
-    assert file_names.sanitized(column).to_list() == [sanitized(title) for title in titles]
-    assert file_names.made_safe(column).to_list() == [made_safe(title) for title in titles]
+    assert file_names.sanitize_names(column).to_list() == [sanitized(title) for title in titles]
+    assert file_names.make_names_safe(column).to_list() == [made_safe(title) for title in titles]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_safe_title_is_kept_as_it_is(title: str) -> None:
         assert made_safe(title) == title
 
 
-@pytest.mark.parametrize("make", [file_names.sanitized, file_names.made_safe])
+@pytest.mark.parametrize("make", [file_names.sanitize_names, file_names.make_names_safe])
 def test_reserved_names_are_never_given(make: Callable[[pl.Series], pl.Series]) -> None:
     wraps = ("{}", "{}.wav", "{} ", " {}", "{}.", "{}.txt", "_{}_", "-{}")
     titles = [wrap.format(word) for name in RESERVED_NAMES for word in (name, name.upper(), name.title()) for wrap in wraps]
@@ -237,15 +237,15 @@ CASED = "aAéÉe\u0301ßẞsS\u017fiI\u0131K\u212aµ\u03bcΣ\u03c3ς_7\uff17"
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(CASED, max_size=4), min_size=2, max_size=6))
 def test_names_that_match_without_case_fold_alike(titles: list[str]) -> None:
-    folded = file_names.folded(pl.Series(titles)).to_list()
+    folded = file_names.fold_names(pl.Series(titles)).to_list()
     by_fold = {caseless(title): fold for title, fold in zip(titles, folded, strict=True)}
     assert all(by_fold[caseless(title)] == fold for title, fold in zip(titles, folded, strict=True))
 
 
 def test_folding_of_ascii_does_not_depend_on_its_neighbours() -> None:
     ascii_names = ["Kick", "KICK__7", "a-b", "~"]
-    alone = file_names.folded(pl.Series(ascii_names)).to_list()
-    assert file_names.folded(pl.Series([*ascii_names, "é"])).to_list()[:-1] == alone
+    alone = file_names.fold_names(pl.Series(ascii_names)).to_list()
+    assert file_names.fold_names(pl.Series([*ascii_names, "é"])).to_list()[:-1] == alone
 
 
 @pytest.mark.parametrize(
@@ -261,5 +261,5 @@ def test_folding_of_ascii_does_not_depend_on_its_neighbours() -> None:
 )
 def test_case_and_accents_fold_together(small: str, great: str) -> None:
     assert caseless(small) == caseless(great)
-    folded = file_names.folded(pl.Series([small, great]))
+    folded = file_names.fold_names(pl.Series([small, great]))
     assert folded[0] == folded[1]

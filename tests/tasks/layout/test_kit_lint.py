@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.manifest import REJECT_SCHEMA
-from tasks.layout.kit_lint import lint
+from tasks.layout.kit_lint import lint_kits
 
 _SCHEMA = {
     "line": pl.Int64,
@@ -31,7 +31,7 @@ def kit(*rows: dict[str, object]) -> pl.DataFrame:
 
 
 def said(rows: pl.DataFrame, tempos: dict[str, float] | None = None, turned_down: bool = False) -> list[tuple[str, str]]:
-    found = lint(rows, _NO_REJECTS, tempos or {}, turned_down)
+    found = lint_kits(rows, _NO_REJECTS, tempos or {}, turned_down)
     assert all(finding.fix.endswith(".") for finding in found)
     return [(finding.where, finding.what) for finding in found]
 
@@ -81,7 +81,7 @@ def test_a_kit_of_which_no_row_is_left() -> None:
     rejects = pl.DataFrame(
         [blank | {"line": line, "kit": name} for line, name in ((5, "Gone"), (4, "Gone"), (9, "K"))], REJECT_SCHEMA
     )
-    found = lint(kit({}), rejects, {}, turned_down=False)
+    found = lint_kits(kit({}), rejects, {}, turned_down=False)
     assert [(finding.where, finding.what) for finding in found] == [
         ("kit Gone, line 4", "The kit is empty: none of its rows can be used")
     ]

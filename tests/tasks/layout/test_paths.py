@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from config.device import RESERVED_NAMES
 from schemas.enums import AudioFormat, OrganizeBy
-from tasks.layout.paths import NOBODY_HERE, Layout, place
+from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
 from tests.support.layout_judges import Row, assert_apart, assert_safe, caseless, frame_of, paths_of, titled
 
 STRATEGIES = [str(strategy) for strategy in OrganizeBy]
@@ -81,7 +81,7 @@ KITS = st.one_of(
 
 @st.composite
 def manifests(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS, ids: st.SearchStrategy[int] | None = None) -> list[Row]:
-    """Rows as ``place`` gets them: one sample per slot of a kit, and kits numbered in the order they came."""
+    """Rows as ``assign_paths`` gets them: one sample per slot of a kit, and kits numbered in the order they came."""
     row = st.tuples(
         st.integers(1, 9) if ids is None else ids,
         texts,
@@ -355,7 +355,7 @@ def test_a_newcomer_with_a_lower_id_does_not_take_a_held_name() -> None:
 
 @pytest.mark.parametrize("taken", [["kick.wav"], ["KICK.wav"], ["kick.wav", "kick__5.wav"], ["kick__5.wav"]], ids="+".join)
 def test_what_another_library_holds_is_given_to_no_one(taken: list[str]) -> None:
-    held = pl.DataFrame({"path": taken, "sample_id": [NOBODY_HERE] * len(taken)})
+    held = pl.DataFrame({"path": taken, "sample_id": [FOREIGN_SAMPLE] * len(taken)})
     rows: list[Row] = [{"sample_id": 5, "title": "kick"}, {"sample_id": 9, "title": "kick"}]
     paths = paths_of(rows, held=held)
     assert not {caseless(path) for path in paths} & {caseless(path) for path in taken}
@@ -370,7 +370,7 @@ def test_a_second_spelling_of_a_sample_does_not_rename_it() -> None:
 
 STRANGERS = st.tuples(
     st.sampled_from(["kick.wav", "KICK.wav", "kick__2.wav", "Kick__2-2.wav", "é.wav", "slow/kick.wav", "x/y.wav"]),
-    st.just(NOBODY_HERE) | st.integers(1, 9),
+    st.just(FOREIGN_SAMPLE) | st.integers(1, 9),
 )
 
 
@@ -386,11 +386,11 @@ def test_whatever_the_record_holds_paths_stay_apart(
     assert_apart(rows, paths)
     for path in paths:
         assert_safe(path)
-        assert by_path.get(caseless(path), ("", None))[1] != NOBODY_HERE
+        assert by_path.get(caseless(path), ("", None))[1] != FOREIGN_SAMPLE
 
 
 def test_other_columns_and_the_order_of_rows_are_kept() -> None:
     rows = frame_of(titled("b", "a", "a")).with_columns(line=pl.Series([7, 5, 9]))
-    placed = place(rows, Layout(OrganizeBy.FLAT, AudioFormat.WAV, True))
+    placed = assign_paths(rows, PathRules(OrganizeBy.FLAT, AudioFormat.WAV, True))
     assert placed.select(rows.columns).equals(rows)
     assert placed.columns == [*rows.columns, "bpm_bucket", "path"]

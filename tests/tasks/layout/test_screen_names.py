@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.enums import AudioFormat, Names, OrganizeBy
-from tasks.layout.paths import Layout, place
+from tasks.layout.paths import PathRules, assign_paths
 
 _DTYPES = {"sample_id": pl.Int64, "bpm": pl.Float64, "kit_id": pl.Int64, "pad": pl.Int64}
 _COLUMNS = ("sample_id", "title", "genre", "bpm", "musical_key", "kit", "kit_id", "bank", "pad", "source")
@@ -21,7 +21,7 @@ def rows(*given_rows: dict[str, object]) -> pl.DataFrame:
 
 
 def stems(*given_rows: dict[str, object], organize_by: OrganizeBy = OrganizeBy.FLAT) -> list[str]:
-    placed = place(rows(*given_rows), Layout(organize_by, AudioFormat.WAV, True, names=Names.SCREEN))
+    placed = assign_paths(rows(*given_rows), PathRules(organize_by, AudioFormat.WAV, True, names=Names.SCREEN))
     return [path.rsplit("/", 1)[-1].removesuffix(".wav") for path in placed["path"]]
 
 
