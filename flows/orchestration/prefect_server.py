@@ -23,12 +23,14 @@ from uuid import UUID
 from schemas.errors import ServerError
 from tasks.fs.atomic import put
 
-# A short-lived server loses task runs with the recorder's default batches (docs/decisions/0002).
+# A short-lived server loses task runs with the recorder's default batches (docs/decisions/0002). The interval must be at
+# least 1: Prefect 3.8.8 takes int() of it (server/services/task_run_recorder.py, line 763), and with 0 its
+# flush_periodically() never sleeps: 92 to 100 % of a core, for as long as the server is there; 1.5 % with 1.
 _DEFAULTS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
-    # A run that gives no sign of life for three of these has crashed (flows/alarms.py).
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    # A run that gives no sign of life for three of these has crashed (flows/orchestration/automations.py).
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",

@@ -1,14 +1,31 @@
-"""Find the processes that belong to a home."""
+"""Find processes by their environment, and measure their CPU time."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 
 def pids_at(home: Path) -> list[int]:
     """Return every process that has this PREFECT_HOME in its environment."""
-    found = []
+    return pids_with(f"PREFECT_HOME={home}")
+
+
+def pids_with(variable: str) -> list[int]:
+    """Return every process that was started with ``NAME=value`` in its environment."""
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if f"PREFECT_HOME={home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+            if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                pids.append(int(folder.name))
+    return pids
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """Return the CPU time that processes have used so far, in seconds: user and system, as /proc/PID/stat has it."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            # The name in parentheses may hold spaces; utime and stime are the 14th and 15th field of all.
+            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
