@@ -1,4 +1,4 @@
-"""The settings in force, and where each came from: one frozen value, made once for a run.
+"""The settings in force, and where each came from: one frozen value, resolved once for a run.
 
 In rising order: built-in defaults, ``config/*.toml`` (their ``[sp404]`` table), the ``user_preferences`` row,
 ``SP404_*`` environment variables, the request (command-line options, the UI form, REST).
@@ -14,107 +14,161 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from config.device import MAX_FRAMES, RATE_HZ
 from schemas.conversion import Limits, SoundSettings
 from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
+from schemas.run_identity import IdentityModel, setting
 
 _TABLE = "sp404"
 _PREFIX = "SP404_"
 CONFIG_FOLDER = "SP404_CONFIG_DIR"
 
 
-def absolute(path: str) -> str:
-    """The path from the root on, without links and ``..``, so that a file has one name.
+def real_path(path: str) -> str:
+    """Return the absolute path without links and ``..``, so that a file has one name.
 
-    Raises ValueError where no file can have it, and no table or JSON could hold it.
+    Raises:
+        ValueError: No file can have this path, and no table or JSON could hold it.
     """
     try:
-        whole = os.path.realpath(path)
-        whole.encode()
+        resolved = os.path.realpath(path)
+        resolved.encode()
     except UnicodeEncodeError as error:
         raise ValueError("the path is not UTF-8; rename the file or folder") from error
     except ValueError as error:
         raise ValueError("a path cannot hold a NUL") from error
-    return whole
+    return resolved
 
 
-def _at_home(path: str) -> str:
+def _expand_home(path: str) -> str:
     try:
         return str(Path(path).expanduser())
     except RuntimeError as error:
-        raise ValueError("there is no such user, or no home folder") from error
+        raise ValueError("there is no such user, or the user has no home folder") from error
 
 
-def _known_zone(name: str) -> str:
+def _check_time_zone(name: str) -> str:
     try:
-        return ZoneInfo(name).key
+        return name and ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("there is no such time zone; Europe/Berlin is one") from error
+        raise ValueError("it is not a time zone; write a name such as Europe/Berlin") from error
 
 
-def _web_address(address: str) -> str:
+def _check_web_address(address: str) -> str:
     if address and not address.startswith(("http://", "https://")):
         raise ValueError("a web address begins with http:// or https://")
     return address
 
 
-_AbsolutePath = Annotated[str, Field(min_length=1), AfterValidator(_at_home), AfterValidator(absolute)]
+def _count_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
 
 
-class Settings(SoundConfig):
-    """What a run goes by. Paths are absolute; ``workers`` is at least 1. ``defaults.toml`` leaves nothing empty."""
+_Path = Annotated[str, Field(min_length=1), AfterValidator(_expand_home), AfterValidator(real_path)]
+_PathOrEmpty = Annotated[str, AfterValidator(lambda path: path and real_path(_expand_home(path)))]
+_TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
+_WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+_Workers = Annotated[int, AfterValidator(lambda count: count or _count_cores())]
 
-    db: _AbsolutePath = Field(description="The DuckDB file of the records")
-    output_base_path: _AbsolutePath = Field(description="The output folder")
-    organize_by: OrganizeBy = Field(description="flat, genre, bpm or kit")
-    format: AudioFormat = Field(description="wav or aiff")
-    include_metadata: bool = Field(description="Write name_metadata.txt beside each sample")
-    sanitize_filenames: bool = Field(description="Names of a-z, 0-9, _ and - only")
-    names: Names = Field(description="full or screen")
-    min_duration_ms: int = Field(ge=0, le=60_000, description="Shorter samples fail")
-    max_duration_s: float = Field(ge=0, allow_inf_nan=False, description="Longer samples fail; 0: as the device")
-    max_file_mb: int = Field(ge=1, le=1 << 24, description="Larger source files fail")
-    max_decoded_mb: int = Field(ge=1, le=1 << 24, description="Sources that unfold to more fail")
-    seconds_per_sample: float = Field(ge=1, le=86_400, description="A sample that takes longer fails")
-    memory_mb: int = Field(ge=256, le=1 << 20, description="What the decoding of one sample may take")
-    contained: bool = Field(description="Decode in processes of their own, of which a bad file takes but one")
-    workers: Annotated[int, AfterValidator(lambda n: n or _cores())] = Field(ge=0, le=256, description="Conversions at a time")
-    runner: Runner = Field(description="threads, pool or dask")
-    work_pool: str = Field(description="The Prefect work pool whose workers convert for the runner pool")
-    dask_address: str = Field(description="Of the scheduler for the runner dask; empty: a cluster on this machine")
-    library: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
-        description="The manifest that is exported every night"
-    )
-    nightly_cron: str = Field(description="When it is, as in crontab(5)")
-    verify_cron: str = Field(description="When all outputs are verified")
-    timezone: Annotated[str, AfterValidator(lambda name: name and _known_zone(name))] = Field(
-        description="Of these times; empty: the machine's own"
-    )
-    failed_share: float = Field(ge=0, le=1, description="A run is Failed in the UI when more of its samples were not exported")
-    notify_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        description="Told by an HTTP POST of every run that fails or crashes"
-    )
-    fall_back: bool = Field(description="Write to a temporary folder when the output folder cannot be written")
-    lock_wait_seconds: float = Field(ge=0, le=3600, description="How long to wait for a database in use")
 
-    api_host: str = Field(min_length=1, description="The address that the REST API listens at")
-    api_port: int = Field(ge=1, le=65_535, description="Its port")
-    api_token: SecretStr = Field(description="What clients must send; an address beyond this machine needs it")
-    api_token_file: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
-        description="A file with that token"
+class _Group(IdentityModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordSettings(_Group):
+    """The database of the records."""
+
+    db: _Path = setting(identity=False, description="The DuckDB file of the records")
+    lock_wait_seconds: float = setting(identity=False, ge=0, le=3600, description="How long to wait for a database in use")
+
+
+class LayoutSettings(_Group):
+    """Where files go, and what they are called."""
+
+    output_base_path: _Path = setting(identity=True, description="The output folder")
+    organize_by: OrganizeBy = setting(identity=True, description="Folders of the output: flat, genre, bpm or kit")
+    format: AudioFormat = setting(identity=True, description="wav or aiff")
+    include_metadata: bool = setting(identity=True, description="Write name_metadata.txt beside each sample")
+    sanitize_filenames: bool = setting(identity=True, description="Use only a-z, 0-9, _ and - in names")
+    names: Names = setting(identity=True, description="full or screen: 23 characters, tempo and key in front")
+    fall_back: bool = setting(identity=True, description="Write to a temporary folder when the output folder is not writable")
+
+
+class LimitSettings(_Group):
+    """What one sample may take. A limit that decides which samples fail belongs to the identity; time and memory do not."""
+
+    min_duration_ms: int = setting(identity=True, ge=0, le=60_000, description="Shorter samples fail")
+    max_duration_s: float = setting(
+        identity=True, ge=0, allow_inf_nan=False, description="Longer samples fail; 0: the device's 16 minutes"
     )
-    api_names: str = Field(description="Names beside its address by which it may be called, with spaces between them")
-    api_root: Annotated[str, AfterValidator(lambda path: path and absolute(_at_home(path)))] = Field(
-        description="The folder that clients may export to; empty: the output folder"
+    max_file_mb: int = setting(identity=True, ge=1, le=1 << 24, description="Larger source files fail")
+    max_decoded_mb: int = setting(identity=True, ge=1, le=1 << 24, description="Sources that are larger when decoded fail")
+    seconds_per_sample: float = setting(identity=False, ge=1, le=86_400, description="A sample that takes longer fails")
+    memory_mb: int = setting(identity=False, ge=256, le=1 << 20, description="Memory for decoding one sample")
+    contained: bool = setting(
+        identity=False, description="Decode in isolated worker processes, so that a bad file cannot crash the run"
     )
-    api_wait_seconds: float = Field(ge=0, le=3600, description="How long a client waits for its turn")
+
+
+class RunnerSettings(_Group):
+    """Where and how fast samples are converted."""
+
+    workers: _Workers = setting(identity=False, ge=0, le=256, description="Conversions at the same time; 0: one a core")
+    runner: Runner = setting(identity=False, description="threads, pool or dask")
+    work_pool: str = setting(identity=False, description="Runner pool: the Prefect work pool whose workers convert")
+    dask_address: str = setting(identity=False, description="Runner dask: the scheduler; empty: a cluster on this machine")
+
+
+class ScheduleSettings(_Group):
+    """What ``sp404 up`` does by itself, and when a run is reported as failed."""
+
+    library: _PathOrEmpty = setting(identity=False, description="The manifest that is exported every night")
+    nightly_cron: str = setting(identity=False, description="When it is exported, as in crontab(5)")
+    verify_cron: str = setting(identity=False, description="When all outputs are verified, as in crontab(5)")
+    timezone: _TimeZone = setting(identity=False, description="The time zone of these times; empty: the machine's own")
+    failed_share: float = setting(
+        identity=False, ge=0, le=1, description="A run is Failed in the UI when more of its samples were not exported"
+    )
+    notify_url: _WebAddress = setting(
+        identity=False, description="A web address that gets an HTTP POST for every run that fails or crashes"
+    )
+
+
+class ApiSettings(_Group):
+    """The REST API, and whom it lets in."""
+
+    api_host: str = setting(identity=False, min_length=1, description="The address that the REST API listens at")
+    api_port: int = setting(identity=False, ge=1, le=65_535, description="The port of the REST API")
+    api_token: SecretStr = setting(
+        identity=False, description="The token that clients must send; an address beyond this machine needs one"
+    )
+    api_token_file: _PathOrEmpty = setting(identity=False, description="A file with that token")
+    api_names: str = setting(
+        identity=False, description="Names, beside the address, by which clients may call the API; with spaces between them"
+    )
+    api_root: _PathOrEmpty = setting(
+        identity=False, description="The folder that clients may export to; empty: the output folder"
+    )
+    api_wait_seconds: float = setting(identity=False, ge=0, le=3600, description="How long a client waits for its turn")
+
+
+class Settings(
+    ApiSettings, ScheduleSettings, RunnerSettings, LimitSettings, LayoutSettings, RecordSettings, SoundConfig
+):  # the last base's fields come first
+    """All settings of a run, in one flat namespace. Paths are absolute; ``workers`` is at least 1.
+
+    ``defaults.toml`` has a value for every field, so that none of ``SoundConfig`` is None here.
+    """
 
     def sound(self) -> SoundSettings:
-        """Those that touch the sound, as small values that a worker understands."""
+        """Return the settings that touch the sound, as small values that a worker process understands."""
         chosen = self.model_dump(include=set(SoundConfig.model_fields))
         given: dict[str, Any] = {name: None if value == "off" else value for name, value in chosen.items()}
         frames = round(self.max_duration_s * RATE_HZ) or MAX_FRAMES
@@ -122,13 +176,13 @@ class Settings(SoundConfig):
         return SoundSettings(self.format, self.min_duration_ms, min(frames, MAX_FRAMES), *largest, **given)
 
     def limits(self) -> Limits:
-        """What one sample may take."""
+        """Return what one sample may take."""
         return Limits(self.seconds_per_sample, self.memory_mb, self.contained)
 
 
 @dataclass(frozen=True)
 class InForce:
-    """The settings, and for each its source in words."""
+    """The settings, and the source of each in words: ``built-in``, a file, ``user_preferences``, ``environment``..."""
 
     settings: Settings
     sources: dict[str, str]
@@ -139,44 +193,49 @@ def load(
     preferences: Callable[[str, float], Mapping[str, Any]],
     environment: Mapping[str, str] | None = None,
 ) -> InForce:
-    """Put the layers together; later ones win.
+    """Merge the layers of settings; later ones win.
 
-    ``request`` holds what was asked for now, without what was left open; ``preferences`` reads the
-    ``user_preferences`` row of a database. Raises RequestError for an unknown key or a value out of bounds.
+    Args:
+        request: What this run asks for, without what it leaves open.
+        preferences: Reads the ``user_preferences`` row of a database, given its path and how many seconds to wait for it.
+        environment: The environment variables; None: those of this process.
+
+    Raises:
+        RequestError: A name is unknown, a value is not valid, or a file cannot be read.
     """
     environment = os.environ if environment is None else environment
-    lower = [*_files(environment)]
-    upper = [("environment", _from_environment(environment)), ("command line", dict(request))]
+    lower = [*_toml_layers(environment)]
+    upper = [("environment", _environment_layer(environment)), ("command line", dict(request))]
     # The preferences stand in the database that the other layers name.
-    place = _merged([*lower, *upper]).settings
-    stored = ("user_preferences", dict(preferences(place.db, place.lock_wait_seconds)))
-    return _merged([*lower, stored, *upper])
+    records = _merge([*lower, *upper]).settings
+    stored = ("user_preferences", dict(preferences(records.db, records.lock_wait_seconds)))
+    return _merge([*lower, stored, *upper])
 
 
-def _merged(layers: list[tuple[str, dict[str, Any]]]) -> InForce:
+def _merge(layers: list[tuple[str, dict[str, Any]]]) -> InForce:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers:
         for name, value in layer.items():
             if name not in Settings.model_fields:
-                raise _unknown(name, source)
+                raise _unknown_setting(name, source)
             values[name], sources[name] = value, source
     try:
         return InForce(Settings.model_validate(values), sources)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        what = f"The setting {name} = {first['input']!r} ({sources.get(name, 'built-in')}) is not usable: {first['msg']}"
+        what = f"The setting {name} = {first['input']!r} ({sources.get(name, 'built-in')}) is not valid: {first['msg']}"
         raise RequestError(what=what, fix="Correct it there; `sp404 config` shows all settings.") from error
 
 
-def _unknown(name: str, source: str) -> RequestError:
+def _unknown_setting(name: str, source: str) -> RequestError:
     near = difflib.get_close_matches(name, Settings.model_fields, 1)
-    fix = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(Settings.model_fields)}."
+    fix = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(Settings.model_fields)}."
     return RequestError(what=f"Unknown setting {name!r} ({source})", fix=fix)
 
 
-def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _toml_layers(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     defaults = resources.files(__package__) / "defaults.toml"
     yield "built-in", tomllib.loads(defaults.read_text(encoding="utf-8"))[_TABLE]
     folder = Path(environment.get(CONFIG_FOLDER) or "config")
@@ -184,26 +243,24 @@ def _files(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]
         with resources.as_file(defaults) as built_in:
             if file.samefile(built_in):
                 continue
-        try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RequestError(what=f"{file} is not usable: {error}", fix="Correct or move the file.") from error
-        table = content.get(_TABLE, {})
-        if not isinstance(table, dict):
-            raise RequestError(what=f"{file}: {_TABLE} is no table", fix="Write settings below a line [sp404].")
-        stray = [name for name in content if name in Settings.model_fields]
-        if stray:
-            raise RequestError(what=f"{file}: {stray[0]} stands outside of [sp404]", fix="Put a line [sp404] above it.")
-        yield str(file), table
+        yield str(file), _read_table(file)
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def _read_table(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RequestError(what=f"{file} cannot be read: {error}", fix="Correct or move the file.") from error
+    table = content.get(_TABLE, {})
+    if not isinstance(table, dict):
+        raise RequestError(what=f"{file}: {_TABLE} is not a table", fix=f"Write settings below a line [{_TABLE}].")
+    stray = [name for name in content if name in Settings.model_fields]
+    if stray:
+        what = f"{file}: {stray[0]} is outside of the table [{_TABLE}]"
+        raise RequestError(what=what, fix=f"Put a line [{_TABLE}] above it.")
+    return table
+
+
+def _environment_layer(environment: Mapping[str, str]) -> dict[str, Any]:
     ours = (name for name in environment if name.startswith(_PREFIX) and name != CONFIG_FOLDER)
     return {name.removeprefix(_PREFIX).lower(): environment[name] for name in ours}
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from config.device import PROJECT_TEMPOS, PROJECTS, SCREEN_CHARS
-from config.settings import Settings, absolute
+from config.settings import Settings, real_path
 from flows.export.sd_card import check_card
 from schemas.errors import RequestError
 from tasks.audio.pcm16 import read_pcm16
@@ -44,7 +44,7 @@ def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: 
         known = ", ".join(history.kit_names(*place)[:10]) or "none"
         raise RequestError(what=f"Kit {kit} not found among the exports", fix=f"Export it first; the records have: {known}.")
     found = check_card(card, initialize=False)
-    root = found.root if found else absolute(out or ".")
+    root = found.root if found else real_path(out or ".")
     folder = os.path.join(root, "EXPORT", "PROJECT", f"PROJECT_{slot:02d}")
     names = sanitize_names(pl.Series([row["title"] for row in rows]), SCREEN_CHARS)
     pads = tuple(

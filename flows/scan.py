@@ -21,8 +21,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from config import genres
-from config.settings import Settings
-from config.settings import absolute as real_path
+from config.settings import Settings, real_path
 from schemas.conversion import Job, Outcome, Tags
 from schemas.enums import Status
 from schemas.errors import RequestError, SampleError, StoppedError

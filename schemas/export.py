@@ -16,83 +16,121 @@ from pydantic import (
 )
 
 from schemas.enums import AudioFormat, Dither, ExportType, Guard, Mono, Names, OrganizeBy, Runner, Status
+from schemas.run_identity import IdentityModel, setting
 
 Off = Literal["off"]
 
 
-class ExportConfig(BaseModel):
+class ExportConfig(IdentityModel):
     """How samples are laid out and written. What is left empty comes from the settings in force."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_extra={"example": {"organize_by": "bpm", "format": "wav"}}
     )
 
-    organize_by: OrganizeBy | None = Field(
-        None, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."
+    organize_by: OrganizeBy | None = setting(
+        None, identity=True, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."
     )
-    format: AudioFormat | None = Field(None, description="Both are 48 kHz, 16-bit PCM.")
-    include_metadata: StrictBool | None = Field(None, description="Write name_metadata.txt beside each sample.")
-    sanitize_filenames: StrictBool | None = Field(
-        None, description="Names of a-z, 0-9, _ and - only, which the device shows and plays."
+    format: AudioFormat | None = setting(None, identity=True, description="Both are 48 kHz, 16-bit PCM.")
+    include_metadata: StrictBool | None = setting(
+        None, identity=True, description="Write name_metadata.txt beside each sample."
     )
-    names: Names | None = Field(
-        None, description="full, or screen: 23 characters, tempo and key in front, without a pack's common prefix."
+    sanitize_filenames: StrictBool | None = setting(
+        None, identity=True, description="Use only a-z, 0-9, _ and - in names, which the device shows and plays."
     )
-    output_base_path: str | None = Field(None, description="The output folder.")
+    names: Names | None = setting(
+        None,
+        identity=True,
+        description="full, or screen: 23 characters, tempo and key in front, without a pack's common prefix.",
+    )
+    output_base_path: str | None = setting(None, identity=True, description="The output folder.")
 
 
-class SoundConfig(BaseModel):
+class SoundConfig(IdentityModel):
     """What is done to the sound beside the conversion. What is left empty comes from the settings in force."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dither: Dither | None = Field(None, description="Noise of two 16-bit steps where sound is computed: tpdf, or none.")
-    guard: Guard | None = Field(
-        None, description="Turn down what is too loud: none (it clips), each file alone, or all of a kit or folder alike."
+    dither: Dither | None = setting(
+        None, identity=True, description="Noise of two 16-bit steps where sound is computed: tpdf, or none."
     )
-    normalize_dbfs: Annotated[float, Field(ge=-60, le=0)] | Off | None = Field(
-        None, description="Bring every sample's peak to this level, or off."
+    guard: Guard | None = setting(
+        None,
+        identity=True,
+        description="Turn down what is too loud: none (it clips), each file alone, or all of a kit or folder alike.",
     )
-    trim_dbfs: Annotated[float, Field(ge=-120, le=-20)] | Off | None = Field(
-        None, description="Take silence below this level away from start and end, or off."
+    normalize_dbfs: Annotated[float, Field(ge=-60, le=0)] | Off | None = setting(
+        None, identity=True, description="Bring every sample's peak to this level, or off."
     )
-    pad_to_ms: int | None = Field(None, ge=0, le=60_000, description="Add silence to shorter samples, up to this; 0: off.")
-    fade_in_ms: int | None = Field(None, ge=0, le=10_000, description="0: off.")
-    fade_out_ms: int | None = Field(None, ge=0, le=10_000, description="0: off.")
-    mono: Mono | None = Field(None, description="keep stereo, fold it where both channels are identical, or all to mono.")
-    seamless: bool | None = Field(None, description="Resample loops as if they repeated, to the frames that their beats need.")
-    keep_chunks: bool | None = Field(
-        None, description="Keep a WAV's loops, cue points and acid tempo; the device may not like them."
+    trim_dbfs: Annotated[float, Field(ge=-120, le=-20)] | Off | None = setting(
+        None, identity=True, description="Remove silence below this level from start and end, or off."
+    )
+    pad_to_ms: int | None = setting(
+        None, identity=True, ge=0, le=60_000, description="Add silence to shorter samples, up to this length; 0: off."
+    )
+    fade_in_ms: int | None = setting(None, identity=True, ge=0, le=10_000, description="Length of a fade-in; 0: off.")
+    fade_out_ms: int | None = setting(None, identity=True, ge=0, le=10_000, description="Length of a fade-out; 0: off.")
+    mono: Mono | None = setting(
+        None, identity=True, description="keep stereo, fold it where both channels are identical, or all to mono."
+    )
+    seamless: bool | None = setting(
+        None, identity=True, description="Resample loops as if they repeated, to the frames that their beats need."
+    )
+    keep_chunks: bool | None = setting(
+        None, identity=True, description="Keep a WAV's loops, cue points and acid tempo; the device may not like them."
     )
 
 
-class ExportRequest(BaseModel):
+class ExportRequest(IdentityModel):
     """One export of a manifest: the single parameter of the flow, and so the form in the Prefect UI."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    manifest: str = Field(
-        description="Path of the manifest: CSV, TSV, Parquet or NDJSON; or of a kit: YAML, TOML or a Hydrogen drumkit."
+    manifest: str = setting(
+        identity=True,
+        description="Path of the manifest: CSV, TSV, Parquet or NDJSON; or of a kit: YAML, TOML or a Hydrogen drumkit.",
     )
-    config: ExportConfig = Field(default=ExportConfig(), description="Layout and format of the output.")
-    sound: SoundConfig = Field(default=SoundConfig(), description="What is done to the sound.")
-    sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = Field((), description="Only these samples; empty: all.")
-    kits: tuple[str, ...] = Field((), description="Only these kits; empty: all.")
-    user_id: int = Field(1, gt=0, description="Whose export this is.")
-    workers: int | None = Field(None, ge=1, le=256, description="Conversions at a time; empty: one a core.")
-    runner: Runner | None = Field(None, description="threads of this machine; pool or dask: several machines.")
-    work_pool: str | None = Field(None, description="Runner pool: the Prefect work pool whose workers convert.")
-    dask_address: str | None = Field(None, description="Runner dask: of the scheduler; empty: a cluster on this machine.")
-    db: str | None = Field(None, description="The DuckDB file of the records.")
-    fall_back: bool | None = Field(None, description="Write to a temporary folder when the output folder cannot be written.")
-    lock_wait_seconds: float | None = Field(None, ge=0, le=3600, description="How long to wait for other exports.")
-    full: bool = Field(False, description="Convert again even what is unchanged.")
-    verify_outputs: bool = Field(False, description="Tell what is unchanged by the bytes of the output, not by its size.")
-    prune: bool = Field(False, description="Remove what earlier exports wrote and no row names any more.")
-    zip: bool = Field(False, description="Make a ZIP of the exported files, too: sp404-export-N.zip in the current folder.")
-    card: str | None = Field(None, description="Put the exported sounds on the card that is mounted here, below IMPORT.")
-    init_card: bool = Field(False, description="Make the folder IMPORT on an empty card.")
-    label: str = Field("", max_length=80, description="A note of your own, to find this run again.")
+    config: ExportConfig = setting(ExportConfig(), identity=True, description="Layout and format of the output.")
+    sound: SoundConfig = setting(SoundConfig(), identity=True, description="What is done to the sound.")
+    sample_ids: tuple[Annotated[int, Field(gt=0)], ...] = setting(
+        (), identity=True, description="Only these samples; empty: all."
+    )
+    kits: tuple[str, ...] = setting((), identity=True, description="Only these kits; empty: all.")
+    user_id: int = setting(1, identity=True, gt=0, description="Whose export this is.")
+    workers: int | None = setting(
+        None, identity=False, ge=1, le=256, description="Conversions at the same time; empty: one a core."
+    )
+    runner: Runner | None = setting(
+        None, identity=False, description="threads of this machine; pool or dask: several machines."
+    )
+    work_pool: str | None = setting(
+        None, identity=False, description="Runner pool: the Prefect work pool whose workers convert."
+    )
+    dask_address: str | None = setting(
+        None, identity=False, description="Runner dask: the scheduler; empty: a cluster on this machine."
+    )
+    db: str | None = setting(None, identity=False, description="The DuckDB file of the records.")
+    fall_back: bool | None = setting(
+        None, identity=True, description="Write to a temporary folder when the output folder is not writable."
+    )
+    lock_wait_seconds: float | None = setting(
+        None, identity=False, ge=0, le=3600, description="How long to wait for other exports."
+    )
+    full: bool = setting(False, identity=True, description="Convert every sample, also what is unchanged.")
+    verify_outputs: bool = setting(
+        False, identity=True, description="Read all bytes of the output to decide what is unchanged, not only its size."
+    )
+    prune: bool = setting(
+        False, identity=True, description="Remove files of earlier exports that are no longer in the manifest."
+    )
+    zip: bool = setting(
+        False, identity=False, description="Bundle the exported files, too: sp404-export-N.zip in the current folder."
+    )
+    card: str | None = setting(
+        None, identity=False, description="Copy the exported sounds to the card that is mounted here, below IMPORT."
+    )
+    init_card: bool = setting(False, identity=False, description="Make the folder IMPORT on an empty card.")
+    label: str = setting("", identity=False, max_length=80, description="A note of your own, to find this run again.")
 
 
 class ExportResult(BaseModel):

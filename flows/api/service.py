@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 
-from config.settings import InForce, Settings, absolute, load
+from config.settings import InForce, Settings, load, real_path
 from flows.api.export_queue import Lane, Piece
 from flows.api.problems import ProblemError, problem_of, problem_of_row, without_folders
 from flows.export import pipeline, zip_archive
@@ -165,7 +165,7 @@ class Service:
     def _inside(self, path: str) -> str:
         """``path``, which may be relative to the allowed root, without links. Raises ForbiddenError where it leads out."""
         with suppress(ValueError):
-            whole = absolute(os.path.join(self._root, path))
+            whole = real_path(os.path.join(self._root, path))
             if os.path.commonpath([whole, self._root]) == self._root:
                 return whole
         what = "output_base_path is no folder within the one that clients may export to"

@@ -14,14 +14,14 @@ from hashlib import blake2b
 
 import polars as pl
 
-from config.settings import Settings, load
-from config.settings import absolute as absolute_path
+from config.settings import Settings, load, real_path
 from flows.export.output_folder import mount_point, room_for_names, writable
 from schemas.conversion import CONVERSION
 from schemas.enums import ExportType, OrganizeBy, Status
 from schemas.errors import AccountingError, RequestError
 from schemas.export import ExportRequest, Finding
 from schemas.records import ASKED_SCHEMA
+from schemas.run_identity import identity_values
 from tasks.bundle.metadata_file import text_of
 from tasks.fs.atomic import hash_of, identified, sweep
 from tasks.fs.file_status import statuses
@@ -34,14 +34,6 @@ from tasks.manifest.table import RawManifest
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, history, run_folder
 from tasks.store.outcome_table import OUTCOME_SCHEMA
-
-# What a run is known by is not changed by who watches it, or how fast it goes.
-_NOT_IDENTITY = {"label", "workers", "runner", "work_pool", "dask_address"}
-_NOT_IDENTITY |= {"db", "lock_wait_seconds", "seconds_per_sample", "memory_mb", "contained"}
-_NOT_IDENTITY |= {"zip", "card", "init_card"}  # nor by where else its files go
-_NOT_IDENTITY |= {"library", "nightly_cron", "verify_cron", "timezone"}  # nor by when it is begun
-_NOT_IDENTITY |= {"failed_share", "notify_url"}  # nor by what is said of it
-_NOT_IDENTITY |= {"api_host", "api_port", "api_token", "api_token_file", "api_names", "api_root", "api_wait_seconds"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ class Plan:
 def settings_for(request: ExportRequest) -> Settings:
     """The settings in force for a request: what it leaves open comes from the layers below."""
     try:
-        absolute_path(request.manifest)
+        real_path(request.manifest)
     except ValueError as error:
         raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
     said = {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
@@ -329,9 +321,7 @@ def with_nothing_finished(jobs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _place(request: ExportRequest, settings: Settings) -> export_records.Place:
-    return export_records.Place(
-        settings.db, absolute_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds
-    )
+    return export_records.Place(settings.db, real_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds)
 
 
 def _rows(manifest: Manifest) -> pl.DataFrame:
@@ -486,6 +476,6 @@ def with_known_peaks(plan: Plan) -> pl.DataFrame:
 
 def _identity(request: ExportRequest, settings: Settings) -> str:
     """What makes two runs the same command: the request, the settings in force, and the manifest's content."""
-    asked = request.model_dump(mode="json", exclude=_NOT_IDENTITY) | settings.model_dump(mode="json", exclude=_NOT_IDENTITY)
+    asked = identity_values(request) | identity_values(settings)
     told = json.dumps([CONVERSION, asked, hash_of(request.manifest)], sort_keys=True)
     return blake2b(told.encode(), digest_size=16).hexdigest()

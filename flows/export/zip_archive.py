@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from config.settings import Settings, absolute
+from config.settings import Settings, real_path
 from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.export import BatchExportResult
 from tasks.bundle.archive import Entry, Written, write_zip
@@ -75,7 +75,7 @@ def _absolute(target: str) -> str:
     """``target`` from the root on; a link that stands there itself is not followed."""
     folder, name = os.path.split(target)
     try:
-        path = os.path.join(absolute(os.path.expanduser(folder) or "."), name)
+        path = os.path.join(real_path(os.path.expanduser(folder) or "."), name)
         if name in ("", ".", "..") or "\0" in name or os.path.isdir(path):
             raise ValueError("it is a folder" if name else "it has no name")
         path.encode()

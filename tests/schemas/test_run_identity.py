@@ -1,0 +1,95 @@
+"""Every setting says whether it belongs to a run's identity, and the identity of a run is that of all versions before."""
+
+import json
+from hashlib import blake2b
+
+import pytest
+from pydantic import Field
+
+from config.settings import Settings, load
+from schemas.enums import Guard, OrganizeBy, Runner
+from schemas.export import ExportConfig, ExportRequest, SoundConfig
+from schemas.run_identity import IdentityModel, identity_values, setting
+
+REQUEST = ExportRequest(
+    manifest="/lib/m.csv",
+    config=ExportConfig(organize_by=OrganizeBy.BPM),
+    sound=SoundConfig(guard=Guard.FILE, normalize_dbfs=-1.0),
+    sample_ids=(3, 1),
+    kits=("A",),
+    full=True,
+    workers=2,
+    label="x",
+    card="/c",
+    init_card=True,
+    zip=True,
+    runner=Runner.DASK,
+    work_pool="p",
+    dask_address="d",
+    db="/q",
+)
+# Of 0.1.0, with version 1 of the conversion and a manifest whose hash is "f00d".
+HASH_OF_REQUEST = "d3175d2e147fc16ff25f9444aa861090"
+HASH_OF_DEFAULTS = "fc94abe685f22794f2470ab70ccef7d7"
+
+
+def settings() -> Settings:
+    asked = {"db": "/r/r.duckdb", "output_base_path": "/out", "workers": 3}
+    return load(asked, lambda *_: {}, {"SP404_CONFIG_DIR": "/none"}).settings
+
+
+def hash_of(request: ExportRequest) -> str:
+    values = identity_values(request) | identity_values(settings())
+    return blake2b(json.dumps([1, values, "f00d"], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def test_the_identity_of_a_run_is_that_of_the_version_before() -> None:
+    """Another hash for the same command would orphan every run that was killed before an update."""
+    assert hash_of(REQUEST) == HASH_OF_REQUEST
+    assert hash_of(ExportRequest(manifest="/lib/m.csv")) == HASH_OF_DEFAULTS
+
+
+def test_what_does_not_belong_to_it() -> None:
+    left_out = ExportRequest.model_fields.keys() - identity_values(REQUEST).keys()
+    assert sorted(left_out) == [
+        "card", "dask_address", "db", "init_card", "label", "lock_wait_seconds", "runner", "work_pool", "workers", "zip",
+    ]  # fmt: skip
+    left_out = Settings.model_fields.keys() - identity_values(settings()).keys()
+    assert sorted(left_out) == [
+        "api_host", "api_names", "api_port", "api_root", "api_token", "api_token_file", "api_wait_seconds", "contained",
+        "dask_address", "db", "failed_share", "library", "lock_wait_seconds", "memory_mb", "nightly_cron", "notify_url",
+        "runner", "seconds_per_sample", "timezone", "verify_cron", "work_pool", "workers",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [Settings, ExportRequest, SoundConfig, ExportConfig])
+def test_a_setting_that_forgets_to_say_is_no_class(model: type[IdentityModel]) -> None:
+    with pytest.raises(TypeError, match=r"Careless\.colour does not say"):
+        type("Careless", (model,), {"__annotations__": {"colour": str}, "colour": Field("red", description="Of the pads")})
+    with pytest.raises(TypeError, match=r"Careless\.colour does not say"):
+        type("Careless", (model,), {"__annotations__": {"colour": str}})
+    careful = type("Careful", (model,), {"__annotations__": {"colour": str}, "colour": setting("red", identity=True)})
+    assert "colour" in careful.model_fields
+
+
+def test_models_in_a_model_say_it_for_themselves() -> None:
+    class Inner(IdentityModel):
+        a: int = setting(1, identity=True)
+        b: int = setting(2, identity=False)
+
+    class Outer(IdentityModel):
+        seen: Inner = setting(Inner(), identity=True)
+        hidden: Inner = setting(Inner(), identity=False)
+
+    assert identity_values(Outer()) == {"seen": {"a": 1}}
+
+
+@pytest.mark.parametrize("model", [Settings, ExportRequest, SoundConfig, ExportConfig])
+def test_neither_a_form_nor_openapi_shows_it(model: type[IdentityModel]) -> None:
+    known = {
+        "$ref", "anyOf", "default", "description", "exclusiveMinimum", "format", "items", "maxLength", "maximum", "minLength",
+        "minimum", "title", "type", "writeOnly",
+    }  # fmt: skip
+    for name, field in model.model_json_schema()["properties"].items():
+        assert field.keys() <= known, name
+        assert field["description"], name
