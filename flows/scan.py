@@ -27,7 +27,7 @@ from schemas.enums import Status
 from schemas.errors import RequestError, SampleError, StoppedError
 from schemas.scan import CELLS, FILES, INFERRED, Header, Heard
 from tasks.audio.header import read_header
-from tasks.convert.shard import Progress
+from tasks.convert.progress import Progress
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest

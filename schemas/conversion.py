@@ -184,8 +184,8 @@ class Shard:
     """A range of jobs in a plan file, so that a task is handed a few words instead of a list of samples.
 
     ``verb`` is what is done with each (``tasks.isolation.worker``). ``output`` is the output folder and ``device``
-    the number of its file system. ``token`` is in the names of this run's files in the making. ``mark`` is for other machines,
-    on which the number is another: the name of a file in the output folder that stands there as long as the run lasts.
+    the number of its file system. ``token`` is in the names of this run's staged files. ``sentinel`` is for other
+    machines, on which that number is another: the name of a file that stands in the output folder as long as the run lasts.
     ``again``: a run that died may have done some of it; what stands at a target that was free is what it left.
     """
 
@@ -201,17 +201,17 @@ class Shard:
     include_metadata: bool
     limits: Limits
     verb: str = "convert"
-    mark: str = ""
+    sentinel: str = ""
     again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """Outcomes of the jobs that were reached; ``trouble`` is set when the surroundings ended the shard early.
+    """Outcomes of the jobs that were reached; ``error`` is set when the surroundings ended the shard early.
 
     ``part`` is the file that the outcomes were also written to, for the records.
     """
 
     outcomes: tuple[Outcome, ...] = field(default=())
-    trouble: Exception | None = None
+    error: Exception | None = None
     part: str = ""

@@ -14,8 +14,8 @@ from flows.api.problems import ProblemError
 from schemas.api import State
 from schemas.conversion import Limits
 from schemas.errors import QueueError, Sp404Error
-from tasks.convert.shard import Converter, Progress
-from tasks.isolation.process_pool import Workers
+from tasks.convert.progress import Converter, Progress
+from tasks.isolation.process_pool import ProcessPool
 
 log = logging.getLogger("sp404")
 Answer = TypeVar("Answer")
@@ -30,14 +30,14 @@ class Decoders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._kept: tuple[Limits, Workers] | None = None
+        self._kept: tuple[Limits, ProcessPool] | None = None
 
-    def of(self, limits: Limits) -> Workers:
+    def of(self, limits: Limits) -> ProcessPool:
         with self._lock:
             if not self._kept or self._kept[0] != limits:
                 if self._kept:
                     self._kept[1].close()
-                self._kept = limits, Workers(limits, self._stopped)
+                self._kept = limits, ProcessPool(limits, self._stopped)
                 self._kept[1].start(1)
             return self._kept[1]
 

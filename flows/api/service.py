@@ -63,7 +63,7 @@ from schemas.errors import (
     WriteError,
 )
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest, ExportResult
-from tasks.convert.shard import Progress
+from tasks.convert.progress import Progress
 from tasks.fs.file_status import statuses
 from tasks.store import history, run_folder
 from tasks.store.library import Found, Library

@@ -13,7 +13,7 @@ from flows.cli.messages import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tasks.convert.shard import Progress
+    from tasks.convert.progress import Progress
 
 _PIPE_COLUMNS = 250
 
@@ -33,7 +33,7 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
 @contextmanager
 def progress_bar(title: str) -> "Iterator[Progress]":
     """Yield a ``Progress`` that is drawn on standard error when that is a terminal, and nowhere else."""
-    from tasks.convert.shard import Progress
+    from tasks.convert.progress import Progress
 
     restore_ctrl_c()
     if not sys.stderr.isatty():

@@ -40,7 +40,10 @@ from schemas.conversion import Outcome, Shard, ShardResult
 from schemas.enums import Guard, OrganizeBy, Runner, Status
 from schemas.errors import AccountingError, DatabaseBusyError, LostError, StoppedError, SurroundingsError, TerminatedError
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
-from tasks.convert import shard, verify
+from tasks.convert import shard
+from tasks.convert.plan_file import write_plan
+from tasks.convert.progress import Progress
+from tasks.convert.prune import prune
 from tasks.layout import sharding
 from tasks.manifest.table import RawManifest, read_manifest
 from tasks.manifest.validate import Manifest, validate
@@ -61,12 +64,12 @@ class Steps:
     read: Callable[[str], RawManifest]
     validate: Callable[[RawManifest], Manifest]
     plan: Callable[[Manifest, ExportRequest, Settings, float], Plan]
-    map_shards: Callable[[list[Shard], Settings, shard.Progress, Merge], Iterable[object]]
+    map_shards: Callable[[list[Shard], Settings, Progress, Merge], Iterable[object]]
     record: Callable[[Plan, Iterable[object]], BatchExportResult]
     report: Callable[[Plan, BatchExportResult], object]
 
 
-def run_export(request: ExportRequest, steps: Steps, progress: shard.Progress | None = None) -> BatchExportResult:
+def run_export(request: ExportRequest, steps: Steps, progress: Progress | None = None) -> BatchExportResult:
     """Export a manifest.
 
     Raises RequestError or ManifestError when nothing can be done, and SurroundingsError when the surroundings end the
@@ -78,7 +81,7 @@ def run_export(request: ExportRequest, steps: Steps, progress: shard.Progress | 
     manifest = steps.validate(with_files(steps.read(request.manifest), request, settings))
     check_selection(manifest, request, settings)
     place = check_card(request.card, request.init_card)
-    with run_folder.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or shard.Progress() as watched:
+    with run_folder.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or Progress() as watched:
         export = _Run(steps, watched, steps.plan(manifest, request, settings, started))
         plan, done = export.carried_out()
         batch = steps.record(plan, Answers(done))
@@ -101,7 +104,7 @@ def run_export(request: ExportRequest, steps: Steps, progress: shard.Progress | 
 class _Run:
     """The passes over the samples of one export. ``before``: what those answered that only read them."""
 
-    def __init__(self, steps: Steps, watched: shard.Progress, plan: Plan) -> None:
+    def __init__(self, steps: Steps, watched: Progress, plan: Plan) -> None:
         self._steps, self._watched, self._plan = steps, watched, plan
         self._waiting: list[Path] = []
         self.before: list[object] = []
@@ -166,7 +169,7 @@ class _Run:
 
 
 def _troubles(results: Iterable[object]) -> list[Exception]:
-    return [result.trouble for result in results if isinstance(result, ShardResult) and result.trouble]
+    return [result.error for result in results if isinstance(result, ShardResult) and result.error]
 
 
 def _peaks(measured: Iterable[object]) -> dict[int, float]:
@@ -186,7 +189,7 @@ def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
         return batch.model_copy(update={"kept": "rows were rejected, and which files they mean is not known"})
     failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
     stale = plan.stale.filter(~pl.col("sample_id").is_in(failed))
-    removed = verify.prune(plan.place.output, stale, partial(export_records.forget, plan.place, batch.export_id))
+    removed = prune(plan.place.output, stale, partial(export_records.forget, plan.place, batch.export_id))
     left = [path for path in batch.stale if path not in set(removed)]
     return batch.model_copy(update={"pruned": len(removed), "stale": left})
 
@@ -202,13 +205,11 @@ def made_by(plan: Plan, results: Iterable[object]) -> pl.DataFrame:
     return frame_of((paths[outcome.index], outcome) for outcome in outcomes_of(results))
 
 
-def cut(
-    plan: Plan, jobs: pl.DataFrame, progress: shard.Progress, verb: str = "convert", folder: Path | None = None
-) -> list[Shard]:
+def cut(plan: Plan, jobs: pl.DataFrame, progress: Progress, verb: str = "convert", folder: Path | None = None) -> list[Shard]:
     """``jobs`` in shards, and in a file in ``folder`` (a new one of the run's) from which each shard reads its range."""
     if verb != "convert":
         jobs = with_nothing_finished(jobs)
-    path = shard.write_plan(jobs, folder or run_folder.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
+    path = write_plan(jobs, folder or run_folder.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
     sound, limits = plan.settings.sound(), plan.settings.limits()
     least = sharding.MIN_JOBS_PER_DASK_SHARD if plan.settings.runner is Runner.DASK else 0
     ranges = sharding.cut_shards(costs_of(jobs), plan.settings.workers, least)
@@ -245,7 +246,7 @@ class Answers:
         return iter(self._answers)
 
 
-def map_in_threads(shards: list[Shard], settings: Settings, progress: shard.Progress, merge: Merge) -> Answers:
+def map_in_threads(shards: list[Shard], settings: Settings, progress: Progress, merge: Merge) -> Answers:
     """Every shard's ShardResult, in order; an exception in the place of one that broke."""
     with ThreadPoolExecutor(settings.workers) as pool:
         futures = [pool.submit(shard.convert_shard, one, progress) for one in shards]
@@ -256,7 +257,7 @@ def _answer(future: Future[ShardResult]) -> object:
     return future.exception() or future.result()
 
 
-def gathered(answers: Iterable[Callable[[], object]], progress: shard.Progress, merge: Merge) -> Answers:
+def gathered(answers: Iterable[Callable[[], object]], progress: Progress, merge: Merge) -> Answers:
     """What each of ``answers`` gives, merged into the records as it comes.
 
     Ctrl-C, a SIGTERM or a run that is cancelled let the samples in hand be finished, and nothing more be begun.
@@ -272,17 +273,17 @@ def gathered(answers: Iterable[Callable[[], object]], progress: shard.Progress, 
                 break
             except SurroundingsError as trouble:  # of the records
                 progress.stopped.set()
-                results.append(ShardResult(trouble=trouble))
+                results.append(ShardResult(error=trouble))
                 break
             except Exception:
                 progress.stopped.set()
                 raise
             except KeyboardInterrupt:
                 progress.stopped.set()
-                results.append(ShardResult(trouble=StoppedError()))
+                results.append(ShardResult(error=StoppedError()))
             except BaseException:  # noqa: BLE001  (a SIGTERM, as the command line or Prefect raise it)
                 progress.stopped.set()
-                results.append(ShardResult(trouble=TerminatedError()))
+                results.append(ShardResult(error=TerminatedError()))
     return Answers(results)
 
 
@@ -327,8 +328,8 @@ def why_not_reached(results: Iterable[object]) -> str:
         if not isinstance(result, ShardResult):
             why = f"its worker broke ({result or 'it said nothing'})"
             log.error("A shard broke: %r", result)
-        elif result.trouble:
-            why = str(result.trouble)
+        elif result.error:
+            why = str(result.error)
     return why
 
 

@@ -25,6 +25,7 @@ from schemas.run_identity import identity_values
 from tasks.bundle.metadata_file import text_of
 from tasks.fs.atomic import hash_of, identified, sweep
 from tasks.fs.file_status import statuses
+from tasks.fs.hashing import is_unmodified
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
@@ -438,15 +439,9 @@ def _damaged(plan: Plan) -> tuple[pl.Series, pl.Series]:
     there = plan.jobs.select("path", "target").join(plan.outputs, on="path", how="left", maintain_order="left")
     there = there.with_columns(text=text_of("target"))
 
-    def is_whole(path: str, its_hash: str | None) -> bool:
-        try:
-            return its_hash is not None and hash_of(path) == its_hash
-        except OSError:
-            return False
-
     with ThreadPoolExecutor(plan.settings.workers) as pool:
-        whole = list(pool.map(is_whole, there["target"], there["file_hash"]))
-        whole_texts = list(pool.map(is_whole, there["text"], there["metadata_hash"]))
+        whole = list(pool.map(is_unmodified, there["target"], there["file_hash"]))
+        whole_texts = list(pool.map(is_unmodified, there["text"], there["metadata_hash"]))
     return there["path"].filter(~pl.Series(whole, dtype=pl.Boolean)), there["path"].filter(
         ~pl.Series(whole_texts, dtype=pl.Boolean)
     )

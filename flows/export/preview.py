@@ -17,7 +17,7 @@ from schemas.enums import Status
 from schemas.errors import LostError, RequestError
 from schemas.export import ExportRequest, Finding
 from tasks.convert import verify as verification
-from tasks.convert.shard import Progress
+from tasks.convert.progress import Progress
 from tasks.layout.actions import Action
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
@@ -134,10 +134,12 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         if export_id and not exports:
             raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
         outputs = everything.filter("wanted")
-        found, files, good = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
-    counts = Counter(str(finding.damage) for finding in found)
-    listed = [Damaged(path=finding.path, damage=finding.damage, fix=verification.FIXES[finding.damage]) for finding in found]
-    return Verified(files=files, good=good, counts=counts, findings=listed)
+        result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
+    counts = Counter(str(finding.damage) for finding in result.damaged)
+    listed = [
+        Damaged(path=finding.path, damage=finding.damage, fix=verification.FIXES[finding.damage]) for finding in result.damaged
+    ]
+    return Verified(files=result.files, good=result.good, counts=counts, findings=listed)
 
 
 def _plan(request: ExportRequest) -> planning.Plan:

@@ -25,7 +25,7 @@ from schemas.conversion import Shard, ShardResult
 from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
 from schemas.export import BatchExportResult, ExportRequest
-from tasks.convert import shard
+from tasks.convert.progress import Progress, current_progress, reporting_to, with_sentinel
 from tasks.manifest.validate import Manifest
 
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
@@ -43,7 +43,7 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     try:
         settings = planning.settings_for(request)
         _check_runner(settings)
-        with flow_monitor.watched(shard.watcher()) as progress:
+        with flow_monitor.watched(current_progress()) as progress:
             batch = pipeline.run_export(request, PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
@@ -56,7 +56,7 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     return Completed(name=name, message=batch.counts(), data=batch)
 
 
-def export(request: ExportRequest, progress: shard.Progress) -> BatchExportResult:
+def export(request: ExportRequest, progress: Progress) -> BatchExportResult:
     """Run the flow in this process, and wait until its history is whole: then the process and its server can end.
 
     Raises what ``flows.export.pipeline.run_export`` raises, and ServerError when there is no server to run under.
@@ -68,12 +68,12 @@ def export(request: ExportRequest, progress: shard.Progress) -> BatchExportResul
     return result
 
 
-def run(request: ExportRequest, progress: shard.Progress) -> tuple[BatchExportResult, UUID | None]:
+def run(request: ExportRequest, progress: Progress) -> tuple[BatchExportResult, UUID | None]:
     """The same in a process that goes on, which has no need to wait; and the id of the flow run."""
     try:
         with (
             flow_monitor.own_heartbeats(),
-            shard.watched_by(progress),
+            reporting_to(progress),
         ):  # not a parameter: the one parameter is the form in the UI
             state: State[Any] = export_library(request, return_state=True)
     except RuntimeError as error:  # no server could be started, or it went away
@@ -84,9 +84,7 @@ def run(request: ExportRequest, progress: shard.Progress) -> tuple[BatchExportRe
     return result, state.state_details.flow_run_id
 
 
-def map_with_prefect(
-    shards: list[Shard], settings: Settings, progress: shard.Progress, merge: pipeline.Merge
-) -> pipeline.Answers:
+def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: pipeline.Merge) -> pipeline.Answers:
     """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
     if settings.runner is Runner.POOL:
         return work_pool.map_on_pool(shards, settings, progress, merge)
@@ -96,14 +94,14 @@ def map_with_prefect(
 
     def counted(result: ShardResult) -> None:
         merge(result)
-        progress.at(progress.so_far[0] + len(result.outcomes))
+        progress.set_done(progress.so_far[0] + len(result.outcomes))
 
-    with shard.marked(shards) as marked:  # a counter in this process is no use on another one
-        return _mapped(marked, None, settings, progress, counted)
+    with with_sentinel(shards) as checked:  # a counter in this process is no use on another one
+        return _mapped(checked, None, settings, progress, counted)
 
 
 def _mapped(
-    shards: list[Shard], shared: shard.Progress | None, settings: Settings, progress: shard.Progress, merge: pipeline.Merge
+    shards: list[Shard], shared: Progress | None, settings: Settings, progress: Progress, merge: pipeline.Merge
 ) -> pipeline.Answers:
     with _task_runner(settings) as runner:
         futures = runner.map(prefect_tasks.convert_shard, {"shard": shards, "progress": unmapped(shared)})

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from flows.orchestration import zombie_runs
 from schemas.errors import CancelledError, Sp404Error
-from tasks.convert import shard
+from tasks.convert.progress import Progress
 
 # How long a cancelled run may go on unknowing: of ten seconds, five are for the samples in hand.
 _TICK_SECONDS = 2.0
@@ -25,7 +25,7 @@ _PROGRESS = "export-progress"
 
 
 @contextmanager
-def watched(progress: shard.Progress) -> Iterator[shard.Progress]:
+def watched(progress: Progress) -> Iterator[Progress]:
     """Raises CancelledError in the end, if somebody pressed Cancel: Prefect only takes note, and nobody else would stop us."""
     watch = _Watch(progress)
     # In this context: Prefect's settings, and so its address, are of it.
@@ -53,7 +53,7 @@ def own_heartbeats() -> Iterator[None]:
 
 
 class _Watch:
-    def __init__(self, progress: shard.Progress) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress, self._run_id = progress, UUID(flow_run.id)
         self._name = str(flow_run.name)
         self._beats = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None

@@ -21,7 +21,7 @@ from config.settings import load
 from flows.orchestration import flow_monitor, prefect_tasks
 from schemas.conversion import Outcome, Shard, ShardResult
 from schemas.errors import CancelledError, ElsewhereError, SurroundingsError
-from tasks.convert import shard
+from tasks.convert.progress import Progress
 from tasks.fs.atomic import put
 
 _SIGN_SECONDS = 1.0
@@ -39,11 +39,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Answer:
-    """A ``ShardResult`` in words: ``trouble`` and ``fix`` are empty where there was none."""
+    """A ``ShardResult`` in words: ``error`` and ``fix`` are empty where there was none."""
 
     outcomes: tuple[Outcome, ...]
     part: str
-    trouble: str = ""
+    error: str = ""
     fix: str = ""
 
 
@@ -72,8 +72,8 @@ def read_answer(path: Path) -> ShardResult | None:
         answer = _ANSWER.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    trouble = ElsewhereError(what=answer.trouble, fix=answer.fix) if answer.trouble else None
-    return ShardResult(answer.outcomes, trouble, answer.part)
+    error = ElsewhereError(what=answer.error, fix=answer.fix) if answer.error else None
+    return ShardResult(answer.outcomes, error, answer.part)
 
 
 @flow(name="export-slice", persist_result=False)
@@ -95,7 +95,7 @@ def export_slice(order: str, attempt: int = 1) -> State[int]:
     ]
     done = 0
     try:
-        with shard.Progress() as progress, flow_monitor.watched(progress), _signs(path, progress):
+        with Progress() as progress, flow_monitor.watched(progress), _signs(path, progress):
             progress.expect(sum(shard.stop - shard.start for _, shard in to_do))
             for number, result in _converted(to_do, progress):
                 if isinstance(result, ShardResult):
@@ -109,7 +109,7 @@ def export_slice(order: str, attempt: int = 1) -> State[int]:
     return Completed(message=f"{done:,} samples")
 
 
-def _converted(to_do: list[tuple[int, Shard]], progress: shard.Progress) -> Iterator[tuple[int, object]]:
+def _converted(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[tuple[int, object]]:
     """What became of each shard, in order: a ShardResult, or the exception that broke it. A signal stops all of them."""
     workers = load({}, lambda _db, _seconds: {}).settings.workers
     if to_do:
@@ -134,13 +134,12 @@ def _here(shard: Shard, attempt: int) -> Shard:
 
 
 def _write_answer(path: Path, result: ShardResult) -> None:
-    trouble = result.trouble
-    fix = trouble.fix if isinstance(trouble, SurroundingsError) else ""
-    put(path, _ANSWER.dump_json(Answer(result.outcomes, result.part, str(trouble or ""), fix)))
+    fix = result.error.fix if isinstance(result.error, SurroundingsError) else ""
+    put(path, _ANSWER.dump_json(Answer(result.outcomes, result.part, str(result.error or ""), fix)))
 
 
 @contextmanager
-def _signs(order: Path, progress: shard.Progress) -> Iterator[None]:
+def _signs(order: Path, progress: Progress) -> Iterator[None]:
     """Says all the time that this run lives and how many samples are done, and hears that it is to stop."""
     ended = threading.Event()
     run_id = flow_run.id

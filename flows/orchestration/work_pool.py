@@ -27,7 +27,7 @@ from flows.orchestration import zombie_runs
 from flows.orchestration.slice_flow import Order, answer_path, export_slice, read_answer, sign_path, stop_path, write_order
 from schemas.conversion import Shard, ShardResult
 from schemas.errors import LostWorkersError, RequestError
-from tasks.convert import shard
+from tasks.convert.progress import Progress, with_sentinel
 from tasks.fs.atomic import remove, sweep
 
 log = logging.getLogger("sp404")
@@ -44,7 +44,7 @@ _GONE = "No sign of life any more: its machine is gone"
 _LARGEST_SLICE = 20_000
 
 
-def map_on_pool(shards: list[Shard], settings: Settings, progress: shard.Progress, merge: pipeline.Merge) -> pipeline.Answers:
+def map_on_pool(shards: list[Shard], settings: Settings, progress: Progress, merge: pipeline.Merge) -> pipeline.Answers:
     """Every shard's ShardResult, in order; an exception in the place of one that broke.
 
     Raises RequestError where the pool is not there, or nobody works for it.
@@ -52,8 +52,8 @@ def map_on_pool(shards: list[Shard], settings: Settings, progress: shard.Progres
     with get_client(sync_client=True) as client:
         workers = check_pool(client, settings.work_pool)
         deployment = _deployment(settings.work_pool)
-        with shard.marked(shards) as marked:
-            pool = _Pool(client, deployment, marked, _slices_of(shards, workers), progress)
+        with with_sentinel(shards) as checked:
+            pool = _Pool(client, deployment, checked, _slices_of(shards, workers), progress)
             try:
                 pool.start()
                 return pipeline.gathered([partial(pool.answer, number) for number in range(len(shards))], progress, merge)
@@ -108,7 +108,7 @@ class _Slice:
 
 class _Pool:
     def __init__(
-        self, client: SyncPrefectClient, deployment: UUID, shards: list[Shard], slices: list[range], progress: shard.Progress
+        self, client: SyncPrefectClient, deployment: UUID, shards: list[Shard], slices: list[range], progress: Progress
     ) -> None:
         self._client, self._deployment, self._shards, self._progress = client, deployment, shards, progress
         self._answers: dict[int, ShardResult] = {}
@@ -159,7 +159,7 @@ class _Pool:
         for one in self._slices:
             if not one.over:
                 self._look_at(one)
-        self._progress.at(sum(self._done(one) for one in self._slices))
+        self._progress.set_done(sum(self._done(one) for one in self._slices))
 
     def _look_at(self, one: _Slice) -> None:
         self._collect(one)
@@ -191,7 +191,7 @@ class _Pool:
         for number in one.numbers:
             if number not in self._answers and (answer := read_answer(answer_path(one.order, number))):
                 self._answers[number] = answer
-                if answer.trouble:
+                if answer.error:
                     self._progress.stopped.set()
         one.over = all(number in self._answers for number in one.numbers)
 

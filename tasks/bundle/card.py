@@ -26,6 +26,7 @@ from tasks.fs.atomic import (
     sync,
     write_all,
 )
+from tasks.fs.hashing import is_unmodified
 from tasks.fs.system_files import ON_EMPTY_CARDS
 
 IMPORT = "IMPORT"
@@ -217,11 +218,7 @@ def state(root: str, path: str, size: int | None, file_hash: str) -> str:
     target = os.path.join(root, IMPORT, path)
     if not os.path.lexists(target):
         return "missing"
-    try:
-        whole = is_regular(target) and size in (None, os.path.getsize(target)) and hash_of(target) == file_hash
-    except OSError:
-        whole = False
-    return "there" if whole else "changed"
+    return "there" if is_unmodified(target, file_hash, size=size) else "changed"
 
 
 def unknown(root: str, known: Iterable[str]) -> list[str]:

@@ -32,7 +32,7 @@ _MEMORY_WORDS = ("bad_alloc", "MemoryError", "annot allocate memory", "ut of mem
 _LOST = (EOFError, OSError, pickle.UnpicklingError)
 
 
-class Workers:
+class ProcessPool:
     """Calls verbs of ``tasks.isolation.worker`` in other processes, for any number of threads: each has one to itself.
 
     A sample whose process dies is a ``failed`` Outcome, and nothing else is. After ``stopped`` is set a sample in hand gets

@@ -249,17 +249,17 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, s
     left their part, and the next one was about to give its files their names.
     """
     nightly.write()
-    real, settled, count = export_records.add_part, shard._settle, iter(range(10_000))
+    real, published, count = export_records.add_part, shard.publish, iter(range(10_000))
 
     def merge(place: Any, asked: Any, part: Path) -> None:
         if next(count) >= merged:
             return
         real(place, asked, part)
 
-    def settle(made: Any, shard: Any, outcomes: Any) -> None:
+    def publish(staged: Any, shard: Any) -> Any:
         if shard.start >= 2 * (merged + sealed):
             raise Killed
-        settled(made, shard, outcomes)
+        return published(staged, shard)
 
     def end(*_: object) -> Any:
         raise Killed
@@ -268,7 +268,7 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, s
         patch.setattr(sharding, "_SAMPLES_PER_SHARD", 2)
         patch.setattr(sharding, "_FILE_COST_BYTES", 1 << 40)
         patch.setattr(export_records, "add_part", merge)
-        patch.setattr(shard, "_settle", settle)
+        patch.setattr(shard, "publish", publish)
         with pytest.raises(Killed):
             pipeline.run_export(nightly.request(workers=1, **how), replace(pipeline.DIRECT, record=end))
 

@@ -149,14 +149,14 @@ def test_the_library_itself_as_output_folder_harms_no_original(tmp_path: Path) -
 
 def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = worked.make(tmp_path / "library")
-    real = shard._made
+    real = shard._stage
 
-    def full_after_three(order: Any, *how: Any) -> object:
-        if order.job.index >= 3:
+    def full_after_three(planned: Any, *how: Any) -> object:
+        if planned.job.index >= 3:
             raise DiskFullError(path="/card")
-        return real(order, *how)
+        return real(planned, *how)
 
-    monkeypatch.setattr(shard, "_made", full_after_three)
+    monkeypatch.setattr(shard, "_stage", full_after_three)
     with pytest.raises(DiskFullError):
         pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT)
     db = tmp_path / "records.duckdb"
@@ -172,7 +172,7 @@ def test_a_shard_that_breaks_is_accounted_for(tmp_path: Path, monkeypatch: pytes
     def broken(shard: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(shard, "_orders", broken)
+    monkeypatch.setattr(shard, "read_jobs", broken)
     batch = pipeline.run_export(worked.request(worked.make(tmp_path / "library"), tmp_path), pipeline.DIRECT)
     assert batch.failed == 10
 

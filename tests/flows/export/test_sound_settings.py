@@ -73,13 +73,14 @@ def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path, monkeypatch:
     from schemas.conversion import Shard, ShardResult
     from schemas.errors import StoppedError
     from tasks.convert import shard
+    from tasks.convert.progress import Progress
 
     real = shard.convert_shard
 
-    def stopping(asked: Shard, progress: shard.Progress) -> ShardResult:
+    def stopping(asked: Shard, progress: Progress) -> ShardResult:
         if asked.verb == "measure":
             progress.stopped.set()
-            return ShardResult(trouble=StoppedError())
+            return ShardResult(error=StoppedError())
         return real(asked, progress)
 
     monkeypatch.setattr(shard, "convert_shard", stopping)

@@ -16,7 +16,7 @@ from flows.export import pipeline, preview
 from schemas.enums import OrganizeBy
 from schemas.errors import RequestError
 from tasks.audio import synth
-from tasks.convert import shard
+from tasks.convert import publish
 from tasks.store import repair
 from tests.support import nightly
 from tests.support.nightly import Nightly, path_of, sounds, states, statuses, texts, tree
@@ -889,7 +889,7 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     before = tree(three.out)
     three.rows[0]["genre"] = "acid"
     three.write()
-    real = shard.take_place
+    real = publish.take_place
 
     def take_place(part: str, target: str, ours: bool) -> None:
         real(part, target, ours)
@@ -899,10 +899,10 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     def end(*_: object) -> Any:
         raise nightly.Killed
 
-    monkeypatch.setattr(shard, "take_place", take_place)
+    monkeypatch.setattr(publish, "take_place", take_place)
     with pytest.raises(nightly.Killed):
         pipeline.run_export(three.request(**GENRE), replace(pipeline.DIRECT, record=end))
-    monkeypatch.setattr(shard, "take_place", real)
+    monkeypatch.setattr(publish, "take_place", real)
     batch = three.export(**GENRE, whole=False)
     assert (batch.export_id, statuses(batch), three.spy.calls) == (2, ["exported", "unchanged", "unchanged"], [])
     assert sounds(tree(three.out)) == {path.replace("house", "acid"): content for path, content in sounds(before).items()}

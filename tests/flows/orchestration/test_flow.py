@@ -13,7 +13,7 @@ from schemas.enums import Guard, Runner
 from schemas.errors import ManifestError, RequestError
 from schemas.export import ExportRequest, SoundConfig
 from tasks.audio import synth
-from tasks.convert.shard import Progress
+from tasks.convert.progress import Progress
 from tests.support import ROOT, audio, worked
 from tests.support.waiting import until
 

@@ -17,7 +17,7 @@ import pytest
 from schemas.enums import Runner
 from schemas.errors import RequestError
 from schemas.export import BatchExportResult
-from tasks.convert.shard import Progress
+from tasks.convert.progress import Progress
 from tests.support import ROOT, audio, worked
 from tests.support.processes import pids_at
 from tests.support.waiting import until

@@ -16,7 +16,10 @@ from schemas.conversion import Job, Limits, Outcome, Shard, ShardResult, SoundSe
 from schemas.enums import Status
 from schemas.errors import DiskError, DiskFullError, OutputGoneError, OutputNotWritableError, SurroundingsError
 from tasks.bundle.metadata_file import metadata_text
-from tasks.convert import shard
+from tasks.convert import publish
+from tasks.convert.plan_file import write_plan
+from tasks.convert.progress import with_sentinel
+from tasks.convert.shard import convert_shard
 from tasks.fs.atomic import part_name, sweep
 from tasks.store.checkpoints import unseal
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
@@ -54,7 +57,7 @@ class Desk:
         jobs = pl.DataFrame([row | {"job": job} for job, row in enumerate(rows)], _SCHEMA)
         sound = SoundSettings("aiff" if rows[0]["path"].endswith(".aiff") else "wav", 100, MAX_FRAMES)
         device, limits = os.stat(self.out).st_dev, Limits(60, 2048, contained=False)
-        plan = shard.write_plan(jobs, self.folder / "plan", TOKEN)
+        plan = write_plan(jobs, self.folder / "plan", TOKEN)
         return Shard("1 of 1", plan, 0, len(rows), export_id, str(self.out), device, TOKEN, sound, text, limits)
 
     def done(self, *rows: dict[str, Any], **how: Any) -> ShardResult:
@@ -62,7 +65,7 @@ class Desk:
         what it hands to the records.
         """
         theirs = set(self.parts())
-        result = within(20, lambda: shard.convert_shard(self.shard(*rows, **how)))
+        result = within(20, lambda: convert_shard(self.shard(*rows, **how)))
         assert set(self.parts()) == theirs, "a .part file was left"
         if result.outcomes:
             told = [(row["path"], outcome) for row, outcome in zip(rows, result.outcomes, strict=False)]
@@ -73,7 +76,7 @@ class Desk:
         """The outcome of a shard of one job. ``text``: with its metadata file; ``ours``: what stands there is."""
         shard = {name: how.pop(name) for name in ("text", "export_id") if name in how}
         result = self.done(self.row(source, path, **how), **shard)
-        assert result.trouble is None
+        assert result.error is None
         (outcome,) = result.outcomes
         return outcome
 
@@ -106,22 +109,22 @@ def good(desk: Desk) -> Path:
 
 
 def test_another_folder_under_the_same_path_is_not_written_to(desk: Desk, good: Path) -> None:
-    """On another machine the output folder's path may lead elsewhere: the mark of the run is not there then."""
+    """On another machine the output folder's path may lead elsewhere: the sentinel of the run is not there then."""
     shard = desk.shard(desk.row(good))
-    elsewhere = shard.convert_shard(replace(shard, mark=part_name(TOKEN, 0, "here")))
-    assert isinstance(elsewhere.trouble, OutputGoneError)
+    elsewhere = convert_shard(replace(shard, sentinel=part_name(TOKEN, 0, "here")))
+    assert isinstance(elsewhere.error, OutputGoneError)
     assert desk.names() == []
-    with shard.marked([replace(shard, device=0)]) as marked:
-        assert shard.convert_shard(marked[0]).trouble is None
+    with with_sentinel([replace(shard, device=0)]) as checked:
+        assert convert_shard(checked[0]).error is None
     assert desk.names() == ["kick.wav"]
 
 
 def test_what_a_dead_worker_left_is_ours_to_replace_and_what_another_put_there_before_is_not(desk: Desk, good: Path) -> None:
     (desk.out / "kick.wav").write_text("half of it")
     left, others = desk.row(good), desk.row(good, free=False)
-    assert shard.convert_shard(desk.shard(others), None).outcomes[0].reason == "target_taken"
-    assert shard.convert_shard(replace(desk.shard(others), again=True)).outcomes[0].reason == "target_taken"
-    outcome = shard.convert_shard(replace(desk.shard(left), again=True, token=f"{TOKEN}r2")).outcomes[0]
+    assert convert_shard(desk.shard(others), None).outcomes[0].reason == "target_taken"
+    assert convert_shard(replace(desk.shard(others), again=True)).outcomes[0].reason == "target_taken"
+    outcome = convert_shard(replace(desk.shard(left), again=True, token=f"{TOKEN}r2")).outcomes[0]
     assert outcome.status is Status.EXPORTED
     assert outcome.file_hash, "it is recorded as ours"
     assert soundfile.info(desk.out / "kick.wav").samplerate == 48_000
@@ -238,13 +241,13 @@ def test_nothing_has_its_name_before_all_of_a_shard_is_on_the_disk(
 ) -> None:
     """One sync for a shard, and not one for each file."""
     seen: list[list[str]] = []
-    real = shard.sync
+    real = publish.sync
 
     def watching(folder: str) -> None:
         seen.append([name for name in desk.names() if not name.endswith(".part")])
         real(folder)
 
-    monkeypatch.setattr(shard, "sync", watching)
+    monkeypatch.setattr(publish, "sync", watching)
     result = desk.done(desk.row(good, "a.wav"), desk.row(good, "b.wav"), text=True)
     assert seen == [[]]
     assert [outcome.status for outcome in result.outcomes] == [Status.EXPORTED] * 2
@@ -253,7 +256,7 @@ def test_nothing_has_its_name_before_all_of_a_shard_is_on_the_disk(
 
 def test_a_process_of_its_own_makes_the_same_files(desk: Desk, good: Path) -> None:
     apart = desk.shard(desk.row(good), desk.row(desk.folder / "gone.wav", "b.wav"), text=True)
-    outcomes = within(60, lambda: shard.convert_shard(replace(apart, limits=Limits(60, 2048)))).outcomes
+    outcomes = within(60, lambda: convert_shard(replace(apart, limits=Limits(60, 2048)))).outcomes
     there = {path.name: path.read_bytes() for path in desk.out.iterdir()}
     for path in desk.out.iterdir():
         path.unlink()
@@ -343,10 +346,10 @@ def test_they_end_the_shard_and_leave_nothing(
     shard = desk.shard(desk.row(good, ours=ours), text=text)
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
-        result = shard.convert_shard(shard)
-    assert isinstance(result.trouble, kind)
-    assert str(desk.out) in str(result.trouble)
-    assert result.trouble.fix
+        result = convert_shard(shard)
+    assert isinstance(result.error, kind)
+    assert str(desk.out) in str(result.error)
+    assert result.error.fix
     assert (result.outcomes, result.part) == ((), "")
     assert desk.names() == (["kick.wav"] if ours else [])
     if ours:
@@ -366,8 +369,8 @@ def test_what_was_finished_before_is_kept(desk: Desk, good: Path, monkeypatch: p
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", filling)
-        result = shard.convert_shard(shard)
-    assert isinstance(result.trouble, DiskFullError)
+        result = convert_shard(shard)
+    assert isinstance(result.error, DiskFullError)
     assert [outcome.status for outcome in result.outcomes] == [Status.EXPORTED] * 2
     assert unseal(Path(result.part))["path"].to_list() == ["a.wav", "b.wav"]
     assert desk.names() == ["a.wav", "a_metadata.txt", "b.wav", "b_metadata.txt"]

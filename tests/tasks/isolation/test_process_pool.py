@@ -21,7 +21,7 @@ from schemas.enums import Status
 from schemas.errors import DiskFullError, WorkerError
 from tasks.audio.convert import convert
 from tasks.fs.atomic import part_name
-from tasks.isolation.process_pool import COMMAND, Workers
+from tasks.isolation.process_pool import COMMAND, ProcessPool
 from tasks.isolation.worker import of_sound
 from tests.support import ROOT, audio
 from tests.support.waiting import comes_true
@@ -39,8 +39,8 @@ def stopped() -> threading.Event:
 
 
 @pytest.fixture
-def workers(stopped: threading.Event) -> Iterator[Workers]:
-    with Workers(LIMITS, stopped, POISON) as workers:
+def workers(stopped: threading.Event) -> Iterator[ProcessPool]:
+    with ProcessPool(LIMITS, stopped, POISON) as workers:
         yield workers
 
 
@@ -56,7 +56,7 @@ def tries(job: Job) -> int:
     return len(Path(job.target).read_text())
 
 
-def pid_of(workers: Workers, job: Callable[..., Job]) -> int:
+def pid_of(workers: ProcessPool, job: Callable[..., Job]) -> int:
     """The process that is asked next."""
     outcome = workers("nothing", job(), SOUND)
     assert outcome
@@ -97,25 +97,27 @@ def assert_failed(outcome: Outcome | None, reason: str, words: str) -> None:
     ],
 )
 def test_a_crash_is_the_sample_s_and_is_not_tried_again(
-    workers: Workers, job: Callable[..., Job], number: int, words: str
+    workers: ProcessPool, job: Callable[..., Job], number: int, words: str
 ) -> None:
     assert_failed(workers("die", job(int(number)), SOUND), "decoder_crashed", words)
     assert tries(job()) == 1
     assert pid_of(workers, job)
 
 
-def test_a_real_segmentation_fault(workers: Workers, job: Callable[..., Job]) -> None:
+def test_a_real_segmentation_fault(workers: ProcessPool, job: Callable[..., Job]) -> None:
     assert_failed(workers("read_nowhere", job(), SOUND), "decoder_crashed", "segmentation fault")
 
 
-def test_what_was_said_at_the_end_is_told_and_what_was_said_before_is_not(workers: Workers, job: Callable[..., Job]) -> None:
+def test_what_was_said_at_the_end_is_told_and_what_was_said_before_is_not(
+    workers: ProcessPool, job: Callable[..., Job]
+) -> None:
     assert workers("chatter", job(), SOUND)
     assert_failed(workers("die", job(int(signal.SIGSEGV)), SOUND), "decoder_crashed", "segmentation fault$")
     outcome = workers("abort_with", job("free(): invalid pointer"), SOUND)
     assert_failed(outcome, "decoder_crashed", r"aborted \(free\(\): invalid pointer\)$")
 
 
-def test_a_killed_one_is_tried_once_more(workers: Workers, job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_killed_one_is_tried_once_more(workers: ProcessPool, job: Callable[..., Job], tmp_path: Path) -> None:
     """The kernel's out-of-memory killer does not say who took the memory."""
     outcome = workers("die_once", job(tmp_path / "flag"), SOUND)
     assert outcome
@@ -125,12 +127,12 @@ def test_a_killed_one_is_tried_once_more(workers: Workers, job: Callable[..., Jo
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_it_leaves(workers: Workers, job: Callable[..., Job], status: int) -> None:
+def test_it_leaves(workers: ProcessPool, job: Callable[..., Job], status: int) -> None:
     assert_failed(workers("leave", job(status), SOUND), "decoder_crashed", f"ended with status {status}")
     assert tries(job()) == 1
 
 
-def test_a_mistake_of_ours_does_not_end_the_process(workers: Workers, job: Callable[..., Job]) -> None:
+def test_a_mistake_of_ours_does_not_end_the_process(workers: ProcessPool, job: Callable[..., Job]) -> None:
     before = pid_of(workers, job)
     outcome = workers("mistake", job(), SOUND)
     assert_failed(outcome, "decoder_crashed", r"ZeroDivisionError: two lines \(poison.py:\d+\)")
@@ -138,14 +140,14 @@ def test_a_mistake_of_ours_does_not_end_the_process(workers: Workers, job: Calla
 
 
 @pytest.mark.parametrize("verb", ["sleep", "hold_the_gil"])
-def test_a_hang_ends_when_its_time_is_up(workers: Workers, job: Callable[..., Job], verb: str) -> None:
+def test_a_hang_ends_when_its_time_is_up(workers: ProcessPool, job: Callable[..., Job], verb: str) -> None:
     pid_of(workers, job)
     started = time.monotonic()
     assert_failed(workers(verb, job(60), SOUND), "took_too_long", "2 s")
     assert 1.9 < time.monotonic() - started < 4
 
 
-def test_a_hang_that_no_signal_of_its_own_ends(workers: Workers, job: Callable[..., Job]) -> None:
+def test_a_hang_that_no_signal_of_its_own_ends(workers: ProcessPool, job: Callable[..., Job]) -> None:
     """A stopped process, as one that waits for a dead disk, does not see its alarm."""
     started = time.monotonic()
     assert_failed(workers("die", job(int(signal.SIGSTOP)), SOUND), "took_too_long", "2 s")
@@ -159,7 +161,7 @@ def test_the_alarm_rings_where_the_caller_is_deaf_to_it(job: Callable[..., Job])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
     try:
-        with Workers(Limits(0.5, 300), threading.Event(), POISON) as workers:
+        with ProcessPool(Limits(0.5, 300), threading.Event(), POISON) as workers:
             started = time.monotonic()
             assert_failed(workers("sleep", job(60), SOUND), "took_too_long", "0.5 s")
             assert time.monotonic() - started < 4
@@ -169,7 +171,7 @@ def test_the_alarm_rings_where_the_caller_is_deaf_to_it(job: Callable[..., Job])
 
 
 def test_time_is_counted_for_each_sample_and_not_between_them(job: Callable[..., Job]) -> None:
-    with Workers(Limits(1, 300), threading.Event(), POISON) as workers:
+    with ProcessPool(Limits(1, 300), threading.Event(), POISON) as workers:
         first = pid_of(workers, job)
         for _ in range(15):
             assert workers("sleep", job(0.1), SOUND).status is Status.EXPORTED
@@ -178,12 +180,12 @@ def test_time_is_counted_for_each_sample_and_not_between_them(job: Callable[...,
 
 
 @pytest.mark.parametrize("verb", ["balloon", "grow"])
-def test_a_balloon_of_memory(workers: Workers, job: Callable[..., Job], verb: str) -> None:
+def test_a_balloon_of_memory(workers: ProcessPool, job: Callable[..., Job], verb: str) -> None:
     assert_failed(workers(verb, job(), SOUND), "too_much_memory", "300 MB")
     assert pid_of(workers, job)
 
 
-def test_c_plus_plus_says_it_in_its_own_words(workers: Workers, job: Callable[..., Job]) -> None:
+def test_c_plus_plus_says_it_in_its_own_words(workers: ProcessPool, job: Callable[..., Job]) -> None:
     said = "terminate called after throwing an instance of 'std::bad_alloc'"
     assert_failed(workers("abort_with", job(said), SOUND), "too_much_memory", "300 MB")
 
@@ -191,13 +193,13 @@ def test_c_plus_plus_says_it_in_its_own_words(workers: Workers, job: Callable[..
 def test_a_real_decoder_has_room_and_no_more(job: Callable[..., Job], tmp_path: Path) -> None:
     """An hour fits in the memory of a drum; numpy's refusal is an error of the sample."""
     source = audio.write(tmp_path / "long.flac", audio.tone(240, 96_000), 96_000, "FLAC", "PCM_24")
-    with Workers(Limits(60, 160), threading.Event()) as workers:
+    with ProcessPool(Limits(60, 160), threading.Event()) as workers:
         outcome = workers("convert", job(source, target="long.wav"), SoundSettings("wav", 10, 48_000 * 960))
         assert outcome
         assert outcome.status is Status.EXPORTED, outcome.error
 
 
-def test_each_process_is_set_up_to_be_the_one_that_dies(workers: Workers, job: Callable[..., Job]) -> None:
+def test_each_process_is_set_up_to_be_the_one_that_dies(workers: ProcessPool, job: Callable[..., Job]) -> None:
     workers("chatter", job(), SOUND)
     outcome = workers("state", job(), SOUND)
     assert outcome
@@ -206,7 +208,7 @@ def test_each_process_is_set_up_to_be_the_one_that_dies(workers: Workers, job: C
     assert os.getpgid(pid) == pid
 
 
-def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: Workers, job: Callable[..., Job]) -> None:
+def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: ProcessPool, job: Callable[..., Job]) -> None:
     half, other = job(int(signal.SIGSEGV), target=part_name("run", 7)), job(int(signal.SIGSEGV), target="kick.wav")
     for poisoned in (half, other):
         assert_failed(workers("die", poisoned, SOUND), "decoder_crashed", "fault")
@@ -217,7 +219,7 @@ def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: Worker
 # ---- the others go on ----
 
 
-def test_neighbours_go_on(workers: Workers, job: Callable[..., Job]) -> None:
+def test_neighbours_go_on(workers: ProcessPool, job: Callable[..., Job]) -> None:
     verbs = ["nothing"] * 200
     verbs[10::40] = ["read_nowhere"] * 5
     verbs[20], verbs[60] = "hold_the_gil", "leave"
@@ -228,7 +230,7 @@ def test_neighbours_go_on(workers: Workers, job: Callable[..., Job]) -> None:
     assert failed == {n for n in range(200) if verbs[n] != "nothing"}
 
 
-def test_eight_threads_have_eight_processes_at_the_most(workers: Workers, job: Callable[..., Job]) -> None:
+def test_eight_threads_have_eight_processes_at_the_most(workers: ProcessPool, job: Callable[..., Job]) -> None:
     workers.start(3)
     together = threading.Barrier(8)
 
@@ -242,7 +244,7 @@ def test_eight_threads_have_eight_processes_at_the_most(workers: Workers, job: C
     assert len({outcome.done for answer in answers for outcome in answer}) <= 8
 
 
-def test_nothing_is_printed(workers: Workers, job: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed(workers: ProcessPool, job: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
     assert workers("chatter", job(), SOUND).status is Status.EXPORTED
     workers("abort_with", job("free(): invalid pointer"), SOUND)
     workers("leave", job(3), SOUND)
@@ -250,7 +252,7 @@ def test_nothing_is_printed(workers: Workers, job: Callable[..., Job], capfd: py
     assert capfd.readouterr() == ("", "")
 
 
-def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: Workers, job: Callable[..., Job]) -> None:
+def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: ProcessPool, job: Callable[..., Job]) -> None:
     pid = pid_of(workers, job)
     os.kill(pid, signal.SIGSEGV)
     assert comes_true(lambda: not runs(pid), 5)
@@ -259,14 +261,14 @@ def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: Workers, jo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP])
 def test_what_is_sent_to_all_processes_is_left_to_the_parent(
-    workers: Workers, job: Callable[..., Job], number: signal.Signals
+    workers: ProcessPool, job: Callable[..., Job], number: signal.Signals
 ) -> None:
     pid = pid_of(workers, job)
     os.kill(pid, number)
     assert pid_of(workers, job) == pid
 
 
-def test_failing_surroundings_are_raised(workers: Workers, job: Callable[..., Job]) -> None:
+def test_failing_surroundings_are_raised(workers: ProcessPool, job: Callable[..., Job]) -> None:
     pid = pid_of(workers, job)
     with pytest.raises(DiskFullError, match="/card"):
         workers("full", job(), SOUND)
@@ -294,7 +296,7 @@ def sources(tmp_path: Path) -> list[Path]:
 
 def test_outcomes_and_bytes_are_those_of_convert(sources: list[Path], job: Callable[..., Job]) -> None:
     others = {name: verb for name, verb in of_sound().items() if verb is not convert}
-    with Workers(Limits(60, 1_000), threading.Event()) as workers:
+    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
         for source in sources:
             one = job(source, target="out.wav")
             apart, apart_bytes = workers("convert", one, SOUND), taken(one.target)
@@ -329,7 +331,7 @@ def taken(path: str) -> bytes:
     ],
 )
 def test_one_that_cannot_start(job: Callable[..., Job], command: tuple[str, ...], words: str) -> None:
-    with Workers(LIMITS, threading.Event(), command) as workers:
+    with ProcessPool(LIMITS, threading.Event(), command) as workers:
         for _ in range(2):
             with pytest.raises(WorkerError, match=words) as caught:
                 workers("nothing", job(), SOUND)
@@ -338,7 +340,7 @@ def test_one_that_cannot_start(job: Callable[..., Job], command: tuple[str, ...]
 
 
 def test_too_little_memory_to_start(job: Callable[..., Job]) -> None:
-    with Workers(Limits(2, 12), threading.Event()) as workers, pytest.raises(WorkerError):
+    with ProcessPool(Limits(2, 12), threading.Event()) as workers, pytest.raises(WorkerError):
         workers("nothing", job(), SOUND)
 
 
@@ -346,12 +348,12 @@ def test_it_starts_from_any_folder(job: Callable[..., Job], tmp_path: Path, monk
     """And takes no module from there."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tasks.py").write_text("raise SystemExit('the wrong one')")
-    with Workers(Limits(60, 1_000), threading.Event()) as workers:
+    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
         assert_failed(workers("check", job("/nowhere.wav"), SOUND), "not_found", "nowhere")
 
 
 def test_starting_ahead_waits_for_nothing(job: Callable[..., Job]) -> None:
-    with Workers(Limits(60, 1_000), threading.Event()) as workers:
+    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
         started = time.monotonic()
         workers.start(2)
         assert time.monotonic() - started < 0.2
@@ -361,7 +363,7 @@ def test_starting_ahead_waits_for_nothing(job: Callable[..., Job]) -> None:
 
 
 def test_a_stop_gives_five_seconds_and_then_no_outcome(
-    workers: Workers, job: Callable[..., Job], stopped: threading.Event
+    workers: ProcessPool, job: Callable[..., Job], stopped: threading.Event
 ) -> None:
     workers.start(2)
     with ThreadPoolExecutor(2) as threads:
@@ -377,7 +379,7 @@ def test_a_stop_gives_five_seconds_and_then_no_outcome(
 
 
 def test_a_stop_while_it_starts(job: Callable[..., Job], stopped: threading.Event) -> None:
-    with Workers(LIMITS, stopped, (sys.executable, "-c", "import time; time.sleep(60)")) as workers:
+    with ProcessPool(LIMITS, stopped, (sys.executable, "-c", "import time; time.sleep(60)")) as workers:
         threading.Timer(0.3, stopped.set).start()
         started = time.monotonic()
         assert workers("nothing", job(), SOUND) is None
@@ -385,14 +387,14 @@ def test_a_stop_while_it_starts(job: Callable[..., Job], stopped: threading.Even
 
 
 def test_a_stop_that_reaches_it_before_it_can_look_away(job: Callable[..., Job], stopped: threading.Event) -> None:
-    with Workers(LIMITS, stopped, (sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")) as workers:
+    with ProcessPool(LIMITS, stopped, (sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")) as workers:
         threading.Timer(0.4, stopped.set).start()  # the parent gets the same signal, and is slower
         assert workers("nothing", job(), SOUND) is None
 
 
 def test_closing_leaves_no_process(job: Callable[..., Job]) -> None:
     before = children()
-    with Workers(Limits(60, 300), threading.Event(), POISON) as workers, ThreadPoolExecutor(2) as threads:
+    with ProcessPool(Limits(60, 300), threading.Event(), POISON) as workers, ThreadPoolExecutor(2) as threads:
         workers.start(4)
         busy = [threads.submit(workers, verb, job(60), SOUND) for verb in ("sleep", "hold_the_gil")]
         time.sleep(0.5)
@@ -411,9 +413,9 @@ def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     script = f"""
 import sys, threading
 from schemas.conversion import Job, Limits, SoundSettings, Tags
-from tasks.isolation.process_pool import Workers
+from tasks.isolation.process_pool import ProcessPool
 sound, stopped = SoundSettings("wav", 10, 48_000), threading.Event()
-workers = Workers(Limits(3, 300), stopped, {POISON!r})
+workers = ProcessPool(Limits(3, 300), stopped, {POISON!r})
 def ask(verb): return workers(verb, Job(0, 1, "60", {str(tmp_path / "tries")!r}, Tags("", "", None, "", "")), sound)
 workers.start(3)
 for verb in ("sleep", "hold_the_gil"):
@@ -433,7 +435,7 @@ threading.Event().wait()
     assert comes_true(lambda: not any(map(runs, pids)), 4)
 
 
-def test_nothing_is_left_open(workers: Workers, job: Callable[..., Job]) -> None:
+def test_nothing_is_left_open(workers: ProcessPool, job: Callable[..., Job]) -> None:
     pid_of(workers, job)
     before = len(os.listdir("/proc/self/fd"))
     for n in range(200):
@@ -444,7 +446,7 @@ def test_nothing_is_left_open(workers: Workers, job: Callable[..., Job]) -> None
     assert len(workers._all) == 1
     workers.close()
     assert len(os.listdir("/proc/self/fd")) == before - 2  # its socket and its log
-    with Workers(LIMITS, threading.Event(), ("/no/such/python",)) as broken:
+    with ProcessPool(LIMITS, threading.Event(), ("/no/such/python",)) as broken:
         for _ in range(10):
             with pytest.raises(WorkerError):
                 broken("nothing", job(), SOUND)
@@ -455,7 +457,7 @@ def test_nothing_is_left_open(workers: Workers, job: Callable[..., Job]) -> None
 
 
 def test_a_worker_knows_sound_and_nothing_else(job: Callable[..., Job]) -> None:
-    with Workers(Limits(60, 1_000), threading.Event(), POISON) as workers:
+    with ProcessPool(Limits(60, 1_000), threading.Event(), POISON) as workers:
         outcome = workers("modules", job(), SOUND)
     assert outcome
     known = {name.partition(".")[0] for name in outcome.done}

@@ -1,0 +1,141 @@
+"""Progress of a run, shared by its threads: counts, the signal to stop, and the processes that decode its samples."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from schemas.conversion import Job, Limits, Outcome, Shard, SoundSettings
+from schemas.errors import OutputGoneError
+from tasks.fs.atomic import part_name, remove
+from tasks.isolation import worker
+from tasks.isolation.process_pool import ProcessPool
+
+_LAST_ERRORS = 20
+
+# Runs a verb of ``tasks.isolation.worker`` on a job; None: the run was stopped meanwhile. Raises SurroundingsError.
+Converter: TypeAlias = Callable[[str, Job, SoundSettings], Outcome | None]
+
+
+class Progress:
+    """Counter of finished samples over all threads of a run, and their common signal to stop.
+
+    Attributes:
+        verb: What is done with the samples in this pass; empty before the first.
+        task_runs: The number of Prefect task runs that the shards of this run had.
+        failed: How many samples failed so far.
+        errors: The texts of the last failures.
+        stopped: Set when no further sample is to be begun.
+    """
+
+    def __init__(self, on_change: Callable[[int, int], None] | None = None) -> None:
+        """Begin at zero; ``on_change`` is called with the number of samples done and their total."""
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._done = self._total = 0
+        self._pool: ProcessPool | None = None
+        self.verb = ""
+        self.task_runs = 0
+        self.failed = 0
+        self.errors: deque[str] = deque(maxlen=_LAST_ERRORS)
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.close()
+            self._pool = None
+
+    def workers(self, limits: Limits, ahead: int = 0) -> Converter:
+        """Return what decodes this run's samples: its process pool, which ends with it, or this process.
+
+        Args:
+            limits: What one sample may take, and whether it is decoded in a process of its own.
+            ahead: How many processes to start at once; the others start when they are needed.
+        """
+        if not limits.contained:
+            return _in_this_process
+        with self._lock:
+            if not self._pool:
+                self._pool = ProcessPool(limits, self.stopped)
+                self._pool.start(ahead)
+            return self._pool
+
+    def expect(self, samples: int, verb: str = "convert") -> None:
+        """Begin a pass over ``samples`` samples. A second pass of the same verb adds to the first one's counts."""
+        with self._lock:
+            before = (self._done, self._total) if verb == self.verb else (0, 0)
+            self._done, self._total = before[0], before[1] + samples
+            self.verb = verb
+
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """How many samples are done, and how many there are."""
+        with self._lock:
+            return self._done, self._total
+
+    def advance(self, error: str = "") -> None:
+        """Count one more sample as done. ``error`` says why it failed, if it did."""
+        with self._lock:
+            if error:
+                self.failed += 1
+                self.errors.append(error)
+            self._go_to(self._done + 1)
+
+    def set_done(self, done: int) -> None:
+        """Set the count to what other machines report."""
+        with self._lock:
+            if done != self._done:
+                self._go_to(done)
+
+    def _go_to(self, done: int) -> None:
+        self._done = done
+        if self._on_change:
+            self._on_change(self._done, self._total)
+
+
+def _in_this_process(verb: str, job: Job, sound: SoundSettings) -> Outcome:
+    return worker.of_sound()[verb](job, sound)
+
+
+@contextmanager
+def with_sentinel(shards: list[Shard]) -> Iterator[list[Shard]]:
+    """Write a sentinel file into the output folder and yield the shards with its name, for workers on other machines.
+
+    A worker that does not see the sentinel has another folder at that path. Raises OutputGoneError.
+    """
+    name = part_name(shards[0].token, 0, "here")
+    path = Path(shards[0].output, name)
+    try:
+        path.touch()
+    except OSError as error:
+        raise OutputGoneError(path=shards[0].output) from error
+    try:
+        yield [replace(shard, sentinel=name) for shard in shards]
+    finally:
+        remove(str(path))
+
+
+# Who watches the run that starts in this context. Here and not beside the flow, which has to travel to a cluster.
+_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+@contextmanager
+def reporting_to(progress: Progress) -> Iterator[None]:
+    """Let a run that starts in this context report to ``progress``."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
+def current_progress() -> Progress:
+    """Return the progress that this context reports to, or a new one."""
+    return _progress.get() or Progress()

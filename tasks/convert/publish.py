@@ -1,0 +1,141 @@
+"""Give staged files their final names, once they are on the disk, and never in the place of a file that is not ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from schemas.conversion import Outcome, Shard, failed
+from schemas.enums import Status
+from schemas.errors import (
+    DiskError,
+    OutputGoneError,
+    OutsideError,
+    SampleError,
+    SurroundingsError,
+    TargetTakenError,
+    write_failure,
+)
+from tasks.bundle.metadata_file import is_same_but_for_export, metadata_path
+from tasks.convert.plan_file import PlannedJob
+from tasks.fs.atomic import may_take_place, remove, remove_empty, same_file, sync, take_place
+from tasks.fs.hashing import is_unmodified
+
+
+@dataclass(frozen=True)
+class StagedSample:
+    """A converted sample whose files wait for their final names.
+
+    Attributes:
+        planned: What was to be done.
+        outcome: What came of it.
+        audio: The staged audio file; None where it has its name already, or where the conversion failed.
+        text: The staged metadata file, if one is to be written.
+    """
+
+    planned: PlannedJob
+    outcome: Outcome
+    audio: str | None = None
+    text: str | None = None
+
+
+def check_output(shard: Shard) -> None:
+    """Check that the output folder is still the one that was meant.
+
+    A card that is pulled leaves its mount point behind: what is written there then goes to another disk.
+
+    Raises:
+        OutputGoneError: The folder is on another file system, or without the sentinel of the run.
+    """
+    try:
+        status = os.stat(os.path.join(shard.output, shard.sentinel))
+        there = bool(shard.sentinel) or status.st_dev == shard.device
+    except OSError:
+        there = False
+    if not there:
+        raise OutputGoneError(path=shard.output)
+
+
+def make_folder(folder: str, output: str) -> None:
+    """Make ``folder``, which is ``output`` or below it, but never ``output`` itself. Raises OutsideError and OSError."""
+    if os.path.realpath(folder) != folder:
+        raise OutsideError(path=folder, real=os.path.realpath(folder))
+    if not os.path.isdir(folder):
+        make_folder(os.path.dirname(folder), output)
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+
+
+def publish(samples: list[StagedSample], shard: Shard) -> Iterator[tuple[str, Outcome]]:
+    """Sync all staged files to the disk, then give each its final name.
+
+    Yields:
+        The path below the output folder and the final outcome of each sample, as soon as its files have their names.
+
+    Raises:
+        SurroundingsError: The disk failed or is full, or the output folder is gone. What was yielded before stays.
+    """
+    waiting = [path for sample in samples for path in (sample.audio, sample.text) if path and path != sample.planned.finished]
+    try:
+        if waiting:
+            check_output(shard)
+            sync(shard.output)
+        for sample in samples:
+            yield sample.planned.path, _publish_sample(sample, shard)
+    except OSError as error:
+        failure = write_failure(os.path.join(shard.output, ""), error)
+        if isinstance(failure, SampleError):
+            failure = DiskError(path=shard.output, error=error.strerror or str(error))
+        raise failure from error
+    finally:
+        for path in waiting:
+            remove(path)
+
+
+def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
+    planned, target = sample.planned, sample.planned.job.target
+    if sample.outcome.status is Status.FAILED:
+        return sample.outcome
+    ours = planned.ours and not same_file(planned.job.source, target)
+    text_path = metadata_path(target)
+    renames = [(sample.audio, target, ours)] if sample.audio else []
+    outcome = sample.outcome
+    if not ours and os.path.lexists(target):  # another's, of the same bytes: it counts, but no record says that it is ours
+        outcome = replace(outcome, file_hash="", metadata_hash="")
+    elif sample.text:  # first, for the next run looks for the audio
+        renames.insert(0, (sample.text, text_path, planned.ours_text or is_same_but_for_export(sample.text, text_path)))
+    try:
+        for part, name, its_ours in renames:
+            if not may_take_place(part, name, its_ours):
+                return failed(planned.job.index, TargetTakenError(path=name))
+        for part, name, its_ours in renames:
+            take_place(part, name, its_ours)
+        if not sample.text and planned.text_hash and is_unmodified(text_path, planned.text_hash):
+            os.unlink(text_path)  # it described the sound that was there before
+    except OSError as error:
+        check_output(shard)
+        return failed(planned.job.index, sample_error(target, error))
+    if not planned.moving or os.path.lexists(planned.finished):
+        return outcome
+    return replace(outcome, moved_from=_tidy_old_place(planned, shard))
+
+
+def _tidy_old_place(planned: PlannedJob, shard: Shard) -> str:
+    """Remove what a moved file left behind: its metadata file and empty folders. Return its old path below the output."""
+    old_text = metadata_path(planned.finished)
+    if planned.recorded and is_unmodified(old_text, planned.recorded.metadata_hash):
+        remove(old_text)
+    remove_empty(os.path.dirname(planned.finished), shard.output)
+    return os.path.relpath(planned.finished, shard.output)
+
+
+def sample_error(target: str, error: OSError) -> SampleError:
+    """Return what an OSError means for one sample.
+
+    Raises:
+        SurroundingsError: It concerns all other samples too, such as a full disk.
+    """
+    failure = write_failure(target, error)
+    if isinstance(failure, SurroundingsError):
+        raise failure from error
+    return failure
