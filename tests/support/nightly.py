@@ -265,7 +265,7 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, s
         raise Killed
 
     with monkeypatch.context() as patch, config_context(validation_enabled=nightly.checked):
-        patch.setattr(sharding, "_SAMPLES_PER_SHARD", 2)
+        patch.setattr(sharding, "_JOBS_PER_SHARD", 2)
         patch.setattr(sharding, "_FILE_COST_BYTES", 1 << 40)
         patch.setattr(export_records, "add_part", merge)
         patch.setattr(shard, "publish", publish)
