@@ -29,7 +29,7 @@ from schemas.scan import CELLS, FILES, INFERRED, Header, Heard
 from tasks.audio.header import read_header
 from tasks.convert.progress import Progress
 from tasks.manifest.source_paths import absolute
-from tasks.manifest.table import read_all
+from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
 from tasks.scan.genre_names import Vocabulary
@@ -102,7 +102,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     started = time.perf_counter()
     roots, manifest = _roots(request.folders), _manifest(request.manifest)
     state = state_of(manifest)
-    old, delimiter = read_all(manifest) if state else (None, "")
+    old, delimiter = read_all_columns(manifest) if state else (None, "")
     memory = _Memory(settings)
     known, base = scan_memory.known(settings.db, settings.lock_wait_seconds, manifest)
     if old is None:  # what was written into one that is gone is of no matter

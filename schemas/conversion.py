@@ -10,21 +10,6 @@ from schemas.scan import Heard
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
-    """One broken rule of one manifest row. ``line`` is the physical line the row starts on (1 is the header)."""
-
-    line: int
-    column: str
-    value: str
-    rule: str
-    fix: str
-
-    def __str__(self) -> str:
-        shown = f" {self.value!r}" if self.value else ""
-        return f"{self.column}{shown}: {self.rule}"
-
-
-@dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What an audio file says it is. ``frames`` is at ``rate_hz`` and None where only decoding can tell."""
 

@@ -6,6 +6,7 @@ hide the others. Each rule is an expression that is true on bad rows, so that ev
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pandera.polars as pa
 import polars as pl
@@ -33,6 +34,24 @@ TYPED_SCHEMA: dict[str, type[pl.DataType]] = TEXT_SCHEMA | {"sample_id": pl.Int6
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 # Spreadsheets and data frames write a whole number with a gap in its column as 7.0.
 _WHOLE = r"^\+?[0-9]{1,19}(?:\.0*)?$"
+
+
+class ManifestKind(StrEnum):
+    """What a manifest file is: a table with a row for each sample, or a kit file, which names pads."""
+
+    TABLE = "table"
+    KIT = "kit"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that could not be split into cells. ``line``: the physical line on which it starts (1 is the header)."""
+
+    line: int
+    column: str
+    value: str
+    rule: str
+    fix: str
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ HOMES = {
     "uvicorn": ("flows/api/app.py", "flows/orchestration/prefect_server.py"),
     "click": ("flows/cli/",),
     "rich": ("flows/cli/",),
-    "csv": ("tasks/manifest/table.py", "flows/demo.py"),
-    "yaml": ("tasks/manifest/readers/kit_file.py",),
+    "csv": ("tasks/manifest/readers/delimited_text.py", "flows/demo.py"),
+    "yaml": ("tasks/manifest/readers/kit_syntax.py",),
     "zipfile": ("tasks/bundle/archive.py",),
 }
 FILES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))

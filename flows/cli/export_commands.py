@@ -110,11 +110,11 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
     # A server that has to be started takes seconds, in which the rest can begin.
     temporary = None if direct else prefect_server.prepare(quiet=True)
     from flows.export import pipeline, plan
-    from tasks.manifest.table import check_is_table
+    from tasks.manifest.table import check_is_manifest
 
     # An unusable request is refused before anything is started or written for it.
     plan.settings_for(request)
-    check_is_table(request.manifest)
+    check_is_manifest(request.manifest)
     if temporary:
         click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
     with progress_bar("Exporting") as progress:

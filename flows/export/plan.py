@@ -20,6 +20,7 @@ from schemas.conversion import CONVERSION
 from schemas.enums import ExportType, OrganizeBy, Status
 from schemas.errors import AccountingError, RequestError
 from schemas.export import ExportRequest, Finding
+from schemas.manifest import ManifestKind
 from schemas.records import ASKED_SCHEMA
 from schemas.run_identity import identity_values
 from tasks.bundle.metadata_file import text_of
@@ -29,9 +30,9 @@ from tasks.fs.hashing import is_unmodified
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
-from tasks.manifest.kit_references import is_kit_file, kit_path, unknown_ids, with_known_facts, with_known_files
+from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
 from tasks.manifest.source_paths import absolute
-from tasks.manifest.table import RawManifest
+from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, history, run_folder
 from tasks.store.outcome_table import OUTCOME_SCHEMA
@@ -53,6 +54,7 @@ class Plan:
     request: ExportRequest
     settings: Settings
     place: export_records.Place
+    manifest_kind: ManifestKind
     identity: str
     export_id: int | None
     resumed: bool
@@ -104,24 +106,24 @@ def settings_for(request: ExportRequest) -> Settings:
     said = {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
     asked = request.model_dump(include=said, exclude_none=True)
     asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
-    if request.kits or is_kit_file(request.manifest):
+    if request.kits or kind_by_name(request.manifest) is ManifestKind.KIT:
         asked.setdefault("organize_by", OrganizeBy.KIT)
     return load(asked, history.preferences).settings
 
 
 def resolved(request: ExportRequest) -> ExportRequest:
     """The request for the file that is meant: a drumkit's folder stands for the file in it."""
-    return request.model_copy(update={"manifest": kit_path(request.manifest)})
+    return request.model_copy(update={"manifest": resolve_drumkit(request.manifest)})
 
 
 def with_files(raw: RawManifest, request: ExportRequest, settings: Settings) -> RawManifest:
     """A kit file's rows with the files of the samples that it names by their ids alone, and with what it leaves out of all."""
-    if not is_kit_file(request.manifest):
+    if raw.kind is ManifestKind.TABLE:
         return raw
     paths = absolute(raw.frame["file_path"].drop_nulls(), raw.folder)
-    known = history.known_samples(settings.db, settings.lock_wait_seconds, unknown_ids(raw), paths)
-    filled = with_known_files(raw, dict(known.select("id", "file_path").iter_rows()))
-    return with_known_facts(filled, known)
+    known = history.known_samples(settings.db, settings.lock_wait_seconds, ids_without_file(raw), paths)
+    filled = fill_files(raw, dict(known.select("id", "file_path").iter_rows()))
+    return fill_facts(filled, known)
 
 
 def check_selection(manifest: Manifest, request: ExportRequest, settings: Settings) -> None:
@@ -173,6 +175,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         request=request,
         settings=settings,
         place=target,
+        manifest_kind=manifest.kind,
         identity=identity,
         export_id=known.export_id,
         resumed=known.resumed,
@@ -278,7 +281,7 @@ def begun(plan: Plan) -> Plan:
 
 def _tempos(plan: Plan) -> dict[str, pl.Expr]:
     """``kit_tempo``, by a kit file alone: a table cannot say one, and so takes none back."""
-    if not is_kit_file(plan.place.manifest):
+    if plan.manifest_kind is ManifestKind.TABLE:
         return {}
     return {"kit_tempo": pl.col("kit").replace_strict(plan.tempos, default=None, return_dtype=pl.Float64)}
 

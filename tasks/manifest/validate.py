@@ -6,7 +6,17 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from schemas.manifest import REJECT_SCHEMA, ROW_RULES, ROW_SCHEMA, SET_RULES, SET_SCHEMA, TYPED_SCHEMA, Rule, whole
+from schemas.manifest import (
+    REJECT_SCHEMA,
+    ROW_RULES,
+    ROW_SCHEMA,
+    SET_RULES,
+    SET_SCHEMA,
+    TYPED_SCHEMA,
+    ManifestKind,
+    Rule,
+    whole,
+)
 from tasks.manifest.table import RawManifest
 
 _SHOWN_CHARS = 80
@@ -22,6 +32,7 @@ class Manifest:
     ``notes`` and ``kit_tempos`` are those of a kit file (``RawManifest``).
     """
 
+    kind: ManifestKind
     folder: str
     rows: int
     frame: pl.DataFrame
@@ -49,7 +60,7 @@ def validate(raw: RawManifest) -> Manifest:
     ).select(TYPED_SCHEMA.keys())
     accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
     rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
-    return Manifest(raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
+    return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
 
 
 def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:

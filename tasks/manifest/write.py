@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas.errors import DiskFullError, ManifestError, OutputNotWritableError, RequestError, write_failure
 from tasks.fs.atomic import created, part_name, remove, write_all
-from tasks.manifest.table import GUARDED, guarded
+from tasks.manifest.formula_guard import GUARDED_COLUMNS, add_guard
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LINES = (".ndjson", ".jsonl")
@@ -62,6 +62,6 @@ def _as_bytes(frame: pl.DataFrame, path: str, delimiter: str) -> bytes:
     elif extension in _LINES:
         frame.write_ndjson(target)
     else:
-        texts = [name for name in frame.columns if name.strip().lower() in GUARDED]
-        frame.with_columns(guarded(pl.col(texts))).write_csv(target, separator=delimiter or _DELIMITERS[extension])
+        texts = [name for name in frame.columns if name.strip().lower() in GUARDED_COLUMNS]
+        frame.with_columns(add_guard(pl.col(texts))).write_csv(target, separator=delimiter or _DELIMITERS[extension])
     return target.getvalue()

@@ -1,4 +1,4 @@
-"""Hydrogen's drumkit.xml, of any of its versions, as rows of a manifest: every layer of every instrument has a pad."""
+"""Read Hydrogen's drumkit.xml, of any of its versions: every layer of every instrument has a pad."""
 
 import math
 import os
@@ -11,9 +11,18 @@ from xml.parsers import expat
 
 from schemas.errors import ManifestError
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
-from tasks.manifest.readers.kit_rows import SHOWN_CHARS, Cells, Found, count, encodable
+from tasks.manifest.readers.kit_rows import (
+    SHOWN_CHARS,
+    Cells,
+    KitRowCollector,
+    count_noun,
+    read_at_most,
+    replace_half_pairs,
+)
+from tasks.manifest.readers.source_table import SourceTable, table_of_kits
 
 HYDROGEN = "drumkit.xml"
+_MAX_BYTES = 1 << 22
 # What is Hydrogen's to do with a sample, by what musicians call it, with the values that leave the sample as it is.
 _NEUTRAL = {
     "volume": {"volume": "1", "gain": "1"},
@@ -27,6 +36,8 @@ _NEUTRAL = {
 
 
 class _Element:
+    """An XML element with its line."""
+
     __slots__ = ("children", "line", "tag", "text")
 
     def __init__(self, tag: str, line: int) -> None:
@@ -55,8 +66,19 @@ class _Layer:
     high: float
 
 
-def parsed_xml(path: str, data: bytes) -> _Element:
-    """The root element; name spaces are taken away, as some versions of Hydrogen write one and others none.
+def open_hydrogen(path: str) -> SourceTable:
+    """Read a drumkit.
+
+    Raises:
+        ManifestError: It is too large, not XML, not a drumkit, or names no samples.
+    """
+    collector = KitRowCollector(path)
+    _read_drumkit(collector, _parse(path, read_at_most(path, _MAX_BYTES)))
+    return table_of_kits(collector.to_table())
+
+
+def _parse(path: str, data: bytes) -> _Element:
+    """Return the root element; name spaces are taken away, as some versions of Hydrogen write one and others none.
 
     A document type is refused, and with it every entity that could stand for a gigabyte or for another file.
     """
@@ -88,21 +110,22 @@ def parsed_xml(path: str, data: bytes) -> _Element:
         raise ManifestError(path=path, what=f"is not valid XML: {error}", fix="Save the kit again in Hydrogen.") from error
     root = top.children[0]
     if root.tag != "drumkit_info":
-        what = f"is no drumkit of Hydrogen: its root is {root.tag[:SHOWN_CHARS]!r}"
+        what = f"is not a drumkit of Hydrogen: its root is {root.tag[:SHOWN_CHARS]!r}"
         raise ManifestError(path=path, what=what, fix=f"Give a {HYDROGEN}, or a manifest as CSV.")
     return root
 
 
-def read_hydrogen(found: Found, root: _Element) -> None:
-    folder = os.path.basename(os.path.dirname(os.path.realpath(found.path)))
-    name = root.of("name") or encodable(folder) or HYDROGEN
-    instruments = [one for group in root.all("instrumentList") for one in group.all("instrument")]
-    heard = [(one, layers) for one in instruments if (layers := _layers(one))]
-    if not heard:
-        raise ManifestError(path=found.path, what="names no samples", fix="Give its instruments samples in Hydrogen.")
+def _read_drumkit(collector: KitRowCollector, root: _Element) -> None:
+    """Put the loudest layer of each instrument on the first pads, and the others from the next bank on."""
+    folder = os.path.basename(os.path.dirname(os.path.realpath(collector.path)))
+    name = root.of("name") or replace_half_pairs(folder) or HYDROGEN
+    instruments = [instrument for group in root.all("instrumentList") for instrument in group.all("instrument")]
+    with_sound = [(instrument, layers) for instrument in instruments if (layers := _layers(instrument))]
+    if not with_sound:
+        raise ManifestError(path=collector.path, what="names no samples", fix="Give its instruments samples in Hydrogen.")
     main: list[_Layer] = []
     softer: list[_Layer] = []
-    for _, layers in heard:
+    for _, layers in with_sound:
         loudest = max(layers, key=lambda layer: layer.high)
         main.append(loudest)
         softer += [layer for layer in layers if layer is not loudest]
@@ -118,18 +141,20 @@ def read_hydrogen(found: Found, root: _Element) -> None:
             "title": layer.title,
             "file_path": layer.file_path,
         }
-        found.row(layer.line, cells)
+        collector.add_row(layer.line, cells)
     last = (second + len(softer) if softer else len(main)) - 1
     if softer:
-        many = count(len(softer), "softer layer has a pad", "softer layers have pads")
-        found.notes.append(f"{many} of their own: the device does not choose among samples by velocity")
+        many = count_noun(len(softer), "softer layer has a pad", "softer layers have pads")
+        collector.notes.append(f"{many} of their own: the device does not choose among samples by velocity")
     if last >= PADS_PER_KIT:
-        found.notes.append(f"a kit has {PADS_PER_KIT} pads: the rest is in kits up to '{name} {last // PADS_PER_KIT + 1}'")
-    found.notes += _not_carried(root, [one for one, _ in heard], len(instruments) - len(heard))
+        collector.notes.append(f"a kit has {PADS_PER_KIT} pads: the rest is in kits up to '{name} {last // PADS_PER_KIT + 1}'")
+    collector.notes += _count_not_carried(
+        root, [instrument for instrument, _ in with_sound], len(instruments) - len(with_sound)
+    )
 
 
 def _layers_in(instrument: _Element) -> list[_Element]:
-    """Below the instrument, below its components, or (before there were layers) the instrument itself."""
+    """Return the layers below the instrument, below its components, or (before there were layers) the instrument itself."""
     holders = [instrument, *instrument.all("instrumentComponent")]
     layers = [layer for holder in holders for layer in holder.all("layer")]
     return layers or ([instrument] if instrument.of("filename") else [])
@@ -151,26 +176,26 @@ def _layers(instrument: _Element) -> list[_Layer]:
     return layers
 
 
-def _not_carried(root: _Element, heard: list[_Element], silent: int) -> Iterator[str]:
-    """What the kit says beyond its samples, a line for each kind of thing."""
+def _count_not_carried(root: _Element, with_sound: list[_Element], silent: int) -> Iterator[str]:
+    """Yield a note for each kind of thing that the kit says beyond its samples."""
     if silent:
-        yield count(silent, "instrument names no sample and has no pad", "instruments name no sample and have no pad")
-    nameless = sum(not layer.of("filename") for instrument in heard for layer in _layers_in(instrument))
+        yield count_noun(silent, "instrument names no sample and has no pad", "instruments name no sample and have no pad")
+    nameless = sum(not layer.of("filename") for instrument in with_sound for layer in _layers_in(instrument))
     if nameless:
-        yield count(nameless, "layer names no sample and has no pad", "layers name no sample and have no pad")
-    own = [aspects for instrument in heard if (aspects := _own_sound(instrument))]
+        yield count_noun(nameless, "layer names no sample and has no pad", "layers name no sample and have no pad")
+    own = [aspects for instrument in with_sound if (aspects := _own_sound(instrument))]
     if own:
         said = [aspect for aspect in _NEUTRAL if any(aspect in aspects for aspects in own)]
         listed = " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
         verb = "are" if len(said) > 1 else "is"
-        yield f"{count(len(own), 'instrument', 'instruments')}: {listed} {verb} Hydrogen's own and {verb} not carried over"
-    muted = sum(instrument.of("isMuted") == "true" for instrument in heard)
+        yield f"{count_noun(len(own), 'instrument', 'instruments')}: {listed} {verb} Hydrogen's own and {verb} not carried over"
+    muted = sum(instrument.of("isMuted") == "true" for instrument in with_sound)
     if muted:
-        yield f"{count(muted, 'instrument is', 'instruments are')} muted in Hydrogen and exported all the same"
+        yield f"{count_noun(muted, 'instrument is', 'instruments are')} muted in Hydrogen and exported all the same"
     parts = [part for group in root.all("componentList") for part in group.all("drumkitComponent")]
     louder = sum(_differs(part.of("volume"), "1") for part in parts)
     if louder:
-        yield f"{count(louder, 'component has a volume that is', 'components have volumes that are')} not carried over"
+        yield f"{count_noun(louder, 'component has a volume that is', 'components have volumes that are')} not carried over"
 
 
 def _own_sound(instrument: _Element) -> set[str]:

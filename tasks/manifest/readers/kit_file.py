@@ -1,202 +1,226 @@
-"""TOML and YAML as values that know their lines, with duplicate keys still there.
+"""Read kit files in TOML and YAML: pads and their files, for those who think in pads.
 
-Parsers answer with values alone: lines come from YAML's marks, and for TOML from a scan of its statements.
+What the file says and a row cannot hold is counted in the notes; a pad that cannot become a row is a reject of its own.
 """
 
 import re
-import tomllib
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
-
-import yaml
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from schemas.errors import ManifestError
-
-
-class Scalar(NamedTuple):
-    """``text`` as it stands in the file, as far as its parser lets it be known."""
-
-    kind: Literal["text", "integer", "nothing", "other"]
-    text: str
-
-
-class Map(NamedTuple):
-    """A table with its duplicate keys still there."""
-
-    entries: "tuple[Entry, ...]"
-
-
-class List(NamedTuple):
-    """Its entries have no keys."""
-
-    entries: "tuple[Entry, ...]"
-
-
-class Entry(NamedTuple):
-    key: str
-    line: int
-    value: "Scalar | Map | List"
-
-    @property
-    def word(self) -> str:
-        return self.key.strip().lower()
-
-
-Value = Scalar | Map | List
-
-
-def decoded(path: str, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = 1 + error.object[: error.start].count(b"\n")
-        what = f"is not UTF-8: byte 0x{error.object[error.start]:02X} on line {line}"
-        raise ManifestError(path=path, what=what, fix="Save it as UTF-8 text.") from error
-
-
-class _YamlLoader(yaml.SafeLoader):
-    """Aliases are refused: nested, a few lines of them stand for billions of values."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*) are not read here", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-
-def parsed_yaml(path: str, text: str) -> Value:
-    try:
-        root = yaml.compose(text, _YamlLoader)
-        return _from_yaml(root) if root else Scalar("nothing", "")
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or _fault(error)
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        fix = "Correct that line: a pad is written as A1: kick.wav, and odd names in quotes."
-        raise ManifestError(path=path, what=f"is not valid YAML: {problem}{where}", fix=fix) from error
-
-
-def _fault(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-
-
-def _from_yaml(node: yaml.Node) -> Value:
-    if isinstance(node, yaml.MappingNode):
-        return Map(tuple(Entry(_yaml_key(key), key.start_mark.line + 1, _from_yaml(value)) for key, value in node.value))
-    if isinstance(node, yaml.SequenceNode):
-        return List(tuple(Entry("", item.start_mark.line + 1, _from_yaml(item)) for item in node.value))
-    kinds: dict[str, Literal["text", "integer", "nothing"]] = {"str": "text", "int": "integer", "null": "nothing"}
-    return Scalar(kinds.get(node.tag.removeprefix("tag:yaml.org,2002:"), "other"), _joined(node.value))
-
-
-def _joined(text: str) -> str:
-    """JSON is YAML but for this: it writes one character as a pair of surrogates."""
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        return text
-
-
-def _yaml_key(node: yaml.Node) -> str:
-    return _joined(node.value) if isinstance(node, yaml.ScalarNode) else "(a list or a table)"
-
-
-_TOML_TOKEN = re.compile(
-    r"""
-    (?P<string>"{3}(?:\\.|[^\\])*?"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*')
-    | (?P<comment>\#[^\n]*) | (?P<open>[\[{]) | (?P<close>[\]}]) | (?P<equals>=) | (?P<end>\n)
-    | (?P<other>[^"'\#\[\]{}=\n]+ | .)
-    """,
-    re.VERBOSE | re.DOTALL,
+from schemas.music import BPM_MAX, BPM_MIN
+from tasks.manifest.readers.kit_rows import (
+    HALF_PAIR,
+    Cells,
+    KitRowCollector,
+    PadError,
+    count_noun,
+    read_at_most,
+    replace_half_pairs,
 )
-_MAX_DOTS = 16
-_Lines = dict[tuple[str | int, ...], int]
+from tasks.manifest.readers.kit_syntax import Entry, List, Map, Scalar, Value, decode_utf8, parse_toml, parse_yaml
+from tasks.manifest.readers.source_table import SourceTable, table_of_kits
+
+NO_PADS_FIX = "Name pads and their files: A1: kick.wav in YAML, A1 = 'kick.wav' in TOML."
+_MAX_BYTES = 1 << 19
+_NOT_A_NUMBER = "must be a number"
+_BAD_TEMPO = f"must be {BPM_MIN} to {BPM_MAX}"
+_BAD_ID = "must be an integer greater than 0 (and less than 2^63)"
+_PAD = re.compile(r"([A-Za-z]+)([0-9]+)")
+_FIELDS = {
+    "file": "file_path",
+    "file_path": "file_path",
+    "id": "sample_id",
+    "sample_id": "sample_id",
+    "title": "title",
+    "genre": "genre",
+    "bpm": "bpm",
+    "key": "musical_key",
+    "musical_key": "musical_key",
+    "tags": "tags",
+}
 
 
-def parsed_toml(path: str, text: str) -> Value:
-    text = text.replace("\r\n", "\n")
+def open_toml(path: str) -> SourceTable:
+    """Read a kit file in TOML.
+
+    Raises:
+        ManifestError: It is too large, not UTF-8 or not TOML, or names no pads.
+    """
+    return _open(path, parse_toml)
+
+
+def open_yaml(path: str) -> SourceTable:
+    """Read a kit file in YAML.
+
+    Raises:
+        ManifestError: It is too large, not UTF-8 or not YAML, or names no pads.
+    """
+    return _open(path, parse_yaml)
+
+
+def _open(path: str, parse: Callable[[str, str], Value]) -> SourceTable:
+    collector = KitRowCollector(path)
+    _read_pads(collector, parse(path, decode_utf8(path, read_at_most(path, _MAX_BYTES))))
+    return table_of_kits(collector.to_table())
+
+
+def _read_pads(collector: KitRowCollector, root: Value) -> None:
+    if not isinstance(root, Map):
+        what = "is a list" if isinstance(root, List) else "is not a table of pads"
+        raise ManifestError(path=collector.path, what=what, fix=f"{NO_PADS_FIX} Several kits go into a list `kits`.")
+    listed = [entry for entry in root.entries if entry.word == "kits"]
+    if not listed:
+        pads = _read_kit(collector, root, replace_half_pairs(Path(collector.path).stem))
+    else:
+        pads = sum(_read_list(collector, entry) for entry in listed)
+        for entry in root.entries:
+            if entry.word != "kits":
+                rule = "stands beside the list of kits"
+                collector.add_reject(
+                    entry.line, None, PadError("kit", entry.key, rule, "Put it into one of the kits, or remove it.")
+                )
+    if not pads:
+        raise ManifestError(path=collector.path, what="names no pads", fix=NO_PADS_FIX)
+
+
+def _read_list(collector: KitRowCollector, kits: Entry) -> int:
+    if not isinstance(kits.value, List):
+        collector.add_reject(
+            kits.line, None, PadError("kit", kits.key, "must be a list of kits", "Begin each kit with `- name: My Kit`.")
+        )
+        return 0
+    pads = []
+    for entry in kits.value.entries:
+        if isinstance(entry.value, Map):
+            pads.append(_read_kit(collector, entry.value, None))
+        else:
+            rule = "must be a table with a name and pads"
+            collector.add_reject(
+                entry.line, None, PadError("kit", _shown(entry.value), rule, "Begin each kit with `- name: My Kit`.")
+            )
+    if empty := pads.count(0):
+        collector.notes.append(count_noun(empty, "kit has no pads", "kits have no pads"))
+    return sum(pads)
+
+
+def _read_kit(collector: KitRowCollector, table: Map, stem: str | None) -> int:
+    """Read the pads of one kit, and return how many there are.
+
+    Args:
+        collector: Takes the rows.
+        table: The kit.
+        stem: Its name where the table gives none; None where it must: its rows have no kit then, and are rejected.
+    """
+    heads = _take_once(collector, table, ("name", "tempo"))
+    kit = _read_name(collector, heads["name"], stem) if "name" in heads else stem
+    if "tempo" in heads:
+        _read_tempo(collector, heads["tempo"], kit)
+    pads = 0
+    for entry in table.entries:
+        if entry.word == "pads" and isinstance(entry.value, Map):
+            pads += sum(_read_pad(collector, pad, kit) for pad in entry.value.entries)
+        elif entry.word == "pads":
+            collector.add_reject(entry.line, kit, PadError("pad", _shown(entry.value), "must be a table of pads", NO_PADS_FIX))
+        elif entry.word not in heads:
+            pads += _read_pad(collector, entry, kit)
+    return pads
+
+
+def _take_once(collector: KitRowCollector, table: Map, words: Iterable[str]) -> dict[str, Entry]:
+    """Return the first entry of each of ``words``; reject the others."""
+    first: dict[str, Entry] = {}
+    for entry in table.entries:
+        if entry.word in words and first.setdefault(entry.word, entry) is not entry:
+            bad = PadError(_column_of(entry.word), entry.key, f"{entry.word} is there twice", "Remove one of them.")
+            collector.add_reject(entry.line, None, bad)
+    return first
+
+
+def _column_of(word: str) -> str:
+    return {"name": "kit", "tempo": "bpm"}.get(word) or _FIELDS[word]
+
+
+def _read_name(collector: KitRowCollector, entry: Entry, stem: str | None) -> str | None:
     try:
-        _check_dots(text)
-        root = tomllib.loads(text)
-        return _from_toml(root, (), _toml_lines(text), 1)
-    except (ValueError, RecursionError) as error:
-        fix = "Correct that line: a pad is written once, as A1 = 'kick.wav'."
-        raise ManifestError(path=path, what=f"is not valid TOML: {_fault(error)}", fix=fix) from error
+        name = _text(entry, "kit").strip()
+        if name != replace_half_pairs(name):
+            raise PadError("kit", name, *HALF_PAIR)
+    except PadError as bad:
+        collector.add_reject(entry.line, None, bad)
+        return None
+    return name or stem
 
 
-def _from_toml(value: Any, place: tuple[str | int, ...], lines: _Lines, line: int) -> Value:
-    """``line`` is that of the table around it: inside of an inline table there is no other."""
-
-    def entry(key: str | int, inner: Any) -> Entry:
-        at = lines.get((*place, key), line)
-        return Entry(str(key), at, _from_toml(inner, (*place, key), lines, at))
-
-    if isinstance(value, dict):
-        return Map(tuple(entry(key, inner) for key, inner in value.items()))
-    if isinstance(value, list):
-        return List(tuple(entry(at, inner) for at, inner in enumerate(value)))
-    if isinstance(value, str):
-        return Scalar("text", value)
-    return Scalar("integer" if type(value) is int else "other", str(value).lower())
+def _read_tempo(collector: KitRowCollector, entry: Entry, kit: str | None) -> None:
+    try:
+        text = _text(entry, "bpm").strip()
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+            raise PadError("bpm", text, _NOT_A_NUMBER)
+        if not BPM_MIN <= float(text) <= BPM_MAX:
+            raise PadError("bpm", text, _BAD_TEMPO)
+        if kit is not None and collector.tempos.setdefault(kit, float(text)) != float(text):
+            raise PadError("bpm", text, "differs from the tempo that the kit has above", "Give each kit a name of its own.")
+    except PadError as bad:
+        collector.add_reject(entry.line, kit, bad)
 
 
-def _check_dots(text: str) -> None:
-    """``tomllib`` takes the square of a dotted key's length, in gigabytes of memory."""
-    dots = 0
-    for token in _TOML_TOKEN.finditer(text):
-        if token["other"]:
-            _, comma, rest = token[0].rpartition(",")
-            dots = rest.count(".") + (0 if comma else dots)
-        elif not token["string"]:
-            dots = 0
-        if dots > _MAX_DOTS:
-            raise ValueError(f"it is nested too deeply (at line {1 + text.count(chr(10), 0, token.start())})")
+def _read_pad(collector: KitRowCollector, entry: Entry, kit: str | None) -> bool:
+    """Read a pad, and return whether its key is one.
+
+    Bank and pad are not looked at: ``validate`` does, and says which slot is taken.
+    """
+    pad = _PAD.fullmatch(entry.key.strip())
+    try:
+        if not pad:
+            raise PadError("pad", entry.key, "is not a pad", "Pads are A1 to J16; a kit has a name and a tempo beside them.")
+        collector.add_row(entry.line, {"kit": kit, "bank": pad[1], "pad": pad[2]} | _cells(entry.value))
+    except PadError as bad:
+        collector.add_reject(entry.line, kit, bad)
+    return bool(pad)
 
 
-def _toml_lines(text: str) -> _Lines:
-    """The line of every key that is written outside of an inline table. ``text`` is known to be TOML."""
-    lines: _Lines = {}
-    sizes: Counter[tuple[str | int, ...]] = Counter()
-    table: tuple[str | int, ...] = ()
-    for line, statement in _toml_statements(text):
-        keys, is_array = _toml_keys(statement)
-        place = () if statement.startswith("[") else table
-        for at, key in enumerate(keys, 1):
-            place = (*place, key)
-            lines.setdefault(place, line)
-            if is_array and at == len(keys):
-                sizes[place] += 1
-            if sizes[place]:
-                place = (*place, sizes[place] - 1)
-                lines.setdefault(place, line)
-        if statement.startswith("["):
-            table = place
-    return lines
+def _cells(value: Value) -> Cells:
+    if isinstance(value, Map):
+        return _cells_of_table(value)
+    if isinstance(value, Scalar) and value.kind == "text":
+        return {"file_path": value.text}
+    if isinstance(value, Scalar) and value.kind == "integer":
+        return {"sample_id": _check_id(value.text)}
+    fix = "Write A1: kick.wav, A1: 17 or A1: {file: kick.wav, bpm: 93}."
+    raise PadError("file_path", _shown(value), "must be a path, the id of a sample, or a table", fix)
 
 
-def _toml_keys(statement: str) -> tuple[list[str], bool]:
-    """The parts of a statement's dotted key, and whether it is the header of an array's next table."""
-    rest: Any = tomllib.loads(statement)
-    keys: list[str] = []
-    while isinstance(rest, dict) and rest:
-        [(key, rest)] = rest.items()
-        keys.append(key)
-    return keys, isinstance(rest, list)
+def _cells_of_table(table: Map) -> Cells:
+    cells: Cells = {}
+    for entry in table.entries:
+        column = _FIELDS.get(entry.word)
+        if column is None:
+            raise PadError("pad", entry.key, "is not a field of a pad", "It can have file, id, title, genre, bpm, key, tags.")
+        if column in cells:
+            raise PadError(column, entry.key, f"{entry.word} is there twice", "Remove one of them.")
+        value = entry.value
+        parts = value.entries if column == "tags" and isinstance(value, List) else (entry,)
+        cells[column] = "|".join(_text(part, column) for part in parts)
+    if sample_id := (cells.get("sample_id") or "").strip():
+        cells["sample_id"] = _check_id(sample_id)
+    return cells
 
 
-def _toml_statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each header, and each ``key=0`` with its value left out, with the line on which it begins."""
-    line, begin, depth, key_end = 1, (0, 0), 0, 0
-    for token in _TOML_TOKEN.finditer(text + "\n"):
-        if token["end"] and not depth:
-            statement = text[begin[1] : key_end or token.start()]
-            if begin[0]:
-                yield begin[0], f"{statement}=0" if key_end else statement
-            begin, key_end = (0, 0), 0
-        elif not begin[0] and not token["comment"] and token[0].strip():
-            begin = (line, token.end() - len(token[0].lstrip()))
-        depth += bool(token["open"]) - bool(token["close"])
-        if token["equals"] and not depth and not key_end:
-            key_end = token.start()
-        line += token[0].count("\n")
+def _check_id(text: str) -> str:
+    """Check a sample's id. A leading zero means octal in YAML 1.1 and nothing in 1.2: it could be another sample's id."""
+    if not re.fullmatch(r"\+?[1-9][0-9]{0,18}", text) or int(text) >= 2**63:
+        raise PadError("sample_id", text, _BAD_ID, "Give the whole number that `sp404 history` shows, without leading zeros.")
+    return text
+
+
+def _text(entry: Entry, column: str) -> str:
+    if not isinstance(entry.value, Scalar):
+        raise PadError(column, _shown(entry.value), "must be text or a number", "Write it without brackets.")
+    return "" if entry.value.kind == "nothing" else entry.value.text
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, Scalar):
+        return value.text
+    return "(a list)" if isinstance(value, List) else "(a table)"

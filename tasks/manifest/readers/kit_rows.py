@@ -1,21 +1,25 @@
-"""A kit file's rows, rejects and notes on their way to a manifest."""
+"""Collect the rows, rejects and notes of a kit file on their way to a manifest."""
 
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, REJECT_SCHEMA, ROW_RULES, TEXT_SCHEMA
 
 SHOWN_CHARS = 80
-FIXES = {rule.text: rule.fix for rule in ROW_RULES}
 HALF_PAIR = ("holds half a surrogate pair", "Write the character itself, instead of its code.")
+_FIXES = {rule.text: rule.fix for rule in ROW_RULES}
 
 Cells = dict[str, str | None]
 
 
 @dataclass(frozen=True)
-class Kits:
-    """What ``RawManifest`` holds of a kit file: ``frame`` has ``TEXT_SCHEMA``, ``rejects`` have ``REJECT_SCHEMA``."""
+class KitTable:
+    """The rows of a kit file (``frame``: ``TEXT_SCHEMA``, ``rejects``: ``REJECT_SCHEMA``), and what rows cannot hold.
+
+    ``tempos``: BPM by the name of a kit. ``rows`` counts both rows and rejects.
+    """
 
     rows: int
     frame: pl.DataFrame
@@ -25,52 +29,73 @@ class Kits:
 
 
 class PadError(Exception):
-    """A pad that is no row: what its reject says."""
+    """A pad that cannot become a row, in the words of its reject. ``fix``: by default that of the manifest's own rule."""
 
     def __init__(self, column: str, value: str, rule: str, fix: str = "") -> None:
         super().__init__(rule)
-        self.column, self.value, self.rule, self.fix = column, value, rule, fix or FIXES[rule]
+        self.column, self.value, self.rule, self.fix = column, value, rule, fix or _FIXES[rule]
 
 
-class Found:
-    """Collects rows, rejects and notes of one file."""
+class KitRowCollector:
+    """The rows, rejects and notes of one kit file while it is read."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.rows: list[tuple[int, Cells, PadError | None]] = []
         self.notes: list[str] = []
         self.tempos: dict[str, float] = {}
+        self._rows: list[tuple[int, Cells, PadError | None]] = []
 
-    def row(self, line: int, cells: Cells) -> None:
+    def add_row(self, line: int, cells: Cells) -> None:
+        """Add a pad's row, or its reject where a text cannot be encoded."""
         for column, cell in cells.items():
-            if cell != encodable(cell):
-                self.reject(line, cells["kit"], PadError(column, cell or "", *HALF_PAIR))
+            if cell != replace_half_pairs(cell):
+                self.add_reject(line, cells["kit"], PadError(column, cell or "", *HALF_PAIR))
                 return
-        self.rows.append((line, cells, None))
+        self._rows.append((line, cells, None))
 
-    def reject(self, line: int, kit: str | None, bad: PadError) -> None:
-        self.rows.append((line, {"kit": kit}, bad))
+    def add_reject(self, line: int, kit: str | None, bad: PadError) -> None:
+        """Add what was at ``line`` as a reject of ``kit``."""
+        self._rows.append((line, {"kit": kit}, bad))
 
-    def kits(self) -> Kits:
-        """A line stands for a row ever after, so that rows which share one are numbered instead, as Parquet's are."""
-        rows = sorted(self.rows, key=lambda row: row[0])
+    def to_table(self) -> KitTable:
+        """Return all rows in the order of their lines.
+
+        A line stands for a row ever after, so that rows which share one are numbered instead, as Parquet's are.
+        """
+        rows = sorted(self._rows, key=lambda row: row[0])
         if len({line for line, _, _ in rows}) < len(rows):
             rows = [(number, cells, bad) for number, (_, cells, bad) in enumerate(rows, 1)]
             self.notes.append("several pads stand on one line of the file: its pads are numbered, instead of its lines")
         good = [(line, *map(cells.get, COLUMNS)) for line, cells, bad in rows if not bad]
         rejects = [
-            (line, None, cells["kit"], bad.column, encodable(bad.value[:SHOWN_CHARS]), bad.rule, bad.fix)
+            (line, None, cells["kit"], bad.column, replace_half_pairs(bad.value[:SHOWN_CHARS]), bad.rule, bad.fix)
             for line, cells, bad in rows
             if bad
         ]
         frame = pl.DataFrame(good, schema=TEXT_SCHEMA, orient="row")
         broken = pl.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")
-        return Kits(len(rows), frame, broken, tuple(self.notes), self.tempos)
+        return KitTable(len(rows), frame, broken, tuple(self.notes), self.tempos)
 
 
-def encodable(text: str | None) -> str | None:
+def read_at_most(path: str, max_bytes: int) -> bytes:
+    """Read a kit file. The limit is thousands of pads; a real kit file is a hundredth of it.
+
+    Raises:
+        ManifestError: It has more than ``max_bytes``.
+    """
+    with open(path, "rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        what = f"is too large for a kit file: more than {max_bytes:,} bytes"
+        raise ManifestError(path=path, what=what, fix="Spread it over several kit files, or write a CSV manifest.")
+    return data
+
+
+def replace_half_pairs(text: str | None) -> str | None:
+    """Return ``text`` with a question mark for each half of a surrogate pair, which no UTF-8 can hold."""
     return text and text.encode(errors="replace").decode()
 
 
-def count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+def count_noun(number: int, singular: str, plural: str) -> str:
+    """Return the number with its noun: ``1 kit``, ``2 kits``."""
+    return f"{number} {singular if number == 1 else plural}"

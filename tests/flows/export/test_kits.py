@@ -109,7 +109,7 @@ def test_a_kit_file_names_samples_by_the_ids_that_the_records_gave(night: Nightl
     batch = night.export(manifest=night.lib / "kit.yaml", whole=False)
     assert slots(night)[-1] == "kit/bank_A/pad_01_hat.wav"
     assert (batch.rejected, batch.unchanged + batch.successful - batch.unchanged) == (1, 1)
-    assert "sample 999 is in no record" in batch.errors[0]
+    assert "sample 999 is not in the records" in batch.errors[0]
 
 
 def test_a_drumkits_folder_is_exported(night: Nightly) -> None:

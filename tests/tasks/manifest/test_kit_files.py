@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ManifestError
-from tasks.manifest.kit_references import is_kit_file, unknown_ids, with_known_files
-from tasks.manifest.table import check_is_table, read_manifest
+from schemas.manifest import ManifestKind
+from tasks.manifest.kit_references import fill_files, ids_without_file
+from tasks.manifest.table import check_is_manifest, kind_by_name, read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
 
@@ -35,7 +36,7 @@ def line_of(path: str, text: str) -> int:
 
 def settled(path: str, files: dict[int, str] | None = None) -> Manifest:
     """Read, ids looked up, validated; every row is accounted for."""
-    raw = with_known_files(read_manifest(path), files or {})
+    raw = fill_files(read_manifest(path), files or {})
     manifest = validate(raw)
     assert manifest.rows == manifest.frame.height + len(manifest.rejected_lines)
     assert not set(manifest.frame["line"]) & set(manifest.rejected_lines)
@@ -132,11 +133,11 @@ def test_what_stands_beside_the_list_of_kits_is_not_lost(tmp_path: Path) -> None
         ("K1", "bank", "K", "must be A to J"),
         ("A17", "pad", "17", "must be 1 to 16"),
         ("A0", "pad", "0", "must be 1 to 16"),
-        ("Z", "pad", "Z", "is no pad"),
-        ("foo", "pad", "foo", "is no pad"),
-        ("A 1", "pad", "A 1", "is no pad"),
-        ("1", "pad", "1", "is no pad"),
-        ("<<", "pad", "<<", "is no pad"),
+        ("Z", "pad", "Z", "is not a pad"),
+        ("foo", "pad", "foo", "is not a pad"),
+        ("A 1", "pad", "A 1", "is not a pad"),
+        ("1", "pad", "1", "is not a pad"),
+        ("<<", "pad", "<<", "is not a pad"),
     ],
 )
 def test_a_key_that_is_no_pad_is_rejected_alone(tmp_path: Path, key: str, column: str, value: str, rule: str) -> None:
@@ -308,7 +309,7 @@ def test_what_is_no_kit_is_one_error(tmp_path: Path, name: str, data: str | byte
     path = saved(tmp_path, data, name)
     refused = refusal(path)
     with pytest.raises(ManifestError) as caught:
-        check_is_table(path)
+        check_is_manifest(path)
     assert str(caught.value) == f"{path}: {refused.what}"
     assert len(refused.what) < 250
 
@@ -394,7 +395,7 @@ def test_ids_are_looked_up(tmp_path: Path) -> None:
         tmp_path, "A1: kick.wav\nA2: 17\nA3: {id: 18, title: Mine}\nA4: 19\nA5: {id: 20, file: own.wav}\nA6: 17\n", "k.yaml"
     )
     raw = read_manifest(path)
-    assert unknown_ids(raw) == [17, 18, 19]
+    assert ids_without_file(raw) == [17, 18, 19]
     assert raw.rejects.is_empty()
     manifest = settled(path, {17: "/x/seventeen.wav", 18: "/x/eighteen.wav", 20: "/x/other.wav"})
     assert manifest.frame.select("sample_id", "file_path", "title", "pad").rows() == [
@@ -405,13 +406,13 @@ def test_ids_are_looked_up(tmp_path: Path) -> None:
         (17, "/x/seventeen.wav", "seventeen", 6),
     ]
     reject = reject_of(manifest, 4)
-    assert (reject["sample_id"], reject["kit"], reject["rule"]) == (19, "k", "sample 19 is in no record")
+    assert (reject["sample_id"], reject["kit"], reject["rule"]) == (19, "k", "sample 19 is not in the records")
 
 
 def test_a_manifest_that_asks_for_nothing_stays_as_it_is(tmp_path: Path) -> None:
     raw = read_manifest(saved(tmp_path, "sample_id,file_path\n1,a.wav\n,b.wav\nx,\n,\n"))
-    assert unknown_ids(raw) == []
-    same = with_known_files(raw, {1: "/other.wav"})
+    assert ids_without_file(raw) == []
+    same = fill_files(raw, {1: "/other.wav"})
     assert same.frame.equals(raw.frame)
     assert same.rejects.is_empty()
 
@@ -588,10 +589,12 @@ def test_the_kits_that_hydrogen_comes_with(subtests: pytest.Subtests) -> None:
 
 
 def test_kit_files_are_known_by_their_names(tmp_path: Path) -> None:
-    assert all(is_kit_file(name) for name in ("k.toml", "k.yaml", "K.YML", "a/drumkit.xml", Path("k.toml")))
-    assert not any(is_kit_file(name) for name in ("k.csv", "toml", "", "k.toml.csv", str(tmp_path)))
+    assert all(
+        kind_by_name(name) is ManifestKind.KIT for name in ("k.toml", "k.yaml", "K.YML", "a/drumkit.xml", Path("k.toml"))
+    )
+    assert not any(kind_by_name(name) is ManifestKind.KIT for name in ("k.csv", "toml", "", "k.toml.csv", str(tmp_path)))
     (tmp_path / "drumkit.xml").touch()
-    assert is_kit_file(tmp_path)
+    assert kind_by_name(tmp_path) is ManifestKind.KIT
 
 
 def test_a_folder_without_a_drumkit_is_none(tmp_path: Path) -> None:

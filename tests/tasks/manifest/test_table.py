@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ManifestError
-from tasks.manifest.table import check_is_table, read_manifest
+from tasks.manifest.table import check_is_manifest, read_manifest
 from tests.support import ROOT
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
 
@@ -163,7 +163,7 @@ def test_a_duplicate_column_is_named(tmp_path: Path, header: str, separator: str
     twice = next(name for name in ("title", "note", "file_path") if header.lower().count(name) == 2)
     assert repr(twice) in refusal(path).what
     with pytest.raises(ManifestError):
-        check_is_table(path)
+        check_is_manifest(path)
 
 
 def test_a_column_of_any_length_is_named_in_few_words(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_binary_file_under_a_text_name_is_refused_as_what_it_is(tmp_path: Path
 def test_an_unknown_extension_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
     error = refusal(saved(tmp_path, "file_path\nkick.wav\n", name))
     for known in (".csv", ".tsv", ".parquet", ".ndjson"):
-        assert known in error.what
+        assert known in error.fix
 
 
 def test_extensions_are_read_without_regard_to_case(tmp_path: Path) -> None:

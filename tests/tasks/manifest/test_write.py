@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ManifestError, OutputNotWritableError, RequestError
-from tasks.manifest.table import read_all, read_manifest
+from tasks.manifest.table import read_all_columns, read_manifest
 from tasks.manifest.write import state_of, write_manifest
 from tests.support.tools import not_root, open_folder
 
@@ -35,7 +35,7 @@ def test_what_is_written_is_read(tmp_path: Path, title: str, name: str, delimite
     delimiter = delimiter if name == "m.csv" else ""
     write_manifest(table(title), path, delimiter, state_of(path))
     assert read_manifest(path).frame["title"].to_list() == [title.strip() or None]
-    frame, found = read_all(path)
+    frame, found = read_all_columns(path)
     assert frame["title"].to_list() == [title or None]
     assert frame.columns == ["file_path", "title", "mine"]
     if name.endswith(("csv", "tsv")):
@@ -91,4 +91,4 @@ def test_a_folder_that_cannot_be_written() -> None:
 def test_what_is_no_table_to_write_again_is_one_clear_error(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ManifestError):
-        read_all(str(tmp_path / name))
+        read_all_columns(str(tmp_path / name))

@@ -1,0 +1,106 @@
+"""Read NDJSON: one JSON object a line, in UTF-8."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import ManifestError
+from schemas.manifest import COLUMNS, Reject
+from tasks.manifest.readers.source_table import (
+    SHOWN_CHARS,
+    Cells,
+    SourceTable,
+    check_header,
+    check_is_text,
+    cut_chunks,
+    normalize_name,
+)
+
+
+def open_ndjson(path: str, head: bytes) -> SourceTable:
+    """Open an NDJSON file, whose rows may name their columns in any order and leave some out.
+
+    Args:
+        path: The file.
+        head: Its first bytes.
+
+    Raises:
+        ManifestError: It is not text, or is one JSON array.
+    """
+    check_is_text(path, head)
+    if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+        raise ManifestError(path=path, what="is a JSON array", fix="Write one object a line (NDJSON).")
+    return SourceTable(cut_chunks(_rows(path), list(COLUMNS)), is_named_by_rows=True)
+
+
+def read_all_ndjson(path: str) -> pl.DataFrame:
+    """Read every column as text under its own name, null where a row does not have it.
+
+    Raises:
+        ManifestError: A line is not a JSON object, or a column is missing or there twice.
+    """
+    rows = []
+    for line, text in enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+            if not isinstance(row, dict):
+                raise ValueError("is not a JSON object")
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(path=path, what=f"line {line} is not a JSON object", fix="Correct or remove it.") from error
+        rows.append({name: _to_text(value) for name, value in row.items()})
+    names = dict.fromkeys(name for row in rows for name in row)
+    check_header(path, [normalize_name(name) for name in names])
+    return pl.DataFrame([[row.get(name) for name in names] for row in rows], dict.fromkeys(names, pl.String), orient="row")
+
+
+def _to_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return "|".join(value)
+    return json.dumps(value)
+
+
+def _rows(path: str) -> Iterator[tuple[int, Cells | Reject]]:
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            try:
+                pairs = json.loads(text, object_pairs_hook=_Pairs)
+                if not isinstance(pairs, _Pairs):
+                    raise ValueError("is not a JSON object")
+                yield line, pairs.cells()
+            except (ValueError, RecursionError) as error:
+                rule = str(error) if type(error) is ValueError else "is not valid JSON"
+                fix = 'One object a line: {"file_path": "kick.wav"}.'
+                yield line, Reject(line, "(row)", text.strip()[:SHOWN_CHARS], rule, fix)
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with its duplicate keys still there."""
+
+    def cells(self) -> Cells:
+        row = {normalize_name(key): value for key, value in self}
+        if len(row) < len(self):
+            raise ValueError("names a column twice")
+        return [_cell(name, row.get(name)) for name in COLUMNS]
+
+
+def _cell(name: str, value: object) -> str | None:
+    if name == "tags" and isinstance(value, list) and all(isinstance(tag, str) for tag in value):
+        value = "|".join(value)
+    if isinstance(value, (list, bool)):
+        raise ValueError(f"has a {name} that is neither text nor a number")
+    text = None if value is None else str(value)
+    if text and not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"has a {name} with half a surrogate pair") from error
+    return text
