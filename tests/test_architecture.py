@@ -20,7 +20,7 @@ HOMES = {
     "soundfile": ("tasks/audio/",),
     "av": ("tasks/audio/",),
     "soxr": ("tasks/audio/dsp/resample.py",),
-    "pandera": ("schemas/manifest.py", "schemas/records.py", "tasks/manifest/validate.py"),
+    "pandera": ("schemas/jobs_frame.py", "schemas/manifest.py", "schemas/records.py", "tasks/manifest/validate.py"),
     "tinytag": ("tasks/audio/header.py",),
     "anyascii": ("tasks/layout/file_names.py",),
     "fastapi": ("flows/api/app.py",),

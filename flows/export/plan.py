@@ -20,6 +20,7 @@ from schemas.conversion import CONVERSION
 from schemas.enums import ExportType, OrganizeBy, Status
 from schemas.errors import AccountingError, RequestError
 from schemas.export import ExportRequest, Finding
+from schemas.jobs_frame import validate_decided_jobs, validate_draft_jobs
 from schemas.manifest import ManifestKind
 from schemas.records import ASKED_SCHEMA
 from schemas.run_identity import identity_values
@@ -184,7 +185,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
         rows=placed,
         planned=every_row["path"],
         kit_rows=every_row.filter(pl.col("kit_id").is_in(placed["kit_id"].drop_nulls().implode())),
-        jobs=jobs,
+        jobs=validate_draft_jobs(jobs),
         outputs=known.outputs,
         originals=originals,
         rejects=rejects,
@@ -221,7 +222,7 @@ def decided(plan: Plan) -> Plan:
         damaged, bad_texts = _damaged(plan)
         outputs = outputs.filter(~pl.col("path").is_in(damaged.implode()))
         jobs = jobs.with_columns(has_text=pl.col("has_text") & ~pl.col("path").is_in(bad_texts.implode()))
-    jobs = actions.decide_actions(jobs, outputs, rules)
+    jobs = validate_decided_jobs(actions.decide_actions(jobs, outputs, rules))
     return replace(plan, jobs=jobs, stale=actions.select_stale(plan.outputs, jobs, rules))
 
 
