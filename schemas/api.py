@@ -343,7 +343,7 @@ class Problem(BaseModel):
                 "status": 404,
                 "detail": "Sample 99 not found",
                 "reason": "unknown",
-                "fix": "The list of samples has those that are known.",
+                "fix": "The list of samples shows those that are known.",
             }
         }
     )

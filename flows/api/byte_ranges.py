@@ -1,4 +1,4 @@
-"""A part of a file, as HTTP asks for one (RFC 9110, section 14)."""
+"""A part of a file, as an HTTP client requests one (RFC 9110, section 14)."""
 
 import os
 import re
@@ -12,8 +12,8 @@ _ONE_RANGE = re.compile(r"bytes=([0-9]{1,18})?-([0-9]{1,18})?")
 
 
 @dataclass(frozen=True)
-class Span:
-    """Bytes from ``start`` to before ``stop`` of an open file of ``size`` bytes. Closes the file when it was read."""
+class ByteSpan:
+    """Bytes from ``start`` to before ``stop`` of an open file of ``size`` bytes. It owns ``fd``."""
 
     fd: int
     start: int
@@ -24,10 +24,12 @@ class Span:
 
     @property
     def headers(self) -> dict[str, str]:
-        told = {"Content-Length": str(self.stop - self.start), "Accept-Ranges": "bytes", "ETag": self.etag}
-        return told | ({"Content-Range": f"bytes {self.start}-{self.stop - 1}/{self.size}"} if self.is_part else {})
+        """The headers of the response that carries these bytes."""
+        headers = {"Content-Length": str(self.stop - self.start), "Accept-Ranges": "bytes", "ETag": self.etag}
+        return headers | ({"Content-Range": f"bytes {self.start}-{self.stop - 1}/{self.size}"} if self.is_part else {})
 
     def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes in blocks of 256 KiB at the most, and close the file."""
         try:
             offset = self.start
             while offset < self.stop and (block := os.pread(self.fd, min(_CHUNK_BYTES, self.stop - offset), offset)):
@@ -37,22 +39,27 @@ class Span:
             os.close(self.fd)
 
 
-def span(fd: int, asked: str | None, only_if: str | None) -> Span:
-    """What is sent of the open file ``fd``, of which the answer has one of its own. ``asked`` and ``only_if`` are the headers
-    Range and If-Range.
+def select_span(fd: int, range_header: str | None, if_range: str | None) -> ByteSpan:
+    """Select what a response sends of an open file.
 
-    All of it where no single range is asked for that can be understood. Raises RangeError where none of it is in the file.
+    Args:
+        fd: The file; the answer has a duplicate of it, and the caller closes this one.
+        range_header: The header Range. All of the file is sent where it is not a single range that can be read.
+        if_range: The header If-Range: the range counts only for the file with this ETag.
+
+    Raises:
+        RangeError: None of the range is in the file.
     """
     status = os.fstat(fd)
     etag = f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
-    found = _ONE_RANGE.fullmatch(asked.replace(" ", "")) if asked and only_if in (None, etag) else None
+    match = _ONE_RANGE.fullmatch(range_header.replace(" ", "")) if range_header and if_range in (None, etag) else None
     start, stop = 0, status.st_size
-    if found and any(found.groups()):
-        first, last = found.groups()
+    if match and any(match.groups()):
+        first, last = match.groups()
         start = int(first) if first else max(status.st_size - int(last), 0)
         stop = min(int(last) + 1, status.st_size) if first and last else status.st_size
         if first and last and int(last) < int(first):
-            found, start, stop = None, 0, status.st_size
+            match, start, stop = None, 0, status.st_size
         elif start >= stop:
             raise RangeError(size=status.st_size)
-    return Span(os.dup(fd), start, stop, status.st_size, bool(found and any(found.groups())), etag)
+    return ByteSpan(os.dup(fd), start, stop, status.st_size, bool(match and any(match.groups())), etag)

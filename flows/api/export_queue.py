@@ -1,4 +1,4 @@
-"""One export after the other, for who waits and for who does not; and how far each has come."""
+"""The queue of exports: one runs at a time, for clients that wait for the answer and for clients that poll its progress."""
 
 import logging
 import secrets
@@ -18,21 +18,22 @@ from tasks.convert.progress import Converter, Progress
 from tasks.isolation.process_pool import ProcessPool
 
 log = logging.getLogger("sp404")
-Answer = TypeVar("Answer")
-_MOST_WAITING = 100
-_MOST_KEPT = 200
+AnswerT = TypeVar("AnswerT")
+_MAX_QUEUED = 100
+_MAX_REMEMBERED = 200
 _RATE_SECONDS = 10.0
 
 
-class Decoders:
-    """Processes that decode, kept between exports: to start one takes as long as to convert a hundred short samples."""
+class SharedProcessPool:
+    """Worker processes that stay between exports: to start one takes as long as to convert a hundred short samples."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._kept: tuple[Limits, ProcessPool] | None = None
 
-    def of(self, limits: Limits) -> ProcessPool:
+    def get(self, limits: Limits) -> ProcessPool:
+        """Return the pool with these limits; one with other limits is closed."""
         with self._lock:
             if not self._kept or self._kept[0] != limits:
                 if self._kept:
@@ -42,6 +43,7 @@ class Decoders:
             return self._kept[1]
 
     def close(self) -> None:
+        """End all processes."""
         self._stopped.set()
         with self._lock:
             if self._kept:
@@ -49,18 +51,20 @@ class Decoders:
                 self._kept = None
 
 
-class Watched(Progress):
-    """Progress that can be asked for, instead of being told; its samples are decoded by processes that outlive it."""
+class PolledProgress(Progress):
+    """Progress that clients poll. Its samples are decoded by processes that outlive it."""
 
-    def __init__(self, decoders: Decoders) -> None:
+    def __init__(self, process_pool: SharedProcessPool) -> None:
         super().__init__(self._note)
-        self._decoders = decoders
+        self._process_pool = process_pool
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
     def workers(self, limits: Limits, ahead: int = 0) -> Converter:
-        return self._decoders.of(limits) if limits.contained else super().workers(limits, ahead)
+        """Return the shared processes in place of processes of this run alone."""
+        return self._process_pool.get(limits) if limits.contained else super().workers(limits, ahead)
 
     def expect(self, samples: int, verb: str = "convert") -> None:
+        """Begin a pass, and measure its rate anew."""
         super().expect(samples, verb)
         self._seen = deque([(time.monotonic(), self.so_far[0])])
 
@@ -71,23 +75,27 @@ class Watched(Progress):
             self._seen.popleft()
 
     def rate_per_second(self) -> float:
-        """Of the last ten seconds."""
+        """Return the samples per second of the last ten seconds."""
         (then, before), (_, after) = self._seen[0], self._seen[-1]
         seconds = time.monotonic() - then
         return (after - before) / seconds if seconds > 0 else 0.0
 
 
-class Piece(Generic[Answer]):
-    """A piece of work in the lane. ``begun`` has a result when its turn has come, ``answer`` when it is done. ``waits``:
-    somebody waits for that, and will not ask for it later.
+class QueuedExport(Generic[AnswerT]):
+    """An export in the queue.
+
+    Attributes:
+        has_client: A client holds its connection open for the answer, and will not ask for it later.
+        turn: Has a result when the export begins to run.
+        answer: Has a result when the export has ended.
     """
 
-    def __init__(self, progress: Watched, waits: bool) -> None:
-        self.waits = waits
+    def __init__(self, progress: PolledProgress, has_client: bool) -> None:
+        self.has_client = has_client
         self.id = secrets.token_hex(16)
         self.progress = progress
-        self.begun: Future[None] = Future()
-        self.answer: Future[Answer] = Future()
+        self.turn: Future[None] = Future()
+        self.answer: Future[AnswerT] = Future()
         self.created_at = _now()
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
@@ -95,6 +103,7 @@ class Piece(Generic[Answer]):
 
     @property
     def state(self) -> State:
+        """Where it is on its way."""
         if self.cancelled and self.ended_at:
             return State.CANCELLED
         if self.answer.done():
@@ -102,66 +111,70 @@ class Piece(Generic[Answer]):
         return State.RUNNING if self.started_at else State.QUEUED
 
     def cancel(self) -> None:
-        """Let what is in hand be finished, and begin nothing more. What is done stays done."""
+        """Finish the samples in hand and begin no other. What is done stays done."""
         if not self.ended_at:
             self.cancelled = True
             self.progress.stopped.set()
-            if self.begun.cancel():  # its turn never comes
+            if self.turn.cancel():  # its turn never comes
                 self.ended_at = _now()
                 self.answer.cancel()
 
 
-class Lane(Generic[Answer]):
-    """Carries out one piece after the other, and remembers the last of them."""
+class ExportQueue(Generic[AnswerT]):
+    """Runs one export after the other, and remembers the last of those that no client waited for."""
 
-    def __init__(self) -> None:
-        self.decoders = Decoders()
+    def __init__(self, process_pool: SharedProcessPool) -> None:
+        self._process_pool = process_pool
         self._lock = threading.Lock()
-        self._pieces: dict[str, Piece[Answer]] = {}
+        self._exports: dict[str, QueuedExport[AnswerT]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export")
 
-    def put(self, do: Callable[[Progress], Answer], waits: bool) -> Piece[Answer]:
-        """Raises QueueError where too many wait already."""
-        with self._lock:
-            waiting = sum(piece.state is State.QUEUED for piece in self._pieces.values())
-            if waiting >= _MOST_WAITING:
-                raise QueueError(waiting=f"{waiting} exports")
-            piece: Piece[Answer] = Piece(Watched(self.decoders), waits)
-            ended = [one for one in self._pieces.values() if one.ended_at]
-            to_tell = [one for one in ended if not one.waits][-_MOST_KEPT:]
-            for one in ended:
-                if one not in to_tell:
-                    del self._pieces[one.id]
-            self._pieces[piece.id] = piece
-            self._thread.submit(self._carry_out, piece, do)
-            return piece
+    def add(self, do: Callable[[Progress], AnswerT], has_client: bool) -> QueuedExport[AnswerT]:
+        """Append an export, which ``do`` carries out.
 
-    def find(self, piece_id: str) -> Piece[Answer] | None:
-        return self._pieces.get(piece_id)
+        Raises:
+            QueueError: Too many wait already.
+        """
+        with self._lock:
+            waiting = sum(export.state is State.QUEUED for export in self._exports.values())
+            if waiting >= _MAX_QUEUED:
+                raise QueueError(waiting=f"{waiting} exports")
+            queued: QueuedExport[AnswerT] = QueuedExport(PolledProgress(self._process_pool), has_client)
+            ended = [export for export in self._exports.values() if export.ended_at]
+            remembered = [export for export in ended if not export.has_client][-_MAX_REMEMBERED:]
+            for export in ended:
+                if export not in remembered:
+                    del self._exports[export.id]
+            self._exports[queued.id] = queued
+            self._thread.submit(self._carry_out, queued, do)
+            return queued
+
+    def find(self, export_id: str) -> QueuedExport[AnswerT] | None:
+        """Return the export with this id of the queue (not of the records), if it is remembered."""
+        return self._exports.get(export_id)
 
     def close(self) -> None:
-        """Stop what runs as soon as its samples in hand are done."""
+        """Cancel all exports, and wait until the one that runs has finished its samples in hand."""
         with self._lock:
-            for piece in self._pieces.values():
-                piece.cancel()
+            for export in self._exports.values():
+                export.cancel()
         self._thread.shutdown()
-        self.decoders.close()
 
-    def _carry_out(self, piece: Piece[Answer], do: Callable[[Progress], Answer]) -> None:
-        if not piece.begun.set_running_or_notify_cancel():
+    def _carry_out(self, queued: QueuedExport[AnswerT], do: Callable[[Progress], AnswerT]) -> None:
+        if not queued.turn.set_running_or_notify_cancel():
             return
-        piece.started_at = _now()
-        piece.begun.set_result(None)
+        queued.started_at = _now()
+        queued.turn.set_result(None)
         try:
-            answer = do(piece.progress)
+            answer = do(queued.progress)
         except BaseException as error:
             if not isinstance(error, (Sp404Error, ProblemError)):
                 log.exception("An export broke")
-            piece.ended_at = _now()
-            piece.answer.set_exception(error)
+            queued.ended_at = _now()
+            queued.answer.set_exception(error)
         else:
-            piece.ended_at = _now()
-            piece.answer.set_result(answer)
+            queued.ended_at = _now()
+            queued.answer.set_result(answer)
 
 
 def _now() -> datetime:

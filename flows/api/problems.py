@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457) for who asks over a network: in the words of the contract, and without folders."""
+"""Problem documents (RFC 9457): errors in the words of the contract, without the folders of this machine."""
 
 import os
 import re
@@ -15,48 +15,58 @@ _INTERNAL = "The server met an error of its own"
 
 
 class ProblemError(Exception):
-    """A problem that is none of ``schemas.errors``, or one that the records tell of."""
+    """A problem without a class in ``schemas.errors``, or one that was read from the records."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
         self.problem = problem
 
 
-def without_folders(text: str) -> str:
-    """``text`` with the names of files alone, where it has paths from the root on."""
+def strip_folders(text: str) -> str:
+    """Return ``text`` with each absolute path cut down to its last name."""
     return _FOLDERS.sub("", text)
 
 
-def problem(status: int, detail: str, reason: str, fix: str = "", errors: list[dict[str, str]] | None = None) -> Problem:
+def make_problem(status: int, detail: str, reason: str, fix: str = "", errors: list[dict[str, str]] | None = None) -> Problem:
+    """Build a problem document.
+
+    Args:
+        status: The HTTP status; its phrase becomes the title.
+        detail: What happened; folders are removed.
+        reason: The short key of the error, as in ``schemas.errors``.
+        fix: What the client can do; folders are removed.
+        errors: Each fault of a request: ``where`` it is and ``what`` it is.
+    """
     return Problem(
         type=f"urn:sp404-export:{reason}",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=without_folders(detail),
+        detail=strip_folders(detail),
         reason=reason,
-        fix=without_folders(fix),
+        fix=strip_folders(fix),
         errors=errors or [],
     )
 
 
-def problem_of(error: BaseException) -> Problem:
-    """What is said of any error; of one that is not ours, nothing but that it happened."""
+def problem_from_error(error: BaseException) -> Problem:
+    """Describe any error; an unexpected one only by the fact that it happened."""
     if isinstance(error, ProblemError):
         return error.problem
     if not isinstance(error, Sp404Error):
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL, "internal", "The server's log says more.")
-    facts = {name: _base(fact) for name, fact in error.facts.items()}
-    told = type(error)(**facts)
-    return problem(error.http_status, (error.public or "").format(**facts) or str(told), error.reason, told.fix)
+        return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL, "internal", "See the server's log.")
+    facts = {name: _base_name(fact) for name, fact in error.facts.items()}
+    public = type(error)(**facts)
+    detail = (error.public or "").format(**facts) or str(public)
+    return make_problem(error.http_status, detail, error.reason, public.fix)
 
 
-def problem_of_row(error: str, reason: str, fix: str) -> Problem:
-    """What is said of a sample that failed, by its row in the records."""
-    return problem(statuses_by_reason().get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), error, reason, fix)
+def problem_from_record(error: str, reason: str, fix: str) -> Problem:
+    """Describe a sample that failed, by the columns of its row in the records."""
+    return make_problem(statuses_by_reason().get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), error, reason, fix)
 
 
-def headers_of(error: BaseException) -> dict[str, str]:
-    """What HTTP wants to be said beside the document."""
+def problem_headers(error: BaseException) -> dict[str, str]:
+    """Return the HTTP headers that belong to an error."""
     if isinstance(error, DatabaseBusyError):
         return {"Retry-After": str(_RETRY_SECONDS)}
     if isinstance(error, UnauthorizedError):
@@ -66,5 +76,5 @@ def headers_of(error: BaseException) -> dict[str, str]:
     return {}
 
 
-def _base(fact: object) -> object:
+def _base_name(fact: object) -> object:
     return os.path.basename(fact) if isinstance(fact, str) and os.path.isabs(fact) else fact

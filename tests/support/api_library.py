@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
+import pytest
 
 from flows.export import pipeline
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
+from tests.support.serve import served
+from tests.support.waiting import until
 
 KIT = "Night Bus"
 GOOD = (1, 2, 3)
@@ -56,3 +60,26 @@ def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
     assert told["title"]
     assert not [secret for secret in SECRETS if secret in answer.text]
     return dict(told)
+
+
+def serve_library(monkeypatch: pytest.MonkeyPatch, folder: Path, run: Any = None, **settings: Any) -> Any:
+    """The API over the records in ``folder``, with these settings; it may export to ``out`` there."""
+    given = {"db": folder / "r.duckdb", "output_base_path": folder / "out", "api_root": folder / "out", "workers": 2}
+    return served(monkeypatch, run, **given | settings)
+
+
+def finished(api: httpx.Client, answer: httpx.Response, seconds: float = 60) -> dict[str, Any]:
+    """The status of a job when it has ended."""
+
+    def ended() -> dict[str, Any] | None:
+        status = api.get(answer.headers["location"]).raise_for_status().json()
+        return None if status["ended_at"] is None else dict(status)
+
+    status = until(ended, seconds)
+    assert status
+    return status
+
+
+def records(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(folder / "r.duckdb")) as connection:
+        return connection.execute(query).fetchall()

@@ -27,11 +27,12 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
     import uvicorn
 
     from config.settings import load
-    from flows.api import app, service
+    from flows.api.app import create_app
+    from flows.api.server import run_direct
 
     for name, value in settings.items():
         monkeypatch.setenv(f"SP404_{name.upper()}", str(value))
-    app = app.application(load({}, lambda _db, _seconds: {}), run or service.direct)
+    app = create_app(load({}, lambda _db, _seconds: {}), run or run_direct)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", server_header=False, ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -47,7 +48,7 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
 
 @contextmanager
 def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
-    """``python -m flows.api.app`` in ``folder``, with these settings in its environment; its output is in ``app.log`` there."""
+    """``python -m flows.api`` in ``folder``, with these settings in its environment; its output is in ``api.log`` there."""
     port = settings.setdefault("api_port", free_port())
     told = {f"SP404_{name.upper()}": str(value) for name, value in settings.items()}
     environment = os.environ | told | {"PYTHONPATH": str(ROOT)}

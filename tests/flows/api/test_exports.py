@@ -1,16 +1,12 @@
-"""The REST API by a real client at a real port: what the contract promises of its routes, and every row of its error table."""
+"""Exports by REST, by a real client at a real port: what the contract promises, and every row of its error table."""
 
-import io
 import os
 import shutil
 import threading
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import httpx
 import numpy as np
 import pytest
@@ -19,49 +15,9 @@ import soundfile
 from flows.export import pipeline
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest
 from tasks.audio import synth
-from tests.support.api_library import KIT, make_library, problem, recorded_library
-from tests.support.serve import API, served
+from tests.support.api_library import KIT, finished, make_library, problem, records, serve_library
+from tests.support.serve import API
 from tests.support.waiting import until
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that was exported once from its manifest, so that the records know it; then one of its files went away."""
-    made = tmp_path_factory.mktemp("api")
-    recorded_library(made)
-    (made / "lib/gone.wav").unlink()
-    return made
-
-
-@pytest.fixture(scope="module")
-def api(folder: Path) -> Iterator[httpx.Client]:
-    with pytest.MonkeyPatch.context() as monkeypatch, of(monkeypatch, folder) as client:
-        yield client
-
-
-def of(monkeypatch: pytest.MonkeyPatch, folder: Path, run: Any = None, **settings: Any) -> Any:
-    given = {"db": folder / "r.duckdb", "output_base_path": folder / "out", "api_root": folder / "out", "workers": 2}
-    return served(monkeypatch, run, **given | settings)
-
-
-def finished(api: httpx.Client, answer: httpx.Response, seconds: float = 60) -> dict[str, Any]:
-    """The status of a job when it has ended."""
-
-    def ended() -> dict[str, Any] | None:
-        status = api.get(answer.headers["location"]).raise_for_status().json()
-        return None if status["ended_at"] is None else dict(status)
-
-    status = until(ended, seconds)
-    assert status
-    return status
-
-
-def records(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(folder / "r.duckdb")) as connection:
-        return connection.execute(query).fetchall()
-
-
-# ---- exports ----
 
 
 def test_a_sample_is_exported_and_recorded(api: httpx.Client, folder: Path) -> None:
@@ -138,7 +94,7 @@ def test_the_tempo_of_a_kit_outlives_its_export_by_id(tmp_path: Path, monkeypatc
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/k.yaml"), config=config, db=str(tmp_path / "r.duckdb"))
     pipeline.run_export(request, pipeline.DIRECT)
-    with of(monkeypatch, tmp_path) as api:
+    with serve_library(monkeypatch, tmp_path) as api:
         (kit,) = api.get(f"{API}/kits").json()["items"]
         assert api.post(f"{API}/kits/{kit['id']}/export").status_code == 200
         assert api.get(f"{API}/kits/{kit['id']}").json()["tempo"] == 92
@@ -154,7 +110,7 @@ def test_two_samples_of_one_title_never_share_a_file(tmp_path: Path, monkeypatch
     manifest.write_text("sample_id,file_path,title\n1,1.wav,Kick\n2,2.wav,Kick\n", encoding="utf-8")
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb")), pipeline.DIRECT)
-    with of(monkeypatch, tmp_path) as api:
+    with serve_library(monkeypatch, tmp_path) as api:
         paths = [api.post(f"{API}/samples/{n}/export").json()["output_path"] for n in (2, 1, 2)]
         both = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2]}).json()
     assert paths[0] == paths[2] != paths[1]
@@ -201,7 +157,7 @@ def test_a_sample_that_cannot_be_resampled(tmp_path: Path, monkeypatch: pytest.M
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
     assert pipeline.run_export(request, pipeline.DIRECT).failed == 1
-    with of(monkeypatch, tmp_path) as api:
+    with serve_library(monkeypatch, tmp_path) as api:
         problem(api.post(f"{API}/samples/1/export"), 422, "Failed to resample audio: not enough memory")
 
 
@@ -216,7 +172,7 @@ def test_a_batch_that_fails_as_a_whole(folder: Path, monkeypatch: pytest.MonkeyP
     """The output folder is a file, and there is no other one to go to."""
     (folder / "out").mkdir(exist_ok=True)
     (folder / "out/file").write_text("", encoding="utf-8")
-    with of(monkeypatch, folder, fall_back="false") as api:
+    with serve_library(monkeypatch, folder, fall_back="false") as api:
         wanted = {"sample_ids": [1, 2], "config": {"output_base_path": "file"}}
         answer = api.post(f"{API}/samples/export-batch", json=wanted)
         told = problem(answer, 500, answer.json()["detail"])
@@ -246,7 +202,7 @@ def test_a_name_that_is_too_long_is_shortened(tmp_path: Path, monkeypatch: pytes
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
     pipeline.run_export(request, pipeline.DIRECT)
-    with of(monkeypatch, tmp_path) as api:
+    with serve_library(monkeypatch, tmp_path) as api:
         told = api.post(f"{API}/samples/1/export").json()
     assert told["success"]
     assert len(told["output_filename"].encode()) <= 80
@@ -259,7 +215,7 @@ def test_a_database_that_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch
     import sys
 
     code = f"import duckdb, sys; c = duckdb.connect({str(folder / 'r.duckdb')!r}); print(1, flush=True); sys.stdin.read()"
-    with of(monkeypatch, folder, api_wait_seconds=0.5) as api:
+    with serve_library(monkeypatch, folder, api_wait_seconds=0.5) as api:
         holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             assert holder.stdout
@@ -276,7 +232,7 @@ def test_a_database_that_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_export_that_runs_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.store import run_folder
 
-    with of(monkeypatch, folder, api_wait_seconds=0.5) as api, run_folder.one_at_a_time(str(folder / "r.duckdb"), 5):
+    with serve_library(monkeypatch, folder, api_wait_seconds=0.5) as api, run_folder.one_at_a_time(str(folder / "r.duckdb"), 5):
         answer = api.post(f"{API}/samples/1/export")
         assert problem(answer, 503, answer.json()["detail"])["detail"].startswith("Another export is running")
         assert "retry-after" in answer.headers
@@ -315,7 +271,7 @@ def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.Mon
         return pipeline.run_export(request, pipeline.DIRECT, progress)
 
     later = {"Prefer": "respond-async"}
-    with of(monkeypatch, folder, held, api_wait_seconds=0.3) as api:
+    with serve_library(monkeypatch, folder, held, api_wait_seconds=0.3) as api:
         first = api.post(f"{API}/samples/1/export", headers=later)
         try:
             until(lambda: api.get(first.headers["location"]).json()["state"] == "running", 60)
@@ -355,7 +311,7 @@ def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(1, 400):  # each another sound: else they would be copies of one
         soundfile.write(tmp_path / f"lib/{n}.wav.new", synth.bass(48_000, 30 + n % 60, 0.11 + n / 10_000), 48_000, format="WAV")
         os.replace(tmp_path / f"lib/{n}.wav.new", tmp_path / f"lib/{n}.wav")
-    with of(monkeypatch, tmp_path, slowly) as api:
+    with serve_library(monkeypatch, tmp_path, slowly) as api:
         running = api.post(f"{API}/samples/export-batch", json=wanted, headers={"Prefer": "respond-async"})
         waiting = api.post(f"{API}/samples/1/export", headers={"Prefer": "respond-async"})
         told = until(lambda: (now := api.get(running.headers["location"]).json())["done"] and now, 60)
@@ -369,7 +325,7 @@ def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         done = told["result"]["successful"]
         assert 0 < done < 400
         assert told["result"]["total_requested"] == done + told["result"]["failed"] == 400
-    with of(monkeypatch, tmp_path) as api:
+    with serve_library(monkeypatch, tmp_path) as api:
         again = api.post(f"{API}/samples/export-batch", json=wanted).json()
     assert (again["successful"], again["failed"]) == (399, 1)
     assert again["unchanged"] >= done
@@ -379,145 +335,3 @@ def write_once(path: Path) -> Path:
     if not path.exists():
         synth.write(path, synth.bass(48_000, 40, 0.15), 48_000)
     return path
-
-
-# ---- downloads ----
-
-
-def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:
-    made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": {"output_base_path": "zip"}}).json()
-    url = f"{API}/exports/{made['export_id']}/download"
-    answer = api.get(url)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
-    assert answer.headers["content-disposition"] == f"attachment; filename=sp404-export-{made['export_id']}.zip"
-    assert int(answer.headers["content-length"]) == len(answer.content)
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.testzip() is None
-        found = {name: archive.read(name) for name in archive.namelist()}
-    there = {path.name: path.read_bytes() for path in (folder / "out/zip").iterdir()}
-    assert found == there
-    middle = api.get(url, headers={"Range": "bytes=10-99"})
-    assert (middle.status_code, middle.content) == (206, answer.content[10:100])
-    assert middle.headers["content-range"] == f"bytes 10-99/{len(answer.content)}"
-    tail = api.get(url, headers={"Range": "bytes=-7", "If-Range": middle.headers["etag"]})
-    assert (tail.status_code, tail.content) == (206, answer.content[-7:])
-    whole = api.get(url, headers={"Range": "bytes=-7", "If-Range": '"other"'})
-    assert (whole.status_code, whole.content) == (200, answer.content)
-    beyond = api.get(url, headers={"Range": f"bytes={len(answer.content)}-"})
-    problem(beyond, 416, f"The range lies outside of the file ({len(answer.content):,} bytes)")
-    assert beyond.headers["content-range"] == f"bytes */{len(answer.content)}"
-
-
-def test_a_download_of_what_is_unknown_changed_or_gone(api: httpx.Client, folder: Path) -> None:
-    problem(api.get(f"{API}/exports/9999/download"), 404, "Export 9999 not found")
-    config = {"output_base_path": "damaged", "include_metadata": False}
-    made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": config}).json()
-    url = f"{API}/exports/{made['export_id']}/download"
-    assert api.get(url).status_code == 200
-    path = folder / "out/damaged/kick_one.wav"
-    content = path.read_bytes()
-    path.write_bytes(content[:-2] + b"\0\1")
-    changed = api.get(url)
-    problem(changed, 409, changed.json()["detail"])
-    assert "1 of 2 files are not as recorded" in changed.json()["detail"]
-    path.unlink()
-    gone = api.get(url)
-    problem(gone, 410, gone.json()["detail"])
-    path.write_bytes(content)
-    assert api.get(url).status_code == 200
-    failed = api.post(f"{API}/samples/export-batch", json={"sample_ids": [6]}).json()
-    nothing = api.get(f"{API}/exports/{failed['export_id']}/download")
-    problem(nothing, 404, f"Export {failed['export_id']} has no files: nothing of it was exported")
-
-
-# ---- the library ----
-
-
-def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
-    every = api.get(f"{API}/samples").json()
-    assert (every["total"], [item["id"] for item in every["items"]]) == (7, [1, 2, 3, 6, 7, 8, 9])
-    second = api.get(f"{API}/samples", params={"page": 2, "page_size": 3}).json()
-    assert (second["total"], [item["id"] for item in second["items"]]) == (7, [6, 7, 8])
-    assert api.get(f"{API}/samples", params={"page": 9}).json() == {"total": 7, "page": 9, "page_size": 50, "items": []}
-
-    def ids(**filters: Any) -> list[int]:
-        return [item["id"] for item in api.get(f"{API}/samples", params=filters).raise_for_status().json()["items"]]
-
-    assert ids(genre="HOUSE") == [1, 3]
-    assert ids(bpm_min=90, bpm_max=119.9) == [2]
-    assert ids(musical_key="Am") == [1]
-    assert ids(text="bass") == [2]
-    assert ids(text="%") == []
-    assert ids(status="failed") == [6, 7, 8, *([9] if 9 in ids(status="failed") else [])]
-    assert ids(genre="house", bpm_min=100) == [1]
-    told = api.get(f"{API}/samples/1").json()
-    assert (told["title"], told["tags"], told["bpm"], told["source_rate_hz"]) == ("Kick One", "dry|short", 120, 48_000)
-    problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
-
-
-def test_exports_are_listed_newest_first_with_totals(api: httpx.Client, folder: Path) -> None:
-    api.post(f"{API}/samples/3/export", json={"output_base_path": "listed"})
-    told = api.get(f"{API}/exports", params={"page_size": 2}).json()
-    rows = records(folder, "SELECT id, sample_count, total_size_bytes FROM sp404_exports ORDER BY created_at DESC, id DESC")
-    assert [item["id"] for item in told["items"]] == [row[0] for row in rows[:2]]
-    assert (told["total"], told["totals"]["samples"]) == (len(rows), sum(row[1] for row in rows))
-    assert told["totals"]["bytes"] == sum(row[2] for row in rows)
-    singles = api.get(f"{API}/exports", params={"export_type": "single", "sample_id": 3}).json()["items"]
-    assert {item["export_type"] for item in singles} == {"single"}
-    assert api.get(f"{API}/exports", params={"text": "listed"}).json()["total"] == 1
-    assert api.get(f"{API}/exports", params={"user_id": 2}).json()["total"] == 0
-    one = api.get(f"{API}/exports/{told['items'][0]['id']}").json()
-    (sample,) = one["samples"]["items"]
-    assert (sample["sample_id"], sample["status"], sample["path"]) == (3, "exported", "pad_three.wav")
-
-
-def test_audio_is_the_original_in_whole_and_in_parts(api: httpx.Client, folder: Path) -> None:
-    original = (folder / "lib/bass.mp3").read_bytes()
-    answer = api.get(f"{API}/samples/2/audio")
-    assert (answer.content, answer.headers["content-type"]) == (original, "audio/mpeg")
-    part = api.get(f"{API}/samples/2/audio", headers={"Range": "bytes=100-"})
-    assert (part.status_code, part.content) == (206, original[100:])
-    problem(api.get(f"{API}/samples/9/audio"), 422, "Audio file not found: gone.wav")
-    problem(api.get(f"{API}/samples/8/audio"), 422, "Unsupported format: .xyz")
-
-
-def test_peaks_are_those_of_the_sound(api: httpx.Client, folder: Path) -> None:
-    told = api.get(f"{API}/samples/1/peaks").json()
-    sound, rate = soundfile.read(folder / "lib/kick.wav", always_2d=True)
-    assert told["seconds"] == len(sound) / rate
-    assert 128 <= len(told["peaks"]) <= 256
-    assert max(told["peaks"]) == pytest.approx(np.abs(sound).max(), abs=1e-4)
-    assert told["peaks"][0] == pytest.approx(np.abs(sound[:64]).max(), abs=0.2)
-    broken = api.get(f"{API}/samples/7/peaks")
-    problem(broken, 422, broken.json()["detail"])
-
-
-def test_preferences_are_what_holds_where_a_request_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded_library(tmp_path)
-    for name, value in {"db": tmp_path / "r.duckdb", "api_root": tmp_path / "out", "workers": 2}.items():
-        monkeypatch.setenv(f"SP404_{name.upper()}", str(value))
-    monkeypatch.delenv("SP404_OUTPUT_BASE_PATH", raising=False)
-    with served(monkeypatch) as api:
-        unset = dict.fromkeys(("organize_by", "format", "include_metadata", "sanitize_filenames", "output_base_path"))
-        assert api.get(f"{API}/preferences").json() == unset
-        wanted = {"organize_by": "genre", "format": "aiff", "output_base_path": "mine", "include_metadata": False}
-        stored = api.put(f"{API}/preferences", json=wanted).json()
-        assert stored == api.get(f"{API}/preferences").json()
-        assert stored["output_base_path"] == str(tmp_path / "out/mine")
-        told = api.post(f"{API}/samples/1/export").json()
-        assert told["output_path"] == str(tmp_path / "out/mine/house/kick_one.aiff")
-        problem(
-            api.put(f"{API}/preferences", json={"output_base_path": ".."}),
-            403,
-            "output_base_path is no folder within the one that clients may export to",
-        )
-        assert api.put(f"{API}/preferences", json={}).json() == unset
-    assert records(tmp_path, "SELECT count(*) FROM user_preferences") == [(1,)]
-
-
-def test_without_a_database_there_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with of(monkeypatch, tmp_path) as api:
-        for name in ("samples", "kits", "exports"):
-            assert api.get(f"{API}/{name}").json()["total"] == 0
-        problem(api.post(f"{API}/samples/1/export"), 404, "Sample 1 not found")
-        assert not (tmp_path / "r.duckdb").exists()

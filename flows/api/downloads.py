@@ -1,0 +1,138 @@
+"""Files for REST clients: the audio and the waveform of a sample, and an export as a ZIP."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import polars as pl
+
+from config.settings import Settings
+from flows.api.export_queue import SharedProcessPool
+from flows.api.library import LibraryPages
+from flows.api.problems import ProblemError, problem_from_record
+from flows.export import zip_archive
+from schemas.api import Peaks
+from schemas.conversion import Job, Tags
+from schemas.enums import Status
+from schemas.errors import QueueError, StoppedError, WorkingFolderError
+from tasks.audio.decode.detect import container, opened
+from tasks.fs.file_status import statuses
+from tasks.store import run_folder
+
+_KEPT_ZIPS, _MAX_TRIES = 4, 3
+_MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "mp4": "audio/mp4", "ogg": "audio/ogg"}
+_MEDIA_TYPES |= {"flac": "audio/flac", "aiff": "audio/aiff"}
+_OTHER_AUDIO = "application/octet-stream"
+AUDIO_MEDIA_TYPES = sorted({*_MEDIA_TYPES.values(), _OTHER_AUDIO})
+
+
+class Downloads:
+    """What clients can fetch of the library's files.
+
+    ZIPs stand in ``downloads`` beside the database while the server runs. The last four are kept, each for as long as
+    the files in it are as they were.
+
+    Raises:
+        WorkingFolderError: That folder cannot be made.
+    """
+
+    def __init__(self, settings: Settings, library: LibraryPages, process_pool: SharedProcessPool) -> None:
+        self._settings, self._library, self._process_pool = settings, library, process_pool
+        self._wait_seconds = settings.api_wait_seconds
+        self._folder = run_folder.runs_folder(settings.db) / "downloads"
+        self._zips: dict[int, object] = {}
+        self._zips_lock = threading.Lock()
+        self._waveforms = threading.BoundedSemaphore(settings.workers)
+        self._make_folder()
+        self._remove_zips()
+
+    def close(self) -> None:
+        """Remove the ZIPs."""
+        self._remove_zips()
+
+    @contextmanager
+    def open_audio(self, sample_id: int) -> Iterator[tuple[int, str, str]]:
+        """Open a sample's original; give its file descriptor, its media type and its name.
+
+        Raises:
+            UnknownError: There is no such sample.
+            SampleError: The file is gone, or it is not audio.
+        """
+        path = self._library.sample(sample_id).file_path
+        with opened(path) as (fd, _):
+            yield fd, _MEDIA_TYPES.get(container(fd, path), _OTHER_AUDIO), os.path.basename(path)
+
+    def waveform(self, sample_id: int) -> Peaks:
+        """Draw a sample's waveform.
+
+        Raises:
+            UnknownError: There is no such sample.
+            QueueError: As many waveforms as there are workers are drawn, and none was done in time.
+            ProblemError: The file cannot be decoded.
+        """
+        settings = self._settings  # no preference changes how a file is read
+        path = self._library.sample(sample_id).file_path
+        job = Job(0, sample_id, path, "", Tags("", "", None, "", ""))
+        if not self._waveforms.acquire(timeout=self._wait_seconds):
+            raise QueueError(waiting="other waveforms")
+        try:
+            outcome = self._process_pool.get(settings.limits())("peaks", job, settings.sound())
+        finally:
+            self._waveforms.release()
+        if outcome is None:
+            raise StoppedError
+        if outcome.status is Status.FAILED or not outcome.source:
+            raise ProblemError(problem_from_record(outcome.error, outcome.reason, outcome.fix))
+        return Peaks(sample_id=sample_id, seconds=outcome.source_frames / outcome.source.rate_hz, peaks=list(outcome.peaks))
+
+    def open_zip(self, export_id: int) -> int:
+        """Open the ZIP of an export, which is made now unless one is kept.
+
+        Returns:
+            The file descriptor, which is the caller's to close.
+
+        Raises:
+            UnknownError: There is no such export.
+            NothingExportedError: It wrote no files.
+            NotAsRecordedError: Its files are not what it wrote.
+            FilesGoneError: Its files are gone.
+            SurroundingsError: The disk or the database failed.
+        """
+        for _ in range(_MAX_TRIES):
+            with suppress(FileNotFoundError):  # it made room for others just now
+                return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
+        raise QueueError(waiting="downloads")
+
+    def _zip_path(self, export_id: int) -> Path:
+        settings = self._settings.model_copy(update={"lock_wait_seconds": self._wait_seconds})
+        states = _file_states(zip_archive.paths_of(settings, export_id))
+        self._make_folder()
+        target = self._folder / f"sp404-export-{export_id}.zip"
+        if self._zips.get(export_id) == states and target.is_file():
+            return target
+        zip_archive.zip_export(settings, export_id, str(target), replace=True)
+        with self._zips_lock:
+            self._zips.pop(export_id, None)
+            self._zips[export_id] = states
+            for old in list(self._zips)[:-_KEPT_ZIPS]:
+                del self._zips[old]
+                target.with_name(f"sp404-export-{old}.zip").unlink(missing_ok=True)
+        return target
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkingFolderError.of(self._folder, error) from error
+
+    def _remove_zips(self) -> None:
+        for path in self._folder.glob("*"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _file_states(paths: list[str]) -> tuple[object, ...]:
+    """Return a value that differs as soon as one of the files was changed."""
+    return tuple(statuses(pl.Series("path", paths, pl.String), os.lstat).rows())

@@ -1,0 +1,131 @@
+"""The records for REST clients: samples, kits and exports page by page, and the preferences."""
+
+from typing import Any, TypeAlias, TypeVar
+
+from config.settings import Settings
+from flows.api.access import resolve_inside_root
+from flows.api.problems import strip_folders
+from schemas.api import (
+    ExportDetail,
+    ExportedSample,
+    ExportFilter,
+    ExportTotals,
+    Kit,
+    KitDetail,
+    KitFilter,
+    Listed,
+    ListedExports,
+    Pad,
+    Page,
+    Preferences,
+    Sample,
+    SampleFilter,
+)
+from schemas.errors import UnknownError
+from tasks.store import history
+from tasks.store.library import Found, Library
+
+Row: TypeAlias = dict[str, Any]
+_ERROR_COLUMNS = {"error", "fix", "trouble"}
+_PageT = TypeVar("_PageT", bound=Listed[Any])
+
+
+class LibraryPages:
+    """The records of one database, as the answers of the REST API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._db, self._wait_seconds = settings.db, settings.api_wait_seconds
+        self._root = allowed_root(settings)
+        self._records = Library(self._db, self._wait_seconds)
+
+    def samples(self, wanted: SampleFilter) -> Listed[Sample]:
+        """List samples by their ids."""
+        return _to_page(Listed[Sample], self._records.samples(wanted.filters(), wanted.page, wanted.page_size), wanted)
+
+    def sample(self, sample_id: int) -> Sample:
+        """Return one sample.
+
+        Raises:
+            UnknownError: There is no such sample.
+        """
+        row = self._records.sample(sample_id)
+        if not row:
+            raise unknown_sample(sample_id)
+        return Sample(**row)
+
+    def kits(self, wanted: KitFilter) -> Listed[Kit]:
+        """List kits by their ids."""
+        return _to_page(Listed[Kit], self._records.kits(wanted.filters(), wanted.page, wanted.page_size), wanted)
+
+    def kit(self, kit_id: int) -> KitDetail:
+        """Return one kit with its pads.
+
+        Raises:
+            UnknownError: There is no such kit.
+        """
+        return KitDetail(**self.kit_row(kit_id), pads=[Pad(**row) for row in self._records.pads_of(kit_id)])
+
+    def kit_row(self, kit_id: int) -> Row:
+        """Return one kit as a row of the records.
+
+        Raises:
+            UnknownError: There is no such kit.
+        """
+        row = self._records.kit(kit_id)
+        if not row:
+            raise UnknownError(noun="Kit", id=kit_id, fix="The list of kits shows those that are known.")
+        return row
+
+    def exports(self, wanted: ExportFilter) -> ListedExports:
+        """List exports, newest first."""
+        page = self._records.exports(wanted.filters(), wanted.page, wanted.page_size)
+        totals = ExportTotals(**{name: page.totals.get(f"total_{name}") or 0 for name in ExportTotals.model_fields})
+        return _to_page(ListedExports, page, wanted, totals=totals)
+
+    def export(self, export_id: int, wanted: Page) -> ExportDetail:
+        """Return one export, and a page of its samples.
+
+        Raises:
+            UnknownError: There is no such export.
+        """
+        row = self._records.export(export_id)
+        if not row:
+            raise UnknownError(noun="Export", id=export_id, fix="The list of exports shows those that are known.")
+        page = self._records.export_samples(export_id, wanted.page, wanted.page_size)
+        return ExportDetail(**_strip_errors(row), samples=_to_page(Listed[ExportedSample], page, wanted))
+
+    def preferences(self) -> Preferences:
+        """Return the preferences as they are now."""
+        return Preferences.model_validate(history.preferences(self._db, self._wait_seconds))
+
+    def set_preferences(self, wanted: Preferences) -> Preferences:
+        """Set all preferences, and return them as they were stored.
+
+        Raises:
+            ForbiddenError: The output folder is outside of the one that clients may export to.
+        """
+        if wanted.output_base_path is not None:
+            folder = resolve_inside_root(wanted.output_base_path, self._root)
+            wanted = wanted.model_copy(update={"output_base_path": folder})
+        self._records.put_preferences(wanted.model_dump(mode="json"))
+        return wanted
+
+
+def allowed_root(settings: Settings) -> str:
+    """Return the folder that clients may export to."""
+    return settings.api_root or settings.output_base_path
+
+
+def unknown_sample(sample_id: int) -> UnknownError:
+    """Build the error for a sample that is not in the records."""
+    return UnknownError(noun="Sample", id=sample_id, fix="The list of samples shows those that are known.")
+
+
+def _to_page(kind: type[_PageT], page: Found, wanted: Page, **more: Any) -> _PageT:
+    rows = [_strip_errors(row) for row in page.rows]
+    return kind(total=page.total, page=wanted.page, page_size=wanted.page_size, items=rows, **more)
+
+
+def _strip_errors(row: Row) -> Row:
+    """Cut the paths in the error texts of a row down to their last names."""
+    return {name: strip_folders(value) if name in _ERROR_COLUMNS and value else value for name, value in row.items()}

@@ -1,0 +1,60 @@
+"""Serve the REST API at the address of the settings."""
+
+import logging
+import sys
+
+import uvicorn
+
+from config.settings import load
+from flows.api.app import create_app
+from flows.api.exports import ExportRunner
+from flows.export import pipeline
+from schemas.errors import ServerError, Sp404Error
+from schemas.export import BatchExportResult, ExportRequest
+from tasks.convert.progress import Progress
+
+log = logging.getLogger("sp404")
+_STOP_SECONDS = 3
+
+
+def main() -> None:
+    """Serve until a signal ends it; exit with a line on standard error where the settings do not allow it."""
+    try:
+        in_force = load({}, lambda _db, _seconds: {})
+        app = create_app(in_force, choose_runner())
+    except Sp404Error as error:
+        sys.exit(f"sp404: {error}. {error.fix}")
+    settings = in_force.settings
+    uvicorn.run(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+def run_direct(request: ExportRequest, progress: Progress) -> BatchExportResult:
+    """Carry out an export without Prefect."""
+    return pipeline.run_export(request, pipeline.DIRECT, progress)
+
+
+def choose_runner() -> ExportRunner:
+    """Return the Prefect flow where a server is running; where there is none, or it goes away, the same steps without it."""
+    from flows.orchestration import prefect_server  # noqa: PLC0415  (sets the environment that Prefect reads)
+
+    if not prefect_server.find(quiet=True):
+        return run_direct
+    from flows.orchestration import flow  # noqa: PLC0415  (imports prefect, which reads its settings then)
+
+    prefect_server.leave_verdicts_to_us()
+
+    def run_flow(request: ExportRequest, progress: Progress) -> BatchExportResult:
+        try:
+            return flow.run(request, progress)[0]
+        except ServerError as error:
+            log.warning("%s: exported without Prefect", error)
+            return run_direct(request, progress)
+
+    return run_flow

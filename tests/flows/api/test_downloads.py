@@ -1,0 +1,80 @@
+"""Files by REST: ZIPs of exports, originals and waveforms of samples."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+
+from tests.support.api_library import problem
+from tests.support.serve import API
+
+
+def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:
+    made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": {"output_base_path": "zip"}}).json()
+    url = f"{API}/exports/{made['export_id']}/download"
+    answer = api.get(url)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == f"attachment; filename=sp404-export-{made['export_id']}.zip"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        found = {name: archive.read(name) for name in archive.namelist()}
+    there = {path.name: path.read_bytes() for path in (folder / "out/zip").iterdir()}
+    assert found == there
+    middle = api.get(url, headers={"Range": "bytes=10-99"})
+    assert (middle.status_code, middle.content) == (206, answer.content[10:100])
+    assert middle.headers["content-range"] == f"bytes 10-99/{len(answer.content)}"
+    tail = api.get(url, headers={"Range": "bytes=-7", "If-Range": middle.headers["etag"]})
+    assert (tail.status_code, tail.content) == (206, answer.content[-7:])
+    whole = api.get(url, headers={"Range": "bytes=-7", "If-Range": '"other"'})
+    assert (whole.status_code, whole.content) == (200, answer.content)
+    beyond = api.get(url, headers={"Range": f"bytes={len(answer.content)}-"})
+    problem(beyond, 416, f"The range lies outside of the file ({len(answer.content):,} bytes)")
+    assert beyond.headers["content-range"] == f"bytes */{len(answer.content)}"
+
+
+def test_a_download_of_what_is_unknown_changed_or_gone(api: httpx.Client, folder: Path) -> None:
+    problem(api.get(f"{API}/exports/9999/download"), 404, "Export 9999 not found")
+    config = {"output_base_path": "damaged", "include_metadata": False}
+    made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": config}).json()
+    url = f"{API}/exports/{made['export_id']}/download"
+    assert api.get(url).status_code == 200
+    path = folder / "out/damaged/kick_one.wav"
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"\0\1")
+    changed = api.get(url)
+    problem(changed, 409, changed.json()["detail"])
+    assert "1 of 2 files are not as recorded" in changed.json()["detail"]
+    path.unlink()
+    gone = api.get(url)
+    problem(gone, 410, gone.json()["detail"])
+    path.write_bytes(content)
+    assert api.get(url).status_code == 200
+    failed = api.post(f"{API}/samples/export-batch", json={"sample_ids": [6]}).json()
+    nothing = api.get(f"{API}/exports/{failed['export_id']}/download")
+    problem(nothing, 404, f"Export {failed['export_id']} has no files: nothing of it was exported")
+
+
+def test_audio_is_the_original_in_whole_and_in_parts(api: httpx.Client, folder: Path) -> None:
+    original = (folder / "lib/bass.mp3").read_bytes()
+    answer = api.get(f"{API}/samples/2/audio")
+    assert (answer.content, answer.headers["content-type"]) == (original, "audio/mpeg")
+    part = api.get(f"{API}/samples/2/audio", headers={"Range": "bytes=100-"})
+    assert (part.status_code, part.content) == (206, original[100:])
+    problem(api.get(f"{API}/samples/9/audio"), 422, "Audio file not found: gone.wav")
+    problem(api.get(f"{API}/samples/8/audio"), 422, "Unsupported format: .xyz")
+
+
+def test_peaks_are_those_of_the_sound(api: httpx.Client, folder: Path) -> None:
+    told = api.get(f"{API}/samples/1/peaks").json()
+    sound, rate = soundfile.read(folder / "lib/kick.wav", always_2d=True)
+    assert told["seconds"] == len(sound) / rate
+    assert 128 <= len(told["peaks"]) <= 256
+    assert max(told["peaks"]) == pytest.approx(np.abs(sound).max(), abs=1e-4)
+    assert told["peaks"][0] == pytest.approx(np.abs(sound[:64]).max(), abs=0.2)
+    broken = api.get(f"{API}/samples/7/peaks")
+    problem(broken, 422, broken.json()["detail"])

@@ -1,0 +1,79 @@
+"""The records by REST: pages, filters, totals and preferences."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api_library import problem, recorded_library, records, serve_library
+from tests.support.serve import API, served
+
+
+def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
+    every = api.get(f"{API}/samples").json()
+    assert (every["total"], [item["id"] for item in every["items"]]) == (7, [1, 2, 3, 6, 7, 8, 9])
+    second = api.get(f"{API}/samples", params={"page": 2, "page_size": 3}).json()
+    assert (second["total"], [item["id"] for item in second["items"]]) == (7, [6, 7, 8])
+    assert api.get(f"{API}/samples", params={"page": 9}).json() == {"total": 7, "page": 9, "page_size": 50, "items": []}
+
+    def ids(**filters: Any) -> list[int]:
+        return [item["id"] for item in api.get(f"{API}/samples", params=filters).raise_for_status().json()["items"]]
+
+    assert ids(genre="HOUSE") == [1, 3]
+    assert ids(bpm_min=90, bpm_max=119.9) == [2]
+    assert ids(musical_key="Am") == [1]
+    assert ids(text="bass") == [2]
+    assert ids(text="%") == []
+    assert ids(status="failed") == [6, 7, 8, *([9] if 9 in ids(status="failed") else [])]
+    assert ids(genre="house", bpm_min=100) == [1]
+    told = api.get(f"{API}/samples/1").json()
+    assert (told["title"], told["tags"], told["bpm"], told["source_rate_hz"]) == ("Kick One", "dry|short", 120, 48_000)
+    problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
+
+
+def test_exports_are_listed_newest_first_with_totals(api: httpx.Client, folder: Path) -> None:
+    api.post(f"{API}/samples/3/export", json={"output_base_path": "listed"})
+    told = api.get(f"{API}/exports", params={"page_size": 2}).json()
+    rows = records(folder, "SELECT id, sample_count, total_size_bytes FROM sp404_exports ORDER BY created_at DESC, id DESC")
+    assert [item["id"] for item in told["items"]] == [row[0] for row in rows[:2]]
+    assert (told["total"], told["totals"]["samples"]) == (len(rows), sum(row[1] for row in rows))
+    assert told["totals"]["bytes"] == sum(row[2] for row in rows)
+    singles = api.get(f"{API}/exports", params={"export_type": "single", "sample_id": 3}).json()["items"]
+    assert {item["export_type"] for item in singles} == {"single"}
+    assert api.get(f"{API}/exports", params={"text": "listed"}).json()["total"] == 1
+    assert api.get(f"{API}/exports", params={"user_id": 2}).json()["total"] == 0
+    one = api.get(f"{API}/exports/{told['items'][0]['id']}").json()
+    (sample,) = one["samples"]["items"]
+    assert (sample["sample_id"], sample["status"], sample["path"]) == (3, "exported", "pad_three.wav")
+
+
+def test_preferences_are_what_holds_where_a_request_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded_library(tmp_path)
+    for name, value in {"db": tmp_path / "r.duckdb", "api_root": tmp_path / "out", "workers": 2}.items():
+        monkeypatch.setenv(f"SP404_{name.upper()}", str(value))
+    monkeypatch.delenv("SP404_OUTPUT_BASE_PATH", raising=False)
+    with served(monkeypatch) as api:
+        unset = dict.fromkeys(("organize_by", "format", "include_metadata", "sanitize_filenames", "output_base_path"))
+        assert api.get(f"{API}/preferences").json() == unset
+        wanted = {"organize_by": "genre", "format": "aiff", "output_base_path": "mine", "include_metadata": False}
+        stored = api.put(f"{API}/preferences", json=wanted).json()
+        assert stored == api.get(f"{API}/preferences").json()
+        assert stored["output_base_path"] == str(tmp_path / "out/mine")
+        told = api.post(f"{API}/samples/1/export").json()
+        assert told["output_path"] == str(tmp_path / "out/mine/house/kick_one.aiff")
+        problem(
+            api.put(f"{API}/preferences", json={"output_base_path": ".."}),
+            403,
+            "output_base_path is not a folder within the one that clients may export to",
+        )
+        assert api.put(f"{API}/preferences", json={}).json() == unset
+    assert records(tmp_path, "SELECT count(*) FROM user_preferences") == [(1,)]
+
+
+def test_without_a_database_there_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_library(monkeypatch, tmp_path) as api:
+        for name in ("samples", "kits", "exports"):
+            assert api.get(f"{API}/{name}").json()["total"] == 0
+        problem(api.post(f"{API}/samples/1/export"), 404, "Sample 1 not found")
+        assert not (tmp_path / "r.duckdb").exists()
