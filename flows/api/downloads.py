@@ -57,7 +57,7 @@ class Downloads:
         """Open a sample's original; give its file descriptor, its media type and its name.
 
         Raises:
-            UnknownError: There is no such sample.
+            RecordNotFoundError: There is no such sample.
             SampleError: The file is gone, or it is not audio.
         """
         path = self._library.sample(sample_id).file_path
@@ -68,7 +68,7 @@ class Downloads:
         """Draw a sample's waveform.
 
         Raises:
-            UnknownError: There is no such sample.
+            RecordNotFoundError: There is no such sample.
             QueueError: As many waveforms as there are workers are drawn, and none was done in time.
             ProblemError: The file cannot be decoded.
         """
@@ -94,7 +94,7 @@ class Downloads:
             The file descriptor, which is the caller's to close.
 
         Raises:
-            UnknownError: There is no such export.
+            RecordNotFoundError: There is no such export.
             NothingExportedError: It wrote no files.
             NotAsRecordedError: Its files are not what it wrote.
             FilesGoneError: Its files are gone.

@@ -26,11 +26,11 @@ from schemas.errors import (
     DiskFullError,
     OutputGoneError,
     OutputNotWritableError,
+    RecordNotFoundError,
     RequestError,
     Sp404Error,
     StoppedError,
     SurroundingsError,
-    UnknownError,
     WorkingFolderError,
     WriteError,
 )
@@ -100,7 +100,7 @@ class RecordExporter:
         """Prepare the export of one sample.
 
         Raises:
-            UnknownError: There is no such sample.
+            RecordNotFoundError: There is no such sample.
             ForbiddenError: The output folder is outside of the allowed one.
         """
         config, rows = self._read_rows([sample_id], config)
@@ -123,7 +123,7 @@ class RecordExporter:
         """Prepare the export of a kit.
 
         Raises:
-            UnknownError: There is no such kit.
+            RecordNotFoundError: There is no such kit.
             RequestError: The kit is empty.
             ForbiddenError: The output folder is outside of the allowed one.
         """
@@ -150,11 +150,11 @@ class RecordExporter:
         """Return an export of the queue.
 
         Raises:
-            UnknownError: The queue does not remember it.
+            RecordNotFoundError: The queue does not remember it.
         """
         queued = self._queue.find(job_id)
         if not queued:
-            raise UnknownError(noun="Job", id=job_id, fix="The list of exports shows what was exported.")
+            raise RecordNotFoundError(noun="Job", id=job_id, fix="The list of exports shows what was exported.")
         return queued
 
     def _read_rows(self, sample_ids: list[int], config: ExportConfig) -> tuple[ExportConfig, list[Row]]:

@@ -21,7 +21,7 @@ from schemas.api import (
     Sample,
     SampleFilter,
 )
-from schemas.errors import UnknownError
+from schemas.errors import RecordNotFoundError
 from tasks.store import history
 from tasks.store.library import Found, Library
 
@@ -46,7 +46,7 @@ class LibraryPages:
         """Return one sample.
 
         Raises:
-            UnknownError: There is no such sample.
+            RecordNotFoundError: There is no such sample.
         """
         row = self._records.sample(sample_id)
         if not row:
@@ -61,7 +61,7 @@ class LibraryPages:
         """Return one kit with its pads.
 
         Raises:
-            UnknownError: There is no such kit.
+            RecordNotFoundError: There is no such kit.
         """
         return KitDetail(**self.kit_row(kit_id), pads=[Pad(**row) for row in self._records.pads_of(kit_id)])
 
@@ -69,11 +69,11 @@ class LibraryPages:
         """Return one kit as a row of the records.
 
         Raises:
-            UnknownError: There is no such kit.
+            RecordNotFoundError: There is no such kit.
         """
         row = self._records.kit(kit_id)
         if not row:
-            raise UnknownError(noun="Kit", id=kit_id, fix="The list of kits shows those that are known.")
+            raise RecordNotFoundError(noun="Kit", id=kit_id, fix="The list of kits shows those that are known.")
         return row
 
     def exports(self, wanted: ExportFilter) -> ListedExports:
@@ -86,11 +86,11 @@ class LibraryPages:
         """Return one export, and a page of its samples.
 
         Raises:
-            UnknownError: There is no such export.
+            RecordNotFoundError: There is no such export.
         """
         row = self._records.export(export_id)
         if not row:
-            raise UnknownError(noun="Export", id=export_id, fix="The list of exports shows those that are known.")
+            raise RecordNotFoundError(noun="Export", id=export_id, fix="The list of exports shows those that are known.")
         page = self._records.export_samples(export_id, wanted.page, wanted.page_size)
         return ExportDetail(**_strip_errors(row), samples=_to_page(Listed[ExportedSample], page, wanted))
 
@@ -116,9 +116,9 @@ def allowed_root(settings: Settings) -> str:
     return settings.api_root or settings.output_base_path
 
 
-def unknown_sample(sample_id: int) -> UnknownError:
+def unknown_sample(sample_id: int) -> RecordNotFoundError:
     """Build the error for a sample that is not in the records."""
-    return UnknownError(noun="Sample", id=sample_id, fix="The list of samples shows those that are known.")
+    return RecordNotFoundError(noun="Sample", id=sample_id, fix="The list of samples shows those that are known.")
 
 
 def _to_page(kind: type[_PageT], page: Found, wanted: Page, **more: Any) -> _PageT:

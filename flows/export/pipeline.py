@@ -38,7 +38,14 @@ from flows.export.sd_card import check_card, with_card
 from flows.export.zip_archive import with_zip
 from schemas.conversion import Outcome, Shard, ShardResult
 from schemas.enums import Guard, OrganizeBy, Runner, Status
-from schemas.errors import AccountingError, DatabaseBusyError, LostError, StoppedError, SurroundingsError, TerminatedError
+from schemas.errors import (
+    AccountingError,
+    DatabaseBusyError,
+    NotConvertedError,
+    StoppedError,
+    SurroundingsError,
+    TerminatedError,
+)
 from schemas.export import BatchExportResult, ExportRequest, ExportResult
 from tasks.convert import shard
 from tasks.convert.plan_file import write_plan
@@ -299,7 +306,7 @@ def record_export(plan: Plan, results: Iterable[object]) -> BatchExportResult:
     if sum(counts.get(str(status), 0) for status in Status) != plan.requested:
         raise AccountingError(rows=plan.requested, counted=counts)
     troubles = [str(trouble) for trouble in _troubles(results)]
-    if LostError.reason in rows["reason"]:
+    if NotConvertedError.reason in rows["reason"]:
         troubles.append(str(StoppedError()))
     trouble = troubles[0] if troubles else None
     seconds = time.perf_counter() - plan.started

@@ -14,7 +14,7 @@ from flows.export import plan as planning
 from flows.export.kit_findings import findings
 from schemas.conversion import failed
 from schemas.enums import Status
-from schemas.errors import LostError, RequestError
+from schemas.errors import NotConvertedError, RequestError
 from schemas.export import ExportRequest, Finding
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
@@ -89,7 +89,7 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
             shards = pipeline.cut(made, jobs, progress, verb, Path(folder) / verb)
             results += pipeline.map_in_threads(shards, made.settings, progress, lambda _: None)
     outcomes = {outcome.index: outcome for outcome in pipeline.outcomes_of(results)}
-    lost = LostError(error=pipeline.why_not_reached(results))
+    lost = NotConvertedError(error=pipeline.why_not_reached(results))
     rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
     troubles = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from config.settings import load
 from flows.orchestration import flow_monitor, prefect_tasks
 from schemas.conversion import Outcome, Shard, ShardResult
-from schemas.errors import CancelledError, ElsewhereError, SurroundingsError
+from schemas.errors import CancelledError, RemoteShardError, SurroundingsError
 from tasks.convert.progress import Progress
 from tasks.fs.atomic import put
 
@@ -72,7 +72,7 @@ def read_answer(path: Path) -> ShardResult | None:
         answer = _ANSWER.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    error = ElsewhereError(what=answer.error, fix=answer.fix) if answer.error else None
+    error = RemoteShardError(what=answer.error, fix=answer.fix) if answer.error else None
     return ShardResult(answer.outcomes, error, answer.part)
 
 

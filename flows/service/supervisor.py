@@ -18,7 +18,7 @@ from pathlib import Path
 
 from config.settings import InForce
 from flows.orchestration import prefect_server
-from schemas.errors import PartError, PortTakenError, RunningError
+from schemas.errors import AlreadyUpError, PortTakenError, ServicePartError
 from tasks.store.run_folder import held
 
 _START_SECONDS = 120.0
@@ -70,13 +70,13 @@ class _Part:
         self.begun = time.monotonic()
 
     def wait_until_well(self) -> None:
-        """Raises PartError."""
+        """Raises ServicePartError."""
         while not self.is_well():
             if self.process is None or self.process.poll() is not None:
-                raise PartError(name=self.name, what="ended at once", log=str(self.log), last=_last_line(self.log))
+                raise ServicePartError(name=self.name, what="ended at once", log=str(self.log), last=_last_line(self.log))
             if time.monotonic() - self.begun > _START_SECONDS:
                 what = f"is not well after {_START_SECONDS:.0f} s"
-                raise PartError(name=self.name, what=what, log=str(self.log), last=_last_line(self.log))
+                raise ServicePartError(name=self.name, what=what, log=str(self.log), last=_last_line(self.log))
             time.sleep(_POLL_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
@@ -97,12 +97,12 @@ class _Part:
 def up(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> None:
     """Run until a signal ends it. ``home`` is where Prefect keeps its data, and where the logs are.
 
-    Raises RunningError where another one runs, PortTakenError, and PartError where a part does not come up.
+    Raises AlreadyUpError where another one runs, PortTakenError, and ServicePartError where a part does not come up.
     """
     folder, settings = Path(home), in_force.settings
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{prefect_server.HOST}:{port}/api"
-    with held(folder / "up.lock", lambda owner: RunningError(path=home, owner=owner)):
+    with held(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)):
         _check_free(port, api)
         _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
         parts = _parts(in_force, folder, port, api)

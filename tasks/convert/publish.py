@@ -10,7 +10,7 @@ from schemas.enums import Status
 from schemas.errors import (
     DiskError,
     OutputGoneError,
-    OutsideError,
+    OutsideFolderError,
     SampleError,
     SurroundingsError,
     TargetTakenError,
@@ -57,9 +57,9 @@ def check_output(shard: Shard) -> None:
 
 
 def make_folder(folder: str, output: str) -> None:
-    """Make ``folder``, which is ``output`` or below it, but never ``output`` itself. Raises OutsideError and OSError."""
+    """Make ``folder``, which is ``output`` or below it, but never ``output`` itself. Raises OutsideFolderError and OSError."""
     if os.path.realpath(folder) != folder:
-        raise OutsideError(path=folder, real=os.path.realpath(folder))
+        raise OutsideFolderError(path=folder, real=os.path.realpath(folder))
     if not os.path.isdir(folder):
         make_folder(os.path.dirname(folder), output)
         with suppress(FileExistsError):

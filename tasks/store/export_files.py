@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.errors import DatabaseError, FilesGoneError, NotAsRecordedError, NothingExportedError, UnknownError
+from schemas.errors import DatabaseError, FilesGoneError, NotAsRecordedError, NothingExportedError, RecordNotFoundError
 from tasks.store.database import connected, frame, run
 
 _SCHEMA = {
@@ -37,7 +37,7 @@ def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
     with connected(db, wait_seconds) as connection:
         found = run(connection, "bundled_export", {"export_id": export_id}).rows
         if not found:
-            raise UnknownError(noun="Export", id=export_id, fix="`sp404 history` lists them.")
+            raise RecordNotFoundError(noun="Export", id=export_id, fix="`sp404 history` lists them.")
         output_path, finished = found[0]
         if not finished:
             what = f"Export {export_id} was not finished"

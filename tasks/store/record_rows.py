@@ -4,7 +4,7 @@ import polars as pl
 
 from schemas.conversion import Outcome
 from schemas.enums import Status
-from schemas.errors import LostError
+from schemas.errors import NotConvertedError
 from schemas.records import ASKED_SCHEMA, EXPORT_SAMPLES, OUTPUTS, SAMPLES
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 
@@ -27,7 +27,7 @@ def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
 def lost_rows(asked: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
     """Records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
     left = asked.filter(~pl.col("line").is_in(done.implode()))
-    error = LostError(error=why)
+    error = NotConvertedError(error=why)
     lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
     return done_rows(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))
 

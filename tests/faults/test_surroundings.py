@@ -329,7 +329,7 @@ def test_a_persons_file_on_a_card_is_kept_whatever_the_case_of_its_name(export: 
         assert (card / "KICK.WAV").read_bytes() == b"a person's own"
         assert [path.name for path in card.iterdir() if path.suffix.lower() == ".wav"] == ["KICK.WAV"]
         assert row_equation(said.ended(1), there.db) == {"failed": 1}
-        assert "stands in the way" in said.result["errors"][0]
+        assert "is in the way" in said.result["errors"][0]
 
 
 @pytest.mark.faults("exfat")

@@ -138,7 +138,7 @@ def test_what_a_dead_worker_left_is_ours_to_replace_and_what_another_put_there_b
 def test_a_foreign_file_at_the_target_is_left_alone(desk: Desk, good: Path, name: str, text: bool) -> None:
     (desk.out / name).write_text("mine")
     outcome = desk.one(good, name, text=text)
-    assert outcome.error == f"Another file stands in the way: {desk.out / name}"
+    assert outcome.error == f"Another file is in the way: {desk.out / name}"
     assert outcome.reason == "target_taken"
     assert (desk.out / name).read_text() == "mine"
     assert desk.names() == [name]
@@ -397,7 +397,7 @@ def test_a_foreign_text_is_left_alone(desk: Desk, good: Path, there: bool) -> No
         desk.exported(good)
     (desk.out / TEXT).write_text("my notes")
     outcome = desk.one(good, text=True, ours=there)
-    assert outcome.error == f"Another file stands in the way: {desk.out / TEXT}"
+    assert outcome.error == f"Another file is in the way: {desk.out / TEXT}"
     assert outcome.reason == "target_taken"
     assert (desk.out / TEXT).read_text() == "my notes"
     assert desk.names() == (["kick.wav", TEXT] if there else [TEXT])

@@ -1,0 +1,141 @@
+"""Disk, server, workers or a person ended the run: exit status 3 (or that of a signal). What was finished stays."""
+
+import errno
+
+from schemas.errors.base_error import Sp404Error
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_DISK = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
+
+
+class SurroundingsError(Sp404Error):
+    """Disk, permissions, database or server fail. The same command resumes. Facts: what, fix."""
+
+    reason = "surroundings"
+    exit_code = 3
+    http_status = 500
+
+
+class DiskFullError(SurroundingsError):
+    """There is not enough space. Facts: path; needed_mb and free_mb where the need was computed before the export."""
+
+    reason = "disk_full"
+    http_status = 507
+    text = "Not enough disk space for export: {path}"
+    public = "Not enough disk space for export"
+    remedy = "Free some space or choose another --out; then run the same command again."
+
+    @property
+    def fix(self) -> str:
+        """Return what to do about it, with the need in MB where it is known."""
+        needed = "It needs {needed_mb:,.0f} MB, and {free_mb:,.0f} MB are free. " if "needed_mb" in self.facts else ""
+        return needed.format(**self.facts) + self.remedy
+
+
+class DiskError(SurroundingsError):
+    """A disk fails. Facts: path, error."""
+
+    reason = "disk_error"
+    text = "The disk reports an error: {path} ({error})"
+    remedy = "Check the disk, or choose another --out; then run the same command again."
+
+
+class OutputGoneError(SurroundingsError):
+    """The output folder went away during the export. Facts: path."""
+
+    reason = "output_gone"
+    text = "The output folder is no longer there: {path}"
+    remedy = "If it is on a card, put the card back; then run the same command again. What was finished is on it."
+
+
+class OutputNotWritableError(SurroundingsError):
+    """There is no permission to write. Facts: path, error."""
+
+    reason = "output_not_writable"
+    text = "Output folder is not writable: {path} ({error})"
+    remedy = "Choose another --out, or give yourself write permission there."
+
+
+class BatchError(SurroundingsError):
+    """An export fails as a whole. Facts: error, fix."""
+
+    reason = "batch_failed"
+    text = "Batch export failed: {error}"
+
+
+class StoppedError(SurroundingsError):
+    """Somebody pressed Ctrl-C."""
+
+    reason = "stopped"
+    exit_code = 130
+    text = "Stopped"
+    remedy = "What was finished stays and is recorded. The same command resumes."
+
+
+class TerminatedError(StoppedError):
+    """Somebody sent a SIGTERM, or closed the terminal."""
+
+    reason = "terminated"
+    exit_code = 143
+
+
+class CancelledError(StoppedError):
+    """Somebody pressed Cancel in Prefect's UI."""
+
+    reason = "cancelled"
+    exit_code = 143
+    text = "Cancelled"
+
+
+class ServerError(SurroundingsError):
+    """There is no Prefect server. Facts: error."""
+
+    reason = "prefect_server"
+    text = "No Prefect server could be reached or started: {error}"
+    remedy = "Run the same command with --direct to export without Prefect."
+
+
+class RemoteShardError(SurroundingsError):
+    """A shard ended on another machine; the facts are that machine's words. Facts: what, fix."""
+
+    reason = "elsewhere"
+
+
+class LostWorkersError(SurroundingsError):
+    """Every worker that took a slice of the export died. Facts: name, attempts."""
+
+    reason = "workers_lost"
+    text = "The workers that took {name} died, {attempts} times"
+    remedy = "Look at their logs; then run the same command again. It resumes where they stopped."
+
+
+class AlreadyUpError(SurroundingsError):
+    """``sp404 up`` runs with this home already. Facts: path, owner."""
+
+    reason = "already_up"
+    text = "sp404 up is running already: {owner}, with {path}"
+    remedy = "Stop that one first, or use another --home and --port."
+
+
+class PortTakenError(SurroundingsError):
+    """Another process listens at the port. Facts: port, owner."""
+
+    reason = "port_taken"
+    text = "Port {port} is taken by {owner}"
+    remedy = "Stop it, or choose another --port."
+
+
+class ServicePartError(SurroundingsError):
+    """A process of ``sp404 up`` does not start, or ended. Facts: name, what, log, last."""
+
+    reason = "part_not_up"
+    text = "The {name} {what}: {last}"
+    remedy = "Its log has more: {log}"
+
+
+class WorkerError(SurroundingsError):
+    """No worker process can be started. Facts: error."""
+
+    reason = "worker_not_started"
+    text = "No process could be started to decode files: {error}"
+    remedy = "Close other programs if memory is short, or install sp404-export again; then run the same command again."
