@@ -162,8 +162,9 @@ def _some(names: list[str], most: int = 4) -> str:
 
 def _troubles(request: ExportRequest, batch: BatchExportResult) -> list[str]:
     from tasks.store import history  # noqa: PLC0415  (only at the end of a demo)
+    from tasks.store.database import Database  # noqa: PLC0415  (likewise)
 
     found = history.export_samples(
-        request.db or "", 10, user_id=None, export_id=batch.export_id, sample_id=None, failed_only=True, most=20
+        Database(request.db or "", 10), user_id=None, export_id=batch.export_id, sample_id=None, failed_only=True, most=20
     )
     return [f"sample {row['sample_id']}: {row['error_message']}. {row['fix']}" for row in found]

@@ -15,6 +15,7 @@ from tasks.audio.pcm16 import read_pcm16
 from tasks.device_project.project_file import Pad, Project, write_project
 from tasks.layout.file_names import sanitize_names
 from tasks.store import history
+from tasks.store.database import Database
 
 _USUAL_TEMPO = 120.0
 _PAD = operator.itemgetter("bank", "pad", "sample_id", "file", "bpm")
@@ -37,11 +38,11 @@ def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: 
     """
     if not 1 <= slot <= PROJECTS:
         raise RequestError(what=f"There is no project {slot}", fix=f"The device has projects 1 to {PROJECTS}.")
-    place = settings.db, settings.lock_wait_seconds
-    every_row = history.kit_pads(*place, kit)
+    database = Database.of(settings)
+    every_row = history.kit_pads(database, kit)
     rows = [row for row in every_row if row["file"]]
     if not rows:
-        known = ", ".join(history.kit_names(*place)[:10]) or "none"
+        known = ", ".join(history.kit_names(database)[:10]) or "none"
         raise RequestError(what=f"Kit {kit} not found among the exports", fix=f"Export it first; the records have: {known}.")
     found = check_card(card, initialize=False)
     root = found.root if found else real_path(out or ".")

@@ -36,6 +36,7 @@ from tasks.scan.genre_names import Vocabulary
 from tasks.scan.infer import RULES, infer
 from tasks.scan.walk import FIXES, LACKING, Found, Skip, Skipped, folders_of, walk
 from tasks.store import scan_memory
+from tasks.store.database import Database
 
 # What was read in this time is read again after a kill.
 _REMEMBER_SECONDS = 5.0
@@ -104,7 +105,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     state = state_of(manifest)
     old, delimiter = read_all_columns(manifest) if state else (None, "")
     memory = _Memory(settings)
-    known, base = scan_memory.known(settings.db, settings.lock_wait_seconds, manifest)
+    known, base = scan_memory.known(Database.of(settings), manifest)
     if old is None:  # what was written into one that is gone is of no matter
         base = base.clear()
     found, skipped = _walked(roots)
@@ -210,11 +211,11 @@ class _Memory:
 
     def _write(self) -> None:
         new, self._new = pl.DataFrame(self._new, scan_memory.FILES_SCHEMA, orient="row"), []
-        scan_memory.put_files(self.settings.db, self.settings.lock_wait_seconds, new)
+        scan_memory.put_files(Database.of(self.settings), new)
         self._written = time.monotonic()
 
     def keep_rows(self, manifest: str, base: pl.DataFrame, forgotten: pl.Series) -> None:
-        scan_memory.put_rows(self.settings.db, self.settings.lock_wait_seconds, manifest, base, forgotten)
+        scan_memory.put_rows(Database.of(self.settings), manifest, base, forgotten)
 
 
 def _with_headers(found: pl.DataFrame, known: pl.DataFrame, memory: _Memory, progress: Progress) -> tuple[pl.DataFrame, int]:

@@ -20,6 +20,7 @@ from schemas.errors import QueueError, StoppedError, WorkingFolderError
 from tasks.audio.decode.detect import container, opened
 from tasks.fs.file_status import statuses
 from tasks.store import run_folder
+from tasks.store.database import Database
 
 _KEPT_ZIPS, _MAX_TRIES = 4, 3
 _MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "mp4": "audio/mp4", "ogg": "audio/ogg"}
@@ -41,7 +42,7 @@ class Downloads:
     def __init__(self, settings: Settings, library: LibraryPages, process_pool: SharedProcessPool) -> None:
         self._settings, self._library, self._process_pool = settings, library, process_pool
         self._wait_seconds = settings.api_wait_seconds
-        self._folder = run_folder.runs_folder(settings.db) / "downloads"
+        self._folder = run_folder.runs_folder(Database(settings.db, self._wait_seconds)) / "downloads"
         self._zips: dict[int, object] = {}
         self._zips_lock = threading.Lock()
         self._waveforms = threading.BoundedSemaphore(settings.workers)

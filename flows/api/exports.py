@@ -37,7 +37,8 @@ from schemas.errors import (
 from schemas.export import BatchExportResult, ExportConfig, ExportRequest, ExportResult
 from tasks.convert.progress import Progress
 from tasks.store import history, run_folder
-from tasks.store.library import Library
+from tasks.store.catalog import Catalog
+from tasks.store.database import Database
 
 log = logging.getLogger("sp404")
 ExportAnswer: TypeAlias = SingleExport | KitExport | BatchExport
@@ -87,7 +88,8 @@ class RecordExporter:
         self._run = run
         self.wait_seconds = self._settings.api_wait_seconds
         self._library = library
-        self._records = Library(self._settings.db, self.wait_seconds)
+        self._database = Database(self._settings.db, self.wait_seconds)
+        self._records = Catalog(self._database)
         self._queue: ExportQueue[ExportAnswer] = ExportQueue(process_pool)
 
     def close(self) -> None:
@@ -170,7 +172,7 @@ class RecordExporter:
 
     def _settings_now(self) -> Settings:
         """Resolve the settings with the preferences as they are now."""
-        return load({"db": self._settings.db}, lambda db, _: history.preferences(db, self.wait_seconds)).settings
+        return load({"db": self._settings.db}, lambda path, _: history.preferences_at(path, self.wait_seconds)).settings
 
     # ---- the export itself ----
 
@@ -208,7 +210,7 @@ class RecordExporter:
         rows = [{name: row[name] for name in _MANIFEST_COLUMNS if row.get(name) is not None} for row in export.rows]
         lines = [json.dumps({"file_path": ""} | row) for row in rows]  # a row without a path is still a row
         ids = repr((export.sample_ids, export.kits, [row["sample_id"] for row in export.rows]))
-        folder = run_folder.runs_folder(self._settings.db) / "requests"
+        folder = run_folder.runs_folder(self._database) / "requests"
         path = folder / f"{blake2b(ids.encode(), digest_size=16).hexdigest()}.ndjson"
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,8 @@ from schemas.api import (
 )
 from schemas.errors import RecordNotFoundError
 from tasks.store import history
-from tasks.store.library import Found, Library
+from tasks.store.catalog import Catalog, RecordPage
+from tasks.store.database import Database
 
 Row: TypeAlias = dict[str, Any]
 _ERROR_COLUMNS = {"error", "fix", "trouble"}
@@ -34,9 +35,9 @@ class LibraryPages:
     """The records of one database, as the answers of the REST API."""
 
     def __init__(self, settings: Settings) -> None:
-        self._db, self._wait_seconds = settings.db, settings.api_wait_seconds
+        self._database = Database(settings.db, settings.api_wait_seconds)
         self._root = allowed_root(settings)
-        self._records = Library(self._db, self._wait_seconds)
+        self._records = Catalog(self._database)
 
     def samples(self, wanted: SampleFilter) -> Listed[Sample]:
         """List samples by their ids."""
@@ -96,7 +97,7 @@ class LibraryPages:
 
     def preferences(self) -> Preferences:
         """Return the preferences as they are now."""
-        return Preferences.model_validate(history.preferences(self._db, self._wait_seconds))
+        return Preferences.model_validate(history.preferences(self._database))
 
     def set_preferences(self, wanted: Preferences) -> Preferences:
         """Set all preferences, and return them as they were stored.
@@ -121,7 +122,7 @@ def unknown_sample(sample_id: int) -> RecordNotFoundError:
     return RecordNotFoundError(noun="Sample", id=sample_id, fix="The list of samples shows those that are known.")
 
 
-def _to_page(kind: type[_PageT], page: Found, wanted: Page, **more: Any) -> _PageT:
+def _to_page(kind: type[_PageT], page: RecordPage, wanted: Page, **more: Any) -> _PageT:
     rows = [_strip_errors(row) for row in page.rows]
     return kind(total=page.total, page=wanted.page, page_size=wanted.page_size, items=rows, **more)
 

@@ -3,7 +3,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from flows.cli.messages import count_of
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings
 from flows.cli.tables import local_time, print_table
 from schemas.errors import RequestError
+
+if TYPE_CHECKING:
+    from tasks.store.database import Database
 
 _MOST_TREND_LINES = 30
 _BAR_COLUMNS = 20
@@ -38,18 +41,18 @@ def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which
     With --sample, --export or --failed it prints those of samples.
     """
     from tasks.store import history as records
+    from tasks.store.database import Database
 
-    settings = load_settings(db).settings
-    place = settings.db, settings.lock_wait_seconds
+    database = Database.of(load_settings(db).settings)
     if age is not None:
-        return _prune(place, age, as_json, trend or any(which.values()))
+        return _prune(database, age, as_json, trend or any(which.values()))
     if trend:
-        return _trend(place, as_json, which)
+        return _trend(database, as_json, which)
     of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
-    if which["export_id"] and not records.exports(*place, **of_exports):
+    if which["export_id"] and not records.exports(database, **of_exports):
         raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists all exports.")
     of_samples = any(which[name] for name in ("sample_id", "export_id", "failed_only"))
-    found = records.export_samples(*place, **which) if of_samples else records.exports(*place, **of_exports)
+    found = records.export_samples(database, **which) if of_samples else records.exports(database, **of_exports)
     if as_json:
         click.echo(json.dumps(found, default=str))
     elif not found:
@@ -61,12 +64,12 @@ def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which
     return ALL_DONE
 
 
-def _trend(place: tuple[str, float], as_json: bool, which: dict[str, Any]) -> int:
+def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:
     from tasks.store import history as records
 
     if which["export_id"] or which["sample_id"] or which["failed_only"]:
         raise RequestError(what="--trend is of whole exports", fix="Use it with --user, --most, --json and --db alone.")
-    found = records.trend(*place, user_id=which["user_id"], most=which["most"] or _MOST_TREND_LINES)
+    found = records.trend(database, user_id=which["user_id"], most=which["most"] or _MOST_TREND_LINES)
     if as_json:
         click.echo(json.dumps(found, default=str))
     elif not found:
@@ -76,16 +79,15 @@ def _trend(place: tuple[str, float], as_json: bool, which: dict[str, Any]) -> in
     return ALL_DONE
 
 
-def _prune(place: tuple[str, float], age: str, as_json: bool, has_other_options: bool) -> int:
-    from tasks.store import history as records
+def _prune(database: "Database", age: str, as_json: bool, has_other_options: bool) -> int:
     from tasks.store import retention
 
     if has_other_options:
         what = "--prune-older-than cannot be combined with other options"
         raise RequestError(what=what, fix="Use it with --db and --json alone.")
     before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=_days(age))
-    records.check_there(place[0])
-    removed = retention.forget_before(*place, before)
+    database.require()
+    removed = retention.forget_before(database, before)
     if as_json:
         click.echo(json.dumps({"before": before, "export_ids": removed}, default=str))
     else:

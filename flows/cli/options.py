@@ -147,6 +147,6 @@ def load_settings(db: str | None, stored: bool = True) -> "InForce":
         RequestError: A setting is not valid.
     """
     from config.settings import load
-    from tasks.store.history import preferences
+    from tasks.store.history import preferences_at
 
-    return load({"db": db} if db else {}, preferences if stored else lambda _path, _seconds: {})
+    return load({"db": db} if db else {}, preferences_at if stored else lambda _path, _seconds: {})

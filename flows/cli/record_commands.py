@@ -71,9 +71,10 @@ def repair(force: bool, db: str | None) -> int:
     The damaged file is kept.
     """
     from tasks.store import repair as store
+    from tasks.store.database import Database
 
     settings = load_settings(db, stored=False).settings
-    rebuilt = store.repair(settings.db, settings.lock_wait_seconds, force)
+    rebuilt = store.repair(Database.of(settings), force)
     for trouble in rebuilt.troubles:
         click.echo(f"sp404: {one_line(trouble)}", err=True)
     click.echo(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")

@@ -81,7 +81,7 @@ def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return sharding.estimate_costs(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
 
 
-def writable(settings: Settings, target: export_records.Place) -> tuple[Settings, str | None]:
+def writable(settings: Settings, target: export_records.ExportTarget) -> tuple[Settings, str | None]:
     """The settings with an output folder that can be written, and a warning where that is not the one that was asked for.
 
     Raises OutputNotWritableError, or OutputGoneError where a card was written to that is not there.

@@ -55,6 +55,7 @@ from tasks.layout import sharding
 from tasks.manifest.table import RawManifest, read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tasks.store import export_records, run_folder
+from tasks.store.database import Database
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import causes, done_rows, lost_rows, rejected_rows, warnings
 
@@ -88,7 +89,7 @@ def run_export(request: ExportRequest, steps: Steps, progress: Progress | None =
     manifest = steps.validate(with_files(steps.read(request.manifest), request, settings))
     check_selection(manifest, request, settings)
     place = check_card(request.card, request.init_card)
-    with run_folder.one_at_a_time(settings.db, settings.lock_wait_seconds), progress or Progress() as watched:
+    with run_folder.one_at_a_time(Database.of(settings)), progress or Progress() as watched:
         export = _Run(steps, watched, steps.plan(manifest, request, settings, started))
         plan, done = export.carried_out()
         batch = steps.record(plan, Answers(done))
@@ -169,7 +170,7 @@ class _Run:
             self._merge_waiting(_MERGE_SECONDS)
 
     def _merge_waiting(self, wait_seconds: float) -> None:
-        place = replace(self._plan.place, wait_seconds=wait_seconds)
+        place = replace(self._plan.place, database=self._plan.place.database.waiting(wait_seconds))
         while self._waiting and self._plan.asked:
             export_records.add_part(place, self._plan.asked, self._waiting[0])
             del self._waiting[0]
@@ -196,7 +197,7 @@ def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
         return batch.model_copy(update={"kept": "rows were rejected, and which files they mean is not known"})
     failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
     stale = plan.stale.filter(~pl.col("sample_id").is_in(failed))
-    removed = prune(plan.place.output, stale, partial(export_records.forget, plan.place, batch.export_id))
+    removed = prune(plan.place.output, stale, partial(export_records.forget_outputs, plan.place, batch.export_id))
     left = [path for path in batch.stale if path not in set(removed)]
     return batch.model_copy(update={"pruned": len(removed), "stale": left})
 
@@ -216,7 +217,7 @@ def cut(plan: Plan, jobs: pl.DataFrame, progress: Progress, verb: str = "convert
     """``jobs`` in shards, and in a file in ``folder`` (a new one of the run's) from which each shard reads its range."""
     if verb != "convert":
         jobs = with_nothing_finished(jobs)
-    path = write_plan(jobs, folder or run_folder.new_pass(plan.settings.db, plan.export_id or 0), plan.token)
+    path = write_plan(jobs, folder or run_folder.new_pass(Database.of(plan.settings), plan.export_id or 0), plan.token)
     sound, limits = plan.settings.sound(), plan.settings.limits()
     least = sharding.MIN_JOBS_PER_DASK_SHARD if plan.settings.runner is Runner.DASK else 0
     ranges = sharding.cut_shards(costs_of(jobs), plan.settings.workers, least)
@@ -314,7 +315,7 @@ def record_export(plan: Plan, results: Iterable[object]) -> BatchExportResult:
     export_records.finish(plan.place, plan.asked, ending)
     run_folder.forget(plan.left_behind, plan.jobs["target"])
     if not trouble:  # else there may be files in the making that could not be removed: the next run does it
-        run_folder.forget_own(plan.place.db, plan.asked.id)
+        run_folder.forget_own(plan.place.database, plan.asked.id)
     return _batch(plan, rows, counts, seconds)
 
 

@@ -36,6 +36,7 @@ from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, history, run_folder
+from tasks.store.database import Database
 from tasks.store.outcome_table import OUTCOME_SCHEMA
 
 
@@ -54,7 +55,7 @@ class Plan:
 
     request: ExportRequest
     settings: Settings
-    place: export_records.Place
+    place: export_records.ExportTarget
     manifest_kind: ManifestKind
     identity: str
     export_id: int | None
@@ -76,7 +77,7 @@ class Plan:
     started: float
     warning: str | None
     findings: tuple[Finding, ...] = ()
-    asked: export_records.Asked | None = None
+    asked: export_records.ExportSpec | None = None
     stale: pl.DataFrame | None = None
     run_by: str = "sp404"
 
@@ -109,7 +110,7 @@ def settings_for(request: ExportRequest) -> Settings:
     asked |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
     if request.kits or kind_by_name(request.manifest) is ManifestKind.KIT:
         asked.setdefault("organize_by", OrganizeBy.KIT)
-    return load(asked, history.preferences).settings
+    return load(asked, history.preferences_at).settings
 
 
 def resolved(request: ExportRequest) -> ExportRequest:
@@ -122,7 +123,7 @@ def with_files(raw: RawManifest, request: ExportRequest, settings: Settings) -> 
     if raw.kind is ManifestKind.TABLE:
         return raw
     paths = absolute(raw.frame["file_path"].drop_nulls(), raw.folder)
-    known = history.known_samples(settings.db, settings.lock_wait_seconds, ids_without_file(raw), paths)
+    known = history.known_samples(Database.of(settings), ids_without_file(raw), paths)
     filled = fill_files(raw, dict(known.select("id", "file_path").iter_rows()))
     return fill_facts(filled, known)
 
@@ -130,7 +131,7 @@ def with_files(raw: RawManifest, request: ExportRequest, settings: Settings) -> 
 def check_selection(manifest: Manifest, request: ExportRequest, settings: Settings) -> None:
     """Raise RequestError for a selection that cannot be: before anything is written, ids included."""
     if request.sample_ids or request.kits:
-        _selected(export_records.look(_place(request, settings), _rows(manifest)).rows, manifest.rejects, request)
+        _selected(export_records.read_prior_state(_place(request, settings), _rows(manifest)).rows, manifest.rejects, request)
 
 
 def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, started: float = 0.0, dry: bool = False) -> Plan:
@@ -142,7 +143,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     target, rows = _place(request, settings), _rows(manifest)
     identity, warning = _identity(request, settings), None
     if dry:
-        known = export_records.look(target, rows)
+        known = export_records.read_prior_state(target, rows)
     else:
         settings, warning = writable(settings, target)
         target = _place(request, settings)
@@ -162,7 +163,7 @@ def make_plan(manifest: Manifest, request: ExportRequest, settings: Settings, st
     placed, rejects = _selected(every_row, manifest.rejects, request)
     jobs = sharding.make_jobs(placed)
     jobs = jobs.with_columns(target=pl.concat_str(pl.lit(settings.output_base_path + "/"), "path"))
-    left_behind = run_folder.left_behind(settings.db)
+    left_behind = run_folder.left_behind(target.database)
     originals = sources.select("device", "inode", original=pl.lit(True)).drop_nulls().unique()
     jobs = _with_ownership(jobs, held, left_behind, originals)
     jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
@@ -250,7 +251,7 @@ def begun(plan: Plan) -> Plan:
     rows = plan.rows.join(told, on="path", how="left", maintain_order="left")
     rows = rows.join(there, on="path", how="left", maintain_order="left")
     rows = rows.with_columns(owns_output=pl.col("path").is_first_distinct())
-    asked = export_records.Asked(
+    asked = export_records.ExportSpec(
         export={
             "id": plan.export_id,
             "user_id": plan.request.user_id,
@@ -325,8 +326,8 @@ def with_nothing_finished(jobs: pl.DataFrame) -> pl.DataFrame:
     return jobs.with_columns(finished=pl.lit(None, pl.String), moving=pl.lit(False), **blank)
 
 
-def _place(request: ExportRequest, settings: Settings) -> export_records.Place:
-    return export_records.Place(settings.db, real_path(request.manifest), settings.output_base_path, settings.lock_wait_seconds)
+def _place(request: ExportRequest, settings: Settings) -> export_records.ExportTarget:
+    return export_records.ExportTarget(Database.of(settings), real_path(request.manifest), settings.output_base_path)
 
 
 def _rows(manifest: Manifest) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from tasks.layout.actions import Action
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 from tasks.store import history, run_folder
+from tasks.store.database import Database
 from tasks.store.record_rows import reject_text
 
 
@@ -128,9 +129,10 @@ class Verified(BaseModel):
 
 def verify(settings: Settings, export_id: int | None, workers: int | None) -> Verified:
     """Read the files that the records know of. Raises RequestError and what the database raises."""
-    with run_folder.one_at_a_time(settings.db, settings.lock_wait_seconds):
-        everything = history.outputs(settings.db, settings.lock_wait_seconds, export_id)
-        exports = history.exports(settings.db, settings.lock_wait_seconds, user_id=None, export_id=export_id, most=None)
+    database = Database.of(settings)
+    with run_folder.one_at_a_time(database):
+        everything = history.outputs(database, export_id)
+        exports = history.exports(database, user_id=None, export_id=export_id, most=None)
         if export_id and not exports:
             raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
         outputs = everything.filter("wanted")

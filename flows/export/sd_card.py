@@ -13,6 +13,7 @@ from schemas.export import BatchExportResult, CardResult
 from tasks.bundle import card
 from tasks.layout.file_names import fold_names
 from tasks.store import card_files, export_files
+from tasks.store.database import Database
 
 
 def check_card(path: str | None, initialize: bool) -> card.Card | None:
@@ -36,19 +37,19 @@ def with_card(plan: Plan, place: card.Card, batch: BatchExportResult) -> tuple[B
 
 
 def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
-    db = plan.settings.db, plan.settings.lock_wait_seconds
-    recorded = export_files.files_of(*db, export_id)
+    database = plan.place.database
+    recorded = export_files.read_files(database, export_id)
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
     number = card.marked(place)
-    card_files.seen(*db, number, place.root)
-    on_card = card_files.files_on(*db, number)
+    card_files.seen(database, number, place.root)
+    on_card = card_files.files_on(database, number)
     told = {"card_id": number, "export_id": export_id, "output_path": recorded.output_path}
 
     def record(batch: list[card.Wanted]) -> None:
         rows = [(one.path, one.file_hash, one.bytes) for one in batch]
         if rows:
             new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
-            card_files.add(*db, told, new)
+            card_files.add(database, told, new)
 
     wanted = [
         card.Wanted(path, os.path.join(recorded.output_path, path), size, file_hash)
@@ -71,7 +72,7 @@ def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
         # What the output folder keeps, as a failed row's, stays on the card as well.
         unkept = stale.filter("stale").select("path", "file_hash")
         removed = card.prune(place, dict(unkept.iter_rows()))
-        card_files.forget(*db, number, removed)
+        card_files.forget(database, number, removed)
     return CardResult(
         card_id=number,
         root=place.root,
@@ -123,7 +124,7 @@ def report(settings: Settings, path: str) -> CardReport:
         raise CardError(
             path=root, what="has nothing from sp404-export", fix="`sp404 export MANIFEST --card PATH` puts it there."
         )
-    on_card = card_files.files_on(settings.db, settings.lock_wait_seconds, number)
+    on_card = card_files.files_on(Database.of(settings), number)
     if on_card.is_empty():
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)

@@ -10,6 +10,7 @@ from schemas.export import BatchExportResult
 from tasks.bundle.archive import Entry, Written, write_zip
 from tasks.bundle.metadata_file import metadata_path
 from tasks.store import export_files, run_folder
+from tasks.store.database import Database
 
 
 def zip_export(settings: Settings, export_id: int, target: str | None, replace: bool = False) -> Written:
@@ -17,7 +18,7 @@ def zip_export(settings: Settings, export_id: int, target: str | None, replace: 
 
     Raises RequestError and what the database and the disk raise.
     """
-    with run_folder.one_at_a_time(settings.db, settings.lock_wait_seconds):
+    with run_folder.one_at_a_time(Database.of(settings)):
         return _zipped(settings, export_id, target, replace)
 
 
@@ -36,12 +37,12 @@ def with_zip(settings: Settings, batch: BatchExportResult) -> tuple[BatchExportR
 
 def paths_of(settings: Settings, export_id: int) -> list[str]:
     """The files that a ZIP of an export is made of. Raises as ``zip_export``."""
-    recorded = export_files.files_of(settings.db, settings.lock_wait_seconds, export_id)
+    recorded = export_files.read_files(Database.of(settings), export_id)
     return [entry.path for entry in _entries(recorded)]
 
 
 def _zipped(settings: Settings, export_id: int, target: str | None, replace: bool) -> Written:
-    recorded = export_files.files_of(settings.db, settings.lock_wait_seconds, export_id)
+    recorded = export_files.read_files(Database.of(settings), export_id)
     folder = recorded.output_path
     path = _absolute(target) if target else default_target(export_id, folder, settings.db)
     if _is_within(os.path.dirname(path), folder):
@@ -62,7 +63,7 @@ def default_target(export_id: int, folder: str, db: str) -> str:
     raise RequestError(what=what, fix=f"Name one: `sp404 zip {export_id} -o FILE`.")
 
 
-def _entries(recorded: export_files.Recorded) -> Iterator[Entry]:
+def _entries(recorded: export_files.RecordedFiles) -> Iterator[Entry]:
     columns = ("path", "output_bytes", "file_hash", "metadata_hash")
     for name, size, file_hash, text_hash in recorded.files.select(columns).iter_rows():
         path = os.path.join(recorded.output_path, name)

@@ -14,7 +14,7 @@ from prefect.utilities.urls import url_for
 from flows.export.plan import Plan
 from schemas.errors import DatabaseBusyError
 from schemas.export import BatchExportResult
-from tasks.store.export_summary import Story, story
+from tasks.store.export_summary import ExportSummary, summarize_export
 
 log = logging.getLogger("sp404")
 _MOST_ROWS = 500
@@ -29,14 +29,14 @@ def publish(plan: Plan, batch: BatchExportResult) -> None:
     """``export-report``, ``buckets`` and, where there are any, ``rejected-samples``."""
     place = plan.place
     try:
-        told = story(place.db, place.wait_seconds, batch.export_id, _MOST_REASONS, _MOST_ROWS)
+        told = summarize_export(place.database, batch.export_id, _MOST_REASONS, _MOST_ROWS)
     except DatabaseBusyError as error:  # the export is good, though nobody can read its records now
         log.warning("No report in the UI: %s", error)
         return
     create_markdown_artifact(report_markdown(plan, batch, told), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(told), key="buckets", description="Files by folder, and by level")
-    if told.troubles:
-        create_table_artifact(told.troubles, key="rejected-samples", description=_of_troubles(batch))
+    if told.failures:
+        create_table_artifact(told.failures, key="rejected-samples", description=_of_troubles(batch))
 
 
 def run_name(plan: Plan) -> str:
@@ -50,7 +50,7 @@ def run_tags(plan: Plan) -> list[str]:
     return [str(plan.settings.organize_by), str(plan.settings.format), str(plan.export_type)]
 
 
-def report_markdown(plan: Plan, batch: BatchExportResult, told: Story) -> str:
+def report_markdown(plan: Plan, batch: BatchExportResult, told: ExportSummary) -> str:
     verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
     sections = (
         [f"# {verdict}", "", f"**{batch.counts()}**"],
@@ -65,7 +65,7 @@ def report_markdown(plan: Plan, batch: BatchExportResult, told: Story) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def charts_markdown(told: Story) -> str:
+def charts_markdown(told: ExportSummary) -> str:
     """Samples by folder and by loudness, as bars of text: the UI has no charts of its own."""
     folders = [(row["bucket"] or "(top)", row["files"]) for row in told.buckets]
     shown = folders if len(folders) <= _MOST_BARS else sorted(folders, key=lambda row: -row[1])[:_MOST_BARS]
@@ -78,13 +78,13 @@ def charts_markdown(told: Story) -> str:
     return "\n".join(lines)
 
 
-def _facts(plan: Plan, batch: BatchExportResult, told: Story) -> Iterator[tuple[str, str]]:
+def _facts(plan: Plan, batch: BatchExportResult, told: ExportSummary) -> Iterator[tuple[str, str]]:
     written = batch.successful - batch.unchanged
     seconds = max(batch.total_time_seconds, 1e-3)
     yield "export", f"{batch.export_id} ({batch.export_type}, {batch.organized_by}, {batch.format})"
     yield "manifest", f"`{plan.place.manifest}`"
     yield "output", f"`{batch.output_base_path}`"
-    yield "database", f"`{plan.place.db}`"
+    yield "database", f"`{plan.place.database.path}`"
     files = sum(row["files"] for row in told.buckets)
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
     yield "time", f"{batch.total_time_seconds:.1f} s"
@@ -113,7 +113,7 @@ def _linked(previous: dict[str, Any]) -> str:
     return name
 
 
-def _reasons(told: Story) -> Iterator[tuple[str, str, str, str]]:
+def _reasons(told: ExportSummary) -> Iterator[tuple[str, str, str, str]]:
     for row in told.reasons:
         yield f"{row['samples']:,}", str(row["reason"] or row["status"]), row["example"] or "", row["fix"] or ""
 
@@ -127,7 +127,7 @@ _CHANGES = {
 }
 
 
-def _changes(told: Story) -> Iterator[tuple[str, str]]:
+def _changes(told: ExportSummary) -> Iterator[tuple[str, str]]:
     for name, what in _CHANGES.items():
         if told.changes and told.changes[name]:
             yield f"{told.changes[name]:,}", what
@@ -137,7 +137,7 @@ def _findings(batch: BatchExportResult) -> Iterator[tuple[str, str, str]]:
     return ((one.where, one.what, one.fix) for one in islice(batch.findings, _MOST_REASONS))
 
 
-def _slowest(told: Story) -> Iterator[tuple[str, str, str]]:
+def _slowest(told: ExportSummary) -> Iterator[tuple[str, str, str]]:
     return ((f"{row['seconds']:.2f}", f"`{row['path']}`", f"`{row['source_path']}`") for row in told.slowest)
 
 

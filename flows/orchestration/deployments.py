@@ -19,7 +19,7 @@ from flows.export import preview
 from flows.orchestration import automations
 from flows.orchestration.flow import export_library
 from schemas.errors import Sp404Error
-from tasks.store.history import preferences
+from tasks.store.history import preferences_at
 
 NIGHTLY, MANIFEST, KIT, VERIFY = "library-nightly", "manifest", "kit", "verify-weekly"
 _MOST_ROWS = 500
@@ -34,7 +34,7 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
     ``db``: the DuckDB file of the records; empty: that of the settings.
     """
     try:
-        settings = load({"db": db} if db else {}, preferences).settings
+        settings = load({"db": db} if db else {}, preferences_at).settings
         found = preview.verify(settings, export_id, None)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}")
@@ -102,6 +102,6 @@ def machine_timezone() -> str:
 
 
 def main() -> None:
-    settings = load({}, preferences).settings
+    settings = load({}, preferences_at).settings
     automations.set_up(settings.notify_url)
     serve(*deployments(settings), pause_on_shutdown=False, print_starting_message=False)

@@ -18,7 +18,7 @@ from tasks.convert.progress import Converter, Progress
 from tasks.convert.publish import StagedSample, check_output, make_folder, publish, sample_error
 from tasks.fs.atomic import created, hash_of_open, part_name, remove, write_all
 from tasks.fs.hashing import is_unmodified
-from tasks.store.checkpoints import seal
+from tasks.store.checkpoints import write_checkpoint
 from tasks.store.outcome_table import frame_of
 
 
@@ -48,7 +48,7 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
             error = error or failure
         try:
             if outcomes:
-                part = str(seal(frame_of(outcomes), Path(shard.plan_path).parent, f"part-{shard.start:07d}"))
+                part = str(write_checkpoint(frame_of(outcomes), Path(shard.plan_path).parent, f"part-{shard.start:07d}"))
         except SurroundingsError as failure:
             running.stopped.set()
             outcomes, error = [], error or failure

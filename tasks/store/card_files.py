@@ -1,11 +1,10 @@
 """Which card holds what."""
 
-import os
 from datetime import UTC, datetime
 
 import polars as pl
 
-from tasks.store.database import connected, frame, run, transaction
+from tasks.store.database import Database, frame, run, transaction
 
 _SCHEMA = {
     "path": pl.String,
@@ -20,33 +19,33 @@ _SCHEMA = {
 }
 
 
-def files_on(db: str, wait_seconds: float, card_id: str) -> pl.DataFrame:
+def files_on(database: Database, card_id: str) -> pl.DataFrame:
     """What was put on a card: each ``path`` below IMPORT, its hash and size, and the export and the source it is from.
 
     ``stale``: the export's own file is another by now, or gone.
     """
-    if not os.path.exists(db):
+    if not database.exists:
         return pl.DataFrame(schema=_SCHEMA)
-    with connected(db, wait_seconds) as connection:
+    with database.connect() as connection:
         return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
 
 
-def seen(db: str, wait_seconds: float, card_id: str, root: str) -> None:
+def seen(database: Database, card_id: str, root: str) -> None:
     """Write down where a card is mounted now."""
-    with connected(db, wait_seconds) as connection, transaction(connection):
+    with database.connect() as connection, transaction(connection):
         run(connection, "forget_card", {"card_id": card_id})
         run(connection, "add_card", {"card_id": card_id, "root": root, "now": _now()})
 
 
-def add(db: str, wait_seconds: float, told: dict[str, object], files: pl.DataFrame) -> None:
+def add(database: Database, told: dict[str, object], files: pl.DataFrame) -> None:
     """``files`` (``path, file_hash, output_bytes``) stand on a card now. ``told``: ``card_id, export_id, output_path``."""
-    with connected(db, wait_seconds) as connection, transaction(connection):
+    with database.connect() as connection, transaction(connection):
         run(connection, "forget_card_files", {"card_id": told["card_id"]}, gone=files.select("path"))
         run(connection, "add_card_files", told | {"now": _now()}, new_card_files=files)
 
 
-def forget(db: str, wait_seconds: float, card_id: str, paths: list[str]) -> None:
-    with connected(db, wait_seconds) as connection, transaction(connection):
+def forget(database: Database, card_id: str, paths: list[str]) -> None:
+    with database.connect() as connection, transaction(connection):
         run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": paths}))
 
 

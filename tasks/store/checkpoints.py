@@ -15,10 +15,10 @@ from blake3 import blake3
 from schemas.errors import DamagedPartError, WorkingFolderError
 from tasks.fs.atomic import remove
 
-_SEALED = re.compile(r"^(?P<name>.+)-(?P<hash>[0-9a-f]{32})\.parquet$")
+_NAME = re.compile(r"^(?P<name>.+)-(?P<hash>[0-9a-f]{32})\.parquet$")
 
 
-def seal(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+def write_checkpoint(frame: pl.DataFrame, folder: Path, name: str) -> Path:
     """Write ``frame`` to ``folder`` under ``name`` and its hash: on the disk when this returns. Raises WorkingFolderError."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression_level=1)
@@ -38,21 +38,21 @@ def seal(frame: pl.DataFrame, folder: Path, name: str) -> Path:
     return path
 
 
-def unseal(path: Path) -> pl.DataFrame:
-    """What was sealed. Raises DamagedPartError when it is not what its name says."""
+def read_checkpoint(path: Path) -> pl.DataFrame:
+    """Read what ``write_checkpoint`` wrote. Raises DamagedPartError when it is not what its name says."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DamagedPartError(path=str(path), error=error.strerror or str(error)) from error
-    sealed = _SEALED.match(path.name)
-    if not sealed or sealed["hash"] != _hash(content):
+    name = _NAME.match(path.name)
+    if not name or name["hash"] != _hash(content):
         raise DamagedPartError(path=str(path), error="it is not what was written")
     return pl.read_parquet(io.BytesIO(content))
 
 
-def sealed(folder: Path, name: str) -> Iterator[Path]:
-    """The files in ``folder`` that were sealed under names that begin so, the oldest name first."""
-    return iter(sorted(path for path in folder.glob(f"{name}*.parquet") if _SEALED.match(path.name)))
+def checkpoint_paths(folder: Path, name: str) -> Iterator[Path]:
+    """Return the checkpoints in ``folder`` whose names begin with ``name``, the oldest name first."""
+    return iter(sorted(path for path in folder.glob(f"{name}*.parquet") if _NAME.match(path.name)))
 
 
 def _hash(content: bytes) -> str:

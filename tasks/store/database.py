@@ -1,12 +1,11 @@
-"""Open the DuckDB file for a moment: one writer, short connections, migrations first, transactions that are checked."""
+"""The DuckDB file: short connections that threads and processes share, migrations first, transactions that are checked."""
 
 import os
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,6 +21,8 @@ from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, Stat
 if TYPE_CHECKING:
     import duckdb
 
+    from config.settings import Settings
+
 Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 
 # A database of ours is not to be had from elsewhere: DuckDB would fetch an extension to open, say, an SQLite file.
@@ -32,7 +33,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _LOCKED = "Could not set lock"
 _POLL_SECONDS = 0.1
 # How long threads of one process may hand an open database to each other, and how long others then have to get in.
-_HELD_SECONDS, _LEFT_SECONDS = 0.5, 0.15
+_SHARED_SECONDS, _PAUSE_SECONDS = 0.5, 0.15
 
 
 class _ArrowStream:
@@ -45,23 +46,26 @@ class _ArrowStream:
         return self._frame.__arrow_c_stream__(requested_schema)
 
 
-class _Door:
-    """DuckDB keeps other processes out; threads of this one must take turns too, from the first read to the commit.
+class _SharedConnection:
+    """The one connection of this process to a database file, which its threads use in turns.
 
-    While one of them waits the database stays open for it, since to open it takes longer than most questions; but not for
-    long, and then others get a chance.
+    DuckDB keeps other processes out of an open file, so it is closed after each turn; but not while another thread waits
+    or somebody holds it, since to open it (15 to 20 ms) takes longer than most statements. After ``_SHARED_SECONDS`` threads
+    that wait, and holds that overlap, give other processes a chance.
     """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._counting = threading.Lock()
-        self._waiting = 0
+        self._waiting = self._holds = 0
+        self._thread = threading.local()  # its ``depth``: holds within holds
+        self._yields = False
         self._kept: Connection | None = None
         self._file: tuple[int, int] = (0, 0)
         self._since = 0.0
 
     def enter(self, seconds: float) -> bool:
-        """Whether the turn came in time."""
+        """Return whether the turn came within ``seconds``."""
         with self._counting:
             self._waiting += 1
         try:
@@ -70,25 +74,57 @@ class _Door:
             with self._counting:
                 self._waiting -= 1
 
-    def connection(self, path: str, wait_seconds: float, deadline: float) -> Connection:
-        """A connection of one's own, which the caller closes."""
-        if self._kept and self._file != _file_at(path):
+    def cursor(self, database: "Database", deadline: float) -> Connection:
+        """Return a connection of the caller's own, which the caller closes. Needs the turn."""
+        path = database.path
+        if self._kept and self._file != _file_at(path):  # replaced or removed: what is kept is no longer that file
             self._close()
         if not self._kept:
             _check_kind(path)
-            self._kept, self._since = _open(path, wait_seconds, deadline), time.monotonic()
+            self._kept, self._since = _open(database, deadline), time.monotonic()
             _migrate(path, self._kept)
             self._file = _file_at(path)
         return self._kept.cursor()
 
     def leave(self, is_sound: bool) -> None:
-        """``is_sound``: nothing went wrong with the database."""
-        is_old = time.monotonic() - self._since > _HELD_SECONDS
-        if self._kept and (is_old or not self._waiting or not is_sound):
+        """End the turn. ``is_sound``: nothing went wrong with the database."""
+        with self._counting:
+            is_old = time.monotonic() - self._since > _SHARED_SECONDS
+            is_wanted = self._holds or (self._waiting and not is_old)
+            if not self._kept or (is_sound and is_wanted and not self._yields):
+                self._turn.release()  # within the count: the end of a hold sees either the turn taken, or all of its end
+                return
+            others = self._waiting or (self._yields and self._holds)
+            self._yields = False
+        try:
             self._close()
-            if self._waiting:
-                time.sleep(_LEFT_SECONDS)
-        self._turn.release()
+            if others:
+                time.sleep(_PAUSE_SECONDS)
+        finally:
+            self._turn.release()
+
+    def add_hold(self) -> None:
+        """Keep the file open between turns from its next opening on."""
+        self._thread.depth = getattr(self._thread, "depth", 0) + 1
+        if self._thread.depth > 1:
+            return
+        with self._counting:
+            self._holds += 1
+
+    def end_hold(self) -> None:
+        """Let the file be closed: now, or by whoever has the turn."""
+        self._thread.depth -= 1
+        if self._thread.depth:
+            return
+        with self._counting:
+            self._holds -= 1
+            if self._holds:
+                if time.monotonic() - self._since <= _SHARED_SECONDS:
+                    return
+                self._yields = True
+            if not self._turn.acquire(blocking=False):
+                return
+        self.leave(is_sound=True)
 
     def _close(self) -> None:
         kept, self._kept = self._kept, None
@@ -96,41 +132,97 @@ class _Door:
             kept.close()
 
 
-_doors: defaultdict[str, _Door] = defaultdict(_Door)
+_shared: dict[str, _SharedConnection] = {}
+_sharing = threading.Lock()
 
 
-@contextmanager
-def connected(path: str, wait_seconds: float) -> Iterator[Connection]:
-    """A connection to the database at ``path``, made and migrated where needed.
+def _shared_connection(path: str) -> _SharedConnection:
+    with _sharing:
+        return _shared.setdefault(os.path.realpath(path), _SharedConnection())
 
-    Raises DatabaseBusyError when another process holds it for longer than ``wait_seconds``, DatabaseError when the
-    file is no database of ours or a statement fails.
+
+@dataclass(frozen=True)
+class Database:
+    """A DuckDB file and how long to wait for it. Nothing is opened before ``connect()``.
+
+    Attributes:
+        path: The file; it and its folder are created by the first ``connect()``.
+        wait_seconds: How long to wait while others use the file.
     """
-    import duckdb  # noqa: PLC0415
 
-    door = _doors[os.path.realpath(path)]
-    deadline = time.monotonic() + wait_seconds
-    if not door.enter(wait_seconds):
-        raise DatabaseBusyError(path=path, waited_seconds=wait_seconds)
-    connection, is_sound = None, False
-    try:
-        Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
-        connection = door.connection(path, wait_seconds, deadline)
-        yield connection
-        is_sound = True
-    except duckdb.Error as error:
-        if "No space left" in str(error):
-            raise DiskFullError(path=path) from error
-        by_kind = isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException))
-        damaged = by_kind or "Corrupt database" in str(error)
-        kind = StatementError if connection and not damaged else DatabaseError
-        raise kind(path=path, error=str(error).splitlines()[0]) from error
-    except OSError as error:
-        raise DatabaseError(path=path, error=error.strerror or str(error)) from error
-    finally:
-        if connection:
-            connection.close()
-        door.leave(is_sound)
+    path: str
+    wait_seconds: float
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "Database":
+        """Return the database that the settings name."""
+        return cls(settings.db, settings.lock_wait_seconds)
+
+    def waiting(self, seconds: float) -> "Database":
+        """Return a handle of the same file that waits for ``seconds``."""
+        return replace(self, wait_seconds=seconds)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return os.path.exists(self.path)
+
+    def require(self) -> None:
+        """Raise DatabaseError where the file is not there."""
+        if not self.exists:
+            fix = "Run an export first, or name the file with --db."
+            raise DatabaseError(path=self.path, error="there is no such file", fix=fix)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Open the file once for all ``connect()`` of the block, of whichever thread; close it with the block's end.
+
+        Opens nothing itself. Between two ``connect()`` other threads have their turns. A statement that fails, and a file
+        that was replaced or removed, cause a new opening. Other processes have to wait for the block's end: do not hold the
+        database while audio is converted.
+        """
+        shared = _shared_connection(self.path)
+        shared.add_hold()
+        try:
+            yield
+        finally:
+            shared.end_hold()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Connect to the file, which is created and migrated where needed. Not to be nested: threads take turns.
+
+        Raises:
+            DatabaseBusyError: Others use it for longer than ``wait_seconds``.
+            StatementError: A statement fails.
+            DiskFullError: The disk is full.
+            DatabaseError: The file is damaged, not a database of ours, or made by a newer version.
+        """
+        import duckdb  # noqa: PLC0415
+
+        shared = _shared_connection(self.path)
+        deadline = time.monotonic() + self.wait_seconds
+        if not shared.enter(self.wait_seconds):
+            raise DatabaseBusyError(path=self.path, waited_seconds=self.wait_seconds)
+        connection, is_sound = None, False
+        try:
+            Path(self.path).absolute().parent.mkdir(parents=True, exist_ok=True)
+            connection = shared.cursor(self, deadline)
+            yield connection
+            is_sound = True
+        except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise DiskFullError(path=self.path) from error
+            by_kind = isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException))
+            damaged = by_kind or "Corrupt database" in str(error)
+            kind = StatementError if connection and not damaged else DatabaseError
+            raise kind(path=self.path, error=str(error).splitlines()[0]) from error
+        except OSError as error:
+            raise DatabaseError(path=self.path, error=error.strerror or str(error)) from error
+        finally:
+            if connection:
+                connection.close()
+            shared.leave(is_sound)
 
 
 @contextmanager
@@ -213,17 +305,17 @@ def _check_kind(path: str) -> None:
         raise DatabaseError(path=path, error="it is no DuckDB database")
 
 
-def _open(path: str, wait_seconds: float, deadline: float) -> Connection:
+def _open(database: Database, deadline: float) -> Connection:
     import duckdb  # noqa: PLC0415
 
     while True:
         try:
-            return duckdb.connect(path, config=_CONFIG)
+            return duckdb.connect(database.path, config=_CONFIG)
         except duckdb.IOException as error:
             if _LOCKED not in str(error):
                 raise
             if time.monotonic() >= deadline:
-                raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
+                raise DatabaseBusyError(path=database.path, waited_seconds=database.wait_seconds) from error
         time.sleep(_POLL_SECONDS)
 
 

@@ -1,12 +1,11 @@
 """What the records say of the files of one export, for a bundle of them."""
 
-import os
 from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.errors import DatabaseError, FilesGoneError, NotAsRecordedError, NothingExportedError, RecordNotFoundError
-from tasks.store.database import connected, frame, run
+from schemas.errors import FilesGoneError, NotAsRecordedError, NothingExportedError, RecordNotFoundError
+from tasks.store.database import Database, frame, run
 
 _SCHEMA = {
     "path": pl.String,
@@ -19,7 +18,7 @@ _SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedFiles:
     """The files that an export wrote or found unchanged below ``output_path``, each once.
 
     ``files``: ``path, output_bytes, file_hash, metadata_hash``; the last is null where no metadata file stands beside it, and
@@ -30,11 +29,10 @@ class Recorded:
     files: pl.DataFrame
 
 
-def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
+def read_files(database: Database, export_id: int) -> RecordedFiles:
     """Raises RequestError where the export is not known, not finished or without files, or a later one replaced some."""
-    if not os.path.exists(db):
-        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")
-    with connected(db, wait_seconds) as connection:
+    database.require()
+    with database.connect() as connection:
         found = run(connection, "bundled_export", {"export_id": export_id}).rows
         if not found:
             raise RecordNotFoundError(noun="Export", id=export_id, fix="`sp404 history` lists them.")
@@ -47,7 +45,7 @@ def files_of(db: str, wait_seconds: float, export_id: int) -> Recorded:
         fix = f"`sp404 history --export {export_id} --failed` says why."
         raise NothingExportedError(what=f"Export {export_id} has no files: nothing of it was exported", fix=fix)
     _check_current(export_id, files)
-    return Recorded(output_path, files.drop("replaced_by", "gone"))
+    return RecordedFiles(output_path, files.drop("replaced_by", "gone"))
 
 
 def _check_current(export_id: int, files: pl.DataFrame) -> None:

@@ -1,7 +1,6 @@
 """One export's way through the database: ids before it starts, each shard's records when it is done, and the end."""
 
 import logging
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,8 +12,8 @@ import polars as pl
 from schemas.errors import AccountingError, DamagedPartError
 from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.store import run_folder
-from tasks.store.checkpoints import unseal
-from tasks.store.database import Connection, connected, frame, run, transaction
+from tasks.store.checkpoints import read_checkpoint
+from tasks.store.database import Connection, Database, frame, run, transaction
 from tasks.store.identity import GIVEN, KITS, identified_rows, with_ids
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
@@ -46,17 +45,16 @@ _OUTPUTS_SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """Which database, for which manifest and output folder; absolute paths."""
+class ExportTarget:
+    """The database of an export, its manifest and its output folder: absolute paths."""
 
-    db: str
+    database: Database
     manifest: str
     output: str
-    wait_seconds: float
 
 
 @dataclass(frozen=True)
-class Known:
+class PriorState:
     """``rows`` with ``sample_id`` and ``kit_id``; ``outputs``: what stands below the output folder, by the records.
 
     ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed. ``killed``: the
@@ -71,10 +69,10 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExportSpec:
     """What an export is to do: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``ASKED_SCHEMA``.
 
-    ``kit_rows`` are all rows of the kits that it touches, also those that were not asked for. ``refreshed`` (``path``,
+    ``kit_rows`` are all rows of the kits that it touches, also those that were not spec for. ``refreshed`` (``path``,
     ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
     """
 
@@ -94,20 +92,20 @@ class Asked:
         return settled_rows(self.rows)
 
 
-def begin(place: Place, rows: pl.DataFrame, identity: str) -> Known:
+def begin(target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
     """Give ids to samples and kits that have none, keep them, and take an export id: one transaction.
 
     The id is that of a killed run of the same ``identity``, if there is one; what killed runs finished is put into the
     records first.
     """
-    run_folder.sweep(place.db)
-    with connected(place.db, place.wait_seconds) as connection:
-        _recover(connection, place.db)
+    run_folder.sweep(target.database)
+    with target.database.connect() as connection:
+        _recover(connection, target.database)
         with transaction(connection):
-            return _begun(connection, place, rows, identity)
+            return _begun(connection, target, rows, identity)
 
 
-def _begun(connection: Connection, place: Place, rows: pl.DataFrame, identity: str) -> Known:
+def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
     """What ``begin`` does within a transaction."""
     identified, new_ids, new_kits = identified_rows(connection, rows)
     if new_ids.height:
@@ -116,190 +114,190 @@ def _begun(connection: Connection, place: Place, rows: pl.DataFrame, identity: s
     new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
     if new_kits.height:
         run(connection, "add_kits", new_kits=new_kits)
-    told = {"manifest_path": place.manifest, "output_path": place.output}
+    told = {"manifest_path": target.manifest, "output_path": target.output}
     killed = run(connection, "killed_exports", told).rows
     resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
-    export_id = resumed[-1] if resumed else _next_id(connection, place.db)
-    outputs = _outputs(connection, place)
-    run_folder.write_ids(place.db, export_id, new_ids, new_kits)
+    export_id = resumed[-1] if resumed else _next_id(connection, target.database)
+    outputs = _outputs(connection, target)
+    run_folder.write_ids(target.database, export_id, new_ids, new_kits)
     others = tuple(number for number, _ in killed if number != export_id)
-    return Known(identified, outputs, export_id, bool(resumed), others)
+    return PriorState(identified, outputs, export_id, bool(resumed), others)
 
 
-def _next_id(connection: Connection, db: str) -> int:
+def _next_id(connection: Connection, database: Database) -> int:
     """One that no other export has, nor those whose files are still there after their database was removed."""
-    taken = max(run_folder.export_ids(db), default=0)
+    taken = max(run_folder.export_ids(database), default=0)
     while (export_id := run(connection, "next_export_id").one()) <= taken:
         continue
     return export_id
 
 
-def look(place: Place, rows: pl.DataFrame) -> Known:
+def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
     """The same without writing: ids and paths as the next export would have them."""
-    if not os.path.exists(place.db):
-        return Known(
+    if not target.database.exists:
+        return PriorState(
             with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
             None,
         )
-    with connected(place.db, place.wait_seconds) as connection:
+    with target.database.connect() as connection:
         identified, _, _ = identified_rows(connection, rows)
-        return Known(identified, _outputs(connection, place), None)
+        return PriorState(identified, _outputs(connection, target), None)
 
 
-def outputs_at(place: Place, paths: pl.Series) -> pl.DataFrame:
+def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
     """The outcomes (``tasks.store.outcome_table.frame_of``) of the files at these ``paths``."""
     if paths.is_empty():
         return frame_of([])
-    with connected(place.db, place.wait_seconds) as connection:
-        parameters = {"output_path": place.output}
+    with target.database.connect() as connection:
+        parameters = {"output_path": target.output}
         return frame(connection, "outputs_at", parameters, frame_of([]).schema, wanted=paths.alias("path").to_frame())
 
 
-def last_mount_point(place: Place) -> str | None:
+def last_mount_point(target: ExportTarget) -> str | None:
     """Where the file system was mounted that the last export to this folder went to; None if it was that of the machine."""
-    if not os.path.exists(place.db):
+    if not target.database.exists:
         return None
-    with connected(place.db, place.wait_seconds) as connection:
-        rows = run(connection, "last_mount_point", {"output_path": place.output}).rows
+    with target.database.connect() as connection:
+        rows = run(connection, "last_mount_point", {"output_path": target.output}).rows
     return str(rows[0][0]) if rows and rows[0][0] not in (None, "/") else None
 
 
-def start(place: Place, asked: Asked, done: pl.DataFrame) -> None:
+def start(target: ExportTarget, spec: ExportSpec, done: pl.DataFrame) -> None:
     """Write down what is to be done, and what of it is there already.
 
     ``done`` (``manifest_line``): the lines that an export which is resumed keeps as they are.
     """
-    run_folder.write_asked(place.db, asked.export, (asked.rows, asked.rejects, asked.kit_rows, asked.refreshed))
-    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
-        start_in(connection, asked, done)
+    run_folder.write_spec(target.database, spec.export, (spec.rows, spec.rejects, spec.kit_rows, spec.refreshed))
+    with target.database.connect() as connection, transaction(connection):
+        start_in(connection, spec, done)
 
 
-def start_in(connection: Connection, asked: Asked, done: pl.DataFrame) -> None:
+def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> None:
     """What ``start`` writes, within a transaction."""
-    export_id = {"export_id": asked.id}
+    export_id = {"export_id": spec.id}
     run(connection, "drop_export", export_id)
     run(connection, "clear_export", export_id, done=done)
     run(connection, "clear_rejects", export_id)
-    run(connection, "add_user", {"id": asked.export["user_id"]})
-    run(connection, "add_export", asked.export)
-    told = {name: asked.export[name] for name in ("output_path", "manifest_path")}
-    run(connection, "refresh_outputs", told, refreshed=asked.refreshed)
-    _put_samples(connection, asked, sample_rows(pl.concat([asked.rows, asked.kit_rows], how="diagonal")))
-    if asked.kit_rows.height:
-        kits = asked.kit_rows.select("kit_id", "sample_id", "bank", "pad")
+    run(connection, "add_user", {"id": spec.export["user_id"]})
+    run(connection, "add_export", spec.export)
+    told = {name: spec.export[name] for name in ("output_path", "manifest_path")}
+    run(connection, "refresh_outputs", told, refreshed=spec.refreshed)
+    _put_samples(connection, spec, sample_rows(pl.concat([spec.rows, spec.kit_rows], how="diagonal")))
+    if spec.kit_rows.height:
+        kits = spec.kit_rows.select("kit_id", "sample_id", "bank", "pad")
         run(connection, "clear_kit_samples", new_kit_samples=kits)
         run(connection, "add_kit_samples", new_kit_samples=kits)
-        if "kit_tempo" in asked.kit_rows.columns:  # not in what earlier versions wrote down
-            run(connection, "put_kit_tempos", kit_tempos=asked.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
-    run(connection, "add_rejects", export_id, new_rejects=asked.rejects)
+        if "kit_tempo" in spec.kit_rows.columns:  # not in what earlier versions wrote down
+            run(connection, "put_kit_tempos", kit_tempos=spec.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
+    run(connection, "add_rejects", export_id, new_rejects=spec.rejects)
     kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
-    _add_rows(connection, asked, pl.concat([asked.settled.filter(~kept), rejected_rows(asked.rejects)]))
+    _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), rejected_rows(spec.rejects)]))
 
 
-def add_part(place: Place, asked: Asked, part: Path) -> None:
+def add_part(target: ExportTarget, spec: ExportSpec, part: Path) -> None:
     """Put what a shard has done into the records, in one transaction with the mark that it is there."""
-    outcomes = unseal(part)
-    with connected(place.db, place.wait_seconds) as connection, transaction(connection):
-        add_part_to(connection, asked, run_folder.name_of(part), outcomes)
+    outcomes = read_checkpoint(part)
+    with target.database.connect() as connection, transaction(connection):
+        add_part_in(connection, spec, run_folder.name_of(part), outcomes)
 
 
-def add_part_to(connection: Connection, asked: Asked, name: str, outcomes: pl.DataFrame) -> None:
+def add_part_in(connection: Connection, spec: ExportSpec, name: str, outcomes: pl.DataFrame) -> None:
     """What ``add_part`` writes, within a transaction; nothing if it is there already."""
-    if (name,) in run(connection, "parts", {"export_id": asked.id}).rows:
+    if (name,) in run(connection, "parts", {"export_id": spec.id}).rows:
         return
-    _put_samples(connection, asked, sample_rows(asked.rows, outcomes))
-    _add_rows(connection, asked, done_rows(asked.rows, outcomes))
-    new_outputs = output_rows(asked.rows, outcomes)
+    _put_samples(connection, spec, sample_rows(spec.rows, outcomes))
+    _add_rows(connection, spec, done_rows(spec.rows, outcomes))
+    new_outputs = output_rows(spec.rows, outcomes)
     gone = pl.concat([new_outputs["path"], outcomes["moved_from"].drop_nulls()]).alias("path").to_frame()
-    facts = {name: asked.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
+    facts = {name: spec.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
     run(connection, "forget_outputs", {"output_path": facts["output_path"]}, gone=gone)
-    run(connection, "add_outputs", facts | {"export_id": asked.id}, new_outputs=new_outputs)
-    run(connection, "add_part", {"export_id": asked.id, "part": name})
+    run(connection, "add_outputs", facts | {"export_id": spec.id}, new_outputs=new_outputs)
+    run(connection, "add_part", {"export_id": spec.id, "part": name})
 
 
-def finish(place: Place, asked: Asked, ending: dict[str, Any]) -> None:
+def finish(target: ExportTarget, spec: ExportSpec, ending: dict[str, Any]) -> None:
     """Account for what was never reached, and end the export: ``seconds``, ``trouble``, ``warning``, and ``why`` for the rest.
 
     Raises AccountingError when the rows in the table are not as many as those that went into the export.
     """
-    ending = ending | {"finished_at": _now(), "parts": len(run_folder.parts(place.db, asked.id))}
-    with connected(place.db, place.wait_seconds) as connection:
+    ending = ending | {"finished_at": _now(), "parts": len(run_folder.parts(target.database, spec.id))}
+    with target.database.connect() as connection:
         with transaction(connection):
-            finish_in(connection, asked, ending)
-            _check_count(connection, asked)
-        _check_count(connection, asked)
-    run_folder.write_ending(place.db, asked.id, ending)
+            finish_in(connection, spec, ending)
+            _check_count(connection, spec)
+        _check_count(connection, spec)
+    run_folder.write_ending(target.database, spec.id, ending)
 
 
-def finish_in(connection: Connection, asked: Asked, ending: dict[str, Any]) -> None:
+def finish_in(connection: Connection, spec: ExportSpec, ending: dict[str, Any]) -> None:
     """What ``finish`` writes, within a transaction."""
-    done = frame(connection, "export_lines", {"export_id": asked.id}, {"manifest_line": pl.Int64})["manifest_line"]
-    _add_rows(connection, asked, lost_rows(asked.rows, done, ending["why"]))
+    done = frame(connection, "export_lines", {"export_id": spec.id}, {"manifest_line": pl.Int64})["manifest_line"]
+    _add_rows(connection, spec, lost_rows(spec.rows, done, ending["why"]))
     told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
-    run(connection, "finish_export", told | {"export_id": asked.id})
+    run(connection, "finish_export", told | {"export_id": spec.id})
 
 
-def _recover(connection: Connection, db: str) -> None:
+def _recover(connection: Connection, database: Database) -> None:
     """Put what killed runs have finished into the records. One on this manifest and folder that is not resumed is ended by
     ``end_killed``.
     """
     for (export_id,) in run(connection, "unfinished_exports").rows:
-        asked = asked_of(db, export_id)
-        if asked is None:
+        spec = read_export_spec(database, export_id)
+        if spec is None:
             continue
-        for part in run_folder.parts(db, export_id):
+        for part in run_folder.parts(database, export_id):
             try:
-                outcomes = unseal(part)
+                outcomes = read_checkpoint(part)
             except DamagedPartError as error:
                 log.warning("%s. %s", error, error.fix)
                 continue
             with transaction(connection):
-                add_part_to(connection, asked, run_folder.name_of(part), outcomes)
+                add_part_in(connection, spec, run_folder.name_of(part), outcomes)
 
 
-def end_killed(place: Place, killed: tuple[int, ...]) -> None:
+def end_killed(target: ExportTarget, killed: tuple[int, ...]) -> None:
     """End these runs: they are not resumed."""
     for number in killed:
-        asked = asked_of(place.db, number)
-        if asked:
-            finish(place, asked, {"seconds": 0.0, "trouble": "Killed", "warning": None, "why": KILLED})
+        spec = read_export_spec(target.database, number)
+        if spec:
+            finish(target, spec, {"seconds": 0.0, "trouble": "Killed", "warning": None, "why": KILLED})
 
 
-def forget(place: Place, export_id: int, paths: list[str]) -> None:
+def forget_outputs(target: ExportTarget, export_id: int, paths: list[str]) -> None:
     """Take files that an export removed out of the records of what stands below the output folder."""
     if paths:
         gone = pl.DataFrame({"path": paths})
-        with connected(place.db, place.wait_seconds) as connection, transaction(connection):
-            run(connection, "forget_outputs", {"output_path": place.output}, gone=gone)
-        run_folder.write_gone(place.db, export_id, gone)
+        with target.database.connect() as connection, transaction(connection):
+            run(connection, "forget_outputs", {"output_path": target.output}, gone=gone)
+        run_folder.write_gone(target.database, export_id, gone)
 
 
-def asked_of(db: str, export_id: int) -> Asked | None:
+def read_export_spec(database: Database, export_id: int) -> ExportSpec | None:
     """What an export was to do, from its own files; None where they are gone."""
-    found = run_folder.read_asked(db, export_id)
-    return Asked(found[0], *found[1]) if found else None
+    found = run_folder.read_spec(database, export_id)
+    return ExportSpec(found[0], *found[1]) if found else None
 
 
-def _put_samples(connection: Connection, asked: Asked, samples: pl.DataFrame) -> None:
+def _put_samples(connection: Connection, spec: ExportSpec, samples: pl.DataFrame) -> None:
     SAMPLES.validate(samples)
-    run(connection, "put_samples", {"now": asked.export["created_at"]}, new_samples=samples)
+    run(connection, "put_samples", {"now": spec.export["created_at"]}, new_samples=samples)
 
 
-def _add_rows(connection: Connection, asked: Asked, rows: pl.DataFrame) -> None:
+def _add_rows(connection: Connection, spec: ExportSpec, rows: pl.DataFrame) -> None:
     EXPORT_SAMPLES.validate(rows)
-    run(connection, "clear_lines", {"export_id": asked.id}, new_export_samples=rows)
-    run(connection, "add_export_samples", {"export_id": asked.id}, new_export_samples=rows)
+    run(connection, "clear_lines", {"export_id": spec.id}, new_export_samples=rows)
+    run(connection, "add_export_samples", {"export_id": spec.id}, new_export_samples=rows)
 
 
-def _check_count(connection: Connection, asked: Asked) -> None:
-    counted = run(connection, "count_export_samples", {"export_id": asked.id}).one()
-    if counted != asked.export["sample_count"]:
-        raise AccountingError(rows=asked.export["sample_count"], counted=counted)
+def _check_count(connection: Connection, spec: ExportSpec) -> None:
+    counted = run(connection, "count_export_samples", {"export_id": spec.id}).one()
+    if counted != spec.export["sample_count"]:
+        raise AccountingError(rows=spec.export["sample_count"], counted=counted)
 
 
-def _outputs(connection: Connection, place: Place) -> pl.DataFrame:
-    parameters = {"manifest_path": place.manifest, "output_path": place.output}
+def _outputs(connection: Connection, target: ExportTarget) -> pl.DataFrame:
+    parameters = {"manifest_path": target.manifest, "output_path": target.output}
     return frame(connection, "outputs", parameters, _OUTPUTS_SCHEMA)
 
 

@@ -1,25 +1,20 @@
 """What the records say: exports, their samples, preferences."""
 
-import os
 from typing import Any
 
 import polars as pl
 
-from schemas.errors import DatabaseError
-from tasks.store.database import connected, frame, run
+from tasks.store.database import Database, frame, run
 
 
-def exports(
-    db: str, wait_seconds: float, *, user_id: int | None, export_id: int | None, most: int | None
-) -> list[dict[str, Any]]:
+def exports(database: Database, *, user_id: int | None, export_id: int | None, most: int | None) -> list[dict[str, Any]]:
     """Exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
     parameters = {"user_id": user_id, "export_id": export_id, "most": most}
-    return _ask(db, wait_seconds, "history", parameters)
+    return _ask(database, "history", parameters)
 
 
 def export_samples(
-    db: str,
-    wait_seconds: float,
+    database: Database,
     *,
     user_id: int | None,
     export_id: int | None,
@@ -29,19 +24,19 @@ def export_samples(
 ) -> list[dict[str, Any]]:
     """What became of samples, newest export first, in the order of the manifest."""
     parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}
-    return _ask(db, wait_seconds, "history_samples", parameters | {"most": most})
+    return _ask(database, "history_samples", parameters | {"most": most})
 
 
-def trend(db: str, wait_seconds: float, *, user_id: int | None, most: int) -> list[dict[str, Any]]:
+def trend(database: Database, *, user_id: int | None, most: int) -> list[dict[str, Any]]:
     """The newest finished exports, oldest first, each with its counts, bytes and seconds."""
-    return _ask(db, wait_seconds, "trend", {"user_id": user_id, "most": most})
+    return _ask(database, "trend", {"user_id": user_id, "most": most})
 
 
-def outputs(db: str, wait_seconds: float, export_id: int | None) -> pl.DataFrame:
+def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
     """What stands where by the records; ``wanted`` are the files of one export, or all."""
-    check_there(db)
+    database.require()
     schema = {"output_path": pl.String, "path": pl.String, "output_bytes": pl.Int64, "file_hash": pl.String}
-    with connected(db, wait_seconds) as connection:
+    with database.connect() as connection:
         parameters = {"export_id": export_id}
         return frame(connection, "standing", parameters, schema | {"metadata_hash": pl.String, "wanted": pl.Boolean})
 
@@ -50,40 +45,37 @@ _SAMPLES = {"id": pl.Int64, "file_path": pl.String, "title": pl.String, "genre":
 _SAMPLES |= {"musical_key": pl.String, "tags": pl.String}
 
 
-def known_samples(db: str, wait_seconds: float, ids: list[int], paths: pl.Series) -> pl.DataFrame:
+def known_samples(database: Database, ids: list[int], paths: pl.Series) -> pl.DataFrame:
     """What the records say of samples of these ids, or of these files (``_SAMPLES``)."""
-    if not os.path.exists(db):
+    if not database.exists:
         return pl.DataFrame(schema=_SAMPLES)
     wanted = pl.concat([pl.DataFrame({"id": ids}, {"id": pl.Int64}), paths.alias("file_path").to_frame()], how="diagonal")
-    with connected(db, wait_seconds) as connection:
+    with database.connect() as connection:
         return frame(connection, "known_samples", {}, _SAMPLES, wanted=wanted)
 
 
-def kit_pads(db: str, wait_seconds: float, kit: str) -> list[dict[str, Any]]:
+def kit_pads(database: Database, kit: str) -> list[dict[str, Any]]:
     """The pads of a kit and the ``file`` of each, None where none stands."""
-    return _ask(db, wait_seconds, "kit_pads", {"kit": kit})
+    return _ask(database, "kit_pads", {"kit": kit})
 
 
-def kit_names(db: str, wait_seconds: float) -> list[str]:
-    return [row["name"] for row in _ask(db, wait_seconds, "kits", {})]
+def kit_names(database: Database) -> list[str]:
+    return [row["name"] for row in _ask(database, "kits", {})]
 
 
-def preferences(db: str, wait_seconds: float) -> dict[str, Any]:
+def preferences(database: Database) -> dict[str, Any]:
     """The ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
-    if not os.path.exists(db):
+    if not database.exists:
         return {}
-    return {
-        name: value for row in _ask(db, wait_seconds, "preferences", {}) for name, value in row.items() if value is not None
-    }
+    return {name: value for row in _ask(database, "preferences", {}) for name, value in row.items() if value is not None}
 
 
-def _ask(db: str, wait_seconds: float, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    check_there(db)
-    with connected(db, wait_seconds) as connection:
+def preferences_at(path: str, wait_seconds: float) -> dict[str, Any]:
+    """Return ``preferences`` of the database at ``path``: for ``config.settings.load``, which knows no ``Database``."""
+    return preferences(Database(path, wait_seconds))
+
+
+def _ask(database: Database, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    database.require()
+    with database.connect() as connection:
         return run(connection, query, parameters).dicts()
-
-
-def check_there(db: str) -> None:
-    """Raise DatabaseError when there is no database."""
-    if not os.path.exists(db):
-        raise DatabaseError(path=db, error="there is no such file", fix="Run an export first, or name the file with --db.")

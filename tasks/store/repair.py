@@ -1,7 +1,7 @@
 """The database made anew from what the exports left beside it: what they were to do, and the parts that their shards wrote."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +9,9 @@ import polars as pl
 
 from schemas.errors import DamagedPartError, DatabaseError, RequestError
 from tasks.store import run_folder
-from tasks.store.checkpoints import unseal
-from tasks.store.database import Connection, connected, run, transaction
-from tasks.store.export_records import add_part_to, asked_of, finish_in, start_in
+from tasks.store.checkpoints import read_checkpoint
+from tasks.store.database import Connection, Database, run, transaction
+from tasks.store.export_records import add_part_in, finish_in, read_export_spec, start_in
 
 
 @dataclass(frozen=True)
@@ -24,70 +24,72 @@ class Repaired:
     troubles: list[str]
 
 
-def repair(db: str, wait_seconds: float, force: bool = False) -> Repaired:
-    """Make the database at ``db`` anew; the old file is kept under another name.
+def repair(database: Database, force: bool = False) -> Repaired:
+    """Make the database anew; the old file is kept under another name.
 
     Raises RequestError when it is whole (unless ``force``), or when nothing is there to make it from.
     """
-    with run_folder.one_at_a_time(db, wait_seconds):
-        ids = run_folder.export_ids(db)
+    with run_folder.one_at_a_time(database):
+        ids = run_folder.export_ids(database)
         if not ids:
-            raise RequestError(what=f"No export left anything beside {db}", fix="There is nothing to repair it from.")
-        if not force and _is_whole(db, wait_seconds):
-            raise RequestError(what=f"The database is whole: {db}", fix="--force makes it anew all the same.")
-        new = f"{db}.repaired"
-        _remove(new)
+            raise RequestError(
+                what=f"No export left anything beside {database.path}", fix="There is nothing to repair it from."
+            )
+        if not force and _is_whole(database):
+            raise RequestError(what=f"The database is whole: {database.path}", fix="--force makes it anew all the same.")
+        new = replace(database, path=f"{database.path}.repaired")
+        _remove(new.path)
         troubles: list[str] = []
-        with connected(new, wait_seconds) as connection:
-            rows = sum(_replayed(connection, db, export_id, troubles) for export_id in ids)
+        with new.connect() as connection:
+            rows = sum(_replayed(connection, database, export_id, troubles) for export_id in ids)
             run(connection, "skip_export_ids", {"taken": ids[-1]})
-        kept = _set_aside(db)
-        os.replace(new, db)
+        kept = _set_aside(database.path)
+        os.replace(new.path, database.path)
         return Repaired(len(ids), rows, kept, troubles)
 
 
-def _is_whole(db: str, wait_seconds: float) -> bool:
-    if not os.path.exists(db):
+def _is_whole(database: Database) -> bool:
+    if not database.exists:
         return False
     try:
-        with connected(db, wait_seconds) as connection:
+        with database.connect() as connection:
             run(connection, "read_all")
     except DatabaseError:
         return False
     return True
 
 
-def _replayed(connection: Connection, db: str, export_id: int, troubles: list[str]) -> int:
+def _replayed(connection: Connection, database: Database, export_id: int, troubles: list[str]) -> int:
     """Put one export into the records again; how many rows it has."""
     try:
         with transaction(connection):
-            for name, frame in run_folder.read_ids(db, export_id):
+            for name, frame in run_folder.read_ids(database, export_id):
                 if name == "ids":
                     run(connection, "forget_given_ids", new_given_ids=frame)
                     run(connection, "add_given_ids", new_given_ids=frame)
                 else:
                     run(connection, "add_kits", new_kits=frame)
-        asked = asked_of(db, export_id)
-        ending, gone = run_folder.read_ending(db, export_id), run_folder.read_gone(db, export_id)
+        spec = read_export_spec(database, export_id)
+        ending, gone = run_folder.read_ending(database, export_id), run_folder.read_gone(database, export_id)
     except DamagedPartError as error:
         troubles.append(f"Export {export_id} is lost: {error}")
         return 0
-    if asked is None:  # killed before it was begun
+    if spec is None:  # killed before it was begun
         return 0
-    parts = run_folder.parts(db, export_id)
+    parts = run_folder.parts(database, export_id)
     if ending and len(parts) < ending["parts"]:
         troubles.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
     with transaction(connection):
-        start_in(connection, asked, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
+        start_in(connection, spec, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
         for part in parts:
             try:
-                add_part_to(connection, asked, run_folder.name_of(part), unseal(part))
+                add_part_in(connection, spec, run_folder.name_of(part), read_checkpoint(part))
             except DamagedPartError as error:
                 troubles.append(f"Of export {export_id}: {error}. {error.fix}")
         if ending:
-            finish_in(connection, asked, ending)
+            finish_in(connection, spec, ending)
         if gone is not None:
-            run(connection, "forget_outputs", {"output_path": asked.export["output_path"]}, gone=gone)
+            run(connection, "forget_outputs", {"output_path": spec.export["output_path"]}, gone=gone)
         return run(connection, "count_export_samples", {"export_id": export_id}).one()
 
 

@@ -5,18 +5,18 @@ from datetime import datetime
 import polars as pl
 
 from tasks.store import run_folder
-from tasks.store.database import connected, run, transaction
+from tasks.store.database import Database, run, transaction
 
 _NONE_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
 
 
-def forget_before(db: str, wait_seconds: float, before: datetime) -> list[int]:
+def forget_before(database: Database, before: datetime) -> list[int]:
     """Remove the records of exports that were made before a time (UTC); their numbers.
 
     What stands in the output folders stays in the records, and so do all ids. What exports left beside the database goes
     as well, but for what ``repair`` still needs.
     """
-    with run_folder.one_at_a_time(db, wait_seconds), connected(db, wait_seconds) as connection:
+    with run_folder.one_at_a_time(database), database.connect() as connection:
         old = [export_id for (export_id,) in run(connection, "old_exports", {"before": before}).rows]
         with transaction(connection):
             for export_id in old:
@@ -27,6 +27,6 @@ def forget_before(db: str, wait_seconds: float, before: datetime) -> list[int]:
         first_standing = run(connection, "first_standing").one()
         for export_id in old:
             # What was moved or removed must be known beside what was written before.
-            if export_id < first_standing or not run_folder.has_changed_anything(db, export_id):
-                run_folder.thin(db, export_id)
+            if export_id < first_standing or not run_folder.has_changed_anything(database, export_id):
+                run_folder.thin(database, export_id)
     return old

@@ -14,7 +14,8 @@ import polars as pl
 
 from schemas.errors import ExportRunningError, WorkingFolderError
 from tasks.fs.atomic import remove
-from tasks.store.checkpoints import seal, sealed, unseal
+from tasks.store.checkpoints import checkpoint_paths, read_checkpoint, write_checkpoint
+from tasks.store.database import Database
 
 if sys.platform != "win32":
     import fcntl
@@ -22,24 +23,24 @@ if sys.platform != "win32":
 _POLL_SECONDS = 0.1
 
 
-def runs_folder(db: str) -> Path:
+def runs_folder(database: Database) -> Path:
     """Where runs keep their working files: beside the database."""
-    return Path(f"{db}.runs")
+    return Path(f"{database.path}.runs")
 
 
 @contextmanager
-def one_at_a_time(db: str, wait_seconds: float) -> Iterator[None]:
+def one_at_a_time(database: Database) -> Iterator[None]:
     """Hold the place of the one export that may run with a database; it is free again when the process ends.
 
-    Raises ExportRunningError after ``wait_seconds``, and WorkingFolderError.
+    Raises ExportRunningError after the wait of ``database``, and WorkingFolderError.
     """
-    path = runs_folder(db) / "lock"
+    path = runs_folder(database) / "lock"
 
     def taken(owner: str) -> ExportRunningError:
         age = _in_words(time.time() - path.stat().st_mtime)
-        return ExportRunningError(path=db, waited_seconds=wait_seconds, owner=owner, age=age)
+        return ExportRunningError(path=database.path, waited_seconds=database.wait_seconds, owner=owner, age=age)
 
-    with held(path, taken, wait_seconds):
+    with held(path, taken, database.wait_seconds):
         yield
 
 
@@ -78,9 +79,9 @@ def _in_words(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def new_pass(db: str, export_id: int) -> Path:
+def new_pass(database: Database, export_id: int) -> Path:
     """A new folder for a pass over samples: for its plan and for the parts that its shards write. Raises WorkingFolderError."""
-    folder = _folder(db, export_id)
+    folder = _folder(database, export_id)
     path = folder / f"{1 + max((int(old.name) for old in _passes(folder)), default=0):03d}"
     try:
         path.mkdir(parents=True)
@@ -90,42 +91,49 @@ def new_pass(db: str, export_id: int) -> Path:
 
 
 _GIVEN = ("ids", "new-kits")
-_ASKED = ("rows", "rejects", "kits", "refreshed")
+_SPEC = ("rows", "rejects", "kits", "refreshed")
 _Frames: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
-def write_asked(db: str, export: dict[str, Any], frames: _Frames) -> None:
+def write_spec(database: Database, export: dict[str, Any], frames: _Frames) -> None:
     """Write down what an export is to do, its own row last: only with that it counts."""
-    folder = new_pass(db, export["id"])
-    for name, frame in (*zip(_ASKED, frames, strict=True), ("export", pl.DataFrame([export]))):
-        seal(frame, folder, name)
+    folder = new_pass(database, export["id"])
+    for name, frame in (*zip(_SPEC, frames, strict=True), ("export", pl.DataFrame([export]))):
+        write_checkpoint(frame, folder, name)
 
 
-def read_asked(db: str, export_id: int) -> tuple[dict[str, Any], _Frames] | None:
-    """What ``write_asked`` wrote last; None where it is gone. Raises DamagedPartError."""
-    for folder in reversed(_passes(_folder(db, export_id))):
-        for export in sealed(folder, "export"):
-            rows, rejects, kit_rows, refreshed = (unseal(next(sealed(folder, name), folder / name)) for name in _ASKED)
-            return unseal(export).row(0, named=True), (rows, rejects, kit_rows, refreshed)
+def read_spec(database: Database, export_id: int) -> tuple[dict[str, Any], _Frames] | None:
+    """What ``write_spec`` wrote last; None where it is gone. Raises DamagedPartError."""
+    for folder in reversed(_passes(_folder(database, export_id))):
+        for export in checkpoint_paths(folder, "export"):
+            rows, rejects, kit_rows, refreshed = (
+                read_checkpoint(next(checkpoint_paths(folder, name), folder / name)) for name in _SPEC
+            )
+            return read_checkpoint(export).row(0, named=True), (rows, rejects, kit_rows, refreshed)
     return None
 
 
-def write_ids(db: str, export_id: int, ids: pl.DataFrame, kits: pl.DataFrame) -> None:
+def write_ids(database: Database, export_id: int, ids: pl.DataFrame, kits: pl.DataFrame) -> None:
     """Write down the ids that were given before an export, for ``repair``."""
     for name, frame in zip(_GIVEN, (ids, kits), strict=True):
         if frame.height:
-            seal(frame, new_pass(db, export_id), name)
+            write_checkpoint(frame, new_pass(database, export_id), name)
 
 
-def read_ids(db: str, export_id: int) -> list[tuple[str, pl.DataFrame]]:
+def read_ids(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame]]:
     """The ids that were given before an export, of files (``ids``) and of kits (``new-kits``). Raises DamagedPartError."""
-    passes = _passes(_folder(db, export_id))
-    return [(name, unseal(path)) for folder in passes for name in ("ids", "new-kits") for path in sealed(folder, name)]
+    passes = _passes(_folder(database, export_id))
+    return [
+        (name, read_checkpoint(path))
+        for folder in passes
+        for name in ("ids", "new-kits")
+        for path in checkpoint_paths(folder, name)
+    ]
 
 
-def parts(db: str, export_id: int) -> list[Path]:
+def parts(database: Database, export_id: int) -> list[Path]:
     """The parts that the shards of an export have written, in the order of its passes."""
-    return [part for folder in _passes(_folder(db, export_id)) for part in sealed(folder, "part")]
+    return [part for folder in _passes(_folder(database, export_id)) for part in checkpoint_paths(folder, "part")]
 
 
 def name_of(part: Path) -> str:
@@ -133,42 +141,42 @@ def name_of(part: Path) -> str:
     return f"{part.parent.name}/{part.name}"
 
 
-def write_ending(db: str, export_id: int, ending: dict[str, Any]) -> None:
+def write_ending(database: Database, export_id: int, ending: dict[str, Any]) -> None:
     """Write down that an export ended and how, for ``repair``."""
-    seal(pl.DataFrame([ending]), _folder(db, export_id), "ending")
+    write_checkpoint(pl.DataFrame([ending]), _folder(database, export_id), "ending")
 
 
-def sweep(db: str) -> None:
+def sweep(database: Database) -> None:
     """Remove what killed runs had in the making beside the database."""
-    for left in runs_folder(db).glob("export-*/**/*.part"):
+    for left in runs_folder(database).glob("export-*/**/*.part"):
         remove(str(left))
 
 
-def read_ending(db: str, export_id: int) -> dict[str, Any] | None:
+def read_ending(database: Database, export_id: int) -> dict[str, Any] | None:
     """How an export ended; None if it did not. Raises DamagedPartError."""
-    found = list(sealed(_folder(db, export_id), "ending"))
-    return unseal(found[-1]).row(0, named=True) if found else None
+    found = list(checkpoint_paths(_folder(database, export_id), "ending"))
+    return read_checkpoint(found[-1]).row(0, named=True) if found else None
 
 
-def write_gone(db: str, export_id: int, gone: pl.DataFrame) -> None:
+def write_gone(database: Database, export_id: int, gone: pl.DataFrame) -> None:
     """Write down which files an export removed (``path``), for ``repair``."""
-    seal(gone, _folder(db, export_id), "gone")
+    write_checkpoint(gone, _folder(database, export_id), "gone")
 
 
-def read_gone(db: str, export_id: int) -> pl.DataFrame | None:
+def read_gone(database: Database, export_id: int) -> pl.DataFrame | None:
     """Which files an export removed. Raises DamagedPartError."""
-    found = [unseal(path) for path in sealed(_folder(db, export_id), "gone")]
+    found = [read_checkpoint(path) for path in checkpoint_paths(_folder(database, export_id), "gone")]
     return pl.concat(found) if found else None
 
 
-def has_changed_anything(db: str, export_id: int) -> bool:
+def has_changed_anything(database: Database, export_id: int) -> bool:
     """Whether an export wrote, moved or removed a file."""
-    return bool(parts(db, export_id)) or read_gone(db, export_id) is not None
+    return bool(parts(database, export_id)) or read_gone(database, export_id) is not None
 
 
-def thin(db: str, export_id: int) -> None:
+def thin(database: Database, export_id: int) -> None:
     """Remove what an export left, but for the ids that were given then: they must be the same for ever."""
-    folder = _folder(db, export_id)
+    folder = _folder(database, export_id)
     for path in [*folder.glob("*/*"), *folder.glob("*.parquet")]:
         if not path.name.startswith(_GIVEN):
             remove(str(path))
@@ -177,14 +185,14 @@ def thin(db: str, export_id: int) -> None:
             inner.rmdir()
 
 
-def export_ids(db: str) -> list[int]:
+def export_ids(database: Database) -> list[int]:
     """The exports that left files beside the database."""
-    numbers = (path.name.removeprefix("export-") for path in runs_folder(db).glob("export-*"))
+    numbers = (path.name.removeprefix("export-") for path in runs_folder(database).glob("export-*"))
     return sorted(int(number) for number in numbers if number.isdigit())
 
 
-def _folder(db: str, export_id: int) -> Path:
-    return runs_folder(db) / f"export-{export_id}"
+def _folder(database: Database, export_id: int) -> Path:
+    return runs_folder(database) / f"export-{export_id}"
 
 
 def _passes(folder: Path) -> list[Path]:
@@ -201,10 +209,10 @@ class LeftBehind:
     texts: set[str]
 
 
-def left_behind(db: str) -> list[LeftBehind]:
+def left_behind(database: Database) -> list[LeftBehind]:
     """What runs left that did not end."""
     found = []
-    for plan in sorted(runs_folder(db).glob("export-*/*/plan-*.arrow")):
+    for plan in sorted(runs_folder(database).glob("export-*/*/plan-*.arrow")):
         try:
             jobs = pl.read_ipc(plan.read_bytes(), columns=["target", "ours", "free", "text", "ours_text", "has_text"])
         except (OSError, pl.exceptions.PolarsError):
@@ -215,9 +223,9 @@ def left_behind(db: str) -> list[LeftBehind]:
     return found
 
 
-def forget_own(db: str, export_id: int) -> None:
+def forget_own(database: Database, export_id: int) -> None:
     """Remove the plans of a run that ended: what it wrote is in the records."""
-    for plan in _folder(db, export_id).glob("*/plan-*.arrow"):
+    for plan in _folder(database, export_id).glob("*/plan-*.arrow"):
         remove(str(plan))
 
 

@@ -1,38 +1,36 @@
 """What earlier scans found, and what they wrote into manifests."""
 
-import os
-
 import polars as pl
 
 from schemas.scan import CELLS, FILES
-from tasks.store.database import connected, frame, run, transaction
+from tasks.store.database import Database, frame, run, transaction
 
 _NUMBERS = ("bytes", "mtime_ns", "ctime_ns")
 FILES_SCHEMA = {name: pl.Int64 if name in _NUMBERS else pl.String for name in FILES}
 ROWS_SCHEMA = dict.fromkeys(("path", "signature", *CELLS), pl.String)
 
 
-def known(db: str, wait_seconds: float, manifest_path: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def known(database: Database, manifest_path: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What is known of files (``FILES_SCHEMA``), and what was written into the manifest last (``ROWS_SCHEMA``)."""
-    if not os.path.exists(db):
+    if not database.exists:
         return pl.DataFrame(schema=FILES_SCHEMA), pl.DataFrame(schema=ROWS_SCHEMA)
-    with connected(db, wait_seconds) as connection:
+    with database.connect() as connection:
         files = frame(connection, "scanned_files", {}, FILES_SCHEMA)
         return files, frame(connection, "scanned_rows", {"manifest_path": manifest_path}, ROWS_SCHEMA)
 
 
-def put_files(db: str, wait_seconds: float, files: pl.DataFrame) -> None:
+def put_files(database: Database, files: pl.DataFrame) -> None:
     """``files`` (``FILES_SCHEMA``) are known from now on, in the place of what was known of their paths."""
     if files.is_empty():
         return
-    with connected(db, wait_seconds) as connection, transaction(connection):
+    with database.connect() as connection, transaction(connection):
         run(connection, "forget_scanned_files", gone=files.select("path"))
         run(connection, "add_scanned_files", new_scanned_files=files)
 
 
-def put_rows(db: str, wait_seconds: float, manifest_path: str, rows: pl.DataFrame, gone: pl.Series) -> None:
+def put_rows(database: Database, manifest_path: str, rows: pl.DataFrame, gone: pl.Series) -> None:
     """``rows`` (``ROWS_SCHEMA``) are all that is written into the manifest; the files ``gone`` are forgotten."""
-    with connected(db, wait_seconds) as connection, transaction(connection):
+    with database.connect() as connection, transaction(connection):
         run(connection, "forget_scanned_rows", {"manifest_path": manifest_path})
         run(connection, "add_scanned_rows", {"manifest_path": manifest_path}, new_scanned_rows=rows)
         if len(gone):

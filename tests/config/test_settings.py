@@ -12,7 +12,9 @@ from config.settings import InForce, Settings, load
 from schemas.enums import AudioFormat, OrganizeBy
 from schemas.errors import DatabaseError, RequestError
 from tasks.store import history
-from tests.support.exporting import Ledger, Place
+from tasks.store.database import Database
+from tasks.store.export_records import ExportTarget
+from tests.support.exporting import Ledger
 
 Preferences = Callable[[str, float], Mapping[str, Any]]
 
@@ -234,7 +236,7 @@ def test_settings_do_not_change(folder: Path) -> None:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(Place(str(tmp_path / "records.duckdb"), "/m.csv", "/out", 1.0))
+    return Ledger(ExportTarget(Database(str(tmp_path / "records.duckdb"), 1.0), "/m.csv", "/out"))
 
 
 PREFERENCES = {
@@ -249,10 +251,10 @@ PREFERENCES = {
 @pytest.mark.parametrize("column", PREFERENCES)
 def test_the_preferences_row_is_read(ledger: Ledger, folder: Path, column: str) -> None:
     name, value, wanted = PREFERENCES[column]
-    environment = {"SP404_DB": ledger.place.db, "SP404_CONFIG_DIR": str(folder)}
+    environment = {"SP404_DB": ledger.database.path, "SP404_CONFIG_DIR": str(folder)}
     ledger.begin({"source": "/a.wav"})
     ledger.tell(f"UPDATE user_preferences SET {column} = ?", value)
-    found = load({}, history.preferences, environment)
+    found = load({}, history.preferences_at, environment)
     assert (getattr(found.settings, name), found.sources[name]) == (wanted, "user_preferences")
     assert [source for source in found.sources.values() if source == "user_preferences"] == ["user_preferences"]
 
@@ -261,15 +263,15 @@ def test_the_preferences_are_those_of_the_database_that_is_asked_for(ledger: Led
     ledger.begin({"source": "/a.wav"})
     ledger.tell("UPDATE user_preferences SET sp404_export_format = 'aiff'")
     environment = {"SP404_DB": "/nowhere/r.duckdb", "SP404_CONFIG_DIR": str(folder)}
-    assert load({"db": ledger.place.db}, history.preferences, environment).settings.format is AudioFormat.AIFF
-    assert load({}, history.preferences, environment).settings.format is AudioFormat.WAV
+    assert load({"db": ledger.database.path}, history.preferences_at, environment).settings.format is AudioFormat.AIFF
+    assert load({}, history.preferences_at, environment).settings.format is AudioFormat.WAV
 
 
 def test_a_bad_preference_is_named(ledger: Ledger, folder: Path) -> None:
     ledger.begin({"source": "/a.wav"})
     ledger.tell("UPDATE user_preferences SET sp404_export_format = 'mp3'")
-    environment = {"SP404_DB": ledger.place.db, "SP404_CONFIG_DIR": str(folder)}
-    assert "user_preferences" in str(refused(lambda: load({}, history.preferences, environment)))
+    environment = {"SP404_DB": ledger.database.path, "SP404_CONFIG_DIR": str(folder)}
+    assert "user_preferences" in str(refused(lambda: load({}, history.preferences_at, environment)))
 
 
 def test_there_is_one_row_of_preferences_with_id_1(ledger: Ledger) -> None:
@@ -290,4 +292,4 @@ def test_a_second_row_of_preferences_is_refused(ledger: Ledger) -> None:
 def test_a_database_that_is_none_is_not_passed_over(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "junk.duckdb").write_bytes(b"junk" * 999)
     with pytest.raises(DatabaseError):
-        load({"db": str(tmp_path / "junk.duckdb")}, history.preferences, {"SP404_CONFIG_DIR": str(folder)})
+        load({"db": str(tmp_path / "junk.duckdb")}, history.preferences_at, {"SP404_CONFIG_DIR": str(folder)})

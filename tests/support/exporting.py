@@ -18,8 +18,9 @@ from tasks.layout.actions import SOURCE_STAMP
 from tasks.layout.paths import PathRules, assign_paths
 from tasks.layout.sharding import make_jobs
 from tasks.store import export_records, run_folder
-from tasks.store.checkpoints import seal
-from tasks.store.export_records import Asked, Known, Place
+from tasks.store.checkpoints import write_checkpoint
+from tasks.store.database import Database
+from tasks.store.export_records import ExportSpec, ExportTarget, PriorState
 from tasks.store.outcome_table import frame_of
 
 NOTHING_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
@@ -66,29 +67,33 @@ def failed(index: int, reason: str = "too_short", **changes: Any) -> Outcome:
 class Made:
     """An export as it is asked for and as it came out: ``outcomes`` as a shard hands them to the records."""
 
-    asked: Asked
+    spec: ExportSpec
     outcomes: pl.DataFrame
 
     @property
     def id(self) -> int:
-        return self.asked.id
+        return self.spec.id
 
 
 @dataclass(frozen=True)
 class Ledger:
     """A database and the manifest and output folder that go with it."""
 
-    place: Place
+    target: ExportTarget
+
+    @property
+    def database(self) -> Database:
+        return self.target.database
 
     @property
     def db(self) -> Path:
-        return Path(self.place.db)
+        return Path(self.target.database.path)
 
-    def begin(self, *rows: Row, identity: str = "") -> Known:
-        return export_records.begin(self.place, rows_of(rows), identity)
+    def begin(self, *rows: Row, identity: str = "") -> PriorState:
+        return export_records.begin(self.target, rows_of(rows), identity)
 
-    def look(self, *rows: Row) -> Known:
-        return export_records.look(self.place, rows_of(rows))
+    def look(self, *rows: Row) -> PriorState:
+        return export_records.read_prior_state(self.target, rows_of(rows))
 
     def ids(self, *sources: str) -> dict[str, int]:
         """The ids that these files are given."""
@@ -123,7 +128,7 @@ class Ledger:
         count = placed.height + refused["line"].n_unique()
         export = self.export(known.export_id, count, organize_by, user_id, identity)
         in_kits = asked.filter(pl.col("kit").is_not_null())
-        return Made(Asked(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
+        return Made(ExportSpec(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
 
     def export(self, export_id: int, count: int, organize_by: OrganizeBy, user_id: int, identity: str) -> dict[str, Any]:
         """The row of ``sp404_exports``, as an export begins."""
@@ -132,11 +137,11 @@ class Ledger:
             "user_id": user_id,
             "export_type": "batch",
             "sample_count": count,
-            "output_path": self.place.output,
+            "output_path": self.target.output,
             "organized_by": str(organize_by),
             "format": "wav",
             "created_at": datetime.now(UTC).replace(tzinfo=None),
-            "manifest_path": self.place.manifest,
+            "manifest_path": self.target.manifest,
             "label": "",
             "run_by": "test",
             "identity": identity,
@@ -144,19 +149,19 @@ class Ledger:
         }
 
     def start(self, made: Made) -> None:
-        export_records.start(self.place, made.asked, NOTHING_DONE)
+        export_records.start(self.target, made.spec, NOTHING_DONE)
 
-    def seal(self, made: Made) -> Path:
+    def write_part(self, made: Made) -> Path:
         """The part that a shard with all outcomes would write; it is not yet in the records."""
-        return seal(made.outcomes, run_folder.new_pass(self.place.db, made.id), "part-0000000")
+        return write_checkpoint(made.outcomes, run_folder.new_pass(self.target.database, made.id), "part-0000000")
 
     def finish(self, made: Made, why: str = "the run was stopped before its turn came") -> None:
-        export_records.finish(self.place, made.asked, {"seconds": 1.5, "trouble": None, "warning": None, "why": why})
+        export_records.finish(self.target, made.spec, {"seconds": 1.5, "trouble": None, "warning": None, "why": why})
 
     def write(self, made: Made) -> None:
         """All of the records, in the order of a run of one shard."""
         self.start(made)
-        export_records.add_part(self.place, made.asked, self.seal(made))
+        export_records.add_part(self.target, made.spec, self.write_part(made))
         self.finish(made)
 
     def record(self, *rows: Row, **how: Any) -> Made:

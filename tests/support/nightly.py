@@ -231,7 +231,7 @@ class Nightly:
 
     def ask_by_the_project(self) -> None:
         """As any command does."""
-        with database.connected(str(self.db), 5) as connection:
+        with database.Database(str(self.db), 5).connect() as connection:
             database.run(connection, "read_all")
 
     def let_go(self) -> None:
@@ -244,9 +244,9 @@ class Killed(BaseException):
     """The end of a run in this process, without anything that a run does when it ends."""
 
 
-def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, sealed: int = 0, **how: Any) -> None:
-    """An export in shards of two samples whose process is killed: ``merged`` shards are in the records, ``sealed`` more have
-    left their part, and the next one was about to give its files their names.
+def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, unrecorded: int = 0, **how: Any) -> None:
+    """An export in shards of two samples whose process is killed: ``merged`` shards are in the records, ``unrecorded`` more
+    have left their part, and the next one was about to give its files their names.
     """
     nightly.write()
     real, published, count = export_records.add_part, shard.publish, iter(range(10_000))
@@ -257,7 +257,7 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, s
         real(place, asked, part)
 
     def publish(staged: Any, shard: Any) -> Any:
-        if shard.start >= 2 * (merged + sealed):
+        if shard.start >= 2 * (merged + unrecorded):
             raise Killed
         return published(staged, shard)
 
@@ -295,7 +295,7 @@ def refused(nightly: Nightly, kind: type[Sp404Error], **how: Any) -> Sp404Error:
 
 def empty_database(path: Path) -> Path:
     """Make a database without rows, migrated to the newest version."""
-    with database.connected(str(path), 5):
+    with database.Database(str(path), 5).connect():
         pass
     return path
 

@@ -13,6 +13,7 @@ from flows.export import pipeline
 from schemas.errors import DiskError
 from schemas.export import BatchExportResult
 from tasks.store import history
+from tasks.store.database import Database
 from tests.support import audio
 from tests.support.command_line import Run
 from tests.support.nightly import Nightly, tree
@@ -96,7 +97,7 @@ def test_a_kit_file_is_exported_without_a_manifest(night: Nightly, name: str) ->
     assert night.ask("SELECT name, tempo FROM kits") == [("Nacht", 92.0)]
     assert night.export(manifest=night.lib / name).unchanged == 3
     night.let_go()
-    assert [pad["tempo"] for pad in history.kit_pads(str(night.db), 1, "Nacht")] == [92.0] * 3
+    assert [pad["tempo"] for pad in history.kit_pads(Database(str(night.db), 1), "Nacht")] == [92.0] * 3
 
 
 def test_a_kit_file_names_samples_by_the_ids_that_the_records_gave(night: Nightly) -> None:

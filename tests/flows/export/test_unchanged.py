@@ -18,6 +18,7 @@ from schemas.errors import RequestError
 from tasks.audio import synth
 from tasks.convert import publish
 from tasks.store import repair
+from tasks.store.database import Database
 from tests.support import nightly
 from tests.support.nightly import Nightly, path_of, sounds, states, statuses, texts, tree
 
@@ -916,7 +917,7 @@ def test_after_a_repair_all_is_unchanged(three: Nightly) -> None:
     before = states(three.out)
     three.let_go()
     three.db.write_bytes(b"not a database" * 1000)
-    assert repair.repair(str(three.db), 5).troubles == []
+    assert repair.repair(Database(str(three.db), 5)).troubles == []
     batch = three.export(**GENRE)
     assert (batch.export_id, statuses(batch)) == (3, ["unchanged"] * 3)
     assert (three.spy.calls, states(three.out)) == ([], before)

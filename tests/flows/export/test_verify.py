@@ -12,6 +12,7 @@ import pytest
 
 from schemas.errors import RequestError
 from tasks.store import repair
+from tasks.store.database import Database
 from tests.support import nightly
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses
@@ -225,7 +226,7 @@ def ten(night: Nightly) -> Nightly:
 
 
 def test_no_false_alarm_after_a_run_that_was_killed_and_resumed(ten: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
-    nightly.killed(ten, monkeypatch, merged=1, sealed=1, organize_by="genre")
+    nightly.killed(ten, monkeypatch, merged=1, unrecorded=1, organize_by="genre")
     assert len(list(ten.out.rglob("*.part"))) > 0
     batch = ten.export(organize_by="genre")
     assert batch.export_id == 1
@@ -252,7 +253,7 @@ def test_no_false_alarm_after_moves_copies_prunes_and_repairs(ten: Nightly) -> N
     ten.export(manifest=second, organize_by="genre")
     ten.export(organize_by="genre")
     ten.let_go()
-    repair.repair(str(ten.db), 5, force=True)
+    repair.repair(Database(str(ten.db), 5), force=True)
     assert ten.findings() == []
     ten.export(organize_by="genre")
 

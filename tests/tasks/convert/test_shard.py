@@ -21,7 +21,7 @@ from tasks.convert.plan_file import write_plan
 from tasks.convert.progress import with_sentinel
 from tasks.convert.shard import convert_shard
 from tasks.fs.atomic import part_name, sweep
-from tasks.store.checkpoints import unseal
+from tasks.store.checkpoints import read_checkpoint
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 from tests.support import audio
 from tests.support.converting import within
@@ -69,7 +69,7 @@ class Desk:
         assert set(self.parts()) == theirs, "a .part file was left"
         if result.outcomes:
             told = [(row["path"], outcome) for row, outcome in zip(rows, result.outcomes, strict=False)]
-            assert unseal(Path(result.part)).equals(frame_of(told))
+            assert read_checkpoint(Path(result.part)).equals(frame_of(told))
         return result
 
     def one(self, source: Path, path: str = "kick.wav", **how: Any) -> Outcome:
@@ -372,7 +372,7 @@ def test_what_was_finished_before_is_kept(desk: Desk, good: Path, monkeypatch: p
         result = convert_shard(shard)
     assert isinstance(result.error, DiskFullError)
     assert [outcome.status for outcome in result.outcomes] == [Status.EXPORTED] * 2
-    assert unseal(Path(result.part))["path"].to_list() == ["a.wav", "b.wav"]
+    assert read_checkpoint(Path(result.part))["path"].to_list() == ["a.wav", "b.wav"]
     assert desk.names() == ["a.wav", "a_metadata.txt", "b.wav", "b_metadata.txt"]
 
 

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.store.export_records import Place
+from tasks.store.database import Database
+from tasks.store.export_records import ExportTarget
 from tests.support.exporting import Ledger
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     (tmp_path / "db").mkdir()
-    return Ledger(Place(str(tmp_path / "db" / "records.duckdb"), str(tmp_path / "m.csv"), str(tmp_path / "out"), 30.0))
+    return Ledger(
+        ExportTarget(Database(str(tmp_path / "db" / "records.duckdb"), 30.0), str(tmp_path / "m.csv"), str(tmp_path / "out"))
+    )

@@ -9,13 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
-from schemas.errors import DatabaseBusyError, DatabaseError
-from tasks.store import history
-from tasks.store.database import connected
+from schemas.errors import DatabaseBusyError, DatabaseError, StatementError
+from tasks.store import export_records, history
+from tasks.store.database import Database
 from tests.support.exporting import Ledger, holder_command
 
 ROW = {"source": "/a.wav"}
@@ -23,8 +25,8 @@ Ways = dict[str, Callable[[Ledger], object]]
 WAYS: Ways = {
     "begin": lambda ledger: ledger.begin(ROW),
     "look": lambda ledger: ledger.look(ROW),
-    "preferences": lambda ledger: history.preferences(ledger.place.db, ledger.place.wait_seconds),
-    "history": lambda ledger: history.exports(ledger.place.db, ledger.place.wait_seconds, user_id=None, export_id=None, most=1),
+    "preferences": lambda ledger: history.preferences(ledger.database),
+    "history": lambda ledger: history.exports(ledger.database, user_id=None, export_id=None, most=1),
 }
 
 
@@ -32,7 +34,7 @@ def refused(ledger: Ledger, way: str) -> DatabaseError:
     with pytest.raises(DatabaseError) as caught:
         WAYS[way](ledger)
     error = caught.value
-    assert ledger.place.db in str(error)
+    assert ledger.database.path in str(error)
     assert len(str(error).splitlines()) == 1
     assert error.fix
     assert error.exit_code == 3
@@ -68,7 +70,7 @@ def test_a_folder(ledger: Ledger, way: str) -> None:
 
 def test_a_folder_that_cannot_be_made(ledger: Ledger) -> None:
     ledger.db.write_text("a file")
-    below = Ledger(replace(ledger.place, db=f"{ledger.place.db}/r.duckdb"))
+    below = Ledger(replace(ledger.target, database=replace(ledger.database, path=f"{ledger.database.path}/r.duckdb")))
     refused(below, "begin")
 
 
@@ -109,7 +111,9 @@ def test_migrations_are_run_once(ledger: Ledger) -> None:
 
 
 def test_a_missing_folder_is_made(ledger: Ledger) -> None:
-    deep = Ledger(replace(ledger.place, db=str(ledger.db.parent / "a" / "b" / "r.duckdb")))
+    deep = Ledger(
+        replace(ledger.target, database=replace(ledger.database, path=str(ledger.db.parent / "a" / "b" / "r.duckdb")))
+    )
     assert deep.ids("/a.wav") == {"/a.wav": 1}
 
 
@@ -119,7 +123,7 @@ def test_a_missing_folder_is_made(ledger: Ledger) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
     ledger.begin(ROW)
-    short = Ledger(replace(ledger.place, wait_seconds=0.3))
+    short = Ledger(replace(ledger.target, database=ledger.database.waiting(0.3)))
     with subprocess.Popen(holder_command(ledger.db), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin
         assert holder.stdout
@@ -129,7 +133,7 @@ def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
             WAYS[way](short)
         assert 0.3 <= time.monotonic() - started < 3
         holder.stdin.close()
-        assert ledger.place.db in str(caught.value)
+        assert ledger.database.path in str(caught.value)
         assert caught.value.fix
         assert (caught.value.exit_code, caught.value.reason) == (3, "database_locked")
     assert WAYS[way](short) is not None
@@ -137,7 +141,7 @@ def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
 
 def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
     first = ledger.ids("/a.wav")
-    patient = Ledger(replace(ledger.place, wait_seconds=20.0))
+    patient = Ledger(replace(ledger.target, database=ledger.database.waiting(20.0)))
     command = holder_command(ledger.db, after_seconds=0.5)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdin
@@ -173,15 +177,15 @@ def test_threads_hand_an_open_database_on_and_other_processes_still_get_in(ledge
 
     def ask() -> None:
         while not ended.is_set():
-            with connected(str(ledger.db), 30) as connection:
+            with Database(str(ledger.db), 30).connect() as connection:
                 answers["given"] += connection.execute("SELECT 1").fetchall() == [(1,)]
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
         thread.start()
     code = (
-        "import sys; from tasks.store import history\n"
-        f"for _ in range(3): history.exports({str(ledger.db)!r}, 20, user_id=None, export_id=None, most=1)"
+        "import sys; from tasks.store import history; from tasks.store.database import Database\n"
+        f"for _ in range(3): history.exports(Database({str(ledger.db)!r}, 20), user_id=None, export_id=None, most=1)"
     )
     try:
         others = [subprocess.run([sys.executable, "-c", code], timeout=90, check=False).returncode for _ in range(2)]
@@ -201,13 +205,13 @@ def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Le
     entered, may_go, seen = threading.Event(), threading.Event(), []
 
     def replace_it() -> None:
-        with connected(str(ledger.db), 30):
+        with Database(str(ledger.db), 30).connect():
             entered.set()
             may_go.wait(30)
             ledger.db.rename(ledger.db.with_suffix(".old"))
 
     def look() -> None:
-        with connected(str(ledger.db), 30) as connection:
+        with Database(str(ledger.db), 30).connect() as connection:
             seen.append(connection.execute("SELECT count(*) FROM given_ids").fetchall())
 
     first, second = threading.Thread(target=replace_it), threading.Thread(target=look)
@@ -219,3 +223,186 @@ def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Le
     first.join()
     second.join()
     assert seen == [[(0,)]]
+
+
+# ---- held open ----
+
+
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are opened, as they are opened."""
+    opened: list[str] = []
+    connect = duckdb.connect
+
+    def counted(path: str, **how: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(path)
+        return connect(path, **how)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    return opened
+
+
+def holding(database: Database) -> int:
+    """How many connections one can make, one after another."""
+    for _ in range(5):
+        with database.connect() as connection:
+            assert connection.execute("SELECT count(*) FROM schema_version").fetchall()
+    return 5
+
+
+def is_free(database: Database) -> bool:
+    """Whether another process can open the database at once."""
+    code = "import sys, duckdb; duckdb.connect(sys.argv[1]).close()"
+    return subprocess.run([sys.executable, "-c", code, database.path], stderr=subprocess.PIPE, check=False).returncode == 0
+
+
+def test_connections_within_a_hold_open_the_database_once(ledger: Ledger, openings: list[str]) -> None:
+    database = ledger.database
+    assert holding(database) == len(openings) == 5
+    openings.clear()
+    with database.hold():
+        assert openings == []
+        holding(database)
+        ledger.record(ROW)
+        ledger.look(ROW)
+        assert openings == [database.path]
+        assert not is_free(database)
+    assert is_free(database)
+
+
+def test_a_handle_of_the_same_file_shares_the_hold(ledger: Ledger, openings: list[str]) -> None:
+    link = ledger.db.with_name("link.duckdb")
+    link.symlink_to(ledger.db)
+    with ledger.database.hold(), ledger.database.waiting(1.0).hold():
+        holding(ledger.database.waiting(2.0))
+        holding(Database(str(link), 1.0))
+    assert len(openings) == 1
+    assert is_free(ledger.database)
+
+
+def test_holds_nest(ledger: Ledger, openings: list[str]) -> None:
+    database = ledger.database
+    with database.hold():
+        holding(database)
+        with database.hold():
+            holding(database)
+        assert not is_free(database), "the outer hold goes on"
+        holding(database)
+    assert len(openings) == 1
+    assert is_free(database)
+
+
+def test_a_hold_in_which_nothing_is_asked_opens_nothing(ledger: Ledger, openings: list[str]) -> None:
+    with ledger.database.hold():
+        pass
+    assert openings == []
+    assert not ledger.db.exists()
+
+
+def test_a_hold_that_begins_and_ends_within_a_connection(ledger: Ledger, openings: list[str]) -> None:
+    with ledger.database.connect(), ledger.database.hold():
+        pass
+    assert is_free(ledger.database)
+    hold = ledger.database.hold()
+    with hold:
+        holding(ledger.database)
+        with ledger.database.connect() as connection:
+            connection.execute("SELECT 1").fetchall()
+    assert len(openings) == 2
+    assert is_free(ledger.database)
+
+
+def test_an_error_ends_a_hold(ledger: Ledger, openings: list[str]) -> None:
+    database = ledger.database
+
+    def fail() -> None:
+        with database.hold():
+            holding(database)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert is_free(database)
+    openings.clear()
+    with database.hold():
+        with pytest.raises(StatementError), database.connect() as connection:
+            connection.execute("SELECT * FROM nothing")
+        holding(database)
+    assert len(openings) == 2, "what failed is not gone on with"
+    assert is_free(database)
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_is_replaced_or_removed_while_it_is_held(ledger: Ledger, openings: list[str], is_replaced: bool) -> None:
+    other = Ledger(replace(ledger.target, database=replace(ledger.database, path=f"{ledger.db}.other")))
+    other.begin(ROW, {"source": "/b.wav"})
+    ledger.begin(ROW)
+    openings.clear()
+    with ledger.database.hold():
+        assert ledger.look({"source": "/c.wav"}).rows["sample_id"].to_list() == [2]
+        if is_replaced:
+            other.db.replace(ledger.db)
+        else:
+            ledger.db.unlink()
+        assert ledger.begin({"source": "/c.wav"}).rows["sample_id"].to_list() == [3 if is_replaced else 1]
+    assert len(openings) == 2
+    assert ledger.ask("SELECT count(*) FROM given_ids") == [(3 if is_replaced else 1,)]
+
+
+def test_threads_take_turns_while_one_holds_the_database(ledger: Ledger, openings: list[str]) -> None:
+    """As the API asks questions while an export records."""
+    holding(ledger.database)
+    openings.clear()
+    ended, given = threading.Event(), Counter[str]()
+
+    def ask(name: str) -> None:
+        while not ended.is_set():
+            given[name] += holding(ledger.database)
+
+    threads = [threading.Thread(target=ask, args=(str(number),)) for number in range(4)]
+    with ledger.database.hold():
+        holding(ledger.database)
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            holding(ledger.database)
+        assert len(openings) == 1
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert len(given) == len(threads)
+    assert is_free(ledger.database)
+
+
+def test_holds_that_overlap_without_end_let_other_processes_in(ledger: Ledger) -> None:
+    holding(ledger.database)
+    ended = threading.Event()
+
+    def hold() -> None:
+        while not ended.is_set():
+            with ledger.database.hold():
+                holding(ledger.database)
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    code = (
+        "import sys; from tasks.store.database import Database\n"
+        "for _ in range(3):\n"
+        "    with Database(sys.argv[1], 20).connect() as connection: connection.execute('SELECT 1').fetchall()\n"
+    )
+    try:
+        command = [sys.executable, "-c", code, ledger.database.path]
+        others = [subprocess.run(command, timeout=90, check=False).returncode for _ in range(2)]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert others == [0, 0]
+    assert is_free(ledger.database)
+
+
+def test_nothing_is_opened_for_the_outcomes_of_no_files(ledger: Ledger, openings: list[str]) -> None:
+    assert export_records.outputs_at(ledger.target, pl.Series("path", [], pl.String)).is_empty()
+    assert openings == []

@@ -15,6 +15,7 @@ from schemas.enums import OrganizeBy, Status
 from schemas.errors import AccountingError, DatabaseError
 from schemas.export import ExportConfig, ExportRequest
 from tasks.store import export_records, history
+from tasks.store.database import Database
 from tests.support import audio
 from tests.support.exporting import Ledger, exported, failed
 
@@ -134,7 +135,7 @@ def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("\n".join(["sample_id,file_path,kit,bank,pad", *lines]) + "\n")
     config = ExportConfig(organize_by=OrganizeBy.KIT, output_base_path=str(tmp_path / "out"))
     request = ExportRequest(manifest=str(tmp_path / "m.csv"), config=config, db=str(tmp_path / "r.duckdb"), workers=1)
-    ledger = Ledger(export_records.Place(str(tmp_path / "r.duckdb"), "", "", 1.0))
+    ledger = Ledger(export_records.ExportTarget(Database(str(tmp_path / "r.duckdb"), 1.0), "", ""))
     for chosen in ((), (2,)):
         run_export(request.model_copy(update={"sample_ids": chosen}), DIRECT)
         assert ledger.ask("SELECT sample_id, bank, pad FROM kit_samples ORDER BY ALL") == [
@@ -157,9 +158,9 @@ def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     ledger.record({"source": "/a/kick.wav"}, {"source": "/b/kick.wav"}, {"source": "/no.wav"}, outcomes={"/no.wav": failed})
     assert outputs(ledger) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
     assert ledger.begin({"source": "/c.wav"}).outputs["path"].sort().to_list() == ["kick.wav", "kick__2.wav"]
-    other = Ledger(replace(ledger.place, manifest="/other.csv"))
+    other = Ledger(replace(ledger.target, manifest="/other.csv"))
     assert outputs(other) == [("kick.wav", 1, "/a/kick.wav", False), ("kick__2.wav", 2, "/b/kick.wav", False)]
-    elsewhere = Ledger(replace(ledger.place, output="/elsewhere"))
+    elsewhere = Ledger(replace(ledger.target, output="/elsewhere"))
     assert outputs(elsewhere) == []
 
 
@@ -200,7 +201,7 @@ def test_a_failing_record_leaves_nothing_behind(ledger: Ledger, broken: str) -> 
     ledger.record({"source": "/before.wav"})
     before = counts(ledger)
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES, user_id=5)
-    asked = made.asked
+    asked = made.spec
     match broken:  # each breaks a NOT NULL or a CHECK of another table, after others were written
         case "rejects":
             asked = replace(asked, rejects=asked.rejects.with_columns(rule=pl.lit(None, pl.String)))
@@ -209,7 +210,7 @@ def test_a_failing_record_leaves_nothing_behind(ledger: Ledger, broken: str) -> 
         case _:
             asked = replace(asked, export=asked.export | {"export_type": "heap"})
     with pytest.raises(DatabaseError) as caught:
-        ledger.start(replace(made, asked=asked))
+        ledger.start(replace(made, spec=asked))
     assert caught.value.fix
     assert len(str(caught.value).splitlines()) == 1
     assert counts(ledger) == before
@@ -221,12 +222,12 @@ def test_a_part_that_cannot_be_recorded_leaves_nothing_behind(ledger: Ledger) ->
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
     ledger.start(made)
     before = counts(ledger)
-    part = ledger.seal(made)
-    asked = replace(made.asked, export=made.asked.export | {"format": None})  # breaks a NOT NULL of the last table
+    part = ledger.write_part(made)
+    asked = replace(made.spec, export=made.spec.export | {"format": None})  # breaks a NOT NULL of the last table
     with pytest.raises(DatabaseError):
-        export_records.add_part(ledger.place, asked, part)
+        export_records.add_part(ledger.target, asked, part)
     assert counts(ledger) == before
-    export_records.add_part(ledger.place, made.asked, part)
+    export_records.add_part(ledger.target, made.spec, part)
     assert counts(ledger)[1] == before[1] + 6
 
 
@@ -234,9 +235,9 @@ def test_a_part_that_cannot_be_recorded_leaves_nothing_behind(ledger: Ledger) ->
 def test_a_count_that_differs_is_an_accounting_error(ledger: Ledger, off: int) -> None:
     ledger.record({"source": "/before.wav"})
     made = ledger.made(*ROWS, rejects=REJECTS)
-    made = replace(made, asked=replace(made.asked, export=made.asked.export | {"sample_count": 8 + off}))
+    made = replace(made, spec=replace(made.spec, export=made.spec.export | {"sample_count": 8 + off}))
     ledger.start(made)
-    export_records.add_part(ledger.place, made.asked, ledger.seal(made))
+    export_records.add_part(ledger.target, made.spec, ledger.write_part(made))
     before = counts(ledger)
     with pytest.raises(AccountingError) as caught:
         ledger.finish(made)
@@ -260,13 +261,13 @@ def test_an_export_is_not_recorded_twice(ledger: Ledger) -> None:
     """It can be started again: then it goes on. A part of it counts once."""
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
     ledger.start(made)
-    part = ledger.seal(made)
+    part = ledger.write_part(made)
     for _ in range(2):
-        export_records.add_part(ledger.place, made.asked, part)
+        export_records.add_part(ledger.target, made.spec, part)
     ledger.finish(made)
     before, rows = counts(ledger), everything(ledger)
     assert before[:2] == (1, 8)
-    export_records.add_part(ledger.place, made.asked, part)
+    export_records.add_part(ledger.target, made.spec, part)
     assert everything(ledger) == rows
     ledger.write(made)
     assert counts(ledger)[:-1] == before[:-1]
@@ -278,7 +279,7 @@ def test_what_was_never_reached_is_accounted_for_with_its_reason(ledger: Ledger)
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
     reached = replace(made, outcomes=made.outcomes.filter(pl.col("path").str.contains("kick|short")))
     ledger.start(made)
-    export_records.add_part(ledger.place, made.asked, ledger.seal(reached))
+    export_records.add_part(ledger.target, made.spec, ledger.write_part(reached))
     ledger.finish(made, "the disk was full")
     lost = "SELECT manifest_line, status, reason FROM sp404_export_samples WHERE error_message LIKE '%the disk was full%'"
     assert sorted(ledger.ask(lost)) == [(line, "failed", "not_reached") for line in (4, 6, 7)]
@@ -350,13 +351,13 @@ def test_history_shows_exports_newest_first(ledger: Ledger) -> None:
 
     def ids(**how: Any) -> list[int]:
         asked = {"user_id": None, "export_id": None, "most": 100} | how
-        return [row["id"] for row in history.exports(ledger.place.db, 1.0, **asked)]
+        return [row["id"] for row in history.exports(ledger.database, **asked)]
 
     assert ids() == [second.id, first.id]
     assert ids(most=1) == [second.id]
     assert ids(user_id=1) == ids(export_id=first.id) == [first.id]
     assert ids(user_id=99) == []
-    (row,) = history.exports(ledger.place.db, 1.0, user_id=1, export_id=None, most=9)
+    (row,) = history.exports(ledger.database, user_id=1, export_id=None, most=9)
     assert {name: row[name] for name in ("sample_count", *Status)} == {
         "sample_count": 8,
         "exported": 4,
@@ -372,7 +373,7 @@ def test_history_of_samples(ledger: Ledger) -> None:
 
     def lines(**how: Any) -> list[tuple[int, int]]:
         asked = {"user_id": None, "export_id": None, "sample_id": None, "failed_only": False, "most": 100} | how
-        found = history.export_samples(ledger.place.db, 1.0, **asked)
+        found = history.export_samples(ledger.database, **asked)
         return [(row["export_id"], row["manifest_line"]) for row in found]
 
     assert lines(export_id=second.id) == [(second.id, 2), (second.id, 3), (second.id, 4)]
@@ -384,7 +385,7 @@ def test_history_of_samples(ledger: Ledger) -> None:
 
 def test_history_without_a_database_says_so(ledger: Ledger) -> None:
     with pytest.raises(DatabaseError, match="no such file") as caught:
-        history.exports(ledger.place.db, 1.0, user_id=None, export_id=None, most=1)
+        history.exports(ledger.database, user_id=None, export_id=None, most=1)
     assert "--db" in caught.value.fix
     assert not ledger.db.exists()
 
@@ -393,9 +394,9 @@ def test_history_without_a_database_says_so(ledger: Ledger) -> None:
 
 
 def test_preferences_are_one_row_of_what_is_set(ledger: Ledger) -> None:
-    assert history.preferences(ledger.place.db, 1.0) == {}
+    assert history.preferences(ledger.database) == {}
     assert not ledger.db.exists()
     ledger.begin({"source": "/a.wav"})
-    assert history.preferences(ledger.place.db, 1.0) == {}
+    assert history.preferences(ledger.database) == {}
     ledger.tell("UPDATE user_preferences SET sp404_export_format = 'aiff', sp404_include_metadata = FALSE WHERE id = 1")
-    assert history.preferences(ledger.place.db, 1.0) == {"format": "aiff", "include_metadata": False}
+    assert history.preferences(ledger.database) == {"format": "aiff", "include_metadata": False}

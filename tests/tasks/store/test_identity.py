@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from schemas.errors import Sp404Error
-from tasks.store.export_records import Place
+from tasks.store.database import Database
+from tasks.store.export_records import ExportTarget
 from tests.support import ROOT
 from tests.support.exporting import Ledger
 
@@ -37,7 +38,7 @@ def test_ids_do_not_move_when_the_manifest_grows_or_is_reordered(ledger: Ledger)
 
 def test_ids_belong_to_the_file_whatever_the_manifest_and_the_output(ledger: Ledger) -> None:
     first = ledger.ids(*PATHS)
-    other = Ledger(replace(ledger.place, manifest="/other.csv", output="/elsewhere"))
+    other = Ledger(replace(ledger.target, manifest="/other.csv", output="/elsewhere"))
     assert other.ids(*PATHS) == first
 
 
@@ -50,7 +51,7 @@ def test_a_file_in_several_rows_has_one_id(ledger: Ledger) -> None:
 @hypothesis_settings(max_examples=8, deadline=None)
 def test_ids_stay_through_any_history(runs: list[list[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Place(f"{folder}/r.duckdb", "/m.csv", "/out", 1.0))
+        ledger = Ledger(ExportTarget(Database(f"{folder}/r.duckdb", 1.0), "/m.csv", "/out"))
         seen: dict[str, int] = {}
         for run in runs:
             given_ids = ledger.ids(*run)
@@ -132,11 +133,12 @@ def test_exports_at_a_time_in_one_process_share_no_ids(ledger: Ledger) -> None:
 def test_exports_at_a_time_in_two_processes_share_no_ids(ledger: Ledger) -> None:
     ledger.ids("/first.wav")
     code = (
-        "import sys; from tests.support.exporting import Ledger; from tasks.store.export_records import Place\n"
-        "ledger = Ledger(Place(sys.argv[1], '/m.csv', '/out', 30.0))\n"
+        "import sys; from tests.support.exporting import Ledger; from tasks.store.export_records import ExportTarget\n"
+        "from tasks.store.database import Database\n"
+        "ledger = Ledger(ExportTarget(Database(sys.argv[1], 30.0), '/m.csv', '/out'))\n"
         "for n in range(4): ledger.ids(f'/{sys.argv[2]}/{n}.wav')\n"
     )
-    commands = [[sys.executable, "-c", code, ledger.place.db, name] for name in ("one", "two")]
+    commands = [[sys.executable, "-c", code, ledger.database.path, name] for name in ("one", "two")]
     children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for command in commands]
     complaints = [child.communicate(timeout=40)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0], complaints
@@ -158,7 +160,7 @@ def test_looking_writes_nothing(ledger: Ledger) -> None:
 
 
 def test_looking_makes_no_folder(tmp_path: Path) -> None:
-    Ledger(Place(str(tmp_path / "a/b/r.duckdb"), "/m.csv", "/out", 1.0)).look({"source": "/a.wav"})
+    Ledger(ExportTarget(Database(str(tmp_path / "a/b/r.duckdb"), 1.0), "/m.csv", "/out")).look({"source": "/a.wav"})
     assert not (tmp_path / "a").exists()
 
 

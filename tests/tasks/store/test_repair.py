@@ -11,6 +11,7 @@ import pytest
 
 from schemas.errors import DatabaseError, RequestError
 from tasks.store import repair, run_folder
+from tasks.store.database import Database
 from tests.support import nightly
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses, tree
@@ -47,7 +48,7 @@ def mended(nightly: Nightly, times: bool = False) -> tuple[Rows, Rows]:
     """The rows before the database was lost, and after it was repaired."""
     before = rows_of(nightly, times)
     lose(nightly)
-    made = repair.repair(str(nightly.db), 5)
+    made = repair.repair(Database(str(nightly.db), 5))
     assert made.troubles == []
     assert made.exports == len(before["sp404_exports"])
     assert made.rows == len(before["sp404_export_samples"])
@@ -141,10 +142,10 @@ def test_an_export_that_was_killed(mixed: Nightly, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_export_that_was_killed_before_its_last_part_was_recorded(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
-    nightly.killed(mixed, monkeypatch, merged=1, sealed=1, out=mixed.folder / "second")
+    nightly.killed(mixed, monkeypatch, merged=1, unrecorded=1, out=mixed.folder / "second")
     before = rows_of(mixed)
     lose(mixed)
-    assert repair.repair(str(mixed.db), 5).troubles == []
+    assert repair.repair(Database(str(mixed.db), 5)).troubles == []
     after = rows_of(mixed)
     assert len(after["outputs"]) == len(before["outputs"]) + 2, "the part is there, and what it says is on the disk"
     batch = mixed.export(out=mixed.folder / "second")
@@ -153,7 +154,7 @@ def test_an_export_that_was_killed_before_its_last_part_was_recorded(mixed: Nigh
 
 
 def test_an_export_that_was_killed_and_resumed(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
-    nightly.killed(mixed, monkeypatch, merged=1, sealed=1, out=mixed.folder / "second")
+    nightly.killed(mixed, monkeypatch, merged=1, unrecorded=1, out=mixed.folder / "second")
     assert mixed.export(out=mixed.folder / "second").export_id == 2
     before, after = mended(mixed)
     for rows in (before, after):  # a line that is written again gets a new number
@@ -189,7 +190,7 @@ def test_the_next_export_goes_on_counting(mixed: Nightly) -> None:
     for export_id in (2, 3):
         assert mixed.export(organize_by="genre").export_id == export_id
     lose(mixed)
-    repair.repair(str(mixed.db), 5)
+    repair.repair(Database(str(mixed.db), 5))
     ids = [row[0] for row in mixed.ask("SELECT id FROM sp404_export_samples ORDER BY id")]
     assert mixed.export(organize_by="genre").export_id == 4
     assert mixed.ask("SELECT count(*), count(DISTINCT id) FROM sp404_export_samples") == [(len(ids) * 4 // 3,) * 2]
@@ -211,7 +212,7 @@ def test_a_database_that_was_removed_and_begun_again(mixed: Nightly) -> None:
     query = "SELECT * EXCLUDE id FROM sp404_export_samples WHERE export_id > 1 ORDER BY ALL"
     begun_again = mixed.ask(query)
     lose(mixed)
-    assert repair.repair(str(mixed.db), 5).exports == 3, "the lost one is there again, too"
+    assert repair.repair(Database(str(mixed.db), 5)).exports == 3, "the lost one is there again, too"
     assert mixed.ask(query) == begun_again
     assert mixed.ask("SELECT count(*) > 0 FROM sp404_export_samples WHERE export_id = 1") == [(True,)]
 
@@ -224,12 +225,12 @@ def test_a_damaged_part_is_named_and_the_rest_is_made_good(mixed: Nightly, harm:
     mixed.sound("s3.wav", 700)
     mixed.export(organize_by="genre")
     before = rows_of(mixed)
-    (part,) = run_folder.parts(str(mixed.db), 2)
+    (part,) = run_folder.parts(Database(str(mixed.db), 5), 2)
     content = part.read_bytes()
     bad = {"flip": content[:99] + bytes([content[99] ^ 4]) + content[100:], "empty": b""}.get(harm)
     part.write_bytes(bad) if bad is not None else part.unlink()
     lose(mixed)
-    made = repair.repair(str(mixed.db), 5)
+    made = repair.repair(Database(str(mixed.db), 5))
     assert (made.exports, made.rows) == (2, len(before["sp404_export_samples"]))
     if bad is not None:
         (trouble,) = made.troubles
@@ -250,10 +251,10 @@ def test_a_damaged_part_is_named_and_the_rest_is_made_good(mixed: Nightly, harm:
 @pytest.mark.parametrize("name", ["rows", "export", "ending"])
 def test_what_an_export_was_to_do_is_damaged(mixed: Nightly, name: str) -> None:
     mixed.export(organize_by="genre")
-    (path,) = run_folder.runs_folder(str(mixed.db)).glob(f"export-2/**/{name}-*.parquet")
+    (path,) = run_folder.runs_folder(Database(str(mixed.db), 5)).glob(f"export-2/**/{name}-*.parquet")
     path.write_bytes(path.read_bytes()[:-1])
     lose(mixed)
-    made = repair.repair(str(mixed.db), 5)
+    made = repair.repair(Database(str(mixed.db), 5))
     assert len(made.troubles) == 1
     assert made.troubles[0].startswith("Export 2")
     assert str(path) in made.troubles[0]
@@ -268,10 +269,10 @@ def test_a_whole_database_is_left_alone_but_by_force(mixed: Nightly) -> None:
     mixed.let_go()
     content = mixed.db.read_bytes()
     with pytest.raises(RequestError, match="is whole") as refused:
-        repair.repair(str(mixed.db), 5)
+        repair.repair(Database(str(mixed.db), 5))
     assert "--force" in refused.value.fix
     assert mixed.db.read_bytes() == content
-    made = repair.repair(str(mixed.db), 5, force=True)
+    made = repair.repair(Database(str(mixed.db), 5), force=True)
     assert made.kept
     assert Path(made.kept).read_bytes() == content
     assert_alike((before, rows_of(mixed)))
@@ -287,7 +288,7 @@ def test_nothing_is_overwritten(mixed: Nightly) -> None:
         if not n:
             bad = b"damaged at first"
             mixed.db.write_bytes(bad)
-        made = repair.repair(str(mixed.db), 5)
+        made = repair.repair(Database(str(mixed.db), 5))
         assert made.kept
         left[made.kept], left[f"{made.kept}.wal"] = bad, b"log %d" % n
         assert not Path(f"{mixed.db}.wal").exists()
@@ -301,7 +302,7 @@ def test_a_database_that_is_gone(mixed: Nightly) -> None:
     before = rows_of(mixed)
     mixed.let_go()
     mixed.db.unlink()
-    made = repair.repair(str(mixed.db), 5)
+    made = repair.repair(Database(str(mixed.db), 5))
     assert made.kept is None
     assert_alike((before, rows_of(mixed)))
 
@@ -309,7 +310,7 @@ def test_a_database_that_is_gone(mixed: Nightly) -> None:
 def test_nothing_to_repair_from(tmp_path: Path) -> None:
     (tmp_path / "r.duckdb").write_bytes(b"what is this")
     with pytest.raises(RequestError, match="left anything"):
-        repair.repair(str(tmp_path / "r.duckdb"), 5)
+        repair.repair(Database(str(tmp_path / "r.duckdb"), 5))
     assert (tmp_path / "r.duckdb").read_bytes() == b"what is this"
 
 
@@ -324,7 +325,7 @@ def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
         at = rng.choice(blocks) + rng.randrange(4_000) if n % 2 else rng.randrange(len(good))
         mixed.db.write_bytes(good[:at] + bytes([good[at] ^ 1 << n % 8]) + good[at + 1 :])
         with suppress(RequestError):  # "The database is whole"
-            repair.repair(str(mixed.db), 5)
+            repair.repair(Database(str(mixed.db), 5))
             repaired += 1
         assert_alike((before, rows_of(mixed)))
         mixed.let_go()
@@ -345,7 +346,7 @@ def test_by_the_command_line(mixed: Nightly, sp404: Run) -> None:
     assert "1 exports with 10 rows" in said.out or "1 export with 10 rows" in said.out
     kept = said.out.split("The old file is ")[1].strip()
     assert Path(kept).read_bytes() == b"x" * 20_000
-    (part,) = run_folder.parts(str(mixed.db), 1)
+    (part,) = run_folder.parts(Database(str(mixed.db), 5), 1)
     part.write_bytes(b"")
     said = sp404("repair", "--force", *where)
     assert said.status == 1

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.errors import ExportRunningError
 from tasks.store import retention, run_folder
+from tasks.store.database import Database
 from tasks.store.repair import repair
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, tree
@@ -27,7 +28,7 @@ def _lasting(night: Nightly) -> list[list[tuple[object, ...]]]:
 
 def _forget(night: Nightly, before: datetime = _TOMORROW) -> list[int]:
     night.let_go()
-    return retention.forget_before(str(night.db), 1, before)
+    return retention.forget_before(Database(str(night.db), 1), before)
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_what_is_young_stays(nights: Nightly) -> None:
 def test_a_repair_still_knows_all_files_and_ids(nights: Nightly) -> None:
     lasting = _lasting(nights)
     _forget(nights)
-    assert run_folder.export_ids(str(nights.db)) == [1, 3, 4], "the night that changed nothing is gone"
+    assert run_folder.export_ids(Database(str(nights.db), 1)) == [1, 3, 4], "the night that changed nothing is gone"
     nights.db.unlink()
-    repair(str(nights.db), 1, force=True)
+    repair(Database(str(nights.db), 1), force=True)
     assert _lasting(nights) == lasting
 
 
@@ -77,17 +78,19 @@ def test_an_export_of_which_no_file_stands_is_gone_but_for_its_ids(nights: Night
     nights.export(organize_by="genre", full=True)
     lasting = _lasting(nights)
     assert _forget(nights) == [1, 2, 3, 4]
-    left = [path.name.rsplit("-", 1)[0] for path in run_folder.runs_folder(str(nights.db)).glob("export-[1-4]/**/*.*")]
+    left = [
+        path.name.rsplit("-", 1)[0] for path in run_folder.runs_folder(Database(str(nights.db), 1)).glob("export-[1-4]/**/*.*")
+    ]
     assert left == ["ids"] * len(left)
     nights.db.unlink()
-    repair(str(nights.db), 1, force=True)
+    repair(Database(str(nights.db), 1), force=True)
     assert _lasting(nights) == lasting
 
 
 def test_not_while_an_export_runs(nights: Nightly) -> None:
     nights.let_go()
-    with run_folder.one_at_a_time(str(nights.db), 1), pytest.raises(ExportRunningError):
-        retention.forget_before(str(nights.db), 0, _TOMORROW)
+    with run_folder.one_at_a_time(Database(str(nights.db), 1)), pytest.raises(ExportRunningError):
+        retention.forget_before(Database(str(nights.db), 0), _TOMORROW)
 
 
 def test_the_command(nights: Nightly, sp404: Run) -> None:

@@ -1,16 +1,15 @@
 """The records page by page, and as rows that can be exported again."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from tasks.store.database import Connection, connected, run
+from tasks.store.database import Connection, Database, run
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordPage:
     """``rows`` of one page, of ``total``; ``totals``: what else is summed over all pages, by name."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -19,36 +18,35 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Library:
+class Catalog:
     """The records of one database. Each question opens it for a moment; one that is not there yet has no records.
 
-    Raises what ``tasks.store.database.connected`` raises.
+    Raises what ``Database.connect`` raises.
     """
 
-    db: str
-    wait_seconds: float
+    database: Database
 
-    def samples(self, filters: dict[str, Any], page: int, page_size: int) -> Found:
+    def samples(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         return self._page("list_samples", {"id": None} | filters, page, page_size)
 
     def sample(self, sample_id: int) -> dict[str, Any] | None:
         blank = dict.fromkeys(("genre", "bpm_min", "bpm_max", "musical_key", "text", "status"))
         return self._one("list_samples", blank | {"id": sample_id})
 
-    def kits(self, filters: dict[str, Any], page: int, page_size: int) -> Found:
+    def kits(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         return self._page("list_kits", {"id": None} | filters, page, page_size)
 
     def kit(self, kit_id: int) -> dict[str, Any] | None:
         return self._one("list_kits", {"id": kit_id, "text": None})
 
-    def exports(self, filters: dict[str, Any], page: int, page_size: int) -> Found:
+    def exports(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         return self._page("list_exports", {"id": None} | filters, page, page_size)
 
     def export(self, export_id: int) -> dict[str, Any] | None:
         blank = dict.fromkeys(("user_id", "export_type", "organized_by", "sample_id", "status", "text"))
         return self._one("list_exports", blank | {"id": export_id})
 
-    def export_samples(self, export_id: int, page: int, page_size: int) -> Found:
+    def export_samples(self, export_id: int, page: int, page_size: int) -> RecordPage:
         return self._page("list_export_samples", {"export_id": export_id}, page, page_size)
 
     def rows_of(self, sample_ids: list[int], with_kits: bool) -> list[dict[str, Any]]:
@@ -56,10 +54,10 @@ class Library:
 
         ``with_kits``: the pads of every kit that one of them sits on, whole, and only those in no kit by themselves.
         """
-        if not os.path.exists(self.db):
+        if not self.database.exists:
             return [{"sample_id": number} for number in sample_ids]
         wanted = pl.DataFrame({"id": sample_ids, "file_path": None}, {"id": pl.Int64, "file_path": pl.String})
-        with connected(self.db, self.wait_seconds) as connection:
+        with self.database.connect() as connection:
             known = {row["id"]: row for row in run(connection, "known_samples", wanted=wanted).dicts()}
             pads = _pads(connection, None, wanted) if with_kits else []
         placed = {row["sample_id"] for row in pads}
@@ -69,22 +67,22 @@ class Library:
     def pads_of(self, kit_id: int) -> list[dict[str, Any]]:
         """A manifest's rows for the pads of a kit."""
         nobody = pl.DataFrame(schema={"id": pl.Int64})
-        with connected(self.db, self.wait_seconds) as connection:
+        with self.database.connect() as connection:
             return _pads(connection, kit_id, nobody)
 
     def put_preferences(self, values: dict[str, Any]) -> None:
-        with connected(self.db, self.wait_seconds) as connection:
+        with self.database.connect() as connection:
             run(connection, "put_preferences", values)
 
-    def _page(self, query: str, parameters: dict[str, Any], page: int, page_size: int) -> Found:
-        if not os.path.exists(self.db):
-            return Found()
-        with connected(self.db, self.wait_seconds) as connection:
+    def _page(self, query: str, parameters: dict[str, Any], page: int, page_size: int) -> RecordPage:
+        if not self.database.exists:
+            return RecordPage()
+        with self.database.connect() as connection:
             rows = run(connection, query, parameters | {"most": page_size, "skip": (page - 1) * page_size}).dicts()
             # Behind the last page no row is left to say how many there are.
             first = rows or (run(connection, query, parameters | {"most": 1, "skip": 0}).dicts() if page > 1 else [])
         totals = {name: value for name, value in first[0].items() if name.startswith("total_")} if first else {}
-        return Found(rows, first[0]["total"] if first else 0, totals)
+        return RecordPage(rows, first[0]["total"] if first else 0, totals)
 
     def _one(self, query: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
         found = self._page(query, parameters, 1, 1).rows
