@@ -12,8 +12,9 @@ import numpy as np
 
 from schemas.enums import OrganizeBy
 from schemas.errors import OutputNotWritableError, RequestError
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest
 from schemas.manifest import COLUMNS
+from schemas.report import BatchExportResult
 from tasks.audio import synth
 
 KIT = "Night Bus"

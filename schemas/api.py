@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
-from schemas.export import ExportConfig, ExportResult
+from schemas.export import ExportConfig
+from schemas.report import ExportResult
 
 MOST_SAMPLES = 1_000
 # The highest number that every JSON reader keeps as it is (RFC 8259, section 6).

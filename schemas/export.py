@@ -1,21 +1,10 @@
-"""What is asked of an export and what it answers: one set of models for the command line, the UI form and REST."""
+"""Requests of exports: one set of models for the command line, the form in the Prefect UI and REST."""
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SerializerFunctionWrapHandler,
-    StrictBool,
-    computed_field,
-    model_serializer,
-)
+from pydantic import ConfigDict, Field, StrictBool
 
-from schemas.enums import AudioFormat, Dither, ExportType, Guard, Mono, Names, OrganizeBy, Runner, Status
+from schemas.enums import AudioFormat, Dither, Guard, Mono, Names, OrganizeBy, Runner
 from schemas.run_identity import IdentityModel, setting
 
 Off = Literal["off"]
@@ -131,123 +120,3 @@ class ExportRequest(IdentityModel):
     )
     init_card: bool = setting(False, identity=False, description="Make the folder IMPORT on an empty card.")
     label: str = setting("", identity=False, max_length=80, description="A note of your own, to find this run again.")
-
-
-class ExportResult(BaseModel):
-    """What became of one manifest row."""
-
-    success: bool
-    sample_id: int | None
-    output_path: str | None
-    output_filename: str | None
-    format: AudioFormat
-    file_size_bytes: int
-    conversion_time_seconds: float
-    status: Status
-    error: str | None
-
-
-class Finding(BaseModel):
-    """What should be looked at: a row's place in words, what was found there, and what to do."""
-
-    where: str
-    what: str
-    fix: str
-
-
-class CardResult(BaseModel):
-    """What an export put on a card. Paths are below IMPORT. ``in_the_way``: other files stand there, and stay. ``spoiled``:
-    files of the output folder that are not what was written there, and were not copied.
-    """
-
-    card_id: str
-    root: str
-    written: int
-    written_bytes: int
-    unchanged: int
-    in_the_way: list[str]
-    spoiled: list[str]
-    stale: list[str]
-    removed: int
-
-
-class BatchExportResult(BaseModel):
-    """What became of an export. ``successful`` counts exported and unchanged rows."""
-
-    export_id: int
-    export_type: ExportType
-    total_requested: int
-    successful: int
-    unchanged: int
-    failed: int
-    rejected: int
-    total_size_bytes: int
-    total_time_seconds: float
-    output_base_path: str
-    organized_by: OrganizeBy
-    format: AudioFormat
-    errors: list[str]
-    # How many rows were not exported for the same cause, the most frequent first; not part of the answer.
-    causes: dict[str, int] = Field({}, exclude=True)
-    # How many exported samples deserve a look, by what for; not part of the answer.
-    warnings: dict[str, int] = Field({}, exclude=True)
-    # What was found in its kits before they were written; not part of the answer.
-    findings: list[Finding] = Field([], exclude=True)
-    # Files that earlier exports wrote and no row names any more, and how many of them were removed; not part of the answer.
-    stale: list[str] = Field([], exclude=True)
-    pruned: int = Field(0, exclude=True)
-    # It is the export that an earlier run of the same command began; not part of the answer.
-    resumed: bool = Field(False, exclude=True)
-    # Why stale files were not removed, though that was asked for.
-    kept: str = Field("", exclude=True)
-    # What was left out, and is no row's fault alone: of a kit file, and of kits without some of their samples.
-    notes: list[str] = Field([], exclude=True)
-    # What is on the card, or why it is not; not part of the answer.
-    card: CardResult | None = Field(None, exclude=True)
-    no_card: str = Field("", exclude=True)
-    # Why there is no ZIP, though that was asked for.
-    no_zip: str = Field("", exclude=True)
-    # The ZIP of it, where one was asked for; else it is not part of the answer.
-    zip_path: str | None = None
-    _tell: Callable[[], list[ExportResult]] = PrivateAttr(default=list)
-
-    def telling(self, tell: Callable[[], list[ExportResult]]) -> Self:
-        """This one, which asks ``tell`` for its results: of 100,000 rows they take a second, and often nobody looks at them."""
-        self._tell = tell
-        return self
-
-    @computed_field  # type: ignore[prop-decorator]
-    @cached_property
-    def results(self) -> list[ExportResult]:
-        """What became of each row, in the order of the manifest."""
-        return self._tell()
-
-    @model_serializer(mode="wrap")
-    def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Computed fields come last, and the contract has ``errors`` behind ``results``; it knows no ``zip_path``."""
-        told: dict[str, object] = serialized(self)
-        for name in ("errors", "zip_path"):
-            told[name] = told.pop(name)
-        if not told["zip_path"]:
-            del told["zip_path"]
-        return told | ({"card": self.card.model_dump()} if self.card else {})
-
-    @property
-    def complete(self) -> bool:
-        lacking = self.card is not None and (self.card.in_the_way or self.card.spoiled)
-        return not (self.failed or self.rejected or self.no_zip or self.no_card or lacking)
-
-    def counts(self) -> str:
-        """The counts in a few words, for a state's message or a last line."""
-        exported = self.successful - self.unchanged
-        parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
-        parts += [f"{n:,} {word}" for n, word in self._troubles() if n]
-        return (
-            ", ".join(parts)
-            + f" of {self.total_requested:,}"
-            + (" (no ZIP)" if self.no_zip else "")
-            + (" (not on the card)" if self.no_card else "")
-        )
-
-    def _troubles(self) -> tuple[tuple[int, str], ...]:
-        return (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")

@@ -34,7 +34,8 @@ from schemas.errors import (
     WorkingFolderError,
     WriteError,
 )
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest, ExportResult
+from schemas.export import ExportConfig, ExportRequest
+from schemas.report import BatchExportResult, ExportResult
 from tasks.convert.progress import Progress
 from tasks.store import history, run_folder
 from tasks.store.catalog import Catalog

@@ -10,7 +10,8 @@ from flows.api.app import create_app
 from flows.api.exports import ExportRunner
 from flows.export import pipeline
 from schemas.errors import ServerError, Sp404Error
-from schemas.export import BatchExportResult, ExportRequest
+from schemas.export import ExportRequest
+from schemas.report import BatchExportResult
 from tasks.convert.progress import Progress
 
 log = logging.getLogger("sp404")

@@ -23,7 +23,8 @@ from flows.cli.tables import print_table, progress_bar
 
 if TYPE_CHECKING:
     from flows.export.preview import Findings, Planned
-    from schemas.export import BatchExportResult, CardResult, ExportRequest
+    from schemas.export import ExportRequest
+    from schemas.report import BatchExportResult, CardResult
 
 _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
@@ -133,7 +134,7 @@ def _print_batch(batch: "BatchExportResult", db: str | None) -> None:
     if batch.pruned:
         click.echo(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
     if batch.stale:
-        why = f"not removed, since {batch.kept}" if batch.kept else "--prune removes them"
+        why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
         click.echo(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
     resumed = ", resumed" if batch.resumed else ""
@@ -161,7 +162,7 @@ def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
 
 
 def _print_card_result(card: "CardResult") -> None:
-    for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.spoiled, _MODIFIED)):
+    for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.modified, _MODIFIED)):
         for path in paths[:MOST_LINES]:
             click.echo(f"Not on the card: {one_line(path)}: {why}", err=True)
         if len(paths) > MOST_LINES:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from schemas.export import Finding
+    from schemas.report import Finding
 
 # Lines of one kind that a command prints; the rest is counted.
 MOST_LINES = 20

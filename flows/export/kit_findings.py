@@ -5,7 +5,7 @@ import polars as pl
 from flows.export.plan import Plan
 from schemas.conversion import Outcome
 from schemas.enums import Guard, OrganizeBy
-from schemas.export import Finding
+from schemas.report import Finding
 from tasks.layout.kit_lint import lint_kits
 
 

@@ -46,7 +46,8 @@ from schemas.errors import (
     SurroundingsError,
     TerminatedError,
 )
-from schemas.export import BatchExportResult, ExportRequest, ExportResult
+from schemas.export import ExportRequest
+from schemas.report import BatchExportResult, ExportResult
 from tasks.convert import shard
 from tasks.convert.plan_file import write_plan
 from tasks.convert.progress import Progress
@@ -194,7 +195,7 @@ def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
     if plan.stale is None or plan.stale.is_empty():
         return batch
     if plan.rejected:
-        return batch.model_copy(update={"kept": "rows were rejected, and which files they mean is not known"})
+        return batch.model_copy(update={"not_pruned": "rows were rejected, and it is not known which files are theirs"})
     failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
     stale = plan.stale.filter(~pl.col("sample_id").is_in(failed))
     removed = prune(plan.place.output, stale, partial(export_records.forget_outputs, plan.place, batch.export_id))
@@ -368,7 +369,9 @@ def _batch(plan: Plan, rows: pl.DataFrame, counts: dict[str, int], seconds: floa
         notes=[*plan.notes, *_gaps(rows)],
         warnings=({plan.warning: 1} if plan.warning else {}) | warnings(rows),
         stale=[] if plan.stale is None else [path for path in plan.stale["path"] if lexists(f"{plan.place.output}/{path}")],
-    ).telling(lambda: [_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)])
+    ).with_results_from(
+        lambda: [_result(plan, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)]
+    )
 
 
 def _gaps(rows: pl.DataFrame) -> Iterator[str]:

@@ -19,10 +19,11 @@ from flows.export.output_folder import mount_point, room_for_names, writable
 from schemas.conversion import CONVERSION
 from schemas.enums import ExportType, OrganizeBy, Status
 from schemas.errors import AccountingError, RequestError
-from schemas.export import ExportRequest, Finding
+from schemas.export import ExportRequest
 from schemas.jobs_frame import validate_decided_jobs, validate_draft_jobs
 from schemas.manifest import ManifestKind
 from schemas.records import ASKED_SCHEMA
+from schemas.report import Finding
 from schemas.run_identity import identity_values
 from tasks.bundle.metadata_file import text_of
 from tasks.fs.atomic import hash_of, identified, sweep

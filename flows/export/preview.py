@@ -15,7 +15,8 @@ from flows.export.kit_findings import findings
 from schemas.conversion import failed
 from schemas.enums import Status
 from schemas.errors import NotConvertedError, RequestError
-from schemas.export import ExportRequest, Finding
+from schemas.export import ExportRequest
+from schemas.report import Finding
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.layout.actions import Action

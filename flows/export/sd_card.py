@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from config.settings import Settings
 from flows.export.plan import Plan
 from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
-from schemas.export import BatchExportResult, CardResult
+from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card
 from tasks.layout.file_names import fold_names
 from tasks.store import card_files, export_files
@@ -80,7 +80,7 @@ def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
         written_bytes=sum(one.bytes for one in done.written),
         unchanged=len(done.unchanged),
         in_the_way=done.in_the_way,
-        spoiled=done.spoiled,
+        modified=done.spoiled,
         stale=[path for path in stale["path"] if path not in set(removed)],
         removed=len(removed),
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from config.settings import Settings, real_path
 from schemas.errors import RequestError, Sp404Error, SurroundingsError
-from schemas.export import BatchExportResult
+from schemas.report import BatchExportResult
 from tasks.bundle.archive import Entry, Written, write_zip
 from tasks.bundle.metadata_file import metadata_path
 from tasks.store import export_files, run_folder

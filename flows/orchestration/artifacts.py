@@ -13,7 +13,7 @@ from prefect.utilities.urls import url_for
 
 from flows.export.plan import Plan
 from schemas.errors import DatabaseBusyError
-from schemas.export import BatchExportResult
+from schemas.report import BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
 
 log = logging.getLogger("sp404")

@@ -24,7 +24,8 @@ from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect
 from schemas.conversion import Shard, ShardResult
 from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
-from schemas.export import BatchExportResult, ExportRequest
+from schemas.export import ExportRequest
+from schemas.report import BatchExportResult
 from tasks.convert.progress import Progress, current_progress, reporting_to, with_sentinel
 from tasks.manifest.validate import Manifest
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from config.device import LEAST_STRETCH, MOST_STRETCH
 from schemas.conversion import clips, decibels
-from schemas.export import Finding
+from schemas.report import Finding
 
 
 def lint_kits(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, float], turned_down: bool) -> list[Finding]:

@@ -20,8 +20,9 @@ from config.settings import Settings, load
 from flows.export import pipeline, plan, preview
 from schemas.conversion import Job, Outcome, SoundSettings
 from schemas.errors import Sp404Error
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest, SoundConfig
+from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from schemas.manifest import COLUMNS
+from schemas.report import BatchExportResult
 from tasks.convert import shard
 from tasks.fs import atomic
 from tasks.isolation import worker

@@ -7,7 +7,8 @@ from pathlib import Path
 import soundfile
 
 from schemas.enums import OrganizeBy
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest
+from schemas.report import BatchExportResult
 from tasks.audio import synth
 from tests.support.records import query
 

@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from flows.export import pipeline
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest
+from schemas.report import BatchExportResult
 from tasks.audio import synth
 from tests.support.api_library import KIT, finished, make_library, problem, records, serve_library
 from tests.support.serve import API

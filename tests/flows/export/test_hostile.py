@@ -11,7 +11,7 @@ import pytest
 
 from schemas.enums import OrganizeBy
 from schemas.errors import DatabaseError
-from schemas.export import BatchExportResult
+from schemas.report import BatchExportResult
 from tasks.fs import atomic
 from tests.support import nightly
 from tests.support.nightly import Nightly, Spy, Tree, sounds, statuses, tree

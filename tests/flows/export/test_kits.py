@@ -11,7 +11,7 @@ import soundfile
 
 from flows.export import pipeline
 from schemas.errors import DiskError
-from schemas.export import BatchExportResult
+from schemas.report import BatchExportResult
 from tasks.store import history
 from tasks.store.database import Database
 from tests.support import audio

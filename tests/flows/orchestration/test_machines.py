@@ -16,7 +16,7 @@ import pytest
 
 from schemas.enums import Runner
 from schemas.errors import RequestError
-from schemas.export import BatchExportResult
+from schemas.report import BatchExportResult
 from tasks.convert.progress import Progress
 from tests.support import ROOT, audio, worked
 from tests.support.processes import pids_at

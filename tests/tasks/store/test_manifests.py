@@ -7,7 +7,8 @@ import pytest
 
 from flows.export.pipeline import DIRECT, run_export
 from schemas.enums import Status
-from schemas.export import BatchExportResult, ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest
+from schemas.report import BatchExportResult
 from tests.support import audio
 
 Sounds = dict[str, np.ndarray]

@@ -92,7 +92,7 @@ def test_what_was_unchanged_moved_copied_converted_anew_and_pruned(mixed: Nightl
     mixed.rows[8]["bpm"] = "99"
     del mixed.rows[9]
     del mixed.rows[5]
-    assert mixed.export(organize_by="genre", prune=True).kept == ""
+    assert mixed.export(organize_by="genre", prune=True).not_pruned == ""
     mixed.export(kits=("K",), out=mixed.folder / "kits", include_metadata=False, format="aiff", label="mine", user_id=3)
     mixed.export(organize_by="flat", full=True)
     assert_alike(mended(mixed))

@@ -1,0 +1,153 @@
+"""What became of an export: the contract's ``BatchExportResult``, and what else is said to a person."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializerFunctionWrapHandler, computed_field, model_serializer
+
+from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
+
+
+class ExportResult(BaseModel):
+    """What became of one manifest row."""
+
+    success: bool
+    sample_id: int | None
+    output_path: str | None
+    output_filename: str | None
+    format: AudioFormat
+    file_size_bytes: int
+    conversion_time_seconds: float
+    status: Status
+    error: str | None
+
+
+class Finding(BaseModel):
+    """Something to look at that stops nothing: a row's place in words, what is odd there, and what to do."""
+
+    where: str
+    what: str
+    fix: str
+
+
+class CardResult(BaseModel):
+    """What an export put on a card.
+
+    Attributes:
+        card_id: The id in the card's sentinel file, by which it is known wherever it is mounted.
+        root: Where the card is mounted.
+        written: How many files were written and read back, of ``written_bytes``.
+        unchanged: How many were on the card already.
+        in_the_way: Paths below IMPORT where other files are, which stay.
+        modified: Paths of the output folder whose files are not what was written there; they were not copied.
+        stale: Paths below IMPORT of files of ours that are no longer in the manifest.
+        removed: How many stale files were removed.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    card_id: str
+    root: str
+    written: int
+    written_bytes: int
+    unchanged: int
+    in_the_way: list[str]
+    modified: list[str] = Field(alias="spoiled")
+    stale: list[str]
+    removed: int
+
+
+class BatchExportResult(BaseModel):
+    """What became of an export: the fields of the contract, and some that only the command line and Prefect's UI show.
+
+    Attributes:
+        successful: Exported and unchanged rows.
+        causes: How many rows were not exported for the same cause, the most frequent first.
+        warnings: How many exported samples deserve a look, by what for.
+        findings: What is odd about its kits, found before they were written.
+        stale: Files that earlier exports wrote and that are no longer in the manifest.
+        pruned: How many of them were removed.
+        not_pruned: Why they were not removed, though ``prune`` was requested.
+        resumed: It is the export that an earlier run of the same command began.
+        notes: What was left out and is not the fault of one row: of a kit file, and of kits without some of their samples.
+        card: What is on the card.
+        no_card: Why nothing is on the card, though that was requested.
+        no_zip: Why there is no ZIP, though that was requested.
+        zip_path: The ZIP, where one was requested; else it is not part of the JSON.
+    """
+
+    export_id: int
+    export_type: ExportType
+    total_requested: int
+    successful: int
+    unchanged: int
+    failed: int
+    rejected: int
+    total_size_bytes: int
+    total_time_seconds: float
+    output_base_path: str
+    organized_by: OrganizeBy
+    format: AudioFormat
+    errors: list[str]
+    # Not part of the JSON.
+    causes: dict[str, int] = Field({}, exclude=True)
+    warnings: dict[str, int] = Field({}, exclude=True)
+    findings: list[Finding] = Field([], exclude=True)
+    stale: list[str] = Field([], exclude=True)
+    pruned: int = Field(0, exclude=True)
+    not_pruned: str = Field("", exclude=True)
+    resumed: bool = Field(False, exclude=True)
+    notes: list[str] = Field([], exclude=True)
+    card: CardResult | None = Field(None, exclude=True)
+    no_card: str = Field("", exclude=True)
+    no_zip: str = Field("", exclude=True)
+    # Part of it where there is one.
+    zip_path: str | None = None
+    _load_results: Callable[[], list[ExportResult]] = PrivateAttr(default=list)
+
+    def with_results_from(self, load: Callable[[], list[ExportResult]]) -> Self:
+        """Set what ``results`` are loaded with, and return this object.
+
+        For 100,000 rows they take a second to make, and often nobody looks at them.
+        """
+        self._load_results = load
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @cached_property
+    def results(self) -> list[ExportResult]:
+        """Return what became of each row, in the order of the manifest."""
+        return self._load_results()
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Return the JSON object in the contract's order.
+
+        Computed fields come last, and the contract has ``errors`` behind ``results``. It has no ``zip_path`` and no ``card``.
+        """
+        values: dict[str, object] = serialized(self)
+        for name in ("errors", "zip_path"):
+            values[name] = values.pop(name)
+        if not values["zip_path"]:
+            del values["zip_path"]
+        return values | ({"card": self.card.model_dump(by_alias=True)} if self.card else {})
+
+    @property
+    def complete(self) -> bool:
+        """Return whether all that was requested was done, ZIP and card included."""
+        card_lacks_files = self.card is not None and (self.card.in_the_way or self.card.modified)
+        return not (self.failed or self.rejected or self.no_zip or self.no_card or card_lacks_files)
+
+    def counts(self) -> str:
+        """Return the counts in a few words, for a state's message or a last line."""
+        exported = self.successful - self.unchanged
+        parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
+        others = (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")
+        parts += [f"{count:,} {status}" for count, status in others if count]
+        return (
+            ", ".join(parts)
+            + f" of {self.total_requested:,}"
+            + (" (no ZIP)" if self.no_zip else "")
+            + (" (not on the card)" if self.no_card else "")
+        )
