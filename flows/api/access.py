@@ -87,6 +87,7 @@ class AccessControl:
         self._app, self._rules = app, rules
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on to the application, or answer it with a problem."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

@@ -23,15 +23,15 @@ def up(port: int, home: str | None, install_service: bool, db: str | None) -> in
 
     They run until Ctrl-C.
     """
-    from flows.service import supervisor
+    from flows.service import supervisor, systemd
 
     folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())
     if install_service:
-        click.echo(supervisor.unit(folder, port, load_settings(db).settings.db), nl=False)
+        click.echo(systemd.render_unit(folder, port, load_settings(db).settings.db), nl=False)
         click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
         return ALL_DONE
     restore_ctrl_c()
     with suppress(KeyboardInterrupt, TerminationSignal):
-        supervisor.up(load_settings(db), folder, port, lambda line: click.echo(line, err=True))
+        supervisor.run_services(load_settings(db), folder, port, lambda line: click.echo(line, err=True))
     click.echo("Stopped.", err=True)
     return ALL_DONE

@@ -1,0 +1,14 @@
+"""The systemd unit: its settings come from the environment, quoted, and never the token."""
+
+import pytest
+
+from flows.service.systemd import render_unit
+
+
+def test_settings_are_quoted_and_the_token_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SP404_LIBRARY", 'C:\\100% "mine"')
+    monkeypatch.setenv("SP404_API_TOKEN", "a-token-of-more-than-sixteen-letters")
+    unit = render_unit("/home/me/pre fect", 4200, "/home/me/50%.duckdb")
+    assert 'Environment="SP404_LIBRARY=C:\\\\100%% \\"mine\\""\n' in unit
+    assert "a-token-of" not in unit
+    assert "up --home '/home/me/pre fect' --port 4200 --db /home/me/50%%.duckdb\n" in unit
