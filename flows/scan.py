@@ -32,9 +32,9 @@ from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
-from tasks.scan.genre_names import Vocabulary
+from tasks.scan.genre_names import GenreVocabulary
 from tasks.scan.infer import RULES, infer
-from tasks.scan.walk import FIXES, LACKING, Found, Skip, Skipped, folders_of, walk
+from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason, parent_names, walk
 from tasks.store import scan_memory
 from tasks.store.database import Database
 
@@ -113,8 +113,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
         files, read = _with_headers(found, known, memory, progress)
         if request.analyze:
             files = _with_sounds(files, memory, progress)
-    skipped += [Skipped(path, Skip.UNREADABLE, why, fix) for path, why, fix in _troubles(files)]
-    skipped += [Skipped(path, Skip.NOT_AUDIO) for path in files.filter(_IS_NOT_AUDIO)["path"]]
+    skipped += [SkippedPath(path, SkipReason.UNREADABLE, why, fix) for path, why, fix in _troubles(files)]
+    skipped += [SkippedPath(path, SkipReason.NOT_AUDIO) for path in files.filter(_IS_NOT_AUDIO)["path"]]
     audio = files.filter(_IS_AUDIO)
     if audio.is_empty():
         raise RequestError(
@@ -123,8 +123,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     folder = os.path.dirname(manifest)
     new = _rows(audio, folder, request.kits)
     gone, moved = _gone(base, audio, roots, skipped)
-    asked = merge.Asked(frozenset(gone), moved, request.restore, request.kits)
-    merged = merge.fresh(new) if old is None else merge.merge(old, _paths(old, folder), base, new, asked)
+    asked = merge.MergeRequest(frozenset(gone), moved, request.restore, request.kits)
+    merged = merge.start_manifest(new) if old is None else merge.merge_manifest(old, _paths(old, folder), base, new, asked)
     written = old is None or not merged.frame.equals(old)
     if written:
         write_manifest(merged.frame, manifest, delimiter, state)
@@ -167,11 +167,11 @@ def _manifest(path: str) -> str:
     return real
 
 
-def _walked(roots: list[str]) -> tuple[pl.DataFrame, list[Skipped]]:
+def _walked(roots: list[str]) -> tuple[pl.DataFrame, list[SkippedPath]]:
     found: list[tuple[object, ...]] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedPath] = []
     for one in walk(roots):
-        if isinstance(one, Found):
+        if isinstance(one, ScannedFile):
             found.append((one.path, one.root, one.bytes, one.mtime_ns, one.ctime_ns))
         else:
             skipped.append(one)
@@ -189,7 +189,7 @@ class _Memory:
         self.settings = settings
         known = genres.load()
         self._known_genres = known.model_dump_json()
-        self.vocabulary = Vocabulary.of(known.genres, known.words_in_names)
+        self.vocabulary = GenreVocabulary.build(known.genres, known.words_in_names)
         self._new: list[dict[str, Any]] = []
         self._written = time.monotonic()
 
@@ -264,9 +264,9 @@ def _learnt(memory: _Memory, file: dict[str, Any]) -> dict[str, Any]:
     if header is None:
         return learnt
     stem = os.path.splitext(os.path.basename(file["path"]))[0]
-    guesses = infer(header, stem, folders_of(file["path"], file["root"]), memory.vocabulary)
+    guesses = infer(header, stem, parent_names(file["path"], file["root"]), memory.vocabulary)
     heard = file["heard"] if file["same"] else None
-    return learnt | {"header": json.dumps(header.told()), "guesses": rows.as_json(guesses), "heard": heard}
+    return learnt | {"header": json.dumps(header.told()), "guesses": rows.guesses_to_json(guesses), "heard": heard}
 
 
 def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl.DataFrame:
@@ -308,10 +308,10 @@ def _troubles(files: pl.DataFrame) -> Iterable[tuple[str, str, str]]:
 
 def _rows(audio: pl.DataFrame, folder: str, propose_kits: bool) -> pl.DataFrame:
     """The rows of a manifest in ``folder``: ``path`` and its columns."""
-    new = rows.rows_of(audio, folder)
+    new = rows.make_rows(audio, folder)
     if audio["heard"].null_count() < audio.height:
         new = rows.with_heard(new, [_heard(text) for text in audio["heard"]])
-    return kit_proposals.with_kits(new) if propose_kits else new
+    return kit_proposals.propose_kits(new) if propose_kits else new
 
 
 def _heard(text: str | None) -> Heard | None:
@@ -332,13 +332,13 @@ def _below(folders: list[str]) -> pl.Expr:
 
 
 def _gone(
-    base: pl.DataFrame, audio: pl.DataFrame, roots: list[str], skipped: list[Skipped]
+    base: pl.DataFrame, audio: pl.DataFrame, roots: list[str], skipped: list[SkippedPath]
 ) -> tuple[list[str], dict[str, str]]:
     """Files of the manifest below the folders that are no more; and the new paths of those that were only moved.
 
     What lies in a folder that cannot be read now is not known to be gone.
     """
-    closed = [one.path for one in skipped if one.why is Skip.UNREADABLE]
+    closed = [one.path for one in skipped if one.why is SkipReason.UNREADABLE]
     missing = base.filter(_below(roots) & ~pl.col("path").is_in(audio["path"].implode()))
     lost = [path for path in missing["path"] if not os.path.lexists(path) and not any(_inside(path, dead) for dead in closed)]
     signatures = dict(missing.select("path", "signature").iter_rows())
@@ -358,7 +358,9 @@ def _gone(
 _SIGNATURE = pl.col("header").str.json_path_match("$.signature")
 
 
-def _base(base: pl.DataFrame, new: pl.DataFrame, audio: pl.DataFrame, asked: merge.Asked, merged: merge.Merged) -> pl.DataFrame:
+def _base(
+    base: pl.DataFrame, new: pl.DataFrame, audio: pl.DataFrame, asked: merge.MergeRequest, merged: merge.MergedManifest
+) -> pl.DataFrame:
     """What the next scan compares with: the rows of this one, and the older ones of other folders."""
     now = new.select("path", *CELLS).join(audio.select("path", signature=_SIGNATURE), on="path", maintain_order="left")
     if not asked.kits:  # they were not looked for, and are what they were
@@ -369,7 +371,7 @@ def _base(base: pl.DataFrame, new: pl.DataFrame, audio: pl.DataFrame, asked: mer
 
 
 def _result(
-    told: dict[str, Any], merged: merge.Merged, new: pl.DataFrame, skipped: list[Skipped], seconds: float
+    told: dict[str, Any], merged: merge.MergedManifest, new: pl.DataFrame, skipped: list[SkippedPath], seconds: float
 ) -> ScanResult:
     counts: dict[str, int] = {}
     for one in skipped:
@@ -396,6 +398,6 @@ def _result(
     )
 
 
-def _lacking(one: Skipped) -> SkippedFile:
+def _lacking(one: SkippedPath) -> SkippedFile:
     why = f"{one.why}: {one.detail}" if one.detail else str(one.why)
     return SkippedFile(path=one.path.encode(errors="backslashreplace").decode(), why=why, fix=one.fix or FIXES.get(one.why, ""))

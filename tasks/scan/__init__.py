@@ -1,1 +1,1 @@
-"""From folders of samples to the rows of a manifest: what lies there, and what its names tell. Pure, but for the walk."""
+"""Make the rows of a manifest from folders of samples: find files, infer values, propose kits, merge. Pure, except the walk."""

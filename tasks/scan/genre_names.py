@@ -1,11 +1,11 @@
-"""Genres as folders, tags and file names spell them. A vendor's name is no genre, and neither is a thing of its name."""
+"""Find genres as folders, tags and file names spell them. A vendor's name is not a genre, nor is a thing of that name."""
 
 import re
 from dataclasses import dataclass
 
 from schemas.scan import Guess
-from tasks.scan.name_parser import normal
-from tasks.scan.vocabulary import camel_parted
+from tasks.scan.name_parser import normalize
+from tasks.scan.vocabulary import split_camel_case
 
 _SEGMENTS = re.compile(r"\s-\s|_-_|[()\[\]{}/,;|]")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
@@ -13,7 +13,7 @@ _MOST_WORDS = 5
 
 
 def _tokens(text: str) -> list[str]:
-    text = camel_parted(normal(text)).lower().replace("&", " and ").replace("+", " and ")
+    text = split_camel_case(normalize(text)).lower().replace("&", " and ").replace("+", " and ")
     return _TOKEN.findall(text)
 
 
@@ -22,8 +22,16 @@ def _spelling(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """Spellings without gaps: ``genres`` to their genre; the others are the lists of genres.toml."""
+class GenreVocabulary:
+    """The spellings of ``config/genres.toml``, in lower case and without gaps.
+
+    Attributes:
+        genres: Each spelling, and the genre that it stands for.
+        everyday: Spellings of genres that are everyday words, too.
+        neutral: Words that may stand beside a genre.
+        vendors: Names of vendors that contain a genre's.
+        things: Words for sounds: in or below a folder of them an everyday word is not a genre.
+    """
 
     genres: dict[str, str]
     everyday: frozenset[str]
@@ -32,55 +40,58 @@ class Vocabulary:
     things: frozenset[str]
 
     @classmethod
-    def of(cls, genres: dict[str, list[str]], lists: dict[str, list[str]]) -> "Vocabulary":
+    def build(cls, genres: dict[str, list[str]], lists: dict[str, list[str]]) -> "GenreVocabulary":
+        """Build the vocabulary of the genres with their other spellings, and of the lists of words by name."""
         spelt = {_spelling(text): genre for genre, texts in genres.items() for text in [genre, *texts] if texts}
         names = ("everyday", "neutral", "vendors", "things")
         return cls(spelt, *(frozenset(_spelling(text) for text in lists.get(name, ())) for name in names))
 
-    def of_tag(self, text: str) -> Guess | None:
-        """The genre that a tag names, if it is known."""
+    def guess_from_tag(self, text: str) -> Guess | None:
+        """Guess the genre of a file's tag, if it names one that is known."""
         genre = self.genres.get(_spelling(text))
-        # What ID3 calls number 0, which is what programs write that were told nothing.
-        sure = 0.5 if genre == "blues" else 0.8
-        return Guess(genre, "tag", sure) if genre else None
+        # Number 0 of ID3, which programs write where nobody chose a genre.
+        confidence = 0.5 if genre == "blues" else 0.8
+        return Guess(genre, "tag", confidence) if genre else None
 
-    def of_name(self, stem: str) -> Guess | None:
-        """The only genre that a file's name holds, by a word that means nothing else."""
-        found, _ = self._found(_tokens(stem))
-        told = {genre for genre, everyday in found if not everyday}
-        return Guess(told.pop(), "name", 0.65) if len(told) == 1 and len(found) == 1 else None
+    def guess_from_name(self, stem: str) -> Guess | None:
+        """Guess the only genre that a file's name holds, by a word that means nothing else."""
+        matches, _ = self._match(_tokens(stem))
+        genres = {genre for genre, everyday in matches if not everyday}
+        return Guess(genres.pop(), "name", 0.65) if len(genres) == 1 and len(matches) == 1 else None
 
-    def of_folders(self, folders: list[str]) -> Guess | None:
-        """What the nearest folder says that says something. ``folders``: the nearest first."""
+    def guess_from_folders(self, folders: list[str]) -> Guess | None:
+        """Guess the genre by the nearest folder that names one. ``folders``: the nearest first."""
         among_things = any(self._has_things(folder) for folder in folders)
         for folder in folders:
-            if guess := self._of_folder(folder, among_things):
+            if guess := self._guess_from_folder(folder, among_things):
                 return guess
         return None
 
-    def _of_folder(self, folder: str, among_things: bool) -> Guess | None:
-        told: dict[str, float] = {}
+    def _guess_from_folder(self, folder: str, among_things: bool) -> Guess | None:
+        confidences: dict[str, float] = {}
         for segment in _SEGMENTS.split(folder):
-            found, alone = self._found(_tokens(segment))
-            if len({genre for genre, _ in found}) > 1:
+            matches, alone = self._match(_tokens(segment))
+            if len({genre for genre, _ in matches}) > 1:
                 return None
-            for genre, everyday in found:
+            for genre, everyday in matches:
                 if not everyday or (alone and not among_things):
-                    told[genre] = max(told.get(genre, 0), 0.85 if alone else 0.7)
-        if len(told) != 1:
+                    confidences[genre] = max(confidences.get(genre, 0), 0.85 if alone else 0.7)
+        if len(confidences) != 1:
             return None
-        genre, sure = told.popitem()
-        return Guess(genre, "folder", sure)
+        genre, confidence = confidences.popitem()
+        return Guess(genre, "folder", confidence)
 
     def _has_things(self, folder: str) -> bool:
         tokens = _tokens(folder)
         return any("".join(tokens[at : at + size]) in self.things for at in range(len(tokens)) for size in (1, 2))
 
-    def _found(self, tokens: list[str]) -> tuple[list[tuple[str, bool]], bool]:
-        """The genres among the tokens, each with whether its spelling is an everyday word; and whether all other tokens are
-        neutral. The longest spelling counts.
+    def _match(self, tokens: list[str]) -> tuple[list[tuple[str, bool]], bool]:
+        """Find the genres among the tokens; the longest spelling counts.
+
+        Returns:
+            Each genre with whether its spelling is an everyday word; and whether all other tokens are neutral.
         """
-        found, alone, at = [], True, 0
+        matches, alone, at = [], True, 0
         while at < len(tokens):
             for size in range(min(_MOST_WORDS, len(tokens) - at), 0, -1):
                 spelling = "".join(tokens[at : at + size])
@@ -88,10 +99,10 @@ class Vocabulary:
                     at += size
                     break
                 if spelling in self.genres:
-                    found.append((self.genres[spelling], spelling in self.everyday))
+                    matches.append((self.genres[spelling], spelling in self.everyday))
                     at += size
                     break
             else:
                 alone &= tokens[at] in self.neutral or tokens[at].isdigit()
                 at += 1
-        return found, alone
+        return matches, alone

@@ -1,4 +1,4 @@
-"""Tempo, key and kind as names tell them. A wrong value is worse than none: what can be read in two ways is not read."""
+"""Read tempo, key and kind in names. A wrong value is worse than none: what can be read in two ways is not read."""
 
 import re
 import unicodedata
@@ -11,8 +11,8 @@ from tasks.scan import vocabulary
 
 # Bare numbers outside of this are indices more often than tempi.
 _BARE_MIN, _BARE_MAX = 60.0, 200.0
-_LEAST_BEATS = 4
-# What a folder tells is asked for each of its files.
+_MIN_BEATS = 4
+# A folder's name is read for each of its files: so many names are remembered.
 _FOLDERS = 1024
 _DASHES = re.compile("[\u2010-\u2015]")
 _NUMBER = r"(?:[1-9]\d{1,2}[.,]\d{1,2}|0?[1-9]\d|[1-9]\d{2,3}|\d)"
@@ -43,50 +43,55 @@ _NAMED_BY_I = frozenset("i who what where here there".split())
 
 
 @dataclass(frozen=True)
-class Read:
-    """What one name says of the tempo. ``settled``: it says something that cannot be believed, and nothing else should be."""
+class TempoReading:
+    """What one name says of the tempo.
+
+    Attributes:
+        guess: The tempo; None where it says none.
+        settled: It says something that cannot be believed, so that names of folders should not be, either.
+    """
 
     guess: Guess | None = None
     settled: bool = False
 
 
-def normal(text: str) -> str:
-    """One spelling of letters, digits and dashes that look alike, as full-width ones do."""
+def normalize(text: str) -> str:
+    """Give one spelling to letters, digits and dashes that look alike, as full-width ones do."""
     return _DASHES.sub("-", unicodedata.normalize("NFKC", text))
 
 
-def tempo_in_name(name: str, seconds: float | None) -> Read:
-    """The tempo that the stem of a file's name tells; ``seconds``: how long it lasts, if that is known."""
-    told = written_tempo(name)
-    if told.guess or told.settled:
-        return told
-    return Read(_bare_tempo(name, seconds))
+def find_tempo_in_name(name: str, seconds: float | None) -> TempoReading:
+    """Find the tempo in the stem of a file's name; ``seconds``: how long the sound lasts, if that is known."""
+    reading = find_written_tempo(name)
+    if reading.guess or reading.settled:
+        return reading
+    return TempoReading(_bare_tempo(name, seconds))
 
 
-def tempo_in_folder(name: str, seconds: float | None) -> Read:
-    """A folder's number alone is a tempo if it fits; what is in a longer name has to be written out."""
-    told = written_tempo(name)
-    if told.guess:
-        return Read(Guess(told.guess.value, "folder", 0.8), settled=True)
-    if not told.settled and seconds and _BARE.fullmatch(name.strip()):
+def find_tempo_in_folder(name: str, seconds: float | None) -> TempoReading:
+    """Find the tempo in a folder's name: a number alone if it fits ``seconds``; in a longer name only with the word BPM."""
+    reading = find_written_tempo(name)
+    if reading.guess:
+        return TempoReading(Guess(reading.guess.value, "folder", 0.8), settled=True)
+    if not reading.settled and seconds and _BARE.fullmatch(name.strip()):
         bpm = _float(name.strip())
-        if _BARE_MIN <= bpm <= _BARE_MAX and beats_in(seconds, bpm, _LEAST_BEATS):
-            return Read(Guess(_text(bpm), "folder", 0.75))
-    return told
+        if _BARE_MIN <= bpm <= _BARE_MAX and beats_in(seconds, bpm, _MIN_BEATS):
+            return TempoReading(Guess(_text(bpm), "folder", 0.75))
+    return reading
 
 
 @lru_cache(_FOLDERS)
-def written_tempo(name: str) -> Read:
-    """A number with the word BPM beside it: the last one, and none where there are several or a range."""
+def find_written_tempo(name: str) -> TempoReading:
+    """Find the number with the word BPM beside it; none where there are several or a range."""
     if not _ANY_BPM.search(name):
-        return Read()
-    for found in _RANGE_BEFORE.finditer(name):
-        if not found[1].startswith("0") and _in_range(float(found[1])):
-            return Read(settled=True)
+        return TempoReading()
+    for match in _RANGE_BEFORE.finditer(name):
+        if not match[1].startswith("0") and _in_range(float(match[1])):
+            return TempoReading(settled=True)
     if _RANGE_AFTER.search(name):
-        return Read(settled=True)
-    before = {found.end(): (_float(found[1]), not found[2]) for found in _BEFORE.finditer(name)}
-    after = {found.start(): _float(found[2]) for found in _AFTER.finditer(name)}
+        return TempoReading(settled=True)
+    before = {match.end(): (_float(match[1]), not match[2]) for match in _BEFORE.finditer(name)}
+    after = {match.start(): _float(match[2]) for match in _AFTER.finditer(name)}
     tempi = set()
     for at in {*before, *after}:
         numbers = [before[at][0]] if at in before and _in_range(before[at][0]) else []
@@ -94,28 +99,28 @@ def written_tempo(name: str) -> Read:
         if at in after and _in_range(after[at]) and not (numbers and attached):
             numbers.append(after[at])
         if len(set(numbers)) > 1:
-            return Read(settled=True)
+            return TempoReading(settled=True)
         tempi.update(numbers)
     if len(tempi) == 1:
-        return Read(Guess(_text(tempi.pop()), "name", 0.95))
-    return Read(settled=bool(tempi) or any(c.isdigit() for c in name))
+        return TempoReading(Guess(_text(tempi.pop()), "name", 0.95))
+    return TempoReading(settled=bool(tempi) or any(c.isdigit() for c in name))
 
 
 def _bare_tempo(name: str, seconds: float | None) -> Guess | None:
-    """The only number of a name that can be a tempo, if the length or the word loop speaks for it."""
-    said = vocabulary.words_of(name)
-    loops = is_loop_word(said)
-    if not loops and (_drums(said) or any(word in vocabulary.SHOT for word in said)):
+    """Find the only number of a name that can be a tempo, if the length or the word loop speaks for it."""
+    words = vocabulary.split_words(name)
+    loops = says_loop(words)
+    if not loops and (_drums(words) or any(word in vocabulary.SHOT for word in words)):
         return None
-    found = _bare_numbers(_DATE.sub(" ", name))
+    numbers = _bare_numbers(_DATE.sub(" ", name))
     if seconds:
-        least = 2 if loops else _LEAST_BEATS
-        fitting = {number.bpm for number in found if beats_in(seconds, number.bpm, least)}
+        min_beats = 2 if loops else _MIN_BEATS
+        fitting = {number.bpm for number in numbers if beats_in(seconds, number.bpm, min_beats)}
         if len(fitting) == 1:
             return Guess(_text(fitting.pop()), "name", 0.9 if loops else 0.75)
-    if len({number.bpm for number in found}) != 1 or not loops:
+    if len({number.bpm for number in numbers}) != 1 or not loops:
         return None
-    number = found[0]
+    number = numbers[0]
     if number.beside_key:
         return Guess(_text(number.bpm), "name", 0.8)
     if seconds or number.may_be_index or number.in_prose:
@@ -125,8 +130,13 @@ def _bare_tempo(name: str, seconds: float | None) -> Guess | None:
 
 @dataclass(frozen=True)
 class _Number:
-    """``beside_key``: a key stands next to it, as in `128_Am`. ``may_be_index``: it follows the word loop. ``in_prose``: it
-    stands between two words and spaces, where it may belong to a title.
+    """A number of a name that could be a tempo.
+
+    Attributes:
+        bpm: The number.
+        beside_key: A key stands next to it, as in `128_Am`.
+        may_be_index: It follows the word loop.
+        in_prose: It stands between two words and spaces, where it may belong to a title.
     """
 
     bpm: float
@@ -136,9 +146,9 @@ class _Number:
 
 
 def _bare_numbers(name: str) -> list[_Number]:
-    """The numbers that stand alone in a name, are none of machines, units and counts, and could be a tempo."""
+    """List the numbers that stand alone in a name, do not belong to machines, units and counts, and could be a tempo."""
     tokens = list(_TOKEN.finditer(name))
-    found = []
+    numbers = []
     for at, token in enumerate(tokens):
         text = token[0].strip(".,")
         if not _BARE.fullmatch(text) or not _BARE_MIN <= _float(text) <= _BARE_MAX:
@@ -146,7 +156,7 @@ def _bare_numbers(name: str) -> list[_Number]:
         before = tokens[at - 1][0].strip(".,:") if at else ""
         behind = tokens[at + 1][0].strip(".,:") if at + 1 < len(tokens) else ""
         hyphened = name[: token.start()].endswith("-") and _MODEL.fullmatch(before + "-") is not None
-        last = vocabulary.words_of(before)[-1:]
+        last = vocabulary.split_words(before)[-1:]
         named = bool(last) and (last[0] in vocabulary.COUNTED or last[0] in vocabulary.MACHINES)
         if hyphened or named or behind.lower() in vocabulary.UNITS:
             continue
@@ -155,14 +165,14 @@ def _bare_numbers(name: str) -> list[_Number]:
         in_prose = (
             bool(before and behind) and name[token.start() - 1 : token.start()] + name[token.end() : token.end() + 1] == "  "
         )
-        found.append(_Number(_float(text), keyed, index, in_prose))
-    return found
+        numbers.append(_Number(_float(text), keyed, index, in_prose))
+    return numbers
 
 
 @lru_cache(_FOLDERS)
-def key_in(name: str) -> str:
-    """The only key that a name tells, as `Am`, `F#m`, `Bbmaj`; else "". Chords, notes and progressions are no keys."""
-    found = set()
+def find_key(name: str) -> str:
+    """Find the only key in a name, spelt `Am`, `F#m`, `Bbmaj`; else "". Chords, notes and progressions are not keys."""
+    keys = set()
     for match in _KEY.finditer(name):
         root, accidental, minor, gap, mode = match.groups()
         accidental = (accidental or "").strip(" _-").lower()
@@ -173,7 +183,7 @@ def key_in(name: str) -> str:
         before, behind = _neighbours(name, match.start(), match.end())
         if _is_chord(before) or _is_chord(behind) or "chord" in (before.lower(), behind.lower()):
             if _KEY.fullmatch(before) or _KEY.fullmatch(behind):  # two keys; the same one twice is one
-                found.add(key)
+                keys.add(key)
                 continue
             return ""
         if match[0] == "Am" and (before.lower() in _NAMED_BY_I or behind.lower() == "i" or _HOURS.fullmatch(before)):
@@ -183,14 +193,14 @@ def key_in(name: str) -> str:
         if gap and before.lower() in vocabulary.LETTERED:
             continue
         is_article = root == "A" and gap and behind and not behind[0].isdigit()
-        if is_article and vocabulary.words_of(behind)[:1] and vocabulary.words_of(behind)[0] not in vocabulary.MUSIC:
+        if is_article and vocabulary.split_words(behind)[:1] and vocabulary.split_words(behind)[0] not in vocabulary.MUSIC:
             continue
-        found.add(key)
-    return found.pop() if len(found) == 1 else ""
+        keys.add(key)
+    return keys.pop() if len(keys) == 1 else ""
 
 
 def _neighbours(name: str, start: int, end: int) -> tuple[str, str]:
-    """The tokens in front of and behind a part of a name."""
+    """Return the tokens in front of and behind a part of a name; "" where there is none."""
     before, behind = _TOKEN.findall(name[:start]), _TOKEN.findall(name[end:])
     return (before[-1] if before else ""), (behind[0] if behind else "")
 
@@ -199,52 +209,54 @@ def _is_chord(token: str) -> bool:
     return _CHORD.fullmatch(token) is not None
 
 
-def is_loop_word(said: tuple[str, ...]) -> bool:
-    """Whether the words of a name say that it is a loop."""
-    if any(word in vocabulary.LOOP for word in said):
+def says_loop(words: tuple[str, ...]) -> bool:
+    """Return whether the words of a name say that it is a loop."""
+    if any(word in vocabulary.LOOP for word in words):
         return True
-    if any(word in vocabulary.BREAK for word in said):
-        return not any(word in vocabulary.NOT_A_BREAK for word in said)
-    return any(word in vocabulary.AMEN for word in said) and not _drums(said)
+    if any(word in vocabulary.BREAK for word in words):
+        return not any(word in vocabulary.NOT_A_BREAK for word in words)
+    return any(word in vocabulary.AMEN for word in words) and not _drums(words)
 
 
-def kind_in(name: str, seconds: float | None) -> Guess | None:
-    """Whether a file's name says that it is a loop or a one-shot."""
-    said = vocabulary.words_of(name)
-    if is_loop_word(said):
+def guess_kind(name: str, seconds: float | None) -> Guess | None:
+    """Guess whether a file is a loop or a one-shot by its name; ``seconds``: how long it lasts, if that is known."""
+    words = vocabulary.split_words(name)
+    if says_loop(words):
         return Guess("loop", "name", 0.9)
-    if "the" in said:  # a title, in which drums are words
+    if "the" in words:  # a title, in which drums are words
         return None
-    drums = _drums(said)
-    if _is_shot(said):
+    drums = _drums(words)
+    if _is_shot(words):
         return Guess("one-shot", "name", 0.9)
-    if drums and not any(word in vocabulary.PHRASE for word in said):
+    if drums and not any(word in vocabulary.PHRASE for word in words):
         longest = 12 if vocabulary.RINGING & set(drums) else 6
         return Guess("one-shot", "name", 0.75 if not seconds or seconds <= longest else 0.5)
     return None
 
 
 @lru_cache(_FOLDERS)
-def kind_in_folder(name: str) -> Guess | None:
-    said = vocabulary.words_of(name)
-    shots, loops = _is_shot(said), any(word in vocabulary.LOOP for word in said)
+def guess_kind_of_folder(name: str) -> Guess | None:
+    """Guess whether the files of a folder are loops or one-shots by its name."""
+    words = vocabulary.split_words(name)
+    shots, loops = _is_shot(words), any(word in vocabulary.LOOP for word in words)
     if shots != loops:
         return Guess("one-shot" if shots else "loop", "folder", 0.8)
-    if said and not loops and all(vocabulary.INSTRUMENT.get(word) in vocabulary.DRUMS for word in said):
+    if words and not loops and all(vocabulary.INSTRUMENT.get(word) in vocabulary.DRUMS for word in words):
         return Guess("one-shot", "folder", 0.7)
     return None
 
 
-def _is_shot(said: tuple[str, ...]) -> bool:
-    return any(word in vocabulary.SHOT for word in said) or " one shot" in f" {' '.join(said)}"
+def _is_shot(words: tuple[str, ...]) -> bool:
+    return any(word in vocabulary.SHOT for word in words) or " one shot" in f" {' '.join(words)}"
 
 
 def has_drums(stem: str) -> bool:
-    return bool(_drums(vocabulary.words_of(stem)))
+    """Return whether a name has a drum in it."""
+    return bool(_drums(vocabulary.split_words(stem)))
 
 
-def _drums(said: tuple[str, ...]) -> list[str]:
-    return [tag for tag in vocabulary.instruments(said) if tag in vocabulary.DRUMS]
+def _drums(words: tuple[str, ...]) -> list[str]:
+    return [tag for tag in vocabulary.find_instruments(words) if tag in vocabulary.DRUMS]
 
 
 def _in_range(bpm: float) -> bool:

@@ -12,14 +12,14 @@ from tasks.scan.infer import Guesses
 _GUESS = pl.Struct({"value": pl.String, "source": pl.String, "confidence": pl.Float64})
 GUESSES_DTYPE = pl.Struct(dict.fromkeys(INFERRED, _GUESS))
 # The columns that a scan writes, in their order.
-TOLD = tuple(name for field in INFERRED for name in (f"{field}_source", f"{field}_confidence"))
-HEARD = ("bpm_alternative", "root_note", "root_note_confidence", "duplicate_of")
-COLUMNS = ("file_path", *CELLS, *TOLD, *HEARD, "kit_source", "kit_confidence")
+SOURCE_COLUMNS = tuple(name for field in INFERRED for name in (f"{field}_source", f"{field}_confidence"))
+ANALYSIS_COLUMNS = ("bpm_alternative", "root_note", "root_note_confidence", "duplicate_of")
+COLUMNS = ("file_path", *CELLS, *SOURCE_COLUMNS, *ANALYSIS_COLUMNS, "kit_source", "kit_confidence")
 # A tempo that may as well be half or double of what it seems: both are told, and none is written.
 _WORTH_A_HINT = 0.55
 
 
-def as_json(guesses: Guesses) -> str:
+def guesses_to_json(guesses: Guesses) -> str:
     told = {name: {"value": g.value, "source": g.source, "confidence": g.confidence} for name, g in guesses.items()}
     return json.dumps(told, ensure_ascii=False)
 
@@ -33,7 +33,7 @@ def file_cell(path: str, folder: str) -> str:
     return f"./{cell}" if cell[0] in "=+-@" or cell[0].isspace() else cell
 
 
-def rows_of(files: pl.DataFrame, folder: str) -> pl.DataFrame:
+def make_rows(files: pl.DataFrame, folder: str) -> pl.DataFrame:
     """A row of cells (``path`` and ``COLUMNS``, all text, null where empty) for each of ``files`` (``path``, ``guesses``), in
     their order. ``folder``: the manifest's.
     """

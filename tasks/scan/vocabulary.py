@@ -1,4 +1,4 @@
-"""The words of sample packs. Each set says what its words mean in a name; what is not here means nothing."""
+"""The words of sample packs. Each set says what its words mean in a name; a word that is not here means nothing."""
 
 import re
 from functools import lru_cache
@@ -7,14 +7,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def camel_parted(text: str) -> str:
+def split_camel_case(text: str) -> str:
+    """Put a space between the words of CamelCase."""
     return _CAMEL.sub(" ", text)
 
 
 @lru_cache(1024)
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a name in lower case; those in CamelCase one by one."""
-    return (*_WORD.findall(camel_parted(text).lower()),)
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case; those in CamelCase one by one."""
+    return (*_WORD.findall(split_camel_case(text).lower()),)
 
 
 def _set(words: str) -> frozenset[str]:
@@ -129,13 +130,13 @@ RINGING = frozenset(["crash", "ride", "cymbal", "hat"])
 
 
 @lru_cache(1024)
-def instruments(words: tuple[str, ...]) -> list[str]:
-    """The tags of the instruments that the words name, each once. Where two words make one thing, neither counts alone."""
+def find_instruments(words: tuple[str, ...]) -> list[str]:
+    """Return the tags of the instruments among the words, each once. Where two words make one thing, neither counts alone."""
     text = f" {' '.join(words)} "
     for pair, joined in _JOINED:
         text = text.replace(pair, joined)
-    found = (INSTRUMENT.get(word) for word in text.split())
-    return list(dict.fromkeys(tag for tag in found if tag))
+    tags = (INSTRUMENT.get(word) for word in text.split())
+    return list(dict.fromkeys(tag for tag in tags if tag))
 
 
 # Longer ones first.

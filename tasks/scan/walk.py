@@ -1,4 +1,4 @@
-"""Which files lie below folders: every one is either found or skipped for a reason, and links are not followed."""
+"""List the files below folders: each is either given or skipped for a reason, and links are not followed."""
 
 import os
 import stat
@@ -11,36 +11,47 @@ from tasks.fs.atomic import is_part, times_of
 from tasks.fs.system_files import RESOURCE_FORK_PREFIX, SKIPPED_BY_SCAN
 
 
-class Skip(StrEnum):
-    """Why a file or folder is left out. Those of ``LACKING`` are samples that somebody may miss."""
+class SkipReason(StrEnum):
+    """Why a file or folder is left out. Those of ``LACKING`` are samples that somebody may miss.
 
-    JUNK = "system file"
+    The values are keys of ``sp404 scan --json``.
+    """
+
+    SYSTEM_FILE = "system file"
     EMPTY = "empty file"
     LINK = "link (what it points to is found where it is)"
-    OUTWARD = "link out of the folder"
-    NO_FILE = "pipe, socket or device"
+    OUTWARD_LINK = "link out of the folder"
+    NOT_REGULAR = "pipe, socket or device"
     NOT_AUDIO = "not audio"
     REX = "REX2, which nobody can read without its maker's library"
     NOT_UTF8 = "name that is not UTF-8"
-    NO_CELL = "name that no manifest can hold"
+    UNSUITABLE_NAME = "name that no manifest can hold"
     UNREADABLE = "cannot be read"
 
 
 FIXES = {
-    Skip.OUTWARD: "Scan the folder that it points to, too.",
-    Skip.REX: "Export it as WAV from the program that made it.",
-    Skip.NOT_UTF8: "Rename it.",
-    Skip.NO_CELL: "Rename it: without spaces at its end, line breaks and NULs, and shorter.",
-    Skip.UNREADABLE: "Check that you may read it, or get it again from its pack.",
+    SkipReason.OUTWARD_LINK: "Scan the folder that it points to, too.",
+    SkipReason.REX: "Export it as WAV from the program that made it.",
+    SkipReason.NOT_UTF8: "Rename it.",
+    SkipReason.UNSUITABLE_NAME: "Rename it: without spaces at its end, line breaks and NULs, and shorter.",
+    SkipReason.UNREADABLE: "Check that you may read it, or get it again from its pack.",
 }
-LACKING = frozenset([Skip.REX, Skip.NOT_UTF8, Skip.NO_CELL, Skip.UNREADABLE])
+LACKING = frozenset([SkipReason.REX, SkipReason.NOT_UTF8, SkipReason.UNSUITABLE_NAME, SkipReason.UNREADABLE])
 # PATH_MAX, and what a manifest's cell may hold.
-_MOST_BYTES = 4096
+_MAX_PATH_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A regular file that may be audio. ``root`` is the scanned folder that it is below; the times may be 0 (``times_of``)."""
+class ScannedFile:
+    """A regular file that may be audio.
+
+    Attributes:
+        path: Its absolute path.
+        root: The scanned folder that it is below.
+        bytes: Its size.
+        mtime_ns: Its modification time in ns; 0 where it cannot be trusted (``tasks.fs.atomic.times_of``).
+        ctime_ns: Its status change time in ns; the same.
+    """
 
     path: str
     root: str
@@ -50,78 +61,84 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """``detail``: what the system or a decoder said."""
+class SkippedPath:
+    """A file or folder that is left out, why, and what to do; ``detail``: the message of the system or of a decoder."""
 
     path: str
-    why: Skip
+    why: SkipReason
     detail: str = ""
     fix: str = ""
 
 
-def folders_of(path: str, root: str) -> list[str]:
-    """The names of a file's folders up to the scanned one, the nearest first."""
+def parent_names(path: str, root: str) -> list[str]:
+    """Return the names of a file's folders up to the scanned one, the nearest first."""
     below = path[len(root) :].split(os.sep)[1:-1]
     return [*reversed(below), os.path.basename(root)]
 
 
-def walk(roots: list[str]) -> Iterator[Found | Skipped]:
-    """All that lies below ``roots`` (absolute, without links, none below another), folder by folder, in order."""
+def walk(roots: list[str]) -> Iterator[ScannedFile | SkippedPath]:
+    """Yield all that lies below ``roots``, folder by folder, in order of names.
+
+    Args:
+        roots: Absolute paths of folders, without links, none below another.
+    """
     for root in roots:
         waiting = [root]
         while waiting:
             folders: list[str] = []
-            yield from _in(waiting.pop(), root, roots, folders)
+            yield from _list_folder(waiting.pop(), root, roots, folders)
             waiting += reversed(folders)
 
 
-def _in(folder: str, root: str, roots: list[str], folders: list[str]) -> Iterator[Found | Skipped]:
-    """What lies in ``folder`` itself; those in it are put into ``folders``."""
+def _list_folder(folder: str, root: str, roots: list[str], folders: list[str]) -> Iterator[ScannedFile | SkippedPath]:
+    """Yield what lies in ``folder`` itself; the folders in it are appended to ``folders``."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        yield Skipped(folder, Skip.UNREADABLE, error.strerror or str(error))
+        yield SkippedPath(folder, SkipReason.UNREADABLE, error.strerror or str(error))
         return
     for entry in entries:
-        if _is_junk(entry.name):
-            yield Skipped(entry.path, Skip.JUNK)
+        if _is_system_file(entry.name):
+            yield SkippedPath(entry.path, SkipReason.SYSTEM_FILE)
         elif entry.is_symlink():
-            yield Skipped(entry.path, Skip.LINK if _leads_inside(entry.path, roots) else Skip.OUTWARD)
+            yield SkippedPath(entry.path, SkipReason.LINK if _leads_inside(entry.path, roots) else SkipReason.OUTWARD_LINK)
         elif entry.is_dir(follow_symlinks=False):
             folders.append(entry.path)
         else:
-            yield _looked_at(entry, root)
+            yield _check_file(entry, root)
 
 
-def _looked_at(entry: "os.DirEntry[str]", root: str) -> Found | Skipped:
+def _check_file(entry: "os.DirEntry[str]", root: str) -> ScannedFile | SkippedPath:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Skipped(entry.path, Skip.UNREADABLE, error.strerror or str(error))
+        return SkippedPath(entry.path, SkipReason.UNREADABLE, error.strerror or str(error))
     path = entry.path
-    why: Skip | None = None
+    why: SkipReason | None = None
     if not stat.S_ISREG(status.st_mode):
-        why = Skip.NO_FILE
+        why = SkipReason.NOT_REGULAR
     elif not status.st_size:
-        why = Skip.EMPTY
+        why = SkipReason.EMPTY
     elif os.path.splitext(entry.name)[1].lower() in REX_EXTENSIONS:
-        why = Skip.REX
+        why = SkipReason.REX
     else:
-        why = _no_cell(path)
-    return Skipped(path, why) if why else Found(path, root, status.st_size, *times_of(status))
+        why = _why_not_in_cell(path)
+    return SkippedPath(path, why) if why else ScannedFile(path, root, status.st_size, *times_of(status))
 
 
-def _no_cell(path: str) -> Skip | None:
-    """Why no cell of a manifest can hold the path."""
+def _why_not_in_cell(path: str) -> SkipReason | None:
+    """Return why a cell of a manifest cannot hold the path; None if it can."""
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
-        return Skip.NOT_UTF8
-    return Skip.NO_CELL if size > _MOST_BYTES or path != path.rstrip() or "\r" in path or "\n" in path else None
+        return SkipReason.NOT_UTF8
+    return (
+        SkipReason.UNSUITABLE_NAME if size > _MAX_PATH_BYTES or path != path.rstrip() or "\r" in path or "\n" in path else None
+    )
 
 
-def _is_junk(name: str) -> bool:
+def _is_system_file(name: str) -> bool:
     return name.startswith(RESOURCE_FORK_PREFIX) or name.lower() in SKIPPED_BY_SCAN or is_part(name)
 
 

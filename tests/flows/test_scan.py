@@ -139,11 +139,11 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     new, changed = library / "Techno/Loops/new_loop_99bpm.wav", library / "Techno/Loops/sliced.wav"
     synth.write(new, synth.loop(RATE, 99), RATE)
     wav(changed, np.zeros(2 * RATE, np.int16), RATE, acid(8, 240.0))
-    from flows import scan
+    from flows import scan as scan_flow
 
     opened: list[str] = []
-    real = scan.read_header
-    monkeypatch.setattr(scan, "read_header", lambda path: opened.append(path) or real(path))
+    real = scan_flow.read_header
+    monkeypatch.setattr(scan_flow, "read_header", lambda path: opened.append(path) or real(path))
     third = scan()
     assert sorted(opened) == sorted([str(new), str(changed)])
     assert third["added"] == ["Samples/Techno/Loops/new_loop_99bpm.wav"]
@@ -298,15 +298,15 @@ def test_a_manifest_that_is_saved_meanwhile_is_not_overwritten(
     scan()
     manifest = tmp_path / "library.csv"
     edit(manifest, bpm=("Clap.wav", "77"))
-    from flows import scan
+    from flows import scan as scan_flow
 
-    real = scan.walk
+    real = scan_flow.walk
 
     def walked(roots: list[str]) -> Any:
         manifest.write_text("file_path\nmine.wav\n")
         return real(roots)
 
-    monkeypatch.setattr(scan, "walk", walked)
+    monkeypatch.setattr(scan_flow, "walk", walked)
     (tmp_path / "Samples/new.wav").write_bytes((tmp_path / "Samples/Techno/Loops/sliced.wav").read_bytes())
     with pytest.raises(AssertionError, match="was changed while folders were scanned"):
         scan()

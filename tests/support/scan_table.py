@@ -4,10 +4,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from config import genres
-from tasks.scan.genre_names import Vocabulary
+from tasks.scan.genre_names import GenreVocabulary
 
 KNOWN = genres.load({})
-VOCABULARY = Vocabulary.of(KNOWN.genres, KNOWN.words_in_names)
+VOCABULARY = GenreVocabulary.build(KNOWN.genres, KNOWN.words_in_names)
 
 
 class Row(NamedTuple):

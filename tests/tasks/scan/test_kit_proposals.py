@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.music import BANKS
-from tasks.scan.kit_proposals import with_kits
+from tasks.scan.kit_proposals import propose_kits
 from tasks.scan.rows import COLUMNS
 
 
@@ -13,7 +13,7 @@ def proposed(*files: tuple[str, str]) -> dict[str, tuple[str, str, str] | None]:
     """The slots by path. ``files``: path and kind."""
     rows = pl.DataFrame({"path": [path for path, _ in files], "kind": [kind or None for _, kind in files]})
     rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS if name != "kind")
-    told = with_kits(rows).select("path", "kit", "bank", "pad").rows()
+    told = propose_kits(rows).select("path", "kit", "bank", "pad").rows()
     return {path: (kit, bank, pad) if kit else None for path, kit, bank, pad in told}
 
 

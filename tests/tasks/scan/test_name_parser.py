@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config import genres
 from schemas.scan import THRESHOLD, Guess, Header
-from tasks.scan.genre_names import Vocabulary
+from tasks.scan.genre_names import GenreVocabulary
 from tasks.scan.infer import infer
 from tests.support.scan_table import VOCABULARY, Row, rows
 
@@ -144,8 +144,8 @@ def test_a_persons_own_genres_take_the_place_of_the_built_in_ones(tmp_path: Path
         '[genres]\nhouse = []\nfootwork = ["juke"]\n[words_in_names]\nvendors = ["juke joint"]\n'
     )
     own = genres.load({"SP404_CONFIG_DIR": str(tmp_path)})
-    vocabulary = Vocabulary.of(own.genres, own.words_in_names)
-    assert vocabulary.of_folders(["House"]) is None
-    assert vocabulary.of_folders(["Techno"]) == Guess("techno", "folder", 0.85)
-    assert vocabulary.of_folders(["Juke 160"]) == Guess("footwork", "folder", 0.85)
-    assert vocabulary.of_folders(["Juke Joint"]) is None
+    vocabulary = GenreVocabulary.build(own.genres, own.words_in_names)
+    assert vocabulary.guess_from_folders(["House"]) is None
+    assert vocabulary.guess_from_folders(["Techno"]) == Guess("techno", "folder", 0.85)
+    assert vocabulary.guess_from_folders(["Juke 160"]) == Guess("footwork", "folder", 0.85)
+    assert vocabulary.guess_from_folders(["Juke Joint"]) is None

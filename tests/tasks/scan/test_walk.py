@@ -4,17 +4,17 @@ import os
 import subprocess
 from pathlib import Path
 
-from tasks.scan.walk import Found, Skip, Skipped, folders_of, walk
+from tasks.scan.walk import ScannedFile, SkippedPath, SkipReason, parent_names, walk
 from tests.support.tools import not_root, open_folder
 
 
-def walked(*roots: Path) -> tuple[list[str], dict[str, Skip]]:
+def walked(*roots: Path) -> tuple[list[str], dict[str, SkipReason]]:
     found, skipped = [], {}
     for one in walk([str(root) for root in roots]):
-        if isinstance(one, Found):
+        if isinstance(one, ScannedFile):
             found.append(one.path)
         else:
-            assert isinstance(one, Skipped)
+            assert isinstance(one, SkippedPath)
             skipped[one.path] = one.why
     return found, skipped
 
@@ -25,14 +25,14 @@ def test_everything_is_found_or_skipped_once(tmp_path: Path) -> None:
         "kick.wav": None,
         "sub/snare.WAV": None,
         "no extension": None,
-        "._kick.wav": Skip.JUNK,
-        ".DS_Store": Skip.JUNK,
-        "Thumbs.db": Skip.JUNK,
-        ".sp404-1a-3.part": Skip.JUNK,
-        "empty.wav": Skip.EMPTY,
-        "loop.rx2": Skip.REX,
-        "ends in a space.wav ": Skip.NO_CELL,
-        "two\nlines.wav": Skip.NO_CELL,
+        "._kick.wav": SkipReason.SYSTEM_FILE,
+        ".DS_Store": SkipReason.SYSTEM_FILE,
+        "Thumbs.db": SkipReason.SYSTEM_FILE,
+        ".sp404-1a-3.part": SkipReason.SYSTEM_FILE,
+        "empty.wav": SkipReason.EMPTY,
+        "loop.rx2": SkipReason.REX,
+        "ends in a space.wav ": SkipReason.UNSUITABLE_NAME,
+        "two\nlines.wav": SkipReason.UNSUITABLE_NAME,
         "=1+1.wav": None,
         "\u591c.wav": None,
     }
@@ -56,9 +56,17 @@ def test_everything_is_found_or_skipped_once(tmp_path: Path) -> None:
         file.write(b"x")
     found, skipped = walked(root)
     expected = {str(root / name): why for name, why in names.items() if why}
-    expected |= {str(root / "__MACOSX"): Skip.JUNK, str(root / "in.wav"): Skip.LINK, str(root / "out.wav"): Skip.OUTWARD}
-    expected |= {str(root / "out"): Skip.OUTWARD, str(root / "round"): Skip.LINK, str(root / "dead"): Skip.LINK}
-    expected |= {str(root / "pipe.wav"): Skip.NO_FILE, os.fsdecode(latin): Skip.NOT_UTF8}
+    expected |= {
+        str(root / "__MACOSX"): SkipReason.SYSTEM_FILE,
+        str(root / "in.wav"): SkipReason.LINK,
+        str(root / "out.wav"): SkipReason.OUTWARD_LINK,
+    }
+    expected |= {
+        str(root / "out"): SkipReason.OUTWARD_LINK,
+        str(root / "round"): SkipReason.LINK,
+        str(root / "dead"): SkipReason.LINK,
+    }
+    expected |= {str(root / "pipe.wav"): SkipReason.NOT_REGULAR, os.fsdecode(latin): SkipReason.NOT_UTF8}
     assert skipped == expected
     assert sorted(found) == sorted(str(root / name) for name, why in names.items() if not why)
     everything = {os.path.join(folder, name) for folder, folders, files in os.walk(root) for name in [*folders, *files]}
@@ -71,12 +79,12 @@ def test_a_folder_that_cannot_be_read_is_said() -> None:
         (folder / "closed").mkdir(mode=0)
         with not_root():
             skipped = walked(folder)[1]
-        assert skipped == {str(folder / "closed"): Skip.UNREADABLE}
+        assert skipped == {str(folder / "closed"): SkipReason.UNREADABLE}
 
 
 def test_folders_from_the_nearest_to_the_scanned_one() -> None:
-    assert folders_of("/a/House Pack/Drums/Kicks/x.wav", "/a/House Pack") == ["Kicks", "Drums", "House Pack"]
-    assert folders_of("/a/House Pack/x.wav", "/a/House Pack") == ["House Pack"]
+    assert parent_names("/a/House Pack/Drums/Kicks/x.wav", "/a/House Pack") == ["Kicks", "Drums", "House Pack"]
+    assert parent_names("/a/House Pack/x.wav", "/a/House Pack") == ["House Pack"]
 
 
 def test_folders_in_folders_without_end(tmp_path: Path) -> None:
@@ -91,4 +99,4 @@ def test_folders_in_folders_without_end(tmp_path: Path) -> None:
         os.chdir(before)
     found, skipped = walked(tmp_path)
     subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)  # for pytest it is too deep
-    assert (len(found), set(skipped.values()) - {Skip.UNREADABLE}) == (1, set())
+    assert (len(found), set(skipped.values()) - {SkipReason.UNREADABLE}) == (1, set())
