@@ -22,10 +22,10 @@ from pydantic import BaseModel, Field
 
 from config import genres
 from config.settings import Settings, real_path
-from schemas.conversion import Job, Outcome, Tags
-from schemas.enums import Status
+from schemas.conversion import AnalysisResult, Job, Tags
+from schemas.enums import Verb
 from schemas.errors import RequestError, SampleError, StoppedError
-from schemas.scan import CELLS, FILES, INFERRED, Header, Heard
+from schemas.scan import CELLS, FILES, INFERRED, Header, SoundAnalysis
 from tasks.audio.header import read_header
 from tasks.convert.progress import Progress
 from tasks.manifest.source_paths import absolute
@@ -273,12 +273,12 @@ def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl
     """``files``, of which all audio was decoded: what was heard, or why it cannot be. Raises SurroundingsError."""
     to_hear = files.filter(_IS_AUDIO & pl.col("heard").is_null()).drop("root")
     settings = memory.settings
-    progress.expect(to_hear.height, "hear")
-    hear = progress.workers(settings.limits(), ahead=min(settings.workers, to_hear.height))
+    progress.expect(to_hear.height, Verb.ANALYZE)
+    executor = progress.executor(settings.limits(), ahead=min(settings.workers, to_hear.height))
     sound = settings.sound()
 
     def heard(file: dict[str, Any]) -> dict[str, Any]:
-        return _as_heard(file, hear("hear", Job(0, 0, file["path"], "", Tags("", "", None, "", "")), sound))
+        return _as_heard(file, executor.run(Verb.ANALYZE, Job(0, 0, file["path"], "", Tags("", "", None, "", "")), sound))
 
     learnt = []
     with memory.remembering() as remember:
@@ -294,12 +294,12 @@ def _with_sounds(files: pl.DataFrame, memory: _Memory, progress: Progress) -> pl
     return files.update(update, on="path", how="left")
 
 
-def _as_heard(file: dict[str, Any], outcome: Outcome | None) -> dict[str, Any]:
-    if outcome is None:
+def _as_heard(file: dict[str, Any], result: AnalysisResult | None) -> dict[str, Any]:
+    if result is None:
         raise StoppedError
-    if outcome.status is Status.FAILED:
-        return file if outcome.reason in _PASSING else file | {"trouble": outcome.error, "fix": outcome.fix}
-    return file | {"heard": json.dumps(asdict(outcome.heard)) if outcome.heard else None}
+    if result.error:
+        return file if result.reason in _PASSING else file | {"trouble": result.error, "fix": result.fix}
+    return file | {"heard": json.dumps(asdict(result.analysis)) if result.analysis else None}
 
 
 def _troubles(files: pl.DataFrame) -> Iterable[tuple[str, str, str]]:
@@ -314,11 +314,11 @@ def _rows(audio: pl.DataFrame, folder: str, propose_kits: bool) -> pl.DataFrame:
     return kit_proposals.propose_kits(new) if propose_kits else new
 
 
-def _heard(text: str | None) -> Heard | None:
+def _heard(text: str | None) -> SoundAnalysis | None:
     if not text:
         return None
     told = json.loads(text)
-    return Heard(**told | {"tags": tuple(told["tags"])})
+    return SoundAnalysis(**told | {"tags": tuple(told["tags"])})
 
 
 def _paths(manifest: pl.DataFrame, folder: str) -> pl.Series:

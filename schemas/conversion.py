@@ -1,12 +1,14 @@
 """Small frozen values: all that crosses a thread, process or machine border."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Self, TypeAlias
 
-from schemas.enums import Dither, Guard, Mono, Status
+from schemas.enums import Dither, Guard, Mono, Status, Verb
 from schemas.errors import SampleError
-from schemas.scan import Heard
+from schemas.scan import SoundAnalysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +78,49 @@ def clips(peak: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one Job. ``error``, ``reason`` and ``fix`` are empty on success.
+class JobResult:
+    """What became of one Job, whatever the verb.
 
-    ``frames`` counts the output's frames at 48 kHz, ``source_frames`` the decoded ones; ``done`` says what was done to
-    the sound, in plain words, and ``warning`` what should be looked at.
-
-    ``source_hash`` and ``output_hash`` are of samples, not of files (``tasks.audio.measure.meter.Fingerprint``): they are equal
-    when nothing was done. ``content_hash`` is that of the source file's bytes, ``file_hash`` that of the output file's.
-    ``source_mtime_ns`` and ``source_ctime_ns`` are 0 where they can't be trusted to change with the content. ``moved_from``
-    is the path below the output folder that the finished file had before. ``heard`` is what a scan is told of the sound;
-    ``peaks`` are for the eye alone.
+    Attributes:
+        index: The job's number.
+        error: Why it failed, in one line; empty on success, as are the next two.
+        reason: The kind of failure, as statistics count it.
+        fix: What the user can do about it.
     """
 
     index: int
+    error: str = field(default="", kw_only=True)
+    reason: str = field(default="", kw_only=True)
+    fix: str = field(default="", kw_only=True)
+
+    @classmethod
+    def from_error(cls, index: int, error: SampleError) -> Self:
+        """Return the result of a job that failed."""
+        return cls(index, error=str(error), reason=error.reason, fix=error.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(JobResult):
+    """What a conversion gives.
+
+    Attributes:
+        bytes: The size of the output file.
+        seconds: How long the conversion took.
+        frames: The output's length at 48 kHz.
+        channels: The output's.
+        source_frames: The decoded length at the source's rate.
+        source_mtime_ns: 0, as ``source_ctime_ns``, where the time cannot be trusted to change with the content.
+        content_hash: Of the source file's bytes.
+        source_hash: Of the source's samples (``tasks.audio.measure.meter.Fingerprint``).
+        output_hash: Of the output's samples: equal to ``source_hash`` when nothing was done.
+        file_hash: Of the output file's bytes.
+        metadata_hash: Of the metadata file's bytes.
+        moved_from: The path below the output folder that the finished file had before.
+        done: What was done to the sound, in plain words.
+        warning: What should be looked at.
+    """
+
     status: Status
-    error: str = ""
-    reason: str = ""
-    fix: str = ""
     bytes: int = 0
     seconds: float = 0.0
     frames: int = 0
@@ -110,14 +137,64 @@ class Outcome:
     metadata_hash: str = ""
     moved_from: str = ""
     levels: Levels | None = None
-    heard: Heard | None = None
     done: tuple[str, ...] = ()
     warning: str = ""
-    peaks: tuple[float, ...] = ()
+
+    @classmethod
+    def from_error(cls, index: int, error: SampleError) -> Self:
+        """Return the outcome of a conversion that failed."""
+        return cls(index, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
 
 
-def failed(index: int, error: SampleError) -> Outcome:
-    return Outcome(index, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
+@dataclass(frozen=True, slots=True)
+class MeasuredLevels(JobResult):
+    """Levels of a source before any gain, and the hash of its file's bytes."""
+
+    levels: Levels | None = None
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult(JobResult):
+    """A source that was read to its end: its length as decoded, and what it would be at 48 kHz."""
+
+    source: SourceInfo | None = None
+    source_frames: int = 0
+    frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizeEstimate(JobResult):
+    """The size in bytes of the output's samples, by the source's header; 0 where that does not say."""
+
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult(JobResult):
+    """What a scan learns from the decoded sound."""
+
+    analysis: SoundAnalysis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveformResult(JobResult):
+    """A drawing of a source: peaks of equal parts, 0 to 1 and beyond where it clips, and its length."""
+
+    waveform: tuple[float, ...] = ()
+    duration_seconds: float = 0.0
+
+
+RESULT_TYPES: Mapping[Verb, type[JobResult]] = {
+    Verb.CONVERT: Outcome,
+    Verb.MEASURE: MeasuredLevels,
+    Verb.CHECK: CheckResult,
+    Verb.SIZE: SizeEstimate,
+    Verb.ANALYZE: AnalysisResult,
+    Verb.WAVEFORM: WaveformResult,
+}
+# What the jobs of a shard can give.
+ShardJobResult: TypeAlias = Outcome | MeasuredLevels | CheckResult | SizeEstimate
 
 
 # The version of the conversion: to be raised when a release makes other bytes of the same source and settings.
@@ -185,18 +262,26 @@ class Shard:
     sound: SoundSettings
     include_metadata: bool
     limits: Limits
-    verb: str = "convert"
+    verb: Verb = Verb.CONVERT
     sentinel: str = ""
     again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """Outcomes of the jobs that were reached; ``error`` is set when the surroundings ended the shard early.
+    """Results of the jobs that a shard reached.
 
-    ``part`` is the file that the outcomes were also written to, for the records.
+    Attributes:
+        results: In the order of the jobs, of the type that the shard's verb has in ``RESULT_TYPES``.
+        error: Set when the surroundings ended the shard early.
+        part: The file that outcomes were also written to, for the records.
     """
 
-    outcomes: tuple[Outcome, ...] = field(default=())
+    results: tuple[ShardJobResult, ...] = field(default=())
     error: Exception | None = None
     part: str = ""
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Return the results of conversions."""
+        return tuple(result for result in self.results if isinstance(result, Outcome))

@@ -41,6 +41,17 @@ class Runner(StrEnum):
     POOL = "pool"
 
 
+class Verb(StrEnum):
+    """What a worker process can do with one sample; ``schemas.conversion.RESULT_TYPES`` has the result of each."""
+
+    CONVERT = "convert"
+    MEASURE = "measure"
+    CHECK = "check"
+    SIZE = "size"
+    ANALYZE = "analyze"
+    WAVEFORM = "waveform"
+
+
 class Dither(StrEnum):
     TPDF = "tpdf"
     NONE = "none"

@@ -56,7 +56,7 @@ CELLS = (*INFERRED, "kit", "bank", "pad")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SoundAnalysis:
     """What the decoded sound told. ``bpm``: 0 where it has no beat; ``bpm_alternative``: half or double of it, whichever is
     likelier. ``root``: a note, "" where none stands out. ``fingerprint`` is the same for the same samples.
     """

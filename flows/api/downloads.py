@@ -15,7 +15,7 @@ from flows.api.problems import ProblemError, problem_from_record
 from flows.export import zip_archive
 from schemas.api import Peaks
 from schemas.conversion import Job, Tags
-from schemas.enums import Status
+from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
 from tasks.audio.decode.detect import container, opened
 from tasks.fs.file_status import statuses
@@ -79,14 +79,14 @@ class Downloads:
         if not self._waveforms.acquire(timeout=self._wait_seconds):
             raise QueueError(waiting="other waveforms")
         try:
-            outcome = self._process_pool.get(settings.limits())("peaks", job, settings.sound())
+            result = self._process_pool.get(settings.limits()).run(Verb.WAVEFORM, job, settings.sound())
         finally:
             self._waveforms.release()
-        if outcome is None:
+        if result is None:
             raise StoppedError
-        if outcome.status is Status.FAILED or not outcome.source:
-            raise ProblemError(problem_from_record(outcome.error, outcome.reason, outcome.fix))
-        return Peaks(sample_id=sample_id, seconds=outcome.source_frames / outcome.source.rate_hz, peaks=list(outcome.peaks))
+        if result.error:
+            raise ProblemError(problem_from_record(result.error, result.reason, result.fix))
+        return Peaks(sample_id=sample_id, seconds=result.duration_seconds, peaks=list(result.waveform))
 
     def open_zip(self, export_id: int) -> int:
         """Open the ZIP of an export, which is made now unless one is kept.

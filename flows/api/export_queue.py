@@ -13,8 +13,10 @@ from typing import Generic, TypeVar
 from flows.api.problems import ProblemError
 from schemas.api import State
 from schemas.conversion import Limits
+from schemas.enums import Verb
 from schemas.errors import QueueError, Sp404Error
-from tasks.convert.progress import Converter, Progress
+from tasks.convert.progress import Progress
+from tasks.isolation.executor import JobExecutor
 from tasks.isolation.process_pool import ProcessPool
 
 log = logging.getLogger("sp404")
@@ -59,11 +61,11 @@ class PolledProgress(Progress):
         self._process_pool = process_pool
         self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
 
-    def workers(self, limits: Limits, ahead: int = 0) -> Converter:
+    def executor(self, limits: Limits, ahead: int = 0) -> JobExecutor:
         """Return the shared processes in place of processes of this run alone."""
-        return self._process_pool.get(limits) if limits.contained else super().workers(limits, ahead)
+        return self._process_pool.get(limits) if limits.contained else super().executor(limits, ahead)
 
-    def expect(self, samples: int, verb: str = "convert") -> None:
+    def expect(self, samples: int, verb: str = Verb.CONVERT) -> None:
         """Begin a pass, and measure its rate anew."""
         super().expect(samples, verb)
         self._seen = deque([(time.monotonic(), self.so_far[0])])

@@ -3,7 +3,7 @@
 import polars as pl
 
 from flows.export.plan import Plan
-from schemas.conversion import Outcome
+from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
 from schemas.report import Finding
 from tasks.layout.kit_lint import lint_kits
@@ -17,8 +17,8 @@ def unheard(plan: Plan) -> pl.DataFrame:
     return plan.jobs.filter(pl.col("kit").is_not_null() & ~pl.col("content_hash").is_in(known.implode()).fill_null(False))
 
 
-def findings(plan: Plan, heard: dict[int, Outcome]) -> list[Finding]:
-    """What the rows say, the records, and ``heard``: the outcomes by job of those that were measured now."""
+def findings(plan: Plan, heard: dict[int, MeasuredLevels]) -> list[Finding]:
+    """What the rows say, the records, and ``heard``: the levels by job of those that were measured now."""
     told = [(job, one.content_hash or None, one.levels and one.levels.peak) for job, one in heard.items()]
     now = pl.DataFrame(told, {"job": plan.jobs.schema["job"], "heard_hash": pl.String, "heard_peak": pl.Float64}, orient="row")
     jobs = plan.jobs.select("path", "job", "content_hash").join(now, on="job", how="left")

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain
 from os.path import lexists
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -36,8 +36,8 @@ from flows.export.plan import (
 )
 from flows.export.sd_card import check_card, with_card
 from flows.export.zip_archive import with_zip
-from schemas.conversion import Outcome, Shard, ShardResult
-from schemas.enums import Guard, OrganizeBy, Runner, Status
+from schemas.conversion import JobResult, MeasuredLevels, Outcome, Shard, ShardResult, SizeEstimate
+from schemas.enums import Guard, OrganizeBy, Runner, Status, Verb
 from schemas.errors import (
     AccountingError,
     DatabaseBusyError,
@@ -61,9 +61,10 @@ from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import causes, done_rows, lost_rows, rejected_rows, warnings
 
 log = logging.getLogger("sp404")
+Result = TypeVar("Result", bound=JobResult)
 Merge: TypeAlias = Callable[[ShardResult], None]
 _MERGE_SECONDS = 1.0
-_LABELS = {"measure": "levels of ", "size": "sizes of "}
+_LABELS = {Verb.MEASURE: "levels of ", Verb.SIZE: "sizes of "}
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,11 @@ class _Run:
         self._listen()
         self._plan = decided(self._plan)
         if not has_room(self._plan.to_do, self._plan.settings):
-            sized = self._pass(self._plan.to_do, verb="size")
+            sized = self._pass(self._plan.to_do, verb=Verb.SIZE)
             self.before += sized
-            check_room(self._plan.to_do, self._plan.settings, {outcome.index: outcome.bytes for outcome in outcomes_of(sized)})
+            check_room(
+                self._plan.to_do, self._plan.settings, {size.index: size.bytes for size in results_of(SizeEstimate, sized)}
+            )
         plan = self._plan = begun(self._plan)
         done = self._pass(with_finished(plan, plan.to_do), self._merge)
         # To copy what was just made is not worth another machine.
@@ -141,18 +144,18 @@ class _Run:
             self._plan = with_loudest(self._plan, {})
             to_measure = pl.col("source_peak").is_null() | pl.col("job").is_in(unknown["job"].implode())
             unknown = self._plan.jobs.filter(to_measure)
-        measured = self._pass(unknown, verb="measure")
+        measured = self._pass(unknown, verb=Verb.MEASURE)
         self.before += measured
         if keeps_balance:
             self._plan = with_loudest(self._plan, _peaks(measured))
         if self._plan.settings.organize_by is OrganizeBy.KIT:
-            found = findings(self._plan, {outcome.index: outcome for outcome in outcomes_of(measured)})
+            found = findings(self._plan, {levels.index: levels for levels in results_of(MeasuredLevels, measured)})
             self._plan = replace(self._plan, findings=tuple(found))
             for finding in found:
                 log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
 
     def _pass(
-        self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: str = "convert", here: bool = False
+        self, jobs: pl.DataFrame, merge: Merge = lambda _: None, verb: Verb = Verb.CONVERT, here: bool = False
     ) -> list[object]:
         if jobs.is_empty() or self._watched.stopped.is_set():
             return []
@@ -160,7 +163,7 @@ class _Run:
         if here:
             settings = settings.model_copy(update={"runner": Runner.THREADS})
         if settings.runner is Runner.THREADS:
-            self._watched.workers(settings.limits(), ahead=min(settings.workers, jobs.height))
+            self._watched.executor(settings.limits(), ahead=min(settings.workers, jobs.height))
         shards_of_jobs = cut(self._plan, jobs, self._watched, verb)
         return list(self._steps.map_shards(shards_of_jobs, settings, self._watched, merge))
 
@@ -183,7 +186,7 @@ def _troubles(results: Iterable[object]) -> list[Exception]:
 
 def _peaks(measured: Iterable[object]) -> dict[int, float]:
     """The peak of each job that could be measured; why another could not is found again when it is converted."""
-    return {outcome.index: outcome.levels.peak for outcome in outcomes_of(measured) if outcome.levels}
+    return {one.index: one.levels.peak for one in results_of(MeasuredLevels, measured) if one.levels}
 
 
 def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
@@ -203,20 +206,23 @@ def pruned(plan: Plan, batch: BatchExportResult) -> BatchExportResult:
     return batch.model_copy(update={"pruned": len(removed), "stale": left})
 
 
-def outcomes_of(results: Iterable[object]) -> Iterator[Outcome]:
-    """The outcomes of the jobs that were reached."""
-    return chain.from_iterable(result.outcomes for result in results if isinstance(result, ShardResult))
+def results_of(kind: type[Result], shards: Iterable[object]) -> Iterator[Result]:
+    """Return the results of a kind from all shards, of the jobs that were reached."""
+    results = chain.from_iterable(shard.results for shard in shards if isinstance(shard, ShardResult))
+    return (result for result in results if isinstance(result, kind))
 
 
 def made_by(plan: Plan, results: Iterable[object]) -> pl.DataFrame:
     """What the shards made, by ``path`` (``tasks.store.outcome_table.frame_of``)."""
     paths = plan.jobs["path"]
-    return frame_of((paths[outcome.index], outcome) for outcome in outcomes_of(results))
+    return frame_of((paths[outcome.index], outcome) for outcome in results_of(Outcome, results))
 
 
-def cut(plan: Plan, jobs: pl.DataFrame, progress: Progress, verb: str = "convert", folder: Path | None = None) -> list[Shard]:
+def cut(
+    plan: Plan, jobs: pl.DataFrame, progress: Progress, verb: Verb = Verb.CONVERT, folder: Path | None = None
+) -> list[Shard]:
     """``jobs`` in shards, and in a file in ``folder`` (a new one of the run's) from which each shard reads its range."""
-    if verb != "convert":
+    if verb is not Verb.CONVERT:
         jobs = with_nothing_finished(jobs)
     path = write_plan(jobs, folder or run_folder.new_pass(Database.of(plan.settings), plan.export_id or 0), plan.token)
     sound, limits = plan.settings.sound(), plan.settings.limits()

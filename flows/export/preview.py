@@ -12,8 +12,8 @@ from config.settings import Settings
 from flows.export import pipeline
 from flows.export import plan as planning
 from flows.export.kit_findings import findings
-from schemas.conversion import failed
-from schemas.enums import Status
+from schemas.conversion import CheckResult, JobResult, MeasuredLevels
+from schemas.enums import Verb
 from schemas.errors import NotConvertedError, RequestError
 from schemas.export import ExportRequest
 from schemas.report import Finding
@@ -85,30 +85,31 @@ def check(request: ExportRequest, progress: Progress) -> Findings:
     made = _plan(request)
     in_kit = pl.col("kit").is_not_null()
     with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
-        progress.workers(made.settings.limits(), ahead=min(made.settings.workers, made.jobs.height))
+        progress.executor(made.settings.limits(), ahead=min(made.settings.workers, made.jobs.height))
         results: list[object] = []
-        for verb, jobs in (("measure", made.jobs.filter(in_kit)), ("check", made.jobs.filter(~in_kit))):
+        for verb, jobs in ((Verb.MEASURE, made.jobs.filter(in_kit)), (Verb.CHECK, made.jobs.filter(~in_kit))):
             shards = pipeline.cut(made, jobs, progress, verb, Path(folder) / verb)
             results += pipeline.map_in_threads(shards, made.settings, progress, lambda _: None)
-    outcomes = {outcome.index: outcome for outcome in pipeline.outcomes_of(results)}
+    levels = {levels.index: levels for levels in pipeline.results_of(MeasuredLevels, results)}
+    checked = {result.index: result for result in pipeline.results_of(JobResult, results)}
     lost = NotConvertedError(error=pipeline.why_not_reached(results))
     rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
     troubles = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
     jobs = made.rows.join(made.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
     for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
-        outcome = outcomes.get(job) or failed(job, lost)
-        if outcome.status is Status.FAILED:
+        result = checked.get(job) or CheckResult.from_error(job, lost)
+        if result.error:
             failing += 1
             where = f"line {line}, sample {sample_id}"
-            troubles.append((line, Finding(where=where, what=outcome.error, fix=outcome.fix)))
+            troubles.append((line, Finding(where=where, what=result.error, fix=result.fix)))
     return Findings(
         total_requested=made.requested,
         good=made.requested - made.rejected - failing,
         rejected=made.rejected,
         failing=failing,
         troubles=[trouble for _, trouble in sorted(troubles, key=lambda found: found[0])],
-        worth_a_look=findings(made, outcomes),
+        worth_a_look=findings(made, levels),
         notes=list(made.notes),
     )
 

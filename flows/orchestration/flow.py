@@ -95,7 +95,7 @@ def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress
 
     def counted(result: ShardResult) -> None:
         merge(result)
-        progress.set_done(progress.so_far[0] + len(result.outcomes))
+        progress.set_done(progress.so_far[0] + len(result.results))
 
     with with_sentinel(shards) as checked:  # a counter in this process is no use on another one
         return _mapped(checked, None, settings, progress, counted)

@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.orchestration import zombie_runs
+from schemas.enums import Verb
 from schemas.errors import CancelledError, Sp404Error
 from tasks.convert.progress import Progress
 
@@ -98,7 +99,7 @@ class _Watch:
         if not total:
             return
         seconds = time.monotonic() - self._began
-        rest = "" if self._progress.verb == "convert" else f" (first, to {self._progress.verb} them)"
+        rest = "" if self._progress.verb == Verb.CONVERT else f" (first, to {self._progress.verb} them)"
         description = f"{done:,} of {total:,} samples{rest}, {done / seconds:,.0f} a second"
         percent = 100 * done / total
         if self._shown:

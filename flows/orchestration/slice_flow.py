@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from config.settings import load
 from flows.orchestration import flow_monitor, prefect_tasks
-from schemas.conversion import Outcome, Shard, ShardResult
+from schemas.conversion import Shard, ShardJobResult, ShardResult
 from schemas.errors import CancelledError, RemoteShardError, SurroundingsError
 from tasks.convert.progress import Progress
 from tasks.fs.atomic import put
@@ -41,7 +41,7 @@ class Order:
 class Answer:
     """A ``ShardResult`` in words: ``error`` and ``fix`` are empty where there was none."""
 
-    outcomes: tuple[Outcome, ...]
+    results: tuple[ShardJobResult, ...]
     part: str
     error: str = ""
     fix: str = ""
@@ -73,7 +73,7 @@ def read_answer(path: Path) -> ShardResult | None:
     except FileNotFoundError:
         return None
     error = RemoteShardError(what=answer.error, fix=answer.fix) if answer.error else None
-    return ShardResult(answer.outcomes, error, answer.part)
+    return ShardResult(answer.results, error, answer.part)
 
 
 @flow(name="export-slice", persist_result=False)
@@ -100,7 +100,7 @@ def export_slice(order: str, attempt: int = 1) -> State[int]:
             for number, result in _converted(to_do, progress):
                 if isinstance(result, ShardResult):
                     _write_answer(answer_path(path, number), result)
-                    done += len(result.outcomes)
+                    done += len(result.results)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}")
     missing = sum(not answer_path(path, number).exists() for number in wanted.numbers)
@@ -113,7 +113,7 @@ def _converted(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[t
     """What became of each shard, in order: a ShardResult, or the exception that broke it. A signal stops all of them."""
     workers = load({}, lambda _db, _seconds: {}).settings.workers
     if to_do:
-        progress.workers(to_do[0][1].limits, ahead=workers)
+        progress.executor(to_do[0][1].limits, ahead=workers)
     task_runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
     with task_runner as runner:
         futures = runner.map(
@@ -135,7 +135,7 @@ def _here(shard: Shard, attempt: int) -> Shard:
 
 def _write_answer(path: Path, result: ShardResult) -> None:
     fix = result.error.fix if isinstance(result.error, SurroundingsError) else ""
-    put(path, _ANSWER.dump_json(Answer(result.outcomes, result.part, str(result.error or ""), fix)))
+    put(path, _ANSWER.dump_json(Answer(result.results, result.part, str(result.error or ""), fix)))
 
 
 @contextmanager

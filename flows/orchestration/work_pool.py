@@ -209,7 +209,7 @@ class _Pool:
         self._begin(one)
 
     def _done(self, one: _Slice) -> int:
-        answered = sum(len(self._answers[number].outcomes) for number in one.numbers if number in self._answers)
+        answered = sum(len(self._answers[number].results) for number in one.numbers if number in self._answers)
         return answered if one.over else max(answered, int(one.sign.partition(" ")[0] or 0))
 
     def close(self) -> None:

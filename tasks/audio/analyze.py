@@ -1,14 +1,12 @@
-"""A file is listened to, to its end: what it is known by, its faults, its tempo and its note. Nothing is written."""
+"""Analyze a file for a scan: its fingerprint, its faults, its tempo and its root note."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 
-from schemas.conversion import Job, Outcome, SoundSettings, failed
-from schemas.enums import Status
+from schemas.conversion import AnalysisResult, Job, SoundSettings
 from schemas.errors import SampleError, TooLargeError
-from schemas.scan import Heard
+from schemas.scan import SoundAnalysis
 from tasks.audio.blocks import Block
 from tasks.audio.decode.decoders import Audio, audio
 from tasks.audio.measure.meter import Fingerprint, sums
@@ -24,19 +22,16 @@ _FULL_SCALE, _CUT_VALUES = 32_760 / 32_768, 4
 _DC = 0.03
 
 
-def hear(job: Job, settings: SoundSettings) -> Outcome:
-    """What ``job.source`` sounds like; a ``failed`` Outcome where it cannot be decoded to its end."""
-    started = time.perf_counter()
+def analyze(job: Job, settings: SoundSettings) -> AnalysisResult:
+    """Decode ``job.source`` to its end and find its fingerprint, faults, tempo and root note. Write nothing."""
     try:
         with audio(job.source) as source:
-            heard = _listened(source, settings)
-        outcome = Outcome(job.index, Status.EXPORTED, source=source.info, heard=heard)
+            return AnalysisResult(job.index, analysis=_analyze(source, settings))
     except SampleError as error:
-        outcome = failed(job.index, error)
-    return replace(outcome, seconds=time.perf_counter() - started)
+        return AnalysisResult.from_error(job.index, error)
 
 
-def _listened(source: Audio, settings: SoundSettings) -> Heard:
+def _analyze(source: Audio, settings: SoundSettings) -> SoundAnalysis:
     if source.bytes > settings.max_file_bytes:
         raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
     info = source.info
@@ -50,17 +45,17 @@ def _listened(source: Audio, settings: SoundSettings) -> Heard:
             low.append(_mean(block))
     seconds = known_by.frames / info.rate_hz
     fingerprint = f"{known_by.hexdigest()[:32]}-{info.rate_hz}-{info.channels}"
-    heard = Heard(fingerprint, tags=tuple(faults.tags()))
+    analysis = SoundAnalysis(fingerprint, tags=tuple(faults.tags()))
     if faults.peak < _NEAR_SILENT:
-        return heard
+        return analysis
     x, rate_hz = lowered(np.concatenate(low)[:, None], info.rate_hz)
     root, share = root_note(x, rate_hz)
-    heard = replace(heard, root=root, root_confidence=round(min(share, 0.5), 2))
+    analysis = replace(analysis, root=root, root_confidence=round(min(share, 0.5), 2))
     if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
-        return heard
+        return analysis
     found = tempo(x, rate_hz)
     return replace(
-        heard,
+        analysis,
         bpm=round(found.bpm, 2),
         bpm_alternative=round(found.alternative, 2),
         bpm_confidence=round(found.confidence, 2),

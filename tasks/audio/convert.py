@@ -5,11 +5,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
+from typing import TypeVar
 
 import numpy as np
 
 from config.device import BITS, RATE_HZ
-from schemas.conversion import Job, Levels, Outcome, SoundSettings, clips, decibels, failed
+from schemas.conversion import (
+    CheckResult,
+    Job,
+    JobResult,
+    Levels,
+    MeasuredLevels,
+    Outcome,
+    SizeEstimate,
+    SoundSettings,
+    WaveformResult,
+    clips,
+    decibels,
+)
 from schemas.enums import AudioFormat, Dither, Status
 from schemas.errors import ResampleError, SampleError, write_failure
 from tasks.audio.conversion_plan import Way, at_48_khz, bounded, way_of
@@ -18,73 +31,77 @@ from tasks.audio.dsp import quantize
 from tasks.audio.dsp.effects import Survey, edited, needs_survey, survey
 from tasks.audio.dsp.resample import QUALITIES, resampled_frames
 from tasks.audio.measure.meter import Fingerprint, Meter
-from tasks.audio.measure.waveform import Curve
+from tasks.audio.measure.waveform import Waveform
 from tasks.audio.sampler_chunks import moved, written
 from tasks.fs.atomic import created, hash_of_open, write_all
+
+Result = TypeVar("Result", bound=JobResult)
 
 
 def convert(job: Job, settings: SoundSettings) -> Outcome:
     """Convert ``job.source`` to a new file at ``job.target``: 48 kHz, 16 bits, mono or stereo.
 
-    The file is there when the sample was exported, and not otherwise. A sample that cannot be converted is a ``failed``
-    Outcome; only failing surroundings (a full disk, an output folder that cannot be written) raise, as SurroundingsError.
+    Returns:
+        The outcome. The file is there when it says that the sample was exported, and not otherwise.
+
+    Raises:
+        SurroundingsError: A full disk, or an output folder that cannot be written to. No other error is raised.
     """
-    return _tried(job, lambda quality: _convert(job, settings, quality))
-
-
-def measure(job: Job, settings: SoundSettings) -> Outcome:
-    """The levels of ``job.source`` at 48 kHz before any gain; writes nothing."""
-    return _tried(job, lambda quality: _measure(job, settings, quality))
-
-
-def check(job: Job, settings: SoundSettings) -> Outcome:
-    """Read ``job.source`` to its end as ``convert`` would, and write nothing."""
-
-    def read(_: str) -> Outcome:
-        with audio(job.source) as source:
-            frames = sum(len(block) for block in bounded(source, settings))
-        at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
-        return Outcome(job.index, Status.EXPORTED, frames=at_48_khz, source=source.info, source_frames=frames)
-
-    return _tried(job, read)
-
-
-def size(job: Job, settings: SoundSettings) -> Outcome:
-    """How large the output of ``job.source`` will be, by its header; 0 where that doesn't say. Writes nothing."""
-
-    def read(_: str) -> Outcome:
-        with audio(job.source) as source:
-            info = source.info
-            frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
-            bytes_in_all = frames * min(info.channels, 2) * BITS // 8
-        return Outcome(job.index, Status.EXPORTED, bytes=bytes_in_all, source=info)
-
-    return _tried(job, read)
-
-
-def peaks(job: Job, settings: SoundSettings) -> Outcome:
-    """The waveform of ``job.source`` in a few hundred values, as it is; writes nothing."""
-
-    def read(_: str) -> Outcome:
-        curve = Curve()
-        with audio(job.source) as source:
-            frames = sum(curve.add(block) for block in bounded(source, settings))
-        return Outcome(job.index, Status.EXPORTED, source=source.info, source_frames=frames, peaks=curve.peaks())
-
-    return _tried(job, read)
-
-
-def _tried(job: Job, attempt: Callable[[str], Outcome]) -> Outcome:
     started = time.perf_counter()
-    try:
-        outcome = _with_retry(attempt)
-    except SampleError as error:
-        outcome = failed(job.index, error)
+    outcome = _run(Outcome, job, lambda quality: _convert(job, settings, quality))
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
-def _with_retry(attempt: Callable[[str], Outcome]) -> Outcome:
-    """Trouble with memory or with resampling is worth one more try at a lower quality; a corrupt file is not."""
+def measure(job: Job, settings: SoundSettings) -> MeasuredLevels:
+    """Measure the levels of ``job.source`` at 48 kHz before any gain. Write nothing."""
+    return _run(MeasuredLevels, job, lambda quality: _measure(job, settings, quality))
+
+
+def check(job: Job, settings: SoundSettings) -> CheckResult:
+    """Read ``job.source`` to its end as ``convert`` would. Write nothing."""
+
+    def read(_: str) -> CheckResult:
+        with audio(job.source) as source:
+            frames = sum(len(block) for block in bounded(source, settings))
+        at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
+        return CheckResult(job.index, frames=at_48_khz, source=source.info, source_frames=frames)
+
+    return _run(CheckResult, job, read)
+
+
+def estimate_size(job: Job, settings: SoundSettings) -> SizeEstimate:
+    """Estimate the size of the output of ``job.source`` from its header. Write nothing."""
+
+    def read(_: str) -> SizeEstimate:
+        with audio(job.source) as source:
+            info = source.info
+            frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
+            return SizeEstimate(job.index, bytes=frames * min(info.channels, 2) * BITS // 8)
+
+    return _run(SizeEstimate, job, read)
+
+
+def draw_waveform(job: Job, settings: SoundSettings) -> WaveformResult:
+    """Draw the waveform of ``job.source`` in a few hundred values, as it is. Write nothing."""
+
+    def read(_: str) -> WaveformResult:
+        waveform = Waveform()
+        with audio(job.source) as source:
+            frames = sum(waveform.add(block) for block in bounded(source, settings))
+        return WaveformResult(job.index, waveform.peaks(), frames / source.info.rate_hz)
+
+    return _run(WaveformResult, job, read)
+
+
+def _run(kind: type[Result], job: Job, attempt: Callable[[str], Result]) -> Result:
+    try:
+        return _with_retry(attempt)
+    except SampleError as error:
+        return kind.from_error(job.index, error)
+
+
+def _with_retry(attempt: Callable[[str], Result]) -> Result:
+    """Try again at a lower quality where memory or the resampler failed; a corrupt file is not worth it."""
     best, lower = QUALITIES
     with suppress(ResampleError, MemoryError):
         return attempt(best)
@@ -95,14 +112,14 @@ def _with_retry(attempt: Callable[[str], Outcome]) -> Outcome:
         raise ResampleError(error="not enough memory", fix=fix) from error
 
 
-def _measure(job: Job, settings: SoundSettings, quality: str) -> Outcome:
+def _measure(job: Job, settings: SoundSettings, quality: str) -> MeasuredLevels:
     with audio(job.source) as source:
         way = way_of(job, source, settings, quality)
         meter = Meter(way.channels)
         content = source.content_hash()
         for block in at_48_khz(source, way, settings):
             meter.add(block, np.abs(block))
-    return Outcome(job.index, Status.EXPORTED, source=source.info, content_hash=content, levels=meter.levels())
+    return MeasuredLevels(job.index, levels=meter.levels(), content_hash=content)
 
 
 def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:

@@ -7,25 +7,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self
 
-from schemas.conversion import Job, Limits, Outcome, Shard, SoundSettings
+from schemas.conversion import Limits, Shard
+from schemas.enums import Verb
 from schemas.errors import OutputGoneError
 from tasks.fs.atomic import part_name, remove
-from tasks.isolation import worker
+from tasks.isolation.executor import InProcessExecutor, JobExecutor
 from tasks.isolation.process_pool import ProcessPool
 
 _LAST_ERRORS = 20
-
-# Runs a verb of ``tasks.isolation.worker`` on a job; None: the run was stopped meanwhile. Raises SurroundingsError.
-Converter: TypeAlias = Callable[[str, Job, SoundSettings], Outcome | None]
 
 
 class Progress:
     """Counter of finished samples over all threads of a run, and their common signal to stop.
 
     Attributes:
-        verb: What is done with the samples in this pass; empty before the first.
+        verb: What is done with the samples in this pass, a ``Verb`` or another word for it; empty before the first.
         task_runs: The number of Prefect task runs that the shards of this run had.
         failed: How many samples failed so far.
         errors: The texts of the last failures.
@@ -52,7 +50,7 @@ class Progress:
             self._pool.close()
             self._pool = None
 
-    def workers(self, limits: Limits, ahead: int = 0) -> Converter:
+    def executor(self, limits: Limits, ahead: int = 0) -> JobExecutor:
         """Return what decodes this run's samples: its process pool, which ends with it, or this process.
 
         Args:
@@ -60,14 +58,14 @@ class Progress:
             ahead: How many processes to start at once; the others start when they are needed.
         """
         if not limits.contained:
-            return _in_this_process
+            return InProcessExecutor()
         with self._lock:
             if not self._pool:
                 self._pool = ProcessPool(limits, self.stopped)
                 self._pool.start(ahead)
             return self._pool
 
-    def expect(self, samples: int, verb: str = "convert") -> None:
+    def expect(self, samples: int, verb: str = Verb.CONVERT) -> None:
         """Begin a pass over ``samples`` samples. A second pass of the same verb adds to the first one's counts."""
         with self._lock:
             before = (self._done, self._total) if verb == self.verb else (0, 0)
@@ -98,10 +96,6 @@ class Progress:
         self._done = done
         if self._on_change:
             self._on_change(self._done, self._total)
-
-
-def _in_this_process(verb: str, job: Job, sound: SoundSettings) -> Outcome:
-    return worker.of_sound()[verb](job, sound)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from schemas.conversion import Outcome, Shard, failed
+from schemas.conversion import Outcome, Shard
 from schemas.enums import Status
 from schemas.errors import (
     DiskError,
@@ -107,14 +107,14 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
     try:
         for part, name, its_ours in renames:
             if not may_take_place(part, name, its_ours):
-                return failed(planned.job.index, TargetTakenError(path=name))
+                return Outcome.from_error(planned.job.index, TargetTakenError(path=name))
         for part, name, its_ours in renames:
             take_place(part, name, its_ours)
         if not sample.text and planned.text_hash and is_unmodified(text_path, planned.text_hash):
             os.unlink(text_path)  # it described the sound that was there before
     except OSError as error:
         check_output(shard)
-        return failed(planned.job.index, sample_error(target, error))
+        return Outcome.from_error(planned.job.index, sample_error(target, error))
     if not planned.moving or os.path.lexists(planned.finished):
         return outcome
     return replace(outcome, moved_from=_tidy_old_place(planned, shard))

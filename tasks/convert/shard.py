@@ -9,15 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from schemas.conversion import Outcome, Shard, ShardResult, failed
-from schemas.enums import Status
+from schemas.conversion import Outcome, Shard, ShardJobResult, ShardResult
+from schemas.enums import Status, Verb
 from schemas.errors import OutputGoneError, SampleError, SurroundingsError
 from tasks.bundle.metadata_file import metadata_text
 from tasks.convert.plan_file import PlannedJob, read_jobs
-from tasks.convert.progress import Converter, Progress
+from tasks.convert.progress import Progress
 from tasks.convert.publish import StagedSample, check_output, make_folder, publish, sample_error
 from tasks.fs.atomic import created, hash_of_open, part_name, remove, write_all
 from tasks.fs.hashing import is_unmodified
+from tasks.isolation.executor import JobExecutor
 from tasks.store.checkpoints import write_checkpoint
 from tasks.store.outcome_table import frame_of
 
@@ -34,10 +35,10 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
     Returns:
         The outcomes of all that was finished, with the error that ended the shard early, if one did.
     """
-    if shard.verb != "convert":
+    if shard.verb is not Verb.CONVERT:
         return _run_verb(shard, progress)
-    with _working(shard, progress) as (converter, running):
-        staged, error = _stage_all(shard, running, converter)
+    with _working(shard, progress) as (executor, running):
+        staged, error = _stage_all(shard, running, executor)
         outcomes: list[tuple[str, Outcome]] = []
         part = ""
         try:
@@ -55,14 +56,14 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
         return ShardResult(tuple(outcome for _, outcome in outcomes), error, part)
 
 
-def _stage_all(shard: Shard, progress: Progress, converter: Converter) -> tuple[list[StagedSample], SurroundingsError | None]:
+def _stage_all(shard: Shard, progress: Progress, executor: JobExecutor) -> tuple[list[StagedSample], SurroundingsError | None]:
     """Convert sample after sample until the run is stopped or its surroundings fail."""
     staged: list[StagedSample] = []
     try:
         for planned in read_jobs(shard):
             if progress.stopped.is_set():
                 break
-            sample = _stage(planned, shard, converter)
+            sample = _stage(planned, shard, executor)
             if sample is None:
                 break
             staged.append(sample)
@@ -75,34 +76,34 @@ def _stage_all(shard: Shard, progress: Progress, converter: Converter) -> tuple[
 
 def _run_verb(shard: Shard, progress: Progress | None) -> ShardResult:
     """Run a verb that writes no file on each sample."""
-    outcomes: list[Outcome] = []
-    with _working(shard, progress) as (converter, running):
+    results: list[ShardJobResult] = []
+    with _working(shard, progress) as (executor, running):
         for planned in read_jobs(shard):
             if running.stopped.is_set():
                 break
             try:
-                outcome = converter(shard.verb, planned.job, shard.sound)
+                result = executor.run_for_shard(shard.verb, planned.job, shard.sound)
             except SurroundingsError as error:
                 running.stopped.set()
-                return ShardResult(tuple(outcomes), error)
-            if outcome is None:
+                return ShardResult(tuple(results), error)
+            if result is None:
                 break
-            outcomes.append(outcome)
+            results.append(result)
             running.advance()
-    return ShardResult(tuple(outcomes))
+    return ShardResult(tuple(results))
 
 
 @contextmanager
-def _working(shard: Shard, progress: Progress | None) -> Iterator[tuple[Converter, Progress]]:
+def _working(shard: Shard, progress: Progress | None) -> Iterator[tuple[JobExecutor, Progress]]:
     """Yield the run's own process pool and progress, or on another machine some for this shard alone."""
     if progress:
-        yield progress.workers(shard.limits), progress
+        yield progress.executor(shard.limits), progress
         return
     with Progress() as alone:
-        yield alone.workers(shard.limits), alone
+        yield alone.executor(shard.limits), alone
 
 
-def _stage(planned: PlannedJob, shard: Shard, converter: Converter) -> StagedSample | None:
+def _stage(planned: PlannedJob, shard: Shard, executor: JobExecutor) -> StagedSample | None:
     """Convert or reuse one sample and write its files under staging names.
 
     Returns None where the run was stopped meanwhile. Raises SurroundingsError.
@@ -117,7 +118,7 @@ def _stage(planned: PlannedJob, shard: Shard, converter: Converter) -> StagedSam
         if reused:
             outcome, audio = replace(reused[0], metadata_hash=""), reused[1]
         else:
-            converted = converter(shard.verb, replace(job, target=part), shard.sound)
+            converted = executor.run(Verb.CONVERT, replace(job, target=part), shard.sound)
             if converted is None:
                 remove(part)
                 return None
@@ -133,13 +134,13 @@ def _stage(planned: PlannedJob, shard: Shard, converter: Converter) -> StagedSam
             outcome = replace(outcome, metadata_hash=hash_of_open(file.fileno()))
         return StagedSample(planned, outcome, audio, text)
     except SampleError as error:
-        return StagedSample(planned, failed(job.index, error))
+        return StagedSample(planned, Outcome.from_error(job.index, error))
     except OutputGoneError:
         remove(part)  # if it went to what lies below the mount point
         raise
     except OSError as error:
         remove(part)
-        return StagedSample(planned, failed(job.index, sample_error(job.target, error)))
+        return StagedSample(planned, Outcome.from_error(job.index, sample_error(job.target, error)))
 
 
 def _reuse(planned: PlannedJob, part: str) -> tuple[Outcome, str | None] | None:

@@ -1,4 +1,4 @@
-"""Has samples decoded in processes of their own: a crash, a hang or a balloon of memory takes one sample and not the run.
+"""Decode samples in isolated worker processes: a crash, a hang or a balloon of memory costs one sample and not the run.
 
 No decoder is imported here. ``tasks.isolation.worker`` is the other end.
 """
@@ -18,9 +18,10 @@ from contextlib import ExitStack, suppress
 from functools import lru_cache
 from typing import Any, Self
 
-from schemas.conversion import Job, Limits, Outcome, SoundSettings, failed
+from schemas.conversion import Job, JobResult, Limits, SoundSettings
 from schemas.errors import CrashedError, SampleError, Sp404Error, TooMuchMemoryError, TooSlowError, WorkerError
 from tasks.fs.atomic import is_part, remove
+from tasks.isolation.executor import JobExecutor
 
 COMMAND = (sys.executable, "-P", "-m", "tasks.isolation.worker")
 # A cold disk or a network drive has to give away a hundred files for it.
@@ -32,11 +33,11 @@ _MEMORY_WORDS = ("bad_alloc", "MemoryError", "annot allocate memory", "ut of mem
 _LOST = (EOFError, OSError, pickle.UnpicklingError)
 
 
-class ProcessPool:
-    """Calls verbs of ``tasks.isolation.worker`` in other processes, for any number of threads: each has one to itself.
+class ProcessPool(JobExecutor):
+    """Runs verbs in other processes, for any number of threads: each has one to itself.
 
-    A sample whose process dies is a ``failed`` Outcome, and nothing else is. After ``stopped`` is set a sample in hand gets
-    five more seconds.
+    A sample whose process dies has failed, and nothing else has. After ``stopped`` is set a sample in hand gets five more
+    seconds.
     """
 
     def __init__(self, limits: Limits, stopped: threading.Event, command: Sequence[str] = COMMAND) -> None:
@@ -55,22 +56,19 @@ class ProcessPool:
         self.close()
 
     def start(self, n: int) -> None:
-        """Start so many processes, and wait for none: half a second in which something else can be done."""
+        """Start ``n`` processes without waiting for them: they take half a second, in which something else can be done."""
         with self._lock:
             if not self._closed:
-                self._idle += [self._new() for _ in range(n)]
+                self._idle += [self._start_worker() for _ in range(n)]
 
-    def __call__(self, verb: str, job: Job, sound: SoundSettings) -> Outcome | None:
-        """What became of ``job``; None: not reached, since the run stops. Raises SurroundingsError."""
+    def _call(self, verb: str, job: Job, sound: SoundSettings) -> JobResult | None:
         try:
-            return self._tried(pickle.dumps((verb, job, _settings(sound))), job)
+            return self._send_twice(pickle.dumps((verb, job, _pickle_settings(sound))), job)
         except _StoppedError:
             return None
-        except SampleError as error:
-            return failed(job.index, error)
 
     def close(self) -> None:
-        """End all processes. Those in use are let go of by the threads that use them."""
+        """End all processes. Threads that are waiting for one get None for their sample."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -82,71 +80,71 @@ class ProcessPool:
             with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(_GRACE_S)
 
-    def _tried(self, call: bytes, job: Job) -> Outcome:
-        """SIGKILL tells nothing of the sample: Linux sends it to one of those who take memory. Hence a second try."""
+    def _send_twice(self, call: bytes, job: Job) -> JobResult:
+        """Try again after SIGKILL, which says nothing of the sample: Linux sends it to any process that takes memory."""
         with suppress(_KilledError):
-            return self._once(call, job)
+            return self._send(call, job)
         try:
-            return self._once(call, job)
+            return self._send(call, job)
         except _KilledError as error:
             fix = "Close other programs or let fewer workers run, then run the same command again."
             raise TooMuchMemoryError(memory_mb=self._limits.memory_mb, fix=fix) from error
 
-    def _once(self, call: bytes, job: Job) -> Outcome:
-        worker = self._ready()
+    def _send(self, call: bytes, job: Job) -> JobResult:
+        worker = self._ready_worker()
         try:
             worker.socket.sendall(call)
-            answer: Outcome | Sp404Error = worker.receive(self._limits.seconds + _GRACE_S, self._stopped)
+            answer: JobResult | Sp404Error = worker.receive(self._limits.seconds + _GRACE_S, self._stopped)
         except _LOST as error:
             overdue = isinstance(error, TimeoutError)
-            status, said = self._end(worker, 0 if overdue else _GRACE_S)
+            status, last_line = self._end(worker, 0 if overdue else _GRACE_S)
             if is_part(os.path.basename(job.target)):
                 remove(job.target)
             if overdue and self._stopped.is_set():
                 raise _StoppedError from error
-            raise self._cause(-signal.SIGALRM if overdue else status, said) from error
+            raise self._cause(-signal.SIGALRM if overdue else status, last_line) from error
         self._idle.append(worker)
         if isinstance(answer, Sp404Error):
             raise answer
         return answer
 
-    def _cause(self, status: int | None, said: str) -> "SampleError | _KilledError":
+    def _cause(self, status: int | None, last_line: str) -> "SampleError | _KilledError":
         if status == -signal.SIGALRM:
             return TooSlowError(seconds=self._limits.seconds)
         if status == -signal.SIGKILL:
             return _KilledError()
-        if any(word in said for word in _MEMORY_WORDS):
+        if any(word in last_line for word in _MEMORY_WORDS):
             return TooMuchMemoryError(memory_mb=self._limits.memory_mb)
-        return CrashedError(error=f"{_how(status)} ({said})" if said else _how(status))
+        return CrashedError(error=f"{_describe_end(status)} ({last_line})" if last_line else _describe_end(status))
 
-    def _ready(self) -> "_Worker":
-        """A process that awaits a call."""
-        worker = self._taken()
+    def _ready_worker(self) -> "_Worker":
+        """Return a process that awaits a call."""
+        worker = self._take_worker()
         if worker.is_up:
             return worker
         try:
             worker.receive(_START_S, self._stopped)
         except _LOST as error:
-            status, said = self._end(worker, 0 if isinstance(error, TimeoutError) else _GRACE_S)
+            status, last_line = self._end(worker, 0 if isinstance(error, TimeoutError) else _GRACE_S)
             if self._stopped.wait(1) or self._closed:  # what stops the run may have ended it, before it could ignore that
                 raise _StoppedError from error
-            raise WorkerError(error=said or _how(status)) from error
+            raise WorkerError(error=last_line or _describe_end(status)) from error
         worker.is_up = True
         return worker
 
-    def _taken(self) -> "_Worker":
+    def _take_worker(self) -> "_Worker":
         while True:
             with self._lock:
                 if self._closed or self._stopped.is_set():
                     raise _StoppedError
                 if not self._idle:
-                    return self._new()
+                    return self._start_worker()
                 worker = self._idle.pop()
             if worker.process.poll() is None:
                 return worker
             self._end(worker)  # it died while it had nothing to do
 
-    def _new(self) -> "_Worker":
+    def _start_worker(self) -> "_Worker":
         try:
             worker = _Worker(self._command, self._limits)
         except OSError as error:
@@ -168,19 +166,19 @@ class _KilledError(Exception):
 
 
 class _Worker:
-    """A process and the way to it."""
+    """A worker process, with the socket and the log of it."""
 
     def __init__(self, command: tuple[str, ...], limits: Limits) -> None:
         with ExitStack() as stack:
             self.socket, theirs = socket.socketpair()
             stack.callback(self.socket.close)
-            self._said = stack.enter_context(tempfile.TemporaryFile())
+            self._log = stack.enter_context(tempfile.TemporaryFile())
             with theirs:
                 self.process = subprocess.Popen(
                     [*command, str(theirs.fileno()), str(limits.seconds), str(limits.memory_mb)],
                     stdin=subprocess.DEVNULL,
-                    stdout=self._said,
-                    stderr=self._said,
+                    stdout=self._log,
+                    stderr=self._log,
                     pass_fds=[theirs.fileno()],
                     env=_environment(),
                     process_group=0,  # so that Ctrl-C and Ctrl-Z do not reach it while it starts, either
@@ -193,7 +191,12 @@ class _Worker:
         self.is_up = False
 
     def receive(self, seconds: float, stopped: threading.Event) -> Any:
-        """Raises TimeoutError when time is up, or five seconds after a stop; else one of ``_LOST`` when it is dead."""
+        """Wait for the next answer.
+
+        Raises:
+            TimeoutError: Time is up, or five seconds have passed since a stop.
+            EOFError, OSError, pickle.UnpicklingError: The process is dead.
+        """
         deadline = time.monotonic() + seconds
         while not self._inbox.poll(_LOOK_UP_MS):
             now = time.monotonic()
@@ -204,30 +207,34 @@ class _Worker:
         return pickle.load(self._answers)  # noqa: S301 (our own process)
 
     def end(self, patience_s: float) -> tuple[int | None, str]:
-        """Kill it if it does not end by itself. Its exit status, and the last that it said; None: it cannot be killed now."""
+        """Kill the process if it does not end by itself in ``patience_s``.
+
+        Returns:
+            Its exit status (None: it cannot be killed now), and the last line that it printed.
+        """
         for patience in (patience_s, _GRACE_S):
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience)
                 break
             self.process.kill()
         with self._files:
-            size = os.fstat(self._said.fileno()).st_size
-            lines = os.pread(self._said.fileno(), 4096, max(size - 4096, 0)).decode(errors="replace").split("\n")
+            size = os.fstat(self._log.fileno()).st_size
+            lines = os.pread(self._log.fileno(), 4096, max(size - 4096, 0)).decode(errors="replace").split("\n")
         return self.process.returncode, next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 @lru_cache
-def _settings(sound: SoundSettings) -> bytes:
+def _pickle_settings(sound: SoundSettings) -> bytes:
     return pickle.dumps(sound)
 
 
-def _how(status: int | None) -> str:
+def _describe_end(status: int | None) -> str:
     if status is None:
         return "it hangs, and cannot be killed"
     return f"it ended with status {status}" if status >= 0 else f"{signal.strsignal(-status)}".lower()
 
 
 def _environment() -> dict[str, str]:
-    """Modules from where this process has its own; and one thread: there are as many processes as work at a time."""
-    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
-    return os.environ | one | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    """Return this environment with our module path, and with one thread: there are as many processes as work at a time."""
+    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+    return os.environ | one_thread | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -13,25 +13,37 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from schemas.conversion import Job, Outcome, SoundSettings
+from schemas.conversion import Job, JobResult, SoundSettings
+from schemas.enums import Verb
 from schemas.errors import CrashedError, Sp404Error, TooMuchMemoryError
 from tasks.fs.atomic import is_part, remove
 
 if sys.platform != "win32":
     import resource
 
-Verbs = Mapping[str, Callable[[Job, SoundSettings], Outcome]]
+Verbs = Mapping[str, Callable[[Job, SoundSettings], JobResult]]
 
 
-def of_sound() -> Verbs:
-    """Its libraries take half a second, in which signals and memory must be seen to already."""
-    from tasks.audio.analyze import hear  # noqa: PLC0415
-    from tasks.audio.convert import check, convert, measure, peaks, size  # noqa: PLC0415
+def audio_verbs() -> Verbs:
+    """Return the function of each Verb, whose result type ``schemas.conversion.RESULT_TYPES`` has.
 
-    return {"convert": convert, "measure": measure, "check": check, "size": size, "hear": hear, "peaks": peaks}
+    Imported here, since the audio libraries take half a second in which signals and memory limits must be set already.
+    """
+    from tasks.audio.analyze import analyze  # noqa: PLC0415
+    from tasks.audio.convert import check, convert, draw_waveform, estimate_size, measure  # noqa: PLC0415
+
+    return {
+        Verb.CONVERT: convert,
+        Verb.MEASURE: measure,
+        Verb.CHECK: check,
+        Verb.SIZE: estimate_size,
+        Verb.ANALYZE: analyze,
+        Verb.WAVEFORM: draw_waveform,
+    }
 
 
-def main(verbs: Callable[[], Verbs] = of_sound) -> None:
+def main(verbs: Callable[[], Verbs] = audio_verbs) -> None:
+    """Serve calls until the parent hangs up. ``verbs`` loads the functions that can be called."""
     fd, seconds, memory_mb = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     _confine(memory_mb)
     known = verbs()
@@ -59,7 +71,7 @@ def _confine(memory_mb: int) -> None:
 def _serve(fd: int, seconds: float, memory_mb: int, verbs: Verbs) -> None:
     settings = lru_cache(pickle.loads)  # they are the same for a whole run, and take as long as all the rest
     with open(fd, "rb") as calls, open(fd, "wb", closefd=False) as answers:
-        answer: Outcome | Sp404Error | None = None  # the first says that this process is there
+        answer: JobResult | Sp404Error | None = None  # the first says that this process is there
         job: Job | None = None
         while True:
             try:
@@ -73,13 +85,13 @@ def _serve(fd: int, seconds: float, memory_mb: int, verbs: Verbs) -> None:
             os.lseek(2, 0, os.SEEK_SET)
             os.ftruncate(2, 0)  # what stands there after a crash is of the sample that crashed
             signal.setitimer(signal.ITIMER_REAL, seconds)  # ends it in whatever C code, and without a parent
-            answer = _answered(verbs[verb], job, settings(sound), memory_mb)
+            answer = _run(verbs[verb], job, settings(sound), memory_mb)
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _answered(
-    work: Callable[[Job, SoundSettings], Outcome], job: Job, sound: SoundSettings, memory_mb: int
-) -> Outcome | Sp404Error:
+def _run(
+    work: Callable[[Job, SoundSettings], JobResult], job: Job, sound: SoundSettings, memory_mb: int
+) -> JobResult | Sp404Error:
     try:
         return work(job, sound)
     except Sp404Error as error:

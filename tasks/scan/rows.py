@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.scan import CELLS, INFERRED, THRESHOLD, Heard
+from schemas.scan import CELLS, INFERRED, THRESHOLD, SoundAnalysis
 from tasks.scan.infer import Guesses
 
 _GUESS = pl.Struct({"value": pl.String, "source": pl.String, "confidence": pl.Float64})
@@ -56,7 +56,7 @@ def _shown(confidence: pl.Expr) -> pl.Expr:
     return confidence.round(2).cast(pl.String)
 
 
-def with_heard(rows: pl.DataFrame, heard: Iterable[Heard | None]) -> pl.DataFrame:
+def with_heard(rows: pl.DataFrame, heard: Iterable[SoundAnalysis | None]) -> pl.DataFrame:
     """``rows`` with what the sound of each told, where anything was heard; only where nothing is told yet, but for tags."""
     sounds = list(heard)
     if not any(sounds):
@@ -68,7 +68,7 @@ def with_heard(rows: pl.DataFrame, heard: Iterable[Heard | None]) -> pl.DataFram
     return pl.DataFrame(cells, rows.schema, orient="row")
 
 
-def _filled(row: dict[str, str | None], sound: Heard, first: dict[str, str]) -> dict[str, str | None]:
+def _filled(row: dict[str, str | None], sound: SoundAnalysis, first: dict[str, str]) -> dict[str, str | None]:
     row = dict(row)
     tags = list(sound.tags)
     if sound.fingerprint:

@@ -60,7 +60,7 @@ def main(out: str, *sources: str) -> None:
             "frames": outcome.frames,
             "channels": outcome.channels,
             "seconds": outcome.seconds,
-            "checked": [str(checked.status), checked.error],
+            "checked": ["failed" if checked.error else "exported", checked.error],
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
         print(json.dumps(answer), flush=True)

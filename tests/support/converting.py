@@ -74,7 +74,7 @@ class Bench:
         assert outcome.status is Status.FAILED
         assert not (self.out / name).exists()
         checked = check(self.job(source, name), settings(name, max_frames))
-        assert (checked.status, checked.error, checked.reason) == (outcome.status, outcome.error, outcome.reason)
+        assert (checked.error, checked.reason, checked.fix) == (outcome.error, outcome.reason, outcome.fix)
         return outcome
 
 

@@ -52,7 +52,7 @@ class Spy:
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
     """Decoding in this process, and every call of a verb written down. Times of new files can be trusted at once."""
-    spy, verbs, identified = Spy(), worker.of_sound(), plan.identified
+    spy, verbs, identified = Spy(), worker.audio_verbs(), plan.identified
 
     def watched(verb: str, job: Job, sound: SoundSettings) -> Outcome:
         if spy.before:
@@ -65,7 +65,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
         return identified(path)
 
     counting: Mapping[str, Any] = {verb: partial(watched, verb) for verb in verbs}
-    monkeypatch.setattr(worker, "of_sound", lambda: counting)
+    monkeypatch.setattr(worker, "audio_verbs", lambda: counting)
     monkeypatch.setattr(plan, "identified", watched_hash)
     monkeypatch.setattr(atomic, "_CLOCK_STEP_NS", 0)
     monkeypatch.setenv("SP404_CONTAINED", "false")

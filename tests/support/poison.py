@@ -11,10 +11,21 @@ import sys
 import time
 from pathlib import Path
 
-from schemas.conversion import Job, Outcome, SoundSettings
+from schemas.conversion import Job, JobResult, Outcome, SoundSettings
 from schemas.enums import Status
-from schemas.errors import DiskFullError
+from schemas.errors import DiskFullError, SampleError
+from tasks.isolation.process_pool import ProcessPool
 from tasks.isolation.worker import Verbs, main
+
+
+class PoisonPool(ProcessPool):
+    """A pool that calls verbs by their names, also those below."""
+
+    def __call__(self, verb: str, job: Job, sound: SoundSettings) -> JobResult | None:
+        try:
+            return self._call(verb, job, sound)
+        except SampleError as error:
+            return Outcome.from_error(job.index, error)
 
 
 def poisons() -> Verbs:
@@ -103,9 +114,9 @@ def state(job: Job, _: SoundSettings) -> Outcome:
 
 
 def modules(job: Job, _: SoundSettings) -> Outcome:
-    from tasks.isolation.worker import of_sound
+    from tasks.isolation.worker import audio_verbs
 
-    of_sound()
+    audio_verbs()
     return done(job, *sys.modules)
 
 

@@ -8,7 +8,7 @@ POINTS = 256
 _FIRST_STEP = 64
 
 
-class Curve:
+class Waveform:
     """The highest absolute values of a sound of any length, of which nothing is known beforehand.
 
     Steps are joined two by two as it goes on, so that there are never more than twice ``points``.

@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.conversion import Job, Limits, Outcome, SoundSettings, Tags
-from schemas.enums import Status
+from schemas.conversion import Job, JobResult, Limits, Outcome, SoundSettings, Tags
+from schemas.enums import Status, Verb
 from schemas.errors import DiskFullError, WorkerError
 from tasks.audio.convert import convert
 from tasks.fs.atomic import part_name
-from tasks.isolation.process_pool import COMMAND, ProcessPool
-from tasks.isolation.worker import of_sound
+from tasks.isolation.process_pool import COMMAND
+from tasks.isolation.worker import audio_verbs
 from tests.support import ROOT, audio
+from tests.support.poison import PoisonPool
 from tests.support.waiting import comes_true
 
 POISON = (sys.executable, "-P", "-m", "tests.support.poison")
@@ -39,8 +40,8 @@ def stopped() -> threading.Event:
 
 
 @pytest.fixture
-def workers(stopped: threading.Event) -> Iterator[ProcessPool]:
-    with ProcessPool(LIMITS, stopped, POISON) as workers:
+def workers(stopped: threading.Event) -> Iterator[PoisonPool]:
+    with PoisonPool(LIMITS, stopped, POISON) as workers:
         yield workers
 
 
@@ -56,7 +57,7 @@ def tries(job: Job) -> int:
     return len(Path(job.target).read_text())
 
 
-def pid_of(workers: ProcessPool, job: Callable[..., Job]) -> int:
+def pid_of(workers: PoisonPool, job: Callable[..., Job]) -> int:
     """The process that is asked next."""
     outcome = workers("nothing", job(), SOUND)
     assert outcome
@@ -76,9 +77,10 @@ def children() -> set[int]:
     return {int(pid) for held_by_thread in lists for pid in held_by_thread.read_text().split()}
 
 
-def assert_failed(outcome: Outcome | None, reason: str, words: str) -> None:
+def assert_failed(outcome: JobResult | None, reason: str, words: str) -> None:
     assert outcome
-    assert (outcome.index, outcome.status, outcome.reason) == (7, Status.FAILED, reason)
+    assert (outcome.index, outcome.reason) == (7, reason)
+    assert not isinstance(outcome, Outcome) or outcome.status is Status.FAILED
     assert re.search(words, outcome.error), outcome.error
     assert len(outcome.error.splitlines()) == len(outcome.fix.splitlines()) == 1
 
@@ -97,27 +99,25 @@ def assert_failed(outcome: Outcome | None, reason: str, words: str) -> None:
     ],
 )
 def test_a_crash_is_the_sample_s_and_is_not_tried_again(
-    workers: ProcessPool, job: Callable[..., Job], number: int, words: str
+    workers: PoisonPool, job: Callable[..., Job], number: int, words: str
 ) -> None:
     assert_failed(workers("die", job(int(number)), SOUND), "decoder_crashed", words)
     assert tries(job()) == 1
     assert pid_of(workers, job)
 
 
-def test_a_real_segmentation_fault(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_a_real_segmentation_fault(workers: PoisonPool, job: Callable[..., Job]) -> None:
     assert_failed(workers("read_nowhere", job(), SOUND), "decoder_crashed", "segmentation fault")
 
 
-def test_what_was_said_at_the_end_is_told_and_what_was_said_before_is_not(
-    workers: ProcessPool, job: Callable[..., Job]
-) -> None:
+def test_what_was_said_at_the_end_is_told_and_what_was_said_before_is_not(workers: PoisonPool, job: Callable[..., Job]) -> None:
     assert workers("chatter", job(), SOUND)
     assert_failed(workers("die", job(int(signal.SIGSEGV)), SOUND), "decoder_crashed", "segmentation fault$")
     outcome = workers("abort_with", job("free(): invalid pointer"), SOUND)
     assert_failed(outcome, "decoder_crashed", r"aborted \(free\(\): invalid pointer\)$")
 
 
-def test_a_killed_one_is_tried_once_more(workers: ProcessPool, job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_killed_one_is_tried_once_more(workers: PoisonPool, job: Callable[..., Job], tmp_path: Path) -> None:
     """The kernel's out-of-memory killer does not say who took the memory."""
     outcome = workers("die_once", job(tmp_path / "flag"), SOUND)
     assert outcome
@@ -127,12 +127,12 @@ def test_a_killed_one_is_tried_once_more(workers: ProcessPool, job: Callable[...
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_it_leaves(workers: ProcessPool, job: Callable[..., Job], status: int) -> None:
+def test_it_leaves(workers: PoisonPool, job: Callable[..., Job], status: int) -> None:
     assert_failed(workers("leave", job(status), SOUND), "decoder_crashed", f"ended with status {status}")
     assert tries(job()) == 1
 
 
-def test_a_mistake_of_ours_does_not_end_the_process(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_a_mistake_of_ours_does_not_end_the_process(workers: PoisonPool, job: Callable[..., Job]) -> None:
     before = pid_of(workers, job)
     outcome = workers("mistake", job(), SOUND)
     assert_failed(outcome, "decoder_crashed", r"ZeroDivisionError: two lines \(poison.py:\d+\)")
@@ -140,14 +140,14 @@ def test_a_mistake_of_ours_does_not_end_the_process(workers: ProcessPool, job: C
 
 
 @pytest.mark.parametrize("verb", ["sleep", "hold_the_gil"])
-def test_a_hang_ends_when_its_time_is_up(workers: ProcessPool, job: Callable[..., Job], verb: str) -> None:
+def test_a_hang_ends_when_its_time_is_up(workers: PoisonPool, job: Callable[..., Job], verb: str) -> None:
     pid_of(workers, job)
     started = time.monotonic()
     assert_failed(workers(verb, job(60), SOUND), "took_too_long", "2 s")
     assert 1.9 < time.monotonic() - started < 4
 
 
-def test_a_hang_that_no_signal_of_its_own_ends(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_a_hang_that_no_signal_of_its_own_ends(workers: PoisonPool, job: Callable[..., Job]) -> None:
     """A stopped process, as one that waits for a dead disk, does not see its alarm."""
     started = time.monotonic()
     assert_failed(workers("die", job(int(signal.SIGSTOP)), SOUND), "took_too_long", "2 s")
@@ -161,7 +161,7 @@ def test_the_alarm_rings_where_the_caller_is_deaf_to_it(job: Callable[..., Job])
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
     try:
-        with ProcessPool(Limits(0.5, 300), threading.Event(), POISON) as workers:
+        with PoisonPool(Limits(0.5, 300), threading.Event(), POISON) as workers:
             started = time.monotonic()
             assert_failed(workers("sleep", job(60), SOUND), "took_too_long", "0.5 s")
             assert time.monotonic() - started < 4
@@ -171,7 +171,7 @@ def test_the_alarm_rings_where_the_caller_is_deaf_to_it(job: Callable[..., Job])
 
 
 def test_time_is_counted_for_each_sample_and_not_between_them(job: Callable[..., Job]) -> None:
-    with ProcessPool(Limits(1, 300), threading.Event(), POISON) as workers:
+    with PoisonPool(Limits(1, 300), threading.Event(), POISON) as workers:
         first = pid_of(workers, job)
         for _ in range(15):
             assert workers("sleep", job(0.1), SOUND).status is Status.EXPORTED
@@ -180,12 +180,12 @@ def test_time_is_counted_for_each_sample_and_not_between_them(job: Callable[...,
 
 
 @pytest.mark.parametrize("verb", ["balloon", "grow"])
-def test_a_balloon_of_memory(workers: ProcessPool, job: Callable[..., Job], verb: str) -> None:
+def test_a_balloon_of_memory(workers: PoisonPool, job: Callable[..., Job], verb: str) -> None:
     assert_failed(workers(verb, job(), SOUND), "too_much_memory", "300 MB")
     assert pid_of(workers, job)
 
 
-def test_c_plus_plus_says_it_in_its_own_words(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_c_plus_plus_says_it_in_its_own_words(workers: PoisonPool, job: Callable[..., Job]) -> None:
     said = "terminate called after throwing an instance of 'std::bad_alloc'"
     assert_failed(workers("abort_with", job(said), SOUND), "too_much_memory", "300 MB")
 
@@ -193,13 +193,13 @@ def test_c_plus_plus_says_it_in_its_own_words(workers: ProcessPool, job: Callabl
 def test_a_real_decoder_has_room_and_no_more(job: Callable[..., Job], tmp_path: Path) -> None:
     """An hour fits in the memory of a drum; numpy's refusal is an error of the sample."""
     source = audio.write(tmp_path / "long.flac", audio.tone(240, 96_000), 96_000, "FLAC", "PCM_24")
-    with ProcessPool(Limits(60, 160), threading.Event()) as workers:
-        outcome = workers("convert", job(source, target="long.wav"), SoundSettings("wav", 10, 48_000 * 960))
+    with PoisonPool(Limits(60, 160), threading.Event()) as workers:
+        outcome = workers.run(Verb.CONVERT, job(source, target="long.wav"), SoundSettings("wav", 10, 48_000 * 960))
         assert outcome
         assert outcome.status is Status.EXPORTED, outcome.error
 
 
-def test_each_process_is_set_up_to_be_the_one_that_dies(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_each_process_is_set_up_to_be_the_one_that_dies(workers: PoisonPool, job: Callable[..., Job]) -> None:
     workers("chatter", job(), SOUND)
     outcome = workers("state", job(), SOUND)
     assert outcome
@@ -208,7 +208,7 @@ def test_each_process_is_set_up_to_be_the_one_that_dies(workers: ProcessPool, jo
     assert os.getpgid(pid) == pid
 
 
-def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: PoisonPool, job: Callable[..., Job]) -> None:
     half, other = job(int(signal.SIGSEGV), target=part_name("run", 7)), job(int(signal.SIGSEGV), target="kick.wav")
     for poisoned in (half, other):
         assert_failed(workers("die", poisoned, SOUND), "decoder_crashed", "fault")
@@ -219,7 +219,7 @@ def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: Proces
 # ---- the others go on ----
 
 
-def test_neighbours_go_on(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_neighbours_go_on(workers: PoisonPool, job: Callable[..., Job]) -> None:
     verbs = ["nothing"] * 200
     verbs[10::40] = ["read_nowhere"] * 5
     verbs[20], verbs[60] = "hold_the_gil", "leave"
@@ -230,7 +230,7 @@ def test_neighbours_go_on(workers: ProcessPool, job: Callable[..., Job]) -> None
     assert failed == {n for n in range(200) if verbs[n] != "nothing"}
 
 
-def test_eight_threads_have_eight_processes_at_the_most(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_eight_threads_have_eight_processes_at_the_most(workers: PoisonPool, job: Callable[..., Job]) -> None:
     workers.start(3)
     together = threading.Barrier(8)
 
@@ -244,7 +244,7 @@ def test_eight_threads_have_eight_processes_at_the_most(workers: ProcessPool, jo
     assert len({outcome.done for answer in answers for outcome in answer}) <= 8
 
 
-def test_nothing_is_printed(workers: ProcessPool, job: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed(workers: PoisonPool, job: Callable[..., Job], capfd: pytest.CaptureFixture[str]) -> None:
     assert workers("chatter", job(), SOUND).status is Status.EXPORTED
     workers("abort_with", job("free(): invalid pointer"), SOUND)
     workers("leave", job(3), SOUND)
@@ -252,7 +252,7 @@ def test_nothing_is_printed(workers: ProcessPool, job: Callable[..., Job], capfd
     assert capfd.readouterr() == ("", "")
 
 
-def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: PoisonPool, job: Callable[..., Job]) -> None:
     pid = pid_of(workers, job)
     os.kill(pid, signal.SIGSEGV)
     assert comes_true(lambda: not runs(pid), 5)
@@ -261,14 +261,14 @@ def test_one_that_dies_with_nothing_to_do_is_nobody_s_fault(workers: ProcessPool
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP])
 def test_what_is_sent_to_all_processes_is_left_to_the_parent(
-    workers: ProcessPool, job: Callable[..., Job], number: signal.Signals
+    workers: PoisonPool, job: Callable[..., Job], number: signal.Signals
 ) -> None:
     pid = pid_of(workers, job)
     os.kill(pid, number)
     assert pid_of(workers, job) == pid
 
 
-def test_failing_surroundings_are_raised(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_failing_surroundings_are_raised(workers: PoisonPool, job: Callable[..., Job]) -> None:
     pid = pid_of(workers, job)
     with pytest.raises(DiskFullError, match="/card"):
         workers("full", job(), SOUND)
@@ -295,16 +295,19 @@ def sources(tmp_path: Path) -> list[Path]:
 
 
 def test_outcomes_and_bytes_are_those_of_convert(sources: list[Path], job: Callable[..., Job]) -> None:
-    others = {name: verb for name, verb in of_sound().items() if verb is not convert}
-    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
+    others = {name: verb for name, verb in audio_verbs().items() if verb is not convert}
+    assert len(others) == len(Verb) - 1
+    newest = max(source.stat().st_ctime for source in sources)
+    assert comes_true(lambda: time.time() - newest > 2.1, 5), "times of newer files are not trusted"
+    with PoisonPool(Limits(60, 1_000), threading.Event()) as workers:
         for source in sources:
             one = job(source, target="out.wav")
-            apart, apart_bytes = workers("convert", one, SOUND), taken(one.target)
+            apart, apart_bytes = workers.run(Verb.CONVERT, one, SOUND), taken(one.target)
             here, here_bytes = convert(one, SOUND), taken(one.target)
             assert replace(apart, seconds=0) == replace(here, seconds=0)
             assert apart_bytes == here_bytes
             for name, verb in others.items():
-                assert replace(workers(name, one, SOUND), seconds=0) == replace(verb(one, SOUND), seconds=0)
+                assert workers.run(name, one, SOUND) == verb(one, SOUND)
 
 
 def taken(path: str) -> bytes:
@@ -331,7 +334,7 @@ def taken(path: str) -> bytes:
     ],
 )
 def test_one_that_cannot_start(job: Callable[..., Job], command: tuple[str, ...], words: str) -> None:
-    with ProcessPool(LIMITS, threading.Event(), command) as workers:
+    with PoisonPool(LIMITS, threading.Event(), command) as workers:
         for _ in range(2):
             with pytest.raises(WorkerError, match=words) as caught:
                 workers("nothing", job(), SOUND)
@@ -340,7 +343,7 @@ def test_one_that_cannot_start(job: Callable[..., Job], command: tuple[str, ...]
 
 
 def test_too_little_memory_to_start(job: Callable[..., Job]) -> None:
-    with ProcessPool(Limits(2, 12), threading.Event()) as workers, pytest.raises(WorkerError):
+    with PoisonPool(Limits(2, 12), threading.Event()) as workers, pytest.raises(WorkerError):
         workers("nothing", job(), SOUND)
 
 
@@ -348,22 +351,22 @@ def test_it_starts_from_any_folder(job: Callable[..., Job], tmp_path: Path, monk
     """And takes no module from there."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tasks.py").write_text("raise SystemExit('the wrong one')")
-    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
-        assert_failed(workers("check", job("/nowhere.wav"), SOUND), "not_found", "nowhere")
+    with PoisonPool(Limits(60, 1_000), threading.Event()) as workers:
+        assert_failed(workers.run(Verb.CHECK, job("/nowhere.wav"), SOUND), "not_found", "nowhere")
 
 
 def test_starting_ahead_waits_for_nothing(job: Callable[..., Job]) -> None:
-    with ProcessPool(Limits(60, 1_000), threading.Event()) as workers:
+    with PoisonPool(Limits(60, 1_000), threading.Event()) as workers:
         started = time.monotonic()
         workers.start(2)
         assert time.monotonic() - started < 0.2
         assert len(workers._all) == 2
-        workers("check", job(), SOUND)
+        workers.run(Verb.CHECK, job(), SOUND)
         assert len(workers._all) == 2
 
 
 def test_a_stop_gives_five_seconds_and_then_no_outcome(
-    workers: ProcessPool, job: Callable[..., Job], stopped: threading.Event
+    workers: PoisonPool, job: Callable[..., Job], stopped: threading.Event
 ) -> None:
     workers.start(2)
     with ThreadPoolExecutor(2) as threads:
@@ -379,7 +382,7 @@ def test_a_stop_gives_five_seconds_and_then_no_outcome(
 
 
 def test_a_stop_while_it_starts(job: Callable[..., Job], stopped: threading.Event) -> None:
-    with ProcessPool(LIMITS, stopped, (sys.executable, "-c", "import time; time.sleep(60)")) as workers:
+    with PoisonPool(LIMITS, stopped, (sys.executable, "-c", "import time; time.sleep(60)")) as workers:
         threading.Timer(0.3, stopped.set).start()
         started = time.monotonic()
         assert workers("nothing", job(), SOUND) is None
@@ -387,14 +390,14 @@ def test_a_stop_while_it_starts(job: Callable[..., Job], stopped: threading.Even
 
 
 def test_a_stop_that_reaches_it_before_it_can_look_away(job: Callable[..., Job], stopped: threading.Event) -> None:
-    with ProcessPool(LIMITS, stopped, (sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")) as workers:
+    with PoisonPool(LIMITS, stopped, (sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")) as workers:
         threading.Timer(0.4, stopped.set).start()  # the parent gets the same signal, and is slower
         assert workers("nothing", job(), SOUND) is None
 
 
 def test_closing_leaves_no_process(job: Callable[..., Job]) -> None:
     before = children()
-    with ProcessPool(Limits(60, 300), threading.Event(), POISON) as workers, ThreadPoolExecutor(2) as threads:
+    with PoisonPool(Limits(60, 300), threading.Event(), POISON) as workers, ThreadPoolExecutor(2) as threads:
         workers.start(4)
         busy = [threads.submit(workers, verb, job(60), SOUND) for verb in ("sleep", "hold_the_gil")]
         time.sleep(0.5)
@@ -413,9 +416,9 @@ def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     script = f"""
 import sys, threading
 from schemas.conversion import Job, Limits, SoundSettings, Tags
-from tasks.isolation.process_pool import ProcessPool
+from tests.support.poison import PoisonPool
 sound, stopped = SoundSettings("wav", 10, 48_000), threading.Event()
-workers = ProcessPool(Limits(3, 300), stopped, {POISON!r})
+workers = PoisonPool(Limits(3, 300), stopped, {POISON!r})
 def ask(verb): return workers(verb, Job(0, 1, "60", {str(tmp_path / "tries")!r}, Tags("", "", None, "", "")), sound)
 workers.start(3)
 for verb in ("sleep", "hold_the_gil"):
@@ -435,7 +438,7 @@ threading.Event().wait()
     assert comes_true(lambda: not any(map(runs, pids)), 4)
 
 
-def test_nothing_is_left_open(workers: ProcessPool, job: Callable[..., Job]) -> None:
+def test_nothing_is_left_open(workers: PoisonPool, job: Callable[..., Job]) -> None:
     pid_of(workers, job)
     before = len(os.listdir("/proc/self/fd"))
     for n in range(200):
@@ -446,7 +449,7 @@ def test_nothing_is_left_open(workers: ProcessPool, job: Callable[..., Job]) -> 
     assert len(workers._all) == 1
     workers.close()
     assert len(os.listdir("/proc/self/fd")) == before - 2  # its socket and its log
-    with ProcessPool(LIMITS, threading.Event(), ("/no/such/python",)) as broken:
+    with PoisonPool(LIMITS, threading.Event(), ("/no/such/python",)) as broken:
         for _ in range(10):
             with pytest.raises(WorkerError):
                 broken("nothing", job(), SOUND)
@@ -457,7 +460,7 @@ def test_nothing_is_left_open(workers: ProcessPool, job: Callable[..., Job]) -> 
 
 
 def test_a_worker_knows_sound_and_nothing_else(job: Callable[..., Job]) -> None:
-    with ProcessPool(Limits(60, 1_000), threading.Event(), POISON) as workers:
+    with PoisonPool(Limits(60, 1_000), threading.Event(), POISON) as workers:
         outcome = workers("modules", job(), SOUND)
     assert outcome
     known = {name.partition(".")[0] for name in outcome.done}

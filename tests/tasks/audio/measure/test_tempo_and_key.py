@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.conversion import Job, Outcome, SoundSettings, Tags
-from schemas.enums import Status
-from schemas.scan import THRESHOLD, Heard
+from schemas.conversion import AnalysisResult, Job, SoundSettings, Tags
+from schemas.scan import THRESHOLD, SoundAnalysis
 from tasks.audio import synth
-from tasks.audio.analyze import hear, lowered
+from tasks.audio.analyze import analyze, lowered
 from tasks.audio.measure.tempo_and_key import root_note, tempo
 from tests.support import audio
 from tests.support.audio import FORM
@@ -18,17 +17,17 @@ RATE = 44_100
 TONE = audio.tone(1, RATE, hz=440)
 
 
-def outcome(path: Path) -> Outcome:
-    return hear(Job(7, 7, str(path), "", Tags("", "", None, "", "")), SoundSettings("wav", 100, 1 << 40))
+def result(path: Path) -> AnalysisResult:
+    return analyze(Job(7, 7, str(path), "", Tags("", "", None, "", "")), SoundSettings("wav", 100, 1 << 40))
 
 
-def heard(path: Path) -> Heard:
-    found = outcome(path)
-    assert found.heard, found
-    return found.heard
+def heard(path: Path) -> SoundAnalysis:
+    found = result(path)
+    assert found.analysis, found
+    return found.analysis
 
 
-def heard_of(tmp_path: Path, x: audio.Sound) -> Heard:
+def heard_of(tmp_path: Path, x: audio.Sound) -> SoundAnalysis:
     return heard(audio.write(tmp_path / "x.wav", x, RATE, "WAV", "FLOAT"))
 
 
@@ -91,6 +90,6 @@ def test_faults_are_told_and_good_sounds_have_none(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_decoded_fails(tmp_path: Path) -> None:
     path = FORM["flac-16"].save(tmp_path / "x.flac", audio.noise(RATE), RATE)
     path.write_bytes(path.read_bytes()[:2000])
-    found = outcome(path)
-    assert (found.index, found.status, found.heard) == (7, Status.FAILED, None)
+    found = result(path)
+    assert (found.index, found.reason, found.analysis) == (7, "load_failed", None)
     assert "Failed to load audio" in found.error

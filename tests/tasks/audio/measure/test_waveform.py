@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.audio.measure.waveform import Curve
+from tasks.audio.measure.waveform import Waveform
 
 
 @given(st.integers(0, 40_000), st.integers(1, 2), st.lists(st.integers(1, 9_000), max_size=6), st.integers(2, 40))
@@ -12,11 +12,11 @@ def test_each_peak_is_that_of_its_part_however_the_sound_was_cut(
     frames: int, channels: int, cuts: list[int], points: int
 ) -> None:
     sound = np.random.default_rng(frames).uniform(-1, 1, (frames, channels)).astype(np.float32)
-    curve, start = Curve(points), 0
+    waveform, start = Waveform(points), 0
     for cut in [*cuts, frames + 1]:
-        curve.add(sound[start : start + cut])
+        waveform.add(sound[start : start + cut])
         start += cut
-    peaks = curve.peaks()
+    peaks = waveform.peaks()
     assert len(peaks) <= points
     if not frames:
         assert peaks == ()
