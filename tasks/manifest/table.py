@@ -34,6 +34,7 @@ class RawManifest:
         decimal_comma: Numbers may be written as ``120,5``.
         notes: What a kit file says and a row cannot hold.
         kit_tempos: BPM of whole kits by their names, from a kit file.
+        keys: What errors call a row that has a number instead of a line: its dotted key in a TOML kit.
     """
 
     kind: ManifestKind
@@ -44,6 +45,7 @@ class RawManifest:
     decimal_comma: bool = False
     notes: tuple[str, ...] = ()
     kit_tempos: dict[str, float] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)
 
 
 def read_manifest(path: str) -> RawManifest:
@@ -70,7 +72,7 @@ def read_manifest(path: str) -> RawManifest:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     folder = os.path.realpath(os.path.dirname(path) or ".")
     if kits := table.kits:
-        return RawManifest(reader.kind, folder, rows, frame, kits.rejects, notes=kits.notes, kit_tempos=kits.tempos)
+        return RawManifest(reader.kind, folder, rows, frame, kits.rejects, False, kits.notes, kits.tempos, kits.keys)
     records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix) for reject in rejects]
     broken_rows = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row")
     return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma)

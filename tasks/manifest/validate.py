@@ -60,6 +60,9 @@ def validate(raw: RawManifest) -> Manifest:
     ).select(TYPED_SCHEMA.keys())
     accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
     rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
+    if raw.keys:
+        key = pl.col("line").replace_strict(raw.keys, return_dtype=pl.String).str.slice(0, _SHOWN_CHARS)
+        rejects = rejects.with_columns(rule=pl.format("{} (key {})", "rule", key))
     return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
 
 

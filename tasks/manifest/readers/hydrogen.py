@@ -15,6 +15,7 @@ from tasks.manifest.readers.kit_rows import (
     SHOWN_CHARS,
     Cells,
     KitRowCollector,
+    Position,
     count_noun,
     read_at_most,
     replace_half_pairs,
@@ -141,7 +142,7 @@ def _read_drumkit(collector: KitRowCollector, root: _Element) -> None:
             "title": layer.title,
             "file_path": layer.file_path,
         }
-        collector.add_row(layer.line, cells)
+        collector.add_row(Position(layer.line), cells)
     last = (second + len(softer) if softer else len(main)) - 1
     if softer:
         many = count_noun(len(softer), "softer layer has a pad", "softer layers have pads")

@@ -78,7 +78,7 @@ def _read_pads(collector: KitRowCollector, root: Value) -> None:
             if entry.word != "kits":
                 rule = "stands beside the list of kits"
                 collector.add_reject(
-                    entry.line, None, PadError("kit", entry.key, rule, "Put it into one of the kits, or remove it.")
+                    entry.position, None, PadError("kit", entry.key, rule, "Put it into one of the kits, or remove it.")
                 )
     if not pads:
         raise ManifestError(path=collector.path, what="names no pads", fix=NO_PADS_FIX)
@@ -87,7 +87,7 @@ def _read_pads(collector: KitRowCollector, root: Value) -> None:
 def _read_list(collector: KitRowCollector, kits: Entry) -> int:
     if not isinstance(kits.value, List):
         collector.add_reject(
-            kits.line, None, PadError("kit", kits.key, "must be a list of kits", "Begin each kit with `- name: My Kit`.")
+            kits.position, None, PadError("kit", kits.key, "must be a list of kits", "Begin each kit with `- name: My Kit`.")
         )
         return 0
     pads = []
@@ -97,7 +97,7 @@ def _read_list(collector: KitRowCollector, kits: Entry) -> int:
         else:
             rule = "must be a table with a name and pads"
             collector.add_reject(
-                entry.line, None, PadError("kit", _shown(entry.value), rule, "Begin each kit with `- name: My Kit`.")
+                entry.position, None, PadError("kit", _shown(entry.value), rule, "Begin each kit with `- name: My Kit`.")
             )
     if empty := pads.count(0):
         collector.notes.append(count_noun(empty, "kit has no pads", "kits have no pads"))
@@ -121,7 +121,9 @@ def _read_kit(collector: KitRowCollector, table: Map, stem: str | None) -> int:
         if entry.word == "pads" and isinstance(entry.value, Map):
             pads += sum(_read_pad(collector, pad, kit) for pad in entry.value.entries)
         elif entry.word == "pads":
-            collector.add_reject(entry.line, kit, PadError("pad", _shown(entry.value), "must be a table of pads", NO_PADS_FIX))
+            collector.add_reject(
+                entry.position, kit, PadError("pad", _shown(entry.value), "must be a table of pads", NO_PADS_FIX)
+            )
         elif entry.word not in heads:
             pads += _read_pad(collector, entry, kit)
     return pads
@@ -133,7 +135,7 @@ def _take_once(collector: KitRowCollector, table: Map, words: Iterable[str]) -> 
     for entry in table.entries:
         if entry.word in words and first.setdefault(entry.word, entry) is not entry:
             bad = PadError(_column_of(entry.word), entry.key, f"{entry.word} is there twice", "Remove one of them.")
-            collector.add_reject(entry.line, None, bad)
+            collector.add_reject(entry.position, None, bad)
     return first
 
 
@@ -147,7 +149,7 @@ def _read_name(collector: KitRowCollector, entry: Entry, stem: str | None) -> st
         if name != replace_half_pairs(name):
             raise PadError("kit", name, *HALF_PAIR)
     except PadError as bad:
-        collector.add_reject(entry.line, None, bad)
+        collector.add_reject(entry.position, None, bad)
         return None
     return name or stem
 
@@ -162,7 +164,7 @@ def _read_tempo(collector: KitRowCollector, entry: Entry, kit: str | None) -> No
         if kit is not None and collector.tempos.setdefault(kit, float(text)) != float(text):
             raise PadError("bpm", text, "differs from the tempo that the kit has above", "Give each kit a name of its own.")
     except PadError as bad:
-        collector.add_reject(entry.line, kit, bad)
+        collector.add_reject(entry.position, kit, bad)
 
 
 def _read_pad(collector: KitRowCollector, entry: Entry, kit: str | None) -> bool:
@@ -174,9 +176,9 @@ def _read_pad(collector: KitRowCollector, entry: Entry, kit: str | None) -> bool
     try:
         if not pad:
             raise PadError("pad", entry.key, "is not a pad", "Pads are A1 to J16; a kit has a name and a tempo beside them.")
-        collector.add_row(entry.line, {"kit": kit, "bank": pad[1], "pad": pad[2]} | _cells(entry.value))
+        collector.add_row(entry.position, {"kit": kit, "bank": pad[1], "pad": pad[2]} | _cells(entry.value))
     except PadError as bad:
-        collector.add_reject(entry.line, kit, bad)
+        collector.add_reject(entry.position, kit, bad)
     return bool(pad)
 
 

@@ -1,6 +1,7 @@
 """Collect the rows, rejects and notes of a kit file on their way to a manifest."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,7 +19,8 @@ Cells = dict[str, str | None]
 class KitTable:
     """The rows of a kit file (``frame``: ``TEXT_SCHEMA``, ``rejects``: ``REJECT_SCHEMA``), and what rows cannot hold.
 
-    ``tempos``: BPM by the name of a kit. ``rows`` counts both rows and rejects.
+    ``tempos``: BPM by the name of a kit. ``rows`` counts both rows and rejects. ``keys``: the dotted key of each row by its
+    number, in a file whose parser gives no lines (TOML).
     """
 
     rows: int
@@ -26,6 +28,17 @@ class KitTable:
     rejects: pl.DataFrame
     notes: tuple[str, ...] = ()
     tempos: dict[str, float] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)
+
+
+class Position(NamedTuple):
+    """Where a row stands in its file.
+
+    ``line``: counted from 1; or, where the parser gives no lines, its number among all entries, and ``key`` its dotted key.
+    """
+
+    line: int
+    key: str = ""
 
 
 class PadError(Exception):
@@ -43,29 +56,33 @@ class KitRowCollector:
         self.path = path
         self.notes: list[str] = []
         self.tempos: dict[str, float] = {}
-        self._rows: list[tuple[int, Cells, PadError | None]] = []
+        self._rows: list[tuple[Position, Cells, PadError | None]] = []
 
-    def add_row(self, line: int, cells: Cells) -> None:
+    def add_row(self, position: Position, cells: Cells) -> None:
         """Add a pad's row, or its reject where a text cannot be encoded."""
         for column, cell in cells.items():
             if cell != replace_half_pairs(cell):
-                self.add_reject(line, cells["kit"], PadError(column, cell or "", *HALF_PAIR))
+                self.add_reject(position, cells["kit"], PadError(column, cell or "", *HALF_PAIR))
                 return
-        self._rows.append((line, cells, None))
+        self._rows.append((position, cells, None))
 
-    def add_reject(self, line: int, kit: str | None, bad: PadError) -> None:
-        """Add what was at ``line`` as a reject of ``kit``."""
-        self._rows.append((line, {"kit": kit}, bad))
+    def add_reject(self, position: Position, kit: str | None, bad: PadError) -> None:
+        """Add what stands at ``position`` as a reject of ``kit``."""
+        self._rows.append((position, {"kit": kit}, bad))
 
     def to_table(self) -> KitTable:
         """Return all rows in the order of their lines.
 
-        A line stands for a row ever after, so that rows which share one are numbered instead, as Parquet's are.
+        A line stands for a row ever after, so that rows which share one, or have none, are numbered instead, as Parquet's are.
         """
-        rows = sorted(self._rows, key=lambda row: row[0])
-        if len({line for line, _, _ in rows}) < len(rows):
-            rows = [(number, cells, bad) for number, (_, cells, bad) in enumerate(rows, 1)]
+        ordered = sorted(self._rows, key=lambda row: row[0].line)
+        keys = {number: position.key for number, (position, _, _) in enumerate(ordered, 1) if position.key}
+        has_lines = not keys and len({position.line for position, _, _ in ordered}) == len(ordered)
+        if not keys and not has_lines:
             self.notes.append("several pads stand on one line of the file: its pads are numbered, instead of its lines")
+        rows = [
+            (position.line if has_lines else number, cells, bad) for number, (position, cells, bad) in enumerate(ordered, 1)
+        ]
         good = [(line, *map(cells.get, COLUMNS)) for line, cells, bad in rows if not bad]
         rejects = [
             (line, None, cells["kit"], bad.column, replace_half_pairs(bad.value[:SHOWN_CHARS]), bad.rule, bad.fix)
@@ -74,7 +91,7 @@ class KitRowCollector:
         ]
         frame = pl.DataFrame(good, schema=TEXT_SCHEMA, orient="row")
         broken = pl.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")
-        return KitTable(len(rows), frame, broken, tuple(self.notes), self.tempos)
+        return KitTable(len(rows), frame, broken, tuple(self.notes), self.tempos, keys)
 
 
 def read_at_most(path: str, max_bytes: int) -> bytes:
