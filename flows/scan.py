@@ -118,7 +118,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     audio = files.filter(_IS_AUDIO)
     if audio.is_empty():
         raise RequestError(
-            what=f"No audio file lies below {', '.join(roots)}", fix="Give a folder of samples; is its disk there?"
+            what=f"There is no audio file below {', '.join(roots)}",
+            fix="Give a folder of samples. Check that its disk is mounted.",
         )
     folder = os.path.dirname(manifest)
     new = _rows(audio, folder, request.kits)
@@ -140,7 +141,7 @@ def _roots(folders: list[str]) -> list[str]:
     for folder in folders:
         path = _real(folder)
         if not os.path.isdir(path):
-            what = "is no folder" if os.path.lexists(path) else "does not exist"
+            what = "is not a folder" if os.path.lexists(path) else "does not exist"
             raise RequestError(what=f"{folder} {what}", fix="Give the folder of your samples.")
         real.append(path)
     return [path for path in dict.fromkeys(real) if not any(path != other and _inside(path, other) for other in real)]
@@ -161,7 +162,7 @@ def _manifest(path: str) -> str:
     """Where the manifest really is or will be. Raises RequestError."""
     real = _real(path)
     if Path(real).suffix.lower() not in EXTENSIONS:
-        raise RequestError(what=f"{path} is no name of a manifest", fix=f"Let it end in one of {', '.join(EXTENSIONS)}.")
+        raise RequestError(what=f"{path} is not a manifest file", fix=f"Use one of these extensions: {', '.join(EXTENSIONS)}.")
     if not os.path.isdir(os.path.dirname(real)):
         raise RequestError(what=f"The folder of {path} does not exist", fix="Make it, or choose another with -o.")
     return real

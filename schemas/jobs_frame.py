@@ -60,7 +60,7 @@ _TARGET = {
 }
 # From flows.export and tasks.layout.actions: the source as it is now.
 _SOURCE = {
-    "source_bytes": _optional(pl.Int64, "Size of the source; null where it is no regular file."),
+    "source_bytes": _optional(pl.Int64, "Size of the source; null where it is not a regular file."),
     "source_mtime_ns": _optional(pl.Int64, "Its modification time, in ns since 1970."),
     "source_ctime_ns": _optional(pl.Int64, "Its status change time, in ns since 1970."),
     "content_hash": _optional(pl.String, "BLAKE3 of its bytes, where it is recorded for this size and times, or was read now."),

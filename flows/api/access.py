@@ -51,7 +51,7 @@ def build_rules(settings: Settings) -> AccessRules:
     host = settings.api_host.lower().strip("[]")
     beyond = not _is_loopback(host)
     if beyond and not token:
-        what = f"The REST API would listen at {host}, which is not this machine alone, without a token"
+        what = f"The REST API would listen at {host}, which other machines can reach, without a token"
         raise RequestError(what=what, fix="Set SP404_API_TOKEN or api_token_file, or leave api_host at 127.0.0.1.")
     return AccessRules(frozenset({*_LOOPBACK, host, *settings.api_names.lower().split()}), beyond, token)
 

@@ -19,7 +19,7 @@ ACCEPTED: Responses = {
         "model": Work,
         "description": "Under way; `Prefer: respond-async` was asked for",
         "headers": {
-            "Location": _TEXT | {"description": "Where to ask how far it is."},
+            "Location": _TEXT | {"description": "Where to ask for its progress."},
             "Preference-Applied": _TEXT,
         },
     }

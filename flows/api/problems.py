@@ -11,7 +11,7 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = 5
 # From the start of an absolute path to its last name, or to that of the last path in a text: better too much than too little.
 _FOLDERS = re.compile(r"(?<!\w)/(?:[^/]*/)*")
-_INTERNAL = "The server met an error of its own"
+_INTERNAL = "Internal error of the server"
 
 
 class ProblemError(Exception):

@@ -136,7 +136,7 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         everything = history.outputs(database, export_id)
         exports = history.exports(database, user_id=None, export_id=export_id, most=None)
         if export_id and not exports:
-            raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists them.")
+            raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists all exports.")
         outputs = everything.filter("wanted")
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
     counts = Counter(str(finding.damage) for finding in result.damaged)

@@ -101,7 +101,7 @@ def _facts(plan: Plan, batch: BatchExportResult, told: ExportSummary) -> Iterato
     if told.previous:
         yield "previous", f"{_linked(told.previous)} of {told.previous['created_at']:%Y-%m-%d %H:%M} UTC"
     if batch.stale:
-        yield "stale", f"{len(batch.stale):,} files that no row names any more; `--prune` removes them"
+        yield "stale", f"{len(batch.stale):,} files that are no longer in the manifest; `--prune` removes them"
 
 
 def _linked(previous: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ def export_slice(order: str, attempt: int = 1) -> State[int]:
     try:
         wanted = _ORDER.validate_json(path.read_bytes())
     except OSError as error:
-        return Failed(message=f"{path}: {error.strerror}. Is the folder of the database shared with this machine?")
+        return Failed(message=f"{path}: {error.strerror}. Check that this machine shares the folder of the database.")
     to_do = [
         (number, _here(shard, attempt))
         for number, shard in zip(wanted.numbers, wanted.shards, strict=True)
@@ -105,7 +105,7 @@ def export_slice(order: str, attempt: int = 1) -> State[int]:
         return Cancelled(message=f"{error}. {error.fix}")
     missing = sum(not answer_path(path, number).exists() for number in wanted.numbers)
     if missing:
-        return Failed(message=f"{missing} of {len(wanted.numbers)} shards broke: see the log")
+        return Failed(message=f"{missing} of {len(wanted.numbers)} shards failed: see the log")
     return Completed(message=f"{done:,} samples")
 
 

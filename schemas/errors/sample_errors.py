@@ -34,7 +34,7 @@ class UnsupportedFormatError(SampleError):
 
     reason = "unsupported_format"
     text = "Unsupported format: {ext}"
-    remedy = "Save it as WAV, AIFF, FLAC, MP3, M4A, OGG or Opus, or remove the row from the manifest."
+    remedy = "Save it as WAV, AIFF, FLAC, MP3, M4A, OGG or Opus, or take the row out of the manifest."
 
 
 class LoadError(SampleError):
@@ -50,7 +50,7 @@ class TooShortError(SampleError):
 
     reason = "too_short"
     text = "Duration too short: {duration_ms}ms (minimum: {minimum_ms}ms)"
-    remedy = "Add silence (--sound pad_to_ms={minimum_ms}), or remove the row from the manifest."
+    remedy = "Have silence added (--sound pad_to_ms={minimum_ms}), or take the row out of the manifest."
 
 
 class TooLongError(SampleError):
@@ -117,7 +117,7 @@ class CrashedError(SampleError):
 
     reason = "decoder_crashed"
     text = "The decoder crashed on this file: {error}"
-    remedy = "Open it in an audio editor and save it as WAV, or remove the row from the manifest. Please report it, too."
+    remedy = "Open it in an audio editor and save it as WAV, or take the row out of the manifest. Please report it, too."
 
 
 class TooSlowError(SampleError):

@@ -32,8 +32,8 @@ _NAME_BYTES = 65_535
 _KIND = "zip"
 _MISSING = "it is missing"
 _NO_HASH = "no record says what is in it"
-_FIX_NO_HASH = "No export of these records wrote it: move it away, run the export again, and zip that one."
-_FIX = "`sp404 verify` lists them. Run the export again with --verify-outputs, which mends them, and zip that one."
+_FIX_NO_HASH = "No export of these records wrote it. Move it away, run the export again, and zip that one."
+_FIX = "`sp404 verify` lists them. Run the export again with --verify-outputs, which writes them again, and zip that one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ def check_target(target: str, replace: bool) -> None:
     except OSError as error:
         raise write_failure(target, error) from error
     if not stat.S_ISREG(status.st_mode) or not target.lower().endswith(".zip"):
-        what = f"What stands there is no .zip file: {target}"
-        raise RequestError(what=what, fix="It was left as it is: choose another -o FILE.")
+        what = f"There is a file that is not a .zip file: {target}"
+        raise RequestError(what=what, fix="It was not changed. Choose another -o FILE.")
     if not replace:
         raise RequestError(what=f"There is a ZIP already: {target}", fix="--force replaces it; or choose another -o FILE.")
 
@@ -116,7 +116,9 @@ def _check_names(ordered: list[Entry]) -> None:
         folded = entry.name.casefold()
         if folded in seen or not _is_safe(entry.name):
             what = f"The record has a name that a ZIP must not have{' twice' if folded in seen else ''}: {entry.name!r}"
-            raise RequestError(what=what, fix="No export gives such names: the records were changed. Run the export again.")
+            raise RequestError(
+                what=what, fix="No export gives such names. The records were changed by another program. Run the export again."
+            )
         seen.add(folded)
 
 
@@ -141,8 +143,8 @@ def _outward_difference(entry: Entry) -> str:
     except (OSError, ValueError) as error:
         return f"it cannot be read ({getattr(error, 'strerror', None) or error})"
     if not stat.S_ISREG(status.st_mode):
-        return "it is no regular file"
-    return "" if entry.bytes in (None, status.st_size) else "its size is another"
+        return "it is not a regular file"
+    return "" if entry.bytes in (None, status.st_size) else "its size differs"
 
 
 def _refuse(ordered: list[Entry], start: int) -> NoReturn:
@@ -192,7 +194,7 @@ def _blocks(fd: int, size: int, file_hash: str | None) -> Iterator[bytes]:
         digest.update(block)
         yield block
     if left or digest.hexdigest() != file_hash:
-        raise _DiffersError("its content is another")
+        raise _DiffersError("its content differs")
 
 
 def _read(fd: int) -> bytes:

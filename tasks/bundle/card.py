@@ -116,7 +116,7 @@ def find(path: str, initialize: bool = False) -> Card:
     if not (empty or beside):
         shown = ", ".join(sorted(names.values())[:3])
         fix = f"Give the card's root, where {IMPORT} is; an empty card gets it with --init-card."
-        raise CardError(path=root, what=f"is no card of the SP-404MKII: it holds {shown}", fix=fix)
+        raise CardError(path=root, what=f"is not a card of the SP-404MKII: it has {shown}", fix=fix)
     if not initialize:
         what = "is empty" if empty else f"has {beside[0]}/, but no {IMPORT}/"
         raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
@@ -341,6 +341,6 @@ def _check_read_back(one: Wanted, part: str) -> None:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         if hash_of_open(fd) != one.file_hash:
-            raise DiskError(path=part, error=f"{one.path} reads back otherwise than it was written")
+            raise DiskError(path=part, error=f"{one.path} reads back differently from what was written")
     finally:
         os.close(fd)

@@ -25,7 +25,7 @@ class Damage(StrEnum):
 FIXES = {
     Damage.MISSING: "The next export writes it again.",
     Damage.CHANGED: "The next export with --verify-outputs writes it again.",
-    Damage.UNKNOWN: "No record says that it was written by an export: it is left alone.",
+    Damage.UNKNOWN: "No record says that an export wrote it. It stays.",
     Damage.UNFINISHED: "The next run of the same command removes it.",
 }
 

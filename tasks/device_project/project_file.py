@@ -197,7 +197,7 @@ def parse_padconf(data: bytes, path: str = _CONF) -> PadConf:
     if len(data) != _CONF_BYTES:
         raise _unreadable(path, f"it has {len(data):,} bytes, not {_CONF_BYTES:,}")
     if data[:16] != _CONF_HEAD:
-        raise _unreadable(path, "its header speaks of another layout")
+        raise _unreadable(path, "its header describes another layout")
     return PadConf(bytes(data))
 
 
@@ -384,7 +384,7 @@ def _wrong_with(channels: int, pcm: bytes | memoryview) -> str:
 def _bytes_of(path: str, most_bytes: int) -> bytes:
     try:
         if not is_regular(path):
-            raise _unreadable(path, "it is no file")
+            raise _unreadable(path, "it is not a file")
         if os.path.getsize(path) > most_bytes:
             raise _unreadable(path, f"it has more than {most_bytes:,} bytes")
         with open(path, "rb") as file:
@@ -449,7 +449,7 @@ def _check(project: Project, folder: str) -> None:
             raise ProjectError(path=where, what="two samples want it", fix="Give one of them another pad.")
         slots[slot] = pad
         if pad.bpm is not None and not BPM_MIN <= pad.bpm <= BPM_MAX:
-            raise ProjectError(path=where, what=f"{pad.bpm:g} is no tempo", fix=f"Give {BPM_MIN} to {BPM_MAX} BPM, or none.")
+            raise ProjectError(path=where, what=f"{pad.bpm:g} is not a tempo", fix=f"Give {BPM_MIN} to {BPM_MAX} BPM, or none.")
         if pad.one_shot and pad.loop:
             raise ProjectError(path=where, what="it cannot be both a one-shot and a loop", fix="Choose one of the two.")
         if pad.bpm_sync and pad.bpm is None:
@@ -457,7 +457,7 @@ def _check(project: Project, folder: str) -> None:
 
 
 def _taken(folder: str) -> ProjectError:
-    fix = "It was left as it is: move it away, or choose another of PROJECT_01 to PROJECT_16."
+    fix = "It was not changed. Move it away, or choose another of PROJECT_01 to PROJECT_16."
     return ProjectError(path=folder, what="something is there already", fix=fix)
 
 

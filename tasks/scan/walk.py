@@ -23,7 +23,7 @@ class SkipReason(StrEnum):
     OUTWARD_LINK = "link out of the folder"
     NOT_REGULAR = "pipe, socket or device"
     NOT_AUDIO = "not audio"
-    REX = "REX2, which nobody can read without its maker's library"
+    REX = "REX2, which can be read only with its maker's library"
     NOT_UTF8 = "name that is not UTF-8"
     UNSUITABLE_NAME = "name that no manifest can hold"
     UNREADABLE = "cannot be read"

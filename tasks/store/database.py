@@ -302,7 +302,7 @@ def _check_kind(path: str) -> None:
     with open(path, "rb") as file:
         head = file.read(12)
     if head and head[8:] != b"DUCK":
-        raise DatabaseError(path=path, error="it is no DuckDB database")
+        raise DatabaseError(path=path, error="it is not a DuckDB database")
 
 
 def _open(database: Database, deadline: float) -> Connection:
@@ -358,6 +358,6 @@ def _schema_version(path: str, connection: Connection) -> int:
         return 0
     if "schema_version" not in tables:
         error = "it is the database of another program"
-        raise DatabaseError(path=path, error=error, fix="It was left as it is: choose another --db FILE.")
+        raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")
     found = connection.execute("SELECT max(version) FROM schema_version").fetchall()
     return found[0][0] or 0

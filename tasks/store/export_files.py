@@ -35,11 +35,11 @@ def read_files(database: Database, export_id: int) -> RecordedFiles:
     with database.connect() as connection:
         found = run(connection, "bundled_export", {"export_id": export_id}).rows
         if not found:
-            raise RecordNotFoundError(noun="Export", id=export_id, fix="`sp404 history` lists them.")
+            raise RecordNotFoundError(noun="Export", id=export_id, fix="`sp404 history` lists all exports.")
         output_path, finished = found[0]
         if not finished:
             what = f"Export {export_id} was not finished"
-            raise NotAsRecordedError(what=what, fix="Run the same export again: it goes on, under the same number.")
+            raise NotAsRecordedError(what=what, fix="Run the same export again. It resumes under the same number.")
         files = frame(connection, "bundled_files", {"export_id": export_id, "output_path": output_path}, _SCHEMA)
     if files.is_empty():
         fix = f"`sp404 history --export {export_id} --failed` says why."

@@ -36,7 +36,7 @@ def repair(database: Database, force: bool = False) -> Repaired:
                 what=f"No export left anything beside {database.path}", fix="There is nothing to repair it from."
             )
         if not force and _is_whole(database):
-            raise RequestError(what=f"The database is whole: {database.path}", fix="--force makes it anew all the same.")
+            raise RequestError(what=f"The database is not damaged: {database.path}", fix="--force rebuilds it all the same.")
         new = replace(database, path=f"{database.path}.repaired")
         _remove(new.path)
         troubles: list[str] = []

@@ -277,7 +277,7 @@ def test_requests_that_cannot_be_carried_out(sp404: Run, library: Path, tmp_path
     one_clear_error(sp404("scan", bad, "-o", tmp_path / "m.csv", *db), 2, "UTF-8")
     one_clear_error(sp404("scan", library, "-o", f"{bad}/m.csv", *db), 2, "UTF-8")
     (tmp_path / "void").mkdir()
-    one_clear_error(sp404("scan", tmp_path / "void", "-o", tmp_path / "m.csv", *db), 2, "No audio file")
+    one_clear_error(sp404("scan", tmp_path / "void", "-o", tmp_path / "m.csv", *db), 2, "no audio file")
     (tmp_path / "m.csv").write_text("title,bpm\nx,1\n")
     one_clear_error(sp404("scan", library, "-o", tmp_path / "m.csv", *db), 2, "file_path")
     (tmp_path / "m.csv").write_text("file_path,bpm\nx,1,2\n")
@@ -288,7 +288,7 @@ def test_requests_that_cannot_be_carried_out(sp404: Run, library: Path, tmp_path
     assert sp404("scan", library, "-o", tmp_path / "m.csv", *db).status == 0
     shutil.move(library, tmp_path / "away")
     library.mkdir()
-    one_clear_error(sp404("scan", library, "-o", tmp_path / "m.csv", *db), 2, "No audio file", "disk")
+    one_clear_error(sp404("scan", library, "-o", tmp_path / "m.csv", *db), 2, "no audio file", "disk")
     assert len(rows(tmp_path / "m.csv")) == 7
 
 

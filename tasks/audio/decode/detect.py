@@ -63,7 +63,7 @@ def container(fd: int, path: str) -> str:
         raise LoadError(error="it is macOS folder data (._*), not audio", fix="Take the row out of the manifest.")
     if extension not in AUDIO_EXTENSIONS:
         raise UnsupportedFormatError(ext=extension or Path(path).name)
-    raise LoadError(error="the content is no audio that this tool knows")
+    raise LoadError(error="the content is not audio that this tool knows")
 
 
 def flac_length_unknown(fd: int) -> bool:

@@ -35,7 +35,7 @@ def test_a_text_without_paths_stays_as_it_is(text: str) -> None:
 
 def test_an_error_that_is_not_ours_says_nothing() -> None:
     told = problems.problem_from_error(ZeroDivisionError("/secret/place"))
-    assert (told.status, told.detail) == (500, "The server met an error of its own")
+    assert (told.status, told.detail) == (500, "Internal error of the server")
     assert not re.search("secret|ZeroDivision", told.model_dump_json())
 
 

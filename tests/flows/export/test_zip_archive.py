@@ -204,7 +204,7 @@ def test_files_that_are_not_as_recorded(two: Nightly, name: str) -> None:
     refused(two, 1, "1 of 4 files", name, "missing")
     path.with_name("real").write_bytes(content)
     path.symlink_to("real")
-    refused(two, 1, "1 of 4 files", name, "no regular file")
+    refused(two, 1, "1 of 4 files", name, "not a regular file")
 
 
 def test_the_remedy_helps(two: Nightly) -> None:

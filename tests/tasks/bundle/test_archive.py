@@ -263,16 +263,16 @@ def test_what_stands_there_stays_unless_it_may_be_replaced(entries: list[Entry],
     assert zipfile.is_zipfile(target)
     other = target.with_name("song.wav")
     other.write_bytes(b"theirs")
-    refused(entries[1:], other, "no .zip", replace=True)
+    refused(entries[1:], other, "not a .zip", replace=True)
     linked = target.with_name("link.zip")
     linked.symlink_to(other)
-    refused(entries[1:], linked, "no .zip", replace=True)
+    refused(entries[1:], linked, "not a .zip", replace=True)
     dangling = target.with_name("dangling.zip")
     dangling.symlink_to(tmp_path / "nothing")
-    refused(entries[1:], dangling, "no .zip", replace=True)
+    refused(entries[1:], dangling, "not a .zip", replace=True)
     folded = target.with_name("folder.zip")
     folded.mkdir()
-    refused(entries[1:], folded, "no .zip", replace=True)
+    refused(entries[1:], folded, "not a .zip", replace=True)
     assert other.read_bytes() == b"theirs"
 
 

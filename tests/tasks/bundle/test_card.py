@@ -71,7 +71,7 @@ def put(root: Path, files: list[Wanted], recorded: dict[str, str] | None = None,
         (["ROLAND/IMPORT/x"], "", "IMPORT at the card's root"),
         (["PADCONF.BIN", "SMPL/x"], "", "a project or a backup"),
         (["IMPORT/x", "PADCONF.BIN"], "", "a project or a backup"),
-        (["Documents/x", "Music/y"], "", "it holds Documents, Music"),
+        (["Documents/x", "Music/y"], "", "it has Documents, Music"),
     ],
 )
 def test_what_is_no_card_is_told_what_it_is(place: Path, made: list[str], asked: str, words: str) -> None:
@@ -196,7 +196,7 @@ def test_what_reads_back_otherwise_gets_no_name(tmp_path: Path, root: Path, monk
 
     monkeypatch.setattr(card, "_copied", flipped)
     records: dict[str, str] = {}
-    with pytest.raises(DiskError, match=r"hat\.wav reads back otherwise"):
+    with pytest.raises(DiskError, match=r"hat\.wav reads back differently"):
         put(root, wanted(tmp_path, FILES), records)
     assert on_card(root) == {}
     assert records == {}

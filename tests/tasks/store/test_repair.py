@@ -268,7 +268,7 @@ def test_a_whole_database_is_left_alone_but_by_force(mixed: Nightly) -> None:
     before = rows_of(mixed)
     mixed.let_go()
     content = mixed.db.read_bytes()
-    with pytest.raises(RequestError, match="is whole") as refused:
+    with pytest.raises(RequestError, match="is not damaged") as refused:
         repair.repair(Database(str(mixed.db), 5))
     assert "--force" in refused.value.fix
     assert mixed.db.read_bytes() == content
@@ -324,7 +324,7 @@ def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
     for n in range(6):
         at = rng.choice(blocks) + rng.randrange(4_000) if n % 2 else rng.randrange(len(good))
         mixed.db.write_bytes(good[:at] + bytes([good[at] ^ 1 << n % 8]) + good[at + 1 :])
-        with suppress(RequestError):  # "The database is whole"
+        with suppress(RequestError):  # "The database is not damaged"
             repair.repair(Database(str(mixed.db), 5))
             repaired += 1
         assert_alike((before, rows_of(mixed)))
@@ -335,7 +335,7 @@ def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
 def test_by_the_command_line(mixed: Nightly, sp404: Run) -> None:
     mixed.let_go()
     where = ("--db", mixed.db)
-    one_clear_error(sp404("repair", *where), 2, "is whole", "--force")
+    one_clear_error(sp404("repair", *where), 2, "is not damaged", "--force")
     one_clear_error(sp404("repair", "--db", mixed.folder / "none.duckdb"), 2, "left anything")
     mixed.db.write_bytes(b"x" * 20_000)
     damaged = sp404("history", *where)
