@@ -188,7 +188,7 @@ def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
     batch = night.export(include_metadata=False, whole=False)
     assert statuses(batch) == ["exported"]
     error = refused(night, batch.export_id, "1 of 1 files", "no record says")
-    assert "move it away" in error.fix
+    assert "Move it away" in error.fix
 
 
 # ---- the files do not allow it ----

@@ -93,7 +93,7 @@ def test_only_an_empty_card_or_one_of_the_device_is_initialized(place: Path, mad
         assert card.find(str(place), initialize=True).root == str(place)
         assert (place / "IMPORT").is_dir()
     else:
-        with pytest.raises(CardError, match="no card"):
+        with pytest.raises(CardError, match="not a card"):
             card.find(str(place), initialize=True)
         assert not (place / "IMPORT").exists()
 
