@@ -9,7 +9,7 @@ import polars as pl
 
 from config.device import PROJECT_TEMPOS, PROJECTS, SCREEN_CHARS
 from config.settings import Settings, real_path
-from flows.export.sd_card import check_card
+from flows.export.sd_card import find_card
 from schemas.errors import RequestError
 from tasks.audio.pcm16 import read_pcm16
 from tasks.device_project.project_file import Pad, Project, write_project
@@ -44,7 +44,7 @@ def make(settings: Settings, kit: str, slot: int, out: str | None = None, card: 
     if not rows:
         known = ", ".join(history.kit_names(database)[:10]) or "none"
         raise RequestError(what=f"Kit {kit} not found among the exports", fix=f"Export it first; the records have: {known}.")
-    found = check_card(card, initialize=False)
+    found = find_card(card, initialize=False)
     root = found.root if found else real_path(out or ".")
     folder = os.path.join(root, "EXPORT", "PROJECT", f"PROJECT_{slot:02d}")
     names = sanitize_names(pl.Series([row["title"] for row in rows]), SCREEN_CHARS)

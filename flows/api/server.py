@@ -8,7 +8,8 @@ import uvicorn
 from config.settings import load
 from flows.api.app import create_app
 from flows.api.exports import ExportRunner
-from flows.export import pipeline
+from flows.export.request import resolve
+from flows.export.threads import export_directly
 from schemas.errors import ServerError, Sp404Error
 from schemas.export import ExportRequest
 from schemas.report import BatchExportResult
@@ -38,7 +39,7 @@ def main() -> None:
 
 def run_direct(request: ExportRequest, progress: Progress) -> BatchExportResult:
     """Carry out an export without Prefect."""
-    return pipeline.run_export(request, pipeline.DIRECT, progress)
+    return export_directly(request, progress)
 
 
 def choose_runner() -> ExportRunner:
@@ -53,7 +54,7 @@ def choose_runner() -> ExportRunner:
 
     def run_flow(request: ExportRequest, progress: Progress) -> BatchExportResult:
         try:
-            return flow.run(request, progress)[0]
+            return flow.run(resolve(request), progress)[0]
         except ServerError as error:
             log.warning("%s: exported without Prefect", error)
             return run_direct(request, progress)

@@ -22,7 +22,7 @@ from flows.cli.options import (
 from flows.cli.tables import print_table, progress_bar
 
 if TYPE_CHECKING:
-    from flows.export.preview import Findings, Planned
+    from flows.export.preview import CheckReport, PlanPreview
     from schemas.export import ExportRequest
     from schemas.report import BatchExportResult, CardResult
 
@@ -110,23 +110,26 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
 
     # A server that has to be started takes seconds, in which the rest can begin.
     temporary = None if direct else prefect_server.prepare(quiet=True)
-    from flows.export import pipeline, plan
+    from flows.export.request import resolve
     from tasks.manifest.table import check_is_manifest
 
     # An unusable request is refused before anything is started or written for it.
-    plan.settings_for(request)
-    check_is_manifest(request.manifest)
+    resolved = resolve(request)
+    check_is_manifest(resolved.request.manifest)
     if temporary:
         click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
     with progress_bar("Exporting") as progress:
         if direct:
-            return pipeline.run_export(request, pipeline.DIRECT, progress)
+            from flows.export.pipeline import run_export
+            from flows.export.threads import DIRECT
+
+            return run_export(resolved, DIRECT, progress)
         from flows.orchestration import flow  # imports prefect, which reads its settings then
 
         prefect_server.leave_verdicts_to_us()
         if temporary:
             temporary.wait()
-        return flow.export(request, progress)
+        return flow.export(resolved, progress)
 
 
 def _print_batch(batch: "BatchExportResult", db: str | None) -> None:
@@ -176,7 +179,7 @@ def _print_card_result(card: "CardResult") -> None:
     click.echo(f"Card {card.root}: {written} written and read back ({size:,.1f} MB), {card.unchanged:,} there already")
 
 
-def _print_planned(planned: "Planned") -> None:
+def _print_planned(planned: "PlanPreview") -> None:
     for file in planned.files:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
         click.echo(f"{file.path}  <-  {one_line(file.source)}{note}")
@@ -189,7 +192,7 @@ def _print_planned(planned: "Planned") -> None:
     click.echo(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged", err=True)
 
 
-def _print_checked(findings: "Findings") -> None:
+def _print_checked(findings: "CheckReport") -> None:
     for found in (findings.troubles, findings.worth_a_look):
         if found:
             print_table(["where", "what", "what to do"], [[finding.where, finding.what, finding.fix] for finding in found])

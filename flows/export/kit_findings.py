@@ -1,35 +1,45 @@
-"""What is to be looked at in the kits of a plan, before anything of them is written."""
+"""Find what deserves a look in the kits of a plan, before anything of them is written."""
+
+from collections.abc import Mapping
 
 import polars as pl
 
-from flows.export.plan import Plan
+from flows.export.stages import DraftPlan
 from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
 from schemas.report import Finding
 from tasks.layout.kit_lint import lint_kits
 
 
-def unheard(plan: Plan) -> pl.DataFrame:
-    """The jobs of kits of whose sound nothing is known yet."""
-    if plan.settings.organize_by is not OrganizeBy.KIT:
-        return plan.jobs.clear()
-    known = _known(plan)["content_hash"]
-    return plan.jobs.filter(pl.col("kit").is_not_null() & ~pl.col("content_hash").is_in(known.implode()).fill_null(False))
+def unmeasured_kit_jobs(draft: DraftPlan) -> pl.DataFrame:
+    """Return the jobs of kits of whose sound nothing is known yet; none where kits are not laid out."""
+    if draft.settings.organize_by is not OrganizeBy.KIT:
+        return draft.jobs.clear()
+    known = _recorded_peaks(draft)["content_hash"]
+    return draft.jobs.filter(pl.col("kit").is_not_null() & ~pl.col("content_hash").is_in(known.implode()).fill_null(False))
 
 
-def findings(plan: Plan, heard: dict[int, MeasuredLevels]) -> list[Finding]:
-    """What the rows say, the records, and ``heard``: the levels by job of those that were measured now."""
-    told = [(job, one.content_hash or None, one.levels and one.levels.peak) for job, one in heard.items()]
-    now = pl.DataFrame(told, {"job": plan.jobs.schema["job"], "heard_hash": pl.String, "heard_peak": pl.Float64}, orient="row")
-    jobs = plan.jobs.select("path", "job", "content_hash").join(now, on="job", how="left")
-    jobs = jobs.with_columns(content_hash=pl.coalesce("heard_hash", "content_hash"))
-    jobs = jobs.join(_known(plan), on="content_hash", how="left").with_columns(peak=pl.coalesce("heard_peak", "peak"))
-    rows = plan.rows.join(jobs.select("path", "content_hash", "peak"), on="path", how="left", maintain_order="left")
-    turned_down = plan.settings.guard is not Guard.NONE or plan.settings.normalize_dbfs != "off"
-    return lint_kits(rows, plan.rejects, plan.tempos, turned_down)
+def find_in_kits(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> list[Finding]:
+    """Check the kits by their rows, the records, and what was measured in this run.
+
+    Args:
+        draft: The placed rows.
+        measured: Levels that were measured in this run, by job number.
+    """
+    known = [(job, result.content_hash or None, result.levels and result.levels.peak) for job, result in measured.items()]
+    now = pl.DataFrame(
+        known, {"job": draft.jobs.schema["job"], "measured_hash": pl.String, "measured_peak": pl.Float64}, orient="row"
+    )
+    jobs = draft.jobs.select("path", "job", "content_hash").join(now, on="job", how="left")
+    jobs = jobs.with_columns(content_hash=pl.coalesce("measured_hash", "content_hash"))
+    jobs = jobs.join(_recorded_peaks(draft), on="content_hash", how="left")
+    jobs = jobs.with_columns(peak=pl.coalesce("measured_peak", "peak"))
+    rows = draft.rows.join(jobs.select("path", "content_hash", "peak"), on="path", how="left", maintain_order="left")
+    turned_down = draft.settings.guard is not Guard.NONE or draft.settings.normalize_dbfs != "off"
+    return lint_kits(rows, draft.rejects, draft.kit_tempos, turned_down)
 
 
-def _known(plan: Plan) -> pl.DataFrame:
-    """The peak of each content that was converted in the same way, as it was recorded."""
-    alike = pl.col("settings_hash").str.starts_with(plan.settings.sound().recipe()) & pl.col("peak").is_not_null()
-    return plan.outputs.filter(alike).select("content_hash", "peak").unique("content_hash")
+def _recorded_peaks(draft: DraftPlan) -> pl.DataFrame:
+    """Return the recorded peak of each content that was converted with the same settings."""
+    alike = pl.col("settings_hash").str.starts_with(draft.settings.sound().recipe()) & pl.col("peak").is_not_null()
+    return draft.prior_outputs.filter(alike).select("content_hash", "peak").unique("content_hash")

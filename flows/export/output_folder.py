@@ -1,4 +1,4 @@
-"""The output folder: whether it can be written, whether there is room in it, and how long a name may be there."""
+"""Check the output folder: can it be written, does the output fit, and how long may a name be."""
 
 import os
 import stat
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from config.settings import Settings
+from flows.export.stages import ResolvedRequest
 from schemas.enums import OrganizeBy
 from schemas.errors import (
     DiskFullError,
@@ -28,14 +29,18 @@ from tasks.store import export_records
 # A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
 _PATH_BYTES = 4_095
 _SHORTEST_STEM = 26
-# In the names of files that only try whether a folder can be written.
+# Part of the name of a file that only tries whether a folder can be written.
 _TRIAL = "trial"
 # A source's output takes at most so many times its cost (``sharding.estimate_costs``): 8 bits at 8 kHz become 16 at 48.
 _MOST_TIMES = 12
 
 
 def room_for_names(folder: str, organize_by: OrganizeBy) -> int:
-    """How long a name may be, and that of the folder it is in. Raises RequestError where it would be too short to tell."""
+    """Return how many bytes a name may have, and the name of the folder it is in.
+
+    Raises:
+        RequestError: The output folder's path leaves too little for names.
+    """
     left = _PATH_BYTES - len(os.fsencode(folder)) - len("/")
     part = len(".sp404-12345678-1234567text.part")
     if organize_by is OrganizeBy.FLAT:
@@ -49,15 +54,21 @@ def room_for_names(folder: str, organize_by: OrganizeBy) -> int:
 
 
 def has_room(jobs: pl.DataFrame, settings: Settings) -> bool:
-    """Whether there is room for the output of ``jobs`` even if all sources unfold as far as any does."""
+    """Return whether the output of ``jobs`` fits even if all sources unfold as far as any does."""
     most = costs_of(jobs).sum() * _MOST_TIMES
     return bool(most < free_bytes(settings.output_base_path)) and not _lacks_names(jobs, settings)
 
 
 def check_room(jobs: pl.DataFrame, settings: Settings, sizes: dict[int, int]) -> None:
-    """Raise DiskFullError if the output cannot fit: ``sizes`` is by job, by the sources' headers; 0 where those say nothing.
+    """Check that the output of ``jobs`` fits. A file that is replaced makes room.
 
-    What is replaced makes room, but for what a shard has in the making.
+    Args:
+        jobs: Jobs with their action.
+        settings: The settings in force.
+        sizes: Bytes of output by job, by the sources' headers; 0 where a header does not tell.
+
+    Raises:
+        DiskFullError: It does not fit.
     """
     folder = settings.output_base_path
     new = jobs.filter(pl.col("action") == Action.CONVERT)
@@ -71,34 +82,40 @@ def check_room(jobs: pl.DataFrame, settings: Settings, sizes: dict[int, int]) ->
 
 
 def _lacks_names(jobs: pl.DataFrame, settings: Settings) -> bool:
-    """Whether the file system has fewer inodes left than new files will need."""
+    """Return whether the file system has fewer inodes left than new files need."""
     status = os.statvfs(settings.output_base_path)
     names = 2 if settings.include_metadata else 1
     return bool(status.f_files) and jobs.filter(pl.col("output_size").is_null()).height * names > status.f_favail
 
 
 def costs_of(jobs: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return what converting each job costs, in bytes of PCM (``sharding.estimate_costs``)."""
     return sharding.estimate_costs(jobs["source"], jobs["source_bytes"].fill_null(0).to_numpy())
 
 
-def writable(settings: Settings, target: export_records.ExportTarget) -> tuple[Settings, str | None]:
-    """The settings with an output folder that can be written, and a warning where that is not the one that was asked for.
+def make_writable(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str | None]:
+    """Make sure that the output folder can be written; else fall back to a temporary folder, where the settings allow it.
 
-    Raises OutputNotWritableError, or OutputGoneError where a card was written to that is not there.
+    Returns:
+        The request with the folder to write to, and a warning where that is not the one asked for.
+
+    Raises:
+        OutputNotWritableError: The folder cannot be written.
+        OutputGoneError: The last export went to a card there, and no card is there now.
     """
-    folder = settings.output_base_path
-    card = export_records.last_mount_point(target)
+    folder = resolved.target.output
+    card = export_records.last_mount_point(resolved.target)
     if card and card != mount_point(folder) and not (os.path.isdir(folder) and os.listdir(folder)):
         raise OutputGoneError(path=folder)
     try:
         _check_writable(folder)
     except OutputNotWritableError as error:
-        if not settings.fall_back:
+        if not resolved.settings.fall_back:
             raise
         instead = _temporary(folder)
         _check_writable(instead)
-        return settings.model_copy(update={"output_base_path": instead}), f"{error}: written to {instead} instead"
-    return settings, None
+        return resolved.with_output_folder(instead), f"{error}: written to {instead} instead"
+    return resolved, None
 
 
 def _check_writable(folder: str) -> None:
@@ -110,14 +127,14 @@ def _check_writable(folder: str) -> None:
             pass
         os.unlink(trial)
     except OSError as error:
-        trouble = write_failure(os.path.join(folder, "trial"), error)
-        if isinstance(trouble, SurroundingsError):
-            raise trouble from error
+        failure = write_failure(os.path.join(folder, "trial"), error)
+        if isinstance(failure, SurroundingsError):
+            raise failure from error
         raise OutputNotWritableError(path=folder, error=error.strerror or str(error)) from error
 
 
 def _temporary(folder: str) -> str:
-    """A folder of our own for what ``folder`` does not take: the same one in the next run, if nobody else's stands there."""
+    """Return a temporary folder of our own to write to instead: the same one in the next run, unless it is somebody else's."""
     name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
     path = os.path.join(os.path.realpath(tempfile.gettempdir()), name)
     with suppress(FileExistsError):
@@ -128,6 +145,7 @@ def _temporary(folder: str) -> str:
 
 
 def mount_point(path: str) -> str:
+    """Return where the file system of ``path`` is mounted."""
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path

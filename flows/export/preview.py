@@ -1,4 +1,4 @@
-"""Looking before leaping: ``check`` reads everything and ``plan`` places everything; neither writes."""
+"""Dry runs: plan, check, verify. ``plan`` places everything and ``check`` reads everything; none of them writes."""
 
 import tempfile
 import time
@@ -9,9 +9,14 @@ import polars as pl
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export import pipeline
-from flows.export import plan as planning
-from flows.export.kit_findings import findings
+from flows.export import passes
+from flows.export.decide import decide
+from flows.export.kit_findings import find_in_kits
+from flows.export.plan import draft_dry_run
+from flows.export.request import fill_kit_from_records, resolve
+from flows.export.results import results_of, why_not_reached
+from flows.export.stages import DraftPlan
+from flows.export.threads import map_in_threads
 from schemas.conversion import CheckResult, JobResult, MeasuredLevels
 from schemas.enums import Verb
 from schemas.errors import NotConvertedError, RequestError
@@ -28,10 +33,12 @@ from tasks.store.record_rows import reject_text
 
 
 class PlannedFile(BaseModel):
-    """A file that an export would write: ``path`` below the output folder.
+    """A file that an export would write.
 
-    ``in_the_way``: something stands there that is not ours, and stays unless it holds the very same sound. ``unchanged``: it
-    is there already.
+    Attributes:
+        path: Below the output folder.
+        in_the_way: Something stands there that is not ours, and stays unless it holds the very same sound.
+        unchanged: It is there already.
     """
 
     sample_id: int
@@ -41,7 +48,9 @@ class PlannedFile(BaseModel):
     unchanged: bool
 
 
-class Planned(BaseModel):
+class PlanPreview(BaseModel):
+    """What an export would write, and what it would leave out."""
+
     output_base_path: str
     total_requested: int
     rejected: int
@@ -51,8 +60,8 @@ class Planned(BaseModel):
     notes: list[str]
 
 
-class Findings(BaseModel):
-    """What ``check`` found: rows = good + rejected + failing. ``worth_a_look``: what it found about the kits."""
+class CheckReport(BaseModel):
+    """What ``check`` found: rows = good + rejected + failing. ``worth_a_look`` is about the kits."""
 
     total_requested: int
     good: int
@@ -63,91 +72,109 @@ class Findings(BaseModel):
     notes: list[str]
 
 
-def plan(request: ExportRequest) -> Planned:
-    """Raises what ``run_export`` raises before it writes."""
-    made = planning.decided(_plan(request))
-    in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
-    unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
-    files = made.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
-    return Planned(
-        output_base_path=made.settings.output_base_path,
-        total_requested=made.requested,
-        rejected=made.rejected,
-        files=[PlannedFile.model_construct(**file) for file in files],
-        errors=made.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
-        worth_a_look=findings(made, {}),
-        notes=list(made.notes),
-    )
+class DamageEntry(BaseModel):
+    """A file that is not as it was written, and what to do about it."""
 
-
-def check(request: ExportRequest, progress: Progress) -> Findings:
-    """Validate the rows and read every file to its end. Raises what ``run_export`` raises before it writes."""
-    made = _plan(request)
-    in_kit = pl.col("kit").is_not_null()
-    with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
-        progress.executor(made.settings.limits(), ahead=min(made.settings.workers, made.jobs.height))
-        results: list[object] = []
-        for verb, jobs in ((Verb.MEASURE, made.jobs.filter(in_kit)), (Verb.CHECK, made.jobs.filter(~in_kit))):
-            shards = pipeline.cut(made, jobs, progress, verb, Path(folder) / verb)
-            results += pipeline.map_in_threads(shards, made.settings, progress, lambda _: None)
-    levels = {levels.index: levels for levels in pipeline.results_of(MeasuredLevels, results)}
-    checked = {result.index: result for result in pipeline.results_of(JobResult, results)}
-    lost = NotConvertedError(error=pipeline.why_not_reached(results))
-    rejects = made.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
-    troubles = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
-    failing = 0
-    jobs = made.rows.join(made.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
-    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
-        result = checked.get(job) or CheckResult.from_error(job, lost)
-        if result.error:
-            failing += 1
-            where = f"line {line}, sample {sample_id}"
-            troubles.append((line, Finding(where=where, what=result.error, fix=result.fix)))
-    return Findings(
-        total_requested=made.requested,
-        good=made.requested - made.rejected - failing,
-        rejected=made.rejected,
-        failing=failing,
-        troubles=[trouble for _, trouble in sorted(troubles, key=lambda found: found[0])],
-        worth_a_look=findings(made, levels),
-        notes=list(made.notes),
-    )
-
-
-class Damaged(BaseModel):
     path: str
     damage: str
     fix: str
 
 
-class Verified(BaseModel):
+class VerifyReport(BaseModel):
     """What ``verify`` found: files = good + missing + changed; those that are not ours come on top."""
 
     files: int
     good: int
     counts: dict[str, int]
-    findings: list[Damaged]
+    findings: list[DamageEntry]
 
 
-def verify(settings: Settings, export_id: int | None, workers: int | None) -> Verified:
-    """Read the files that the records know of. Raises RequestError and what the database raises."""
+def plan(request: ExportRequest) -> PlanPreview:
+    """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
+    decided = decide(_draft(request), {})
+    draft = decided.draft
+    in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
+    unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
+    files = decided.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
+    return PlanPreview(
+        output_base_path=draft.settings.output_base_path,
+        total_requested=draft.requested,
+        rejected=draft.rejected,
+        files=[PlannedFile.model_construct(**file) for file in files],
+        errors=draft.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
+        worth_a_look=find_in_kits(draft, {}),
+        notes=list(draft.notes),
+    )
+
+
+def check(request: ExportRequest, progress: Progress) -> CheckReport:
+    """Validate the rows and read every file to its end. Raises what ``run_export`` raises before it writes."""
+    draft = _draft(request)
+    answers = _read_all(draft, progress)
+    levels = {result.index: result for result in results_of(MeasuredLevels, answers)}
+    checked = {result.index: result for result in results_of(JobResult, answers)}
+    lost = NotConvertedError(error=why_not_reached(answers))
+    rejects = draft.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
+    findings = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
+    failing = 0
+    jobs = draft.rows.join(draft.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
+    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
+        result = checked.get(job) or CheckResult.from_error(job, lost)
+        if result.error:
+            failing += 1
+            where = f"line {line}, sample {sample_id}"
+            findings.append((line, Finding(where=where, what=result.error, fix=result.fix)))
+    return CheckReport(
+        total_requested=draft.requested,
+        good=draft.requested - draft.rejected - failing,
+        rejected=draft.rejected,
+        failing=failing,
+        troubles=[finding for _, finding in sorted(findings, key=lambda pair: pair[0])],
+        worth_a_look=find_in_kits(draft, levels),
+        notes=list(draft.notes),
+    )
+
+
+def verify(settings: Settings, export_id: int | None, workers: int | None) -> VerifyReport:
+    """Read the files that the records know of, and find what is missing, changed, or not ours.
+
+    Args:
+        settings: The settings in force.
+        export_id: Only the files of this export; None: of all.
+        workers: Files to read at a time; None: as the settings say.
+
+    Raises:
+        RequestError: There is no such export.
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
     database = Database.of(settings)
     with run_folder.one_at_a_time(database):
-        everything = history.outputs(database, export_id)
-        exports = history.exports(database, user_id=None, export_id=export_id, most=None)
+        with database.hold():
+            everything = history.outputs(database, export_id)
+            exports = history.exports(database, user_id=None, export_id=export_id, most=None)
         if export_id and not exports:
             raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists all exports.")
         outputs = everything.filter("wanted")
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
-    counts = Counter(str(finding.damage) for finding in result.damaged)
-    listed = [
-        Damaged(path=finding.path, damage=finding.damage, fix=verification.FIXES[finding.damage]) for finding in result.damaged
-    ]
-    return Verified(files=result.files, good=result.good, counts=counts, findings=listed)
+    counts = Counter(str(file.damage) for file in result.damaged)
+    listed = [DamageEntry(path=file.path, damage=file.damage, fix=verification.FIXES[file.damage]) for file in result.damaged]
+    return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed)
 
 
-def _plan(request: ExportRequest) -> planning.Plan:
-    request = planning.resolved(request)
-    settings = planning.settings_for(request)
-    raw = planning.with_files(read_manifest(request.manifest), request, settings)
-    return planning.make_plan(validate(raw), request, settings, time.perf_counter(), dry=True)
+def _draft(request: ExportRequest) -> DraftPlan:
+    started = time.perf_counter()
+    resolved = resolve(request)
+    raw = fill_kit_from_records(read_manifest(resolved.request.manifest), resolved)
+    return draft_dry_run(resolved, validate(raw), started)
+
+
+def _read_all(draft: DraftPlan, progress: Progress) -> list[object]:
+    """Read every source to its end; of those in kits, measure the levels, too."""
+    in_kit = pl.col("kit").is_not_null()
+    answers: list[object] = []
+    with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
+        progress.executor(draft.settings.limits(), ahead=min(draft.settings.workers, draft.jobs.height))
+        for verb, jobs in ((Verb.MEASURE, draft.jobs.filter(in_kit)), (Verb.CHECK, draft.jobs.filter(~in_kit))):
+            shards = passes.cut(draft, jobs, progress, verb, Path(folder) / verb)
+            answers += map_in_threads(shards, draft.settings, progress, lambda _: None)
+    return answers

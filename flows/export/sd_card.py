@@ -1,13 +1,14 @@
-"""An export's files on a card, and what a card holds by the records."""
+"""Copy an export's files to a card, and report what a card holds by the records."""
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 
 import polars as pl
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export.plan import Plan
+from flows.export.stages import RunningExport
 from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card
@@ -16,68 +17,79 @@ from tasks.store import card_files, export_files
 from tasks.store.database import Database
 
 
-def check_card(path: str | None, initialize: bool) -> card.Card | None:
-    """The card, before anything is converted for it. Raises CardError, and RequestError where none is named."""
+def find_card(path: str | None, initialize: bool) -> card.Card | None:
+    """Return the card at a path, before anything is converted for it; None where no path is given.
+
+    Raises:
+        CardError: There is no card at the path, or it cannot be used.
+        RequestError: A card is to be initialized, but none is named.
+    """
     if path is None and initialize:
         raise RequestError(what="--init-card needs to know which card", fix="Add --card PATH.")
     return None if path is None else card.find(path, initialize)
 
 
-def with_card(plan: Plan, place: card.Card, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
-    """``batch``, whose files are on the card now, or why they are not; and the trouble of surroundings that ended that.
+def with_card(running: RunningExport, place: card.Card, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
+    """Copy the audio files of an export to a card. Metadata files stay at home: the device cannot open them.
 
-    Sounds alone go there: the device would list metadata files, and cannot open them.
+    Returns:
+        ``batch`` with what is on the card, or with why it is not; and the errors of the surroundings that ended the copy.
     """
     try:
-        answer = _put(plan, place, batch.export_id)
+        result = _copy(running, place, batch.export_id)
     except Sp404Error as error:
-        troubles: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
-        return batch.model_copy(update={"no_card": f"{error}. {error.fix}"}), troubles
-    return batch.model_copy(update={"card": answer}), []
+        errors: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
+        return batch.model_copy(update={"no_card": f"{error}. {error.fix}"}), errors
+    return batch.model_copy(update={"card": result}), []
 
 
-def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
-    database = plan.place.database
+@dataclass(frozen=True)
+class _CardState:
+    """What the records know of a card before an export is copied to it.
+
+    Attributes:
+        ours: Files of this manifest and output folder, in a selection none.
+        known: Hashes by path of files that may be replaced: ours, and those of the same source.
+    """
+
+    ours: pl.DataFrame
+    known: dict[str, str]
+
+
+def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResult:
+    database, request = running.target.database, running.request
     recorded = export_files.read_files(database, export_id)
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
-    number = card.marked(place)
-    card_files.seen(database, number, place.root)
-    on_card = card_files.files_on(database, number)
-    told = {"card_id": number, "export_id": export_id, "output_path": recorded.output_path}
+    card_id = card.marked(place)
+    card_files.seen(database, card_id, place.root)
+    state = _state_of(running, card_files.files_on(database, card_id), recorded.output_path)
+    export = {"card_id": card_id, "export_id": export_id, "output_path": recorded.output_path}
 
     def record(batch: list[card.Wanted]) -> None:
-        rows = [(one.path, one.file_hash, one.bytes) for one in batch]
+        rows = [(file.path, file.file_hash, file.bytes) for file in batch]
         if rows:
             new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
-            card_files.add(database, told, new)
+            card_files.add(database, export, new)
 
     wanted = [
         card.Wanted(path, os.path.join(recorded.output_path, path), size, file_hash)
         for path, size, file_hash in files.iter_rows()
     ]
-    # Another library's file is another's, but for one of the same source.
-    mine = pl.col("manifest_path").eq(plan.place.manifest) & pl.col("output_path").eq(recorded.output_path)
-    sources = plan.rows.select("path", source_path="source").unique()
-    alike = on_card.join(sources, on=["path", "source_path"], how="semi")
-    known = dict(pl.concat([on_card.filter(mine), alike]).select("path", "file_hash").iter_rows())
-    done = card.put(place, wanted, known, record, plan.request.verify_outputs)
-    # What a selection leaves out is still asked for.
-    selected = bool(plan.request.sample_ids or plan.request.kits)
-    ours = on_card.clear() if selected else on_card.filter(mine)
+    done = card.put(place, wanted, state.known, record, request.verify_outputs)
     # Two spellings of a name can be one file on a card.
-    asked = fold_names(pl.concat([files["path"], plan.planned.alias("path")]))
-    stale = ours.filter(~fold_names(ours["path"]).is_in(asked.implode()))
+    wanted_paths = fold_names(pl.concat([files["path"], running.draft.all_paths.alias("path")]))
+    stale = state.ours.filter(~fold_names(state.ours["path"]).is_in(wanted_paths.implode()))
     removed: list[str] = []
-    if plan.request.prune and not plan.rejected:
+    if request.prune and not running.draft.rejected:
         # What the output folder keeps, as a failed row's, stays on the card as well.
         unkept = stale.filter("stale").select("path", "file_hash")
         removed = card.prune(place, dict(unkept.iter_rows()))
-        card_files.forget(database, number, removed)
+        card_files.forget(database, card_id, removed)
     return CardResult(
-        card_id=number,
+        card_id=card_id,
         root=place.root,
         written=len(done.written),
-        written_bytes=sum(one.bytes for one in done.written),
+        written_bytes=sum(file.bytes for file in done.written),
         unchanged=len(done.unchanged),
         in_the_way=done.in_the_way,
         modified=done.spoiled,
@@ -86,8 +98,25 @@ def _put(plan: Plan, place: card.Card, export_id: int) -> CardResult:
     )
 
 
+def _state_of(running: RunningExport, on_card: pl.DataFrame, output_path: str) -> _CardState:
+    """Tell the files on a card that are ours. Another library's file is another's, but for one of the same source."""
+    own = pl.col("manifest_path").eq(running.target.manifest) & pl.col("output_path").eq(output_path)
+    sources = running.draft.rows.select("path", source_path="source").unique()
+    same_source = on_card.join(sources, on=["path", "source_path"], how="semi")
+    known = dict(pl.concat([on_card.filter(own), same_source]).select("path", "file_hash").iter_rows())
+    # What a selection leaves out is still wanted.
+    ours = on_card.clear() if running.draft.resolved.is_selection else on_card.filter(own)
+    return _CardState(ours, known)
+
+
 class CardFile(BaseModel):
-    """A file that is to be on a card: ``there``, ``missing`` or ``changed``; ``stale``: its export has another by now."""
+    """A file that should be on a card.
+
+    Attributes:
+        path: Below IMPORT.
+        state: ``there``, ``missing`` or ``changed``.
+        stale: Its export has another file by now.
+    """
 
     path: str
     state: str
@@ -100,6 +129,8 @@ class CardFile(BaseModel):
 
 
 class CardReport(BaseModel):
+    """What a card holds: the recorded files, and the paths of those that no record knows."""
+
     card_id: str
     root: str
     counts: dict[str, int]
@@ -108,30 +139,35 @@ class CardReport(BaseModel):
 
     @property
     def as_recorded(self) -> bool:
+        """Return whether every file is there, as it was written and up to date."""
         return all(file.state == "there" and not file.stale for file in self.files)
 
     @property
     def manifests(self) -> dict[str, int]:
-        """Which manifests the files are from, and how many."""
+        """Return the manifests that the files are from, and how many files each has."""
         return Counter(file.manifest_path for file in self.files)
 
 
 def report(settings: Settings, path: str) -> CardReport:
-    """What is on a card, by the records and by all bytes that stand there. Raises CardError and what the database raises."""
+    """Report what is on a card, by the records and by all bytes that stand there.
+
+    Raises:
+        CardError: There is no card at ``path``, or nothing on it is known.
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
     root = card.find(path).root
-    number = card.card_id(root)
-    if number is None:
-        raise CardError(
-            path=root, what="has nothing from sp404-export", fix="`sp404 export MANIFEST --card PATH` puts it there."
-        )
-    on_card = card_files.files_on(Database.of(settings), number)
+    card_id = card.card_id(root)
+    if card_id is None:
+        fix = "`sp404 export MANIFEST --card PATH` puts it there."
+        raise CardError(path=root, what="has nothing from sp404-export", fix=fix)
+    on_card = card_files.files_on(Database.of(settings), card_id)
     if on_card.is_empty():
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
     columns = [name for name in CardFile.model_fields if name != "state"]
     states = [card.state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
-    told = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
-    files = [CardFile(state=state, **row) for state, row in told]
+    rows = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
+    files = [CardFile(state=state, **row) for state, row in rows]
     counts = {state: states.count(state) for state in ("there", "missing", "changed")}
     counts["stale"] = sum(file.stale for file in files)
-    return CardReport(card_id=number, root=root, counts=counts, files=files, unknown=card.unknown(root, on_card["path"]))
+    return CardReport(card_id=card_id, root=root, counts=counts, files=files, unknown=card.unknown(root, on_card["path"]))

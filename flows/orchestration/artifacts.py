@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.utilities.urls import url_for
 
-from flows.export.plan import Plan
+from flows.export.stages import DraftPlan, RunningExport
 from schemas.errors import DatabaseBusyError
 from schemas.report import BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
@@ -25,36 +25,36 @@ _BAR = 30
 RUN_BY = "prefect/"
 
 
-def publish(plan: Plan, batch: BatchExportResult) -> None:
+def publish(running: RunningExport, batch: BatchExportResult) -> None:
     """``export-report``, ``buckets`` and, where there are any, ``rejected-samples``."""
-    place = plan.place
+    target = running.target
     try:
-        told = summarize_export(place.database, batch.export_id, _MOST_REASONS, _MOST_ROWS)
+        told = summarize_export(target.database, batch.export_id, _MOST_REASONS, _MOST_ROWS)
     except DatabaseBusyError as error:  # the export is good, though nobody can read its records now
         log.warning("No report in the UI: %s", error)
         return
-    create_markdown_artifact(report_markdown(plan, batch, told), key="export-report", description=batch.counts())
+    create_markdown_artifact(report_markdown(running, batch, told), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(told), key="buckets", description="Files by folder, and by level")
     if told.failures:
         create_table_artifact(told.failures, key="rejected-samples", description=_of_troubles(batch))
 
 
-def run_name(plan: Plan) -> str:
+def run_name(draft: DraftPlan) -> str:
     """A label if a person gave one, else `library by bpm, 1,316 samples`: in ASCII, as the UI wants it."""
-    stem = os.path.splitext(os.path.basename(plan.place.manifest))[0]
-    name = plan.request.label or f"{stem} by {plan.settings.organize_by}, {plan.requested:,} samples"
+    stem = os.path.splitext(os.path.basename(draft.target.manifest))[0]
+    name = draft.request.label or f"{stem} by {draft.settings.organize_by}, {draft.requested:,} samples"
     return name.encode("ascii", "replace").decode()
 
 
-def run_tags(plan: Plan) -> list[str]:
-    return [str(plan.settings.organize_by), str(plan.settings.format), str(plan.export_type)]
+def run_tags(draft: DraftPlan) -> list[str]:
+    return [str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
 
 
-def report_markdown(plan: Plan, batch: BatchExportResult, told: ExportSummary) -> str:
+def report_markdown(running: RunningExport, batch: BatchExportResult, told: ExportSummary) -> str:
     verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
     sections = (
         [f"# {verdict}", "", f"**{batch.counts()}**"],
-        _table(("", ""), _facts(plan, batch, told)),
+        _table(("", ""), _facts(running, batch, told)),
         _section("Why not", ("samples", "what", "for example", "what to do"), _reasons(told)),
         _section("What changed since then", ("samples", ""), _changes(told)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
@@ -78,13 +78,13 @@ def charts_markdown(told: ExportSummary) -> str:
     return "\n".join(lines)
 
 
-def _facts(plan: Plan, batch: BatchExportResult, told: ExportSummary) -> Iterator[tuple[str, str]]:
+def _facts(running: RunningExport, batch: BatchExportResult, told: ExportSummary) -> Iterator[tuple[str, str]]:
     written = batch.successful - batch.unchanged
     seconds = max(batch.total_time_seconds, 1e-3)
     yield "export", f"{batch.export_id} ({batch.export_type}, {batch.organized_by}, {batch.format})"
-    yield "manifest", f"`{plan.place.manifest}`"
+    yield "manifest", f"`{running.target.manifest}`"
     yield "output", f"`{batch.output_base_path}`"
-    yield "database", f"`{plan.place.database.path}`"
+    yield "database", f"`{running.target.database.path}`"
     files = sum(row["files"] for row in told.buckets)
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
     yield "time", f"{batch.total_time_seconds:.1f} s"

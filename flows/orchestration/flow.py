@@ -17,20 +17,22 @@ from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from config.settings import Settings
-from flows.export import pipeline
-from flows.export import plan as planning
-from flows.export.plan import Plan
-from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect_tasks, work_pool
+from flows.export.pipeline import log, run_export
+from flows.export.request import resolve
+from flows.export.stages import DraftPlan, ResolvedRequest
+from flows.export.steps import OnResult, ShardAnswers, Steps
+from flows.export.threads import DIRECT, gather
+from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect_tasks, run_context, work_pool
 from schemas.conversion import Shard, ShardResult
 from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
 from schemas.export import ExportRequest
 from schemas.report import BatchExportResult
-from tasks.convert.progress import Progress, current_progress, reporting_to, with_sentinel
+from tasks.convert.progress import Progress, with_sentinel
 from tasks.manifest.validate import Manifest
 
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
-pipeline.log.setLevel(logging.INFO)
+log.setLevel(logging.INFO)
 
 
 @flow(name="export-library", persist_result=False, log_prints=False)
@@ -42,41 +44,40 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     manifest or the surroundings did not allow it.
     """
     try:
-        settings = planning.settings_for(request)
-        _check_runner(settings)
-        with flow_monitor.watched(current_progress()) as progress:
-            batch = pipeline.run_export(request, PREFECT, progress)
+        context = run_context.current()
+        resolved = context.resolved if context else resolve(request)
+        resolved = replace(resolved, run_by=f"{artifacts.RUN_BY}{flow_run.id}")
+        _check_runner(resolved.settings)
+        with flow_monitor.watched(context.progress if context else Progress()) as progress:
+            batch = run_export(resolved, PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
-    share = settings.failed_share
+    share = resolved.settings.failed_share
     if batch.failed + batch.rejected > share * batch.total_requested:
         return Failed(message=f"{batch.counts()}: more than {share:.0%} (the setting failed_share)", data=batch)
     name = "Completed" if batch.complete else "CompletedWithFailures"
     return Completed(name=name, message=batch.counts(), data=batch)
 
 
-def export(request: ExportRequest, progress: Progress) -> BatchExportResult:
+def export(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
     """Run the flow in this process, and wait until its history is whole: then the process and its server can end.
 
     Raises what ``flows.export.pipeline.run_export`` raises, and ServerError when there is no server to run under.
     """
-    result, flow_run_id = run(request, progress)
+    result, flow_run_id = run(resolved, progress)
     expected = STEP_RUNS + progress.task_runs
     if flow_run_id and (found := prefect_server.drain(flow_run_id, expected)) < expected:
-        pipeline.log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
+        log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
     return result
 
 
-def run(request: ExportRequest, progress: Progress) -> tuple[BatchExportResult, UUID | None]:
+def run(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExportResult, UUID | None]:
     """The same in a process that goes on, which has no need to wait; and the id of the flow run."""
     try:
-        with (
-            flow_monitor.own_heartbeats(),
-            reporting_to(progress),
-        ):  # not a parameter: the one parameter is the form in the UI
-            state: State[Any] = export_library(request, return_state=True)
+        with flow_monitor.own_heartbeats(), run_context.running(run_context.RunContext(resolved, progress)):
+            state: State[Any] = export_library(resolved.request, return_state=True)
     except RuntimeError as error:  # no server could be started, or it went away
         raise ServerError(error=error) from error
     result = state.result(raise_on_failure=False)
@@ -85,7 +86,7 @@ def run(request: ExportRequest, progress: Progress) -> tuple[BatchExportResult, 
     return result, state.state_details.flow_run_id
 
 
-def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: pipeline.Merge) -> pipeline.Answers:
+def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:
     """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
     if settings.runner is Runner.POOL:
         return work_pool.map_on_pool(shards, settings, progress, merge)
@@ -102,11 +103,11 @@ def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress
 
 
 def _mapped(
-    shards: list[Shard], shared: Progress | None, settings: Settings, progress: Progress, merge: pipeline.Merge
-) -> pipeline.Answers:
+    shards: list[Shard], shared: Progress | None, settings: Settings, progress: Progress, merge: OnResult
+) -> ShardAnswers:
     with _task_runner(settings) as runner:
         futures = runner.map(prefect_tasks.convert_shard, {"shard": shards, "progress": unmapped(shared)})
-        return pipeline.gathered([partial(future.result, raise_on_failure=False) for future in futures], progress, merge)
+        return gather([partial(future.result, raise_on_failure=False) for future in futures], progress, merge)
 
 
 def _check_runner(settings: Settings) -> None:
@@ -144,23 +145,22 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
     return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
 
 
-def _plan_and_name(manifest: Manifest, request: ExportRequest, settings: Settings, started: float) -> Plan:
-    """The plan says what the run is about: its name and tags in the UI, where a person has given it no label."""
-    plan: Plan = replace(_plan_step(manifest, request, settings, started), run_by=f"{artifacts.RUN_BY}{flow_run.id}")
+def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
+    """Plan, and name and tag the run in the UI by its plan, where a person has given it no label."""
+    draft: DraftPlan = _plan_step(resolved, manifest, started)
     with suppress(Exception), get_client(sync_client=True) as client:  # a run without a name is a good run, too
-        client.update_flow_run(
-            flow_run.id, name=artifacts.run_name(plan), tags=sorted({*flow_run.tags, *artifacts.run_tags(plan)})
-        )
-    return plan
+        tags = sorted({*flow_run.tags, *artifacts.run_tags(draft)})
+        client.update_flow_run(flow_run.id, name=artifacts.run_name(draft), tags=tags)
+    return draft
 
 
-_plan_step = prefect_tasks.step(pipeline.DIRECT.plan, "plan")
-PREFECT = pipeline.Steps(
-    read=prefect_tasks.step(pipeline.DIRECT.read, "read manifest"),
-    validate=prefect_tasks.step(pipeline.DIRECT.validate, "validate rows"),
+_plan_step = prefect_tasks.step(DIRECT.plan, "plan")
+PREFECT = Steps(
+    read=prefect_tasks.step(DIRECT.read, "read manifest"),
+    validate=prefect_tasks.step(DIRECT.validate, "validate rows"),
     plan=_plan_and_name,
     map_shards=map_with_prefect,
-    record=prefect_tasks.step(pipeline.DIRECT.record, "record"),
+    record=prefect_tasks.step(DIRECT.record, "record"),
     report=artifacts.publish,
 )
 _DASK_SECONDS = 10

@@ -22,7 +22,8 @@ from prefect.states import Cancelled, Crashed
 from prefect.types.entrypoint import EntrypointType
 
 from config.settings import Settings
-from flows.export import pipeline
+from flows.export.steps import OnResult, ShardAnswers
+from flows.export.threads import gather
 from flows.orchestration import zombie_runs
 from flows.orchestration.slice_flow import Order, answer_path, export_slice, read_answer, sign_path, stop_path, write_order
 from schemas.conversion import Shard, ShardResult
@@ -44,7 +45,7 @@ _GONE = "No sign of life any more: its machine is gone"
 _LARGEST_SLICE = 20_000
 
 
-def map_on_pool(shards: list[Shard], settings: Settings, progress: Progress, merge: pipeline.Merge) -> pipeline.Answers:
+def map_on_pool(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:
     """Every shard's ShardResult, in order; an exception in the place of one that broke.
 
     Raises RequestError where the pool is not there, or nobody works for it.
@@ -56,7 +57,7 @@ def map_on_pool(shards: list[Shard], settings: Settings, progress: Progress, mer
             pool = _Pool(client, deployment, checked, _slices_of(shards, workers), progress)
             try:
                 pool.start()
-                return pipeline.gathered([partial(pool.answer, number) for number in range(len(shards))], progress, merge)
+                return gather([partial(pool.answer, number) for number in range(len(shards))], progress, merge)
             finally:
                 pool.close()
 

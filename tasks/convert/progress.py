@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -114,22 +113,3 @@ def with_sentinel(shards: list[Shard]) -> Iterator[list[Shard]]:
         yield [replace(shard, sentinel=name) for shard in shards]
     finally:
         remove(str(path))
-
-
-# Who watches the run that starts in this context. Here and not beside the flow, which has to travel to a cluster.
-_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
-
-
-@contextmanager
-def reporting_to(progress: Progress) -> Iterator[None]:
-    """Let a run that starts in this context report to ``progress``."""
-    token = _progress.set(progress)
-    try:
-        yield
-    finally:
-        _progress.reset(token)
-
-
-def current_progress() -> Progress:
-    """Return the progress that this context reports to, or a new one."""
-    return _progress.get() or Progress()

@@ -54,18 +54,39 @@ class ExportTarget:
 
 
 @dataclass(frozen=True)
-class PriorState:
-    """``rows`` with ``sample_id`` and ``kit_id``; ``outputs``: what stands below the output folder, by the records.
+class Reservation:
+    """The place of an export in the records.
 
-    ``export_id`` is None in a dry run. ``resumed``: it is that of a run of the same command that was killed. ``killed``: the
-    other killed runs on this manifest and folder.
+    Attributes:
+        export_id: Its id; that of a killed run of the same command, where there is one.
+        identity: What two runs of the same command have in common (``flows.export.request.identity_of``).
+        resumed: It goes on with a killed run.
+        killed: The other killed runs on this manifest and folder.
+    """
+
+    export_id: int
+    identity: str
+    resumed: bool
+    killed: tuple[int, ...]
+
+
+# A dry run takes no id: no export has this one.
+DRY_RUN = Reservation(export_id=0, identity="", resumed=False, killed=())
+
+
+@dataclass(frozen=True)
+class PriorState:
+    """What the records know before an export.
+
+    Attributes:
+        rows: The manifest's rows with ``sample_id`` and ``kit_id``.
+        outputs: What earlier exports wrote below the output folder (``_OUTPUTS_SCHEMA``).
+        reservation: The place of the export in the records; ``DRY_RUN`` where none was taken.
     """
 
     rows: pl.DataFrame
     outputs: pl.DataFrame
-    export_id: int | None
-    resumed: bool = False
-    killed: tuple[int, ...] = ()
+    reservation: Reservation
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,7 @@ def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, ide
     outputs = _outputs(connection, target)
     run_folder.write_ids(target.database, export_id, new_ids, new_kits)
     others = tuple(number for number, _ in killed if number != export_id)
-    return PriorState(identified, outputs, export_id, bool(resumed), others)
+    return PriorState(identified, outputs, Reservation(export_id, identity, bool(resumed), others))
 
 
 def _next_id(connection: Connection, database: Database) -> int:
@@ -138,11 +159,11 @@ def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
         return PriorState(
             with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
-            None,
+            DRY_RUN,
         )
     with target.database.connect() as connection:
         identified, _, _ = identified_rows(connection, rows)
-        return PriorState(identified, _outputs(connection, target), None)
+        return PriorState(identified, _outputs(connection, target), DRY_RUN)
 
 
 def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:

@@ -20,7 +20,7 @@ import duckdb
 import httpx
 import pytest
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tests.bench.bench import prefect_server
@@ -56,7 +56,7 @@ def library(folder: Path) -> Path:
     (folder / "lib/m.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     db = folder / "r.duckdb"
     config = ExportConfig(output_base_path=str(folder / "first"))
-    pipeline.run_export(ExportRequest(manifest=str(folder / "lib/m.csv"), config=config, db=str(db)), pipeline.DIRECT)
+    threads.export_directly(ExportRequest(manifest=str(folder / "lib/m.csv"), config=config, db=str(db)))
     return db
 
 

@@ -108,18 +108,19 @@ def rows(scratch: Path, runs: int) -> None:
 
 def plan_once(manifest: str) -> None:
     """Prints the seconds of each step and the peak memory in MB, as JSON."""
-    from flows.export import pipeline
+    from flows.export import plan, threads
+    from flows.export.request import resolve
     from schemas.enums import OrganizeBy
     from schemas.export import ExportConfig, ExportRequest
 
     request = ExportRequest(manifest=manifest, config=ExportConfig(organize_by=OrganizeBy.GENRE), db="/nowhere/r.duckdb")
-    settings = pipeline.settings_for(request)
+    resolved = resolve(request)
     laps = [time.perf_counter()]
-    raw = pipeline.DIRECT.read(manifest)
+    raw = threads.DIRECT.read(manifest)
     laps.append(time.perf_counter())
-    valid = pipeline.DIRECT.validate(raw)
+    valid = threads.DIRECT.validate(raw)
     laps.append(time.perf_counter())
-    pipeline.make_plan(valid, request, settings, dry=True)
+    plan.draft_dry_run(resolved, valid, 0.0)
     laps.append(time.perf_counter())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     print(json.dumps([*(after - before for before, after in pairwise(laps)), peak]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tests.support import means
 from tests.support.api_library import problem, recorded_library
@@ -22,7 +22,7 @@ LARGE_BYTES = 12 << 20
 def recorded(folder: Path, manifest: Path) -> Path:
     """The records, which know the samples of ``manifest``."""
     config = ExportConfig(output_base_path=str(folder / "first"))
-    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT)
+    threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")))
     return folder / "r.duckdb"
 
 

@@ -7,7 +7,7 @@ import duckdb
 import httpx
 import pytest
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tests.support.serve import served
@@ -47,7 +47,7 @@ def recorded_library(folder: Path, only_good: bool = False) -> Path:
     """The records of that library after its first export."""
     manifest = make_library(folder / "lib", only_good)
     config = ExportConfig(output_base_path=str(folder / "first"))
-    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT)
+    threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")))
     return folder / "r.duckdb"
 
 

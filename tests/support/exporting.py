@@ -111,7 +111,7 @@ class Ledger:
     ) -> Made:
         """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
         known = self.begin(*rows, identity=identity)
-        assert known.export_id is not None
+        assert known.reservation.export_id > 0
         placed = assign_paths(
             known.rows, PathRules(organize_by, AudioFormat.WAV, True), known.outputs.select("path", "sample_id")
         )
@@ -126,7 +126,7 @@ class Ledger:
         asked = placed.select(pl.col(name).cast(ASKED_SCHEMA[name]) for name in placed.columns if name in ASKED_SCHEMA)
         rows_asked = asked.with_columns(**blank).select(*ASKED_SCHEMA)
         count = placed.height + refused["line"].n_unique()
-        export = self.export(known.export_id, count, organize_by, user_id, identity)
+        export = self.export(known.reservation.export_id, count, organize_by, user_id, identity)
         in_kits = asked.filter(pl.col("kit").is_not_null())
         return Made(ExportSpec(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
 

@@ -370,7 +370,7 @@ def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, *
     """Run an export with settings by chance. The statuses of its rows, and what is wrong with it."""
     import duckdb
 
-    from flows.export import pipeline
+    from flows.export import threads
     from schemas.errors import ManifestError, RequestError
     from schemas.export import ExportRequest
 
@@ -378,7 +378,7 @@ def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, *
     asked = {"manifest": str(manifest), "db": str(ground.db), "config": random_config(rng, ground.out), **more}
     request = ExportRequest.model_validate(asked)
     try:
-        batch = pipeline.run_export(request, pipeline.DIRECT)
+        batch = threads.export_directly(request)
     except (ManifestError, RequestError) as error:
         counts = Counter({type(error).__name__: 1})
         faults = [f"its text: {text!r}" for text in (str(error), error.fix) if not _is_clear(text)]

@@ -17,7 +17,8 @@ import pytest
 from pandera.config import config_context
 
 from config.settings import Settings, load
-from flows.export import pipeline, plan, preview
+from flows.export import pipeline, plan, preview, threads
+from flows.export.request import resolve
 from schemas.conversion import Job, Outcome, SoundSettings
 from schemas.errors import Sp404Error
 from schemas.export import ExportConfig, ExportRequest, SoundConfig
@@ -52,7 +53,7 @@ class Spy:
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
     """Decoding in this process, and every call of a verb written down. Times of new files can be trusted at once."""
-    spy, verbs, identified = Spy(), worker.audio_verbs(), plan.identified
+    spy, verbs, identified = Spy(), worker.audio_verbs(), plan.hash_with_times
 
     def watched(verb: str, job: Job, sound: SoundSettings) -> Outcome:
         if spy.before:
@@ -66,7 +67,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
     counting: Mapping[str, Any] = {verb: partial(watched, verb) for verb in verbs}
     monkeypatch.setattr(worker, "audio_verbs", lambda: counting)
-    monkeypatch.setattr(plan, "identified", watched_hash)
+    monkeypatch.setattr(plan, "hash_with_times", watched_hash)
     monkeypatch.setattr(atomic, "_CLOCK_STEP_NS", 0)
     monkeypatch.setenv("SP404_CONTAINED", "false")
     monkeypatch.setenv("SP404_WORKERS", "2")
@@ -179,7 +180,7 @@ class Nightly:
             self.write()
         self.spy.clear()
         with config_context(validation_enabled=self.checked):
-            batch = pipeline.run_export(self.request(**how), pipeline.DIRECT)
+            batch = threads.export_directly(self.request(**how))
         self.check(batch)
         if whole:
             assert not (found := self.findings()), found
@@ -212,7 +213,7 @@ class Nightly:
         named = [(str(Path(one.path).relative_to(self.folder)), one.damage) for one in found]
         return [(path, damage) for path, damage in named if path not in {f"out/{stray}" for stray in self.strays}]
 
-    def verified(self, export_id: int | None = None) -> preview.Verified:
+    def verified(self, export_id: int | None = None) -> preview.VerifyReport:
         return preview.verify(_settings(str(self.db)), export_id, 2)
 
     def outputs(self, *columns: str) -> list[tuple[Any, ...]]:
@@ -271,7 +272,7 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, u
         patch.setattr(export_records, "add_part", merge)
         patch.setattr(shard, "publish", publish)
         with pytest.raises(Killed):
-            pipeline.run_export(nightly.request(workers=1, **how), replace(pipeline.DIRECT, record=end))
+            pipeline.run_export(resolve(nightly.request(workers=1, **how)), replace(threads.DIRECT, record=end))
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from schemas.report import BatchExportResult
 from tasks.audio import synth
@@ -94,7 +94,7 @@ def test_the_tempo_of_a_kit_outlives_its_export_by_id(tmp_path: Path, monkeypatc
     (tmp_path / "lib/k.yaml").write_text("name: K\ntempo: 92\nA1: kick.wav\n", encoding="utf-8")
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/k.yaml"), config=config, db=str(tmp_path / "r.duckdb"))
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     with serve_library(monkeypatch, tmp_path) as api:
         (kit,) = api.get(f"{API}/kits").json()["items"]
         assert api.post(f"{API}/kits/{kit['id']}/export").status_code == 200
@@ -110,7 +110,7 @@ def test_two_samples_of_one_title_never_share_a_file(tmp_path: Path, monkeypatch
     manifest = tmp_path / "lib/m.csv"
     manifest.write_text("sample_id,file_path,title\n1,1.wav,Kick\n2,2.wav,Kick\n", encoding="utf-8")
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
-    pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb")), pipeline.DIRECT)
+    threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb")))
     with serve_library(monkeypatch, tmp_path) as api:
         paths = [api.post(f"{API}/samples/{n}/export").json()["output_path"] for n in (2, 1, 2)]
         both = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2]}).json()
@@ -157,7 +157,7 @@ def test_a_sample_that_cannot_be_resampled(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv(f"SP404_{name}", value)
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
-    assert pipeline.run_export(request, pipeline.DIRECT).failed == 1
+    assert threads.export_directly(request).failed == 1
     with serve_library(monkeypatch, tmp_path) as api:
         problem(api.post(f"{API}/samples/1/export"), 422, "Failed to resample audio: not enough memory")
 
@@ -202,7 +202,7 @@ def test_a_name_that_is_too_long_is_shortened(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "lib/m.csv").write_text(f"sample_id,file_path,title\n1,a.wav,{'long ' * 200}\n", encoding="utf-8")
     config = ExportConfig(output_base_path=str(tmp_path / "first"))
     request = ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     with serve_library(monkeypatch, tmp_path) as api:
         told = api.post(f"{API}/samples/1/export").json()
     assert told["success"]
@@ -273,7 +273,7 @@ def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.Mon
 
     def held(request: ExportRequest, progress: Any) -> BatchExportResult:
         may_go.wait(60)
-        return pipeline.run_export(request, pipeline.DIRECT, progress)
+        return threads.export_directly(request, progress)
 
     later = {"Prefer": "respond-async"}
     with serve_library(monkeypatch, folder, held, api_wait_seconds=0.3) as api:
@@ -304,13 +304,13 @@ def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config=ExportConfig(output_base_path=str(tmp_path / "first")),
         db=str(tmp_path / "r.duckdb"),
     )
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     wanted = {"sample_ids": list(range(1, 401)), "config": {"output_base_path": "all"}}
 
     def slowly(request: ExportRequest, progress: Any) -> BatchExportResult:
         advance = progress.advance
         progress.advance = lambda error="": (time.sleep(0.02), advance(error))
-        return pipeline.run_export(request, pipeline.DIRECT, progress)
+        return threads.export_directly(request, progress)
 
     (tmp_path / "lib/0.wav").unlink()
     for n in range(1, 400):  # each another sound: else they would be copies of one

@@ -15,7 +15,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.export import pipeline
+from flows.export import pipeline, threads
+from flows.export.request import resolve
 from schemas.enums import OrganizeBy
 from schemas.errors import AccountingError, DiskFullError, ExportRunningError, OutputNotWritableError, RequestError
 from schemas.export import ExportConfig, ExportRequest
@@ -31,16 +32,16 @@ from tests.support.waiting import until
 def test_worked_example_directly(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()}
-    worked.check(pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT), tmp_path, manifest.parent)
+    worked.check(threads.export_directly(worked.request(manifest, tmp_path)), tmp_path, manifest.parent)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()} == before
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_a_second_run_leaves_the_same_files_and_a_record_of_its_own(tmp_path: Path, full: bool) -> None:
     request = worked.request(worked.make(tmp_path / "library"), tmp_path)
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     first = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.wav")}
-    again = pipeline.run_export(request.model_copy(update={"full": full}), pipeline.DIRECT)
+    again = threads.export_directly(request.model_copy(update={"full": full}))
     assert again.export_id == 2
     assert (again.successful, again.unchanged) == (9, 0 if full else 9)
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.wav")} == first
@@ -56,7 +57,7 @@ def test_workers_and_shards_change_nothing(tmp_path: Path) -> None:
     outputs = []
     for workers in (1, 3):
         request = worked.request(manifest, tmp_path / str(workers)).model_copy(update={"workers": workers})
-        pipeline.run_export(request, pipeline.DIRECT)
+        threads.export_directly(request)
         out = tmp_path / str(workers) / "out"
         outputs.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
     assert outputs[0] == outputs[1]
@@ -73,7 +74,7 @@ def test_ids_given_by_path_stay_when_the_manifest_grows_and_is_shuffled(tmp_path
         # All titles are alike: the names hang on the ids.
         manifest.write_text("file_path,title\n" + "".join(f"{name},Hat\n" for name in part), encoding="utf-8")
         request = ExportRequest(manifest=str(manifest), config=ExportConfig(output_base_path=str(tmp_path / "out")), db=str(db))
-        batch = pipeline.run_export(request, pipeline.DIRECT)
+        batch = threads.export_directly(request)
         for name, result in zip(part, batch.results, strict=True):
             seen.setdefault(name, set()).add(result.sample_id)
             outputs.setdefault(name, set()).add(str(result.output_path))
@@ -90,7 +91,7 @@ def test_a_sample_on_three_pads_is_three_rows_and_one_sample(tmp_path: Path) -> 
     )
     config = ExportConfig(organize_by=OrganizeBy.KIT, output_base_path=str(tmp_path / "out"))
     request = ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb"))
-    batch = pipeline.run_export(request, pipeline.DIRECT)
+    batch = threads.export_directly(request)
     assert batch.successful == batch.total_requested == 3
     assert sorted(path.name for path in (tmp_path / "out/k/bank_A").glob("*.wav")) == [
         f"pad_{n:02}_kick.wav" for n in (1, 2, 16)
@@ -98,7 +99,7 @@ def test_a_sample_on_three_pads_is_three_rows_and_one_sample(tmp_path: Path) -> 
     assert query(tmp_path / "r.duckdb", "SELECT count(*) FROM samples") == [(1,)]
     assert query(tmp_path / "r.duckdb", "SELECT bank, pad FROM kit_samples ORDER BY pad") == [("A", 1), ("A", 2), ("A", 16)]
     flat = request.model_copy(update={"config": ExportConfig(output_base_path=str(tmp_path / "flat"))})
-    batch = pipeline.run_export(flat, pipeline.DIRECT)
+    batch = threads.export_directly(flat)
     assert batch.successful == 3
     assert [path.name for path in (tmp_path / "flat").glob("*.wav")] == ["kick.wav"]
     assert batch.total_size_bytes == (tmp_path / "flat/kick.wav").stat().st_size
@@ -111,7 +112,7 @@ def test_a_selection_has_the_names_that_the_whole_has(tmp_path: Path) -> None:
     manifest.write_text("sample_id,file_path,title\n1,a.wav,Hat\n2,b.wav,Hat\n3,c.wav,Hat\nx,d.wav,Hat\n", encoding="utf-8")
     config = ExportConfig(output_base_path=str(tmp_path / "out"))
     request = ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb"), sample_ids=(2,))
-    batch = pipeline.run_export(request, pipeline.DIRECT)
+    batch = threads.export_directly(request)
     assert (batch.export_type, batch.total_requested, batch.successful) == ("single", 1, 1)
     assert batch.results[0].output_filename == "hat__2.wav"
 
@@ -120,7 +121,7 @@ def test_an_unknown_sample_writes_nothing(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     request = worked.request(manifest, tmp_path).model_copy(update={"sample_ids": (99,)})
     with pytest.raises(RequestError, match="Sample 99 not found"):
-        pipeline.run_export(request, pipeline.DIRECT)
+        threads.export_directly(request)
     assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["library"]
 
 
@@ -129,7 +130,7 @@ def test_a_file_that_we_did_not_write_is_left_alone(tmp_path: Path) -> None:
     theirs = tmp_path / "out/fast/sample_009.wav"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"a person's own")
-    batch = pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT)
+    batch = threads.export_directly(worked.request(manifest, tmp_path))
     assert theirs.read_bytes() == b"a person's own"
     assert batch.failed == 2
     assert any("is in the way" in error for error in batch.errors)
@@ -143,7 +144,7 @@ def test_the_library_itself_as_output_folder_harms_no_original(tmp_path: Path) -
         manifest=str(manifest), config=ExportConfig(output_base_path=str(library)), db=str(tmp_path / "r.duckdb")
     )
     for _ in range(2):
-        pipeline.run_export(request, pipeline.DIRECT)
+        threads.export_directly(request)
         assert {path: path.read_bytes() for path in before} == before
 
 
@@ -158,7 +159,7 @@ def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path:
 
     monkeypatch.setattr(shard, "_stage", full_after_three)
     with pytest.raises(DiskFullError):
-        pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT)
+        threads.export_directly(worked.request(manifest, tmp_path))
     db = tmp_path / "records.duckdb"
     assert query(db, "SELECT status, count(*) FROM sp404_export_samples GROUP BY ALL ORDER BY ALL") == [
         ("exported", 2),
@@ -173,7 +174,7 @@ def test_a_shard_that_breaks_is_accounted_for(tmp_path: Path, monkeypatch: pytes
         raise ZeroDivisionError
 
     monkeypatch.setattr(shard, "read_jobs", broken)
-    batch = pipeline.run_export(worked.request(worked.make(tmp_path / "library"), tmp_path), pipeline.DIRECT)
+    batch = threads.export_directly(worked.request(worked.make(tmp_path / "library"), tmp_path))
     assert batch.failed == 10
 
 
@@ -181,7 +182,7 @@ def test_an_output_folder_that_cannot_be(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     (tmp_path / "out").write_text("a file stands here")
     with pytest.raises(OutputNotWritableError):
-        pipeline.run_export(worked.request(manifest, tmp_path), pipeline.DIRECT)
+        threads.export_directly(worked.request(manifest, tmp_path))
 
 
 def test_nothing_leaves_the_output_folder(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_nothing_leaves_the_output_folder(tmp_path: Path) -> None:
             out = tmp_path / "deep/down" / f"{strategy}-{sanitize}"
             config = ExportConfig(organize_by=strategy, output_base_path=str(out), sanitize_filenames=sanitize)
             db = str(tmp_path / "deep/r.duckdb")
-            batch = pipeline.run_export(ExportRequest(manifest=str(manifest), config=config, db=db), pipeline.DIRECT)
+            batch = threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=db))
             assert batch.successful == 3
             for result in batch.results:
                 assert Path(str(result.output_path)).resolve().is_relative_to(out)
@@ -228,9 +229,7 @@ def test_rows_in_are_rows_accounted_for(tmp_path: Path, rows: list[tuple[str, ..
     manifest.write_text("".join(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows), encoding="utf-8")
     folder = tmp_path / f"{salt}-{len(list(tmp_path.iterdir()))}"
     config = ExportConfig(organize_by=strategy, output_base_path=str(folder / "out"))
-    batch = pipeline.run_export(
-        ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")), pipeline.DIRECT
-    )
+    batch = threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")))
     assert batch.total_requested == len(rows) == len(batch.results)
     assert batch.successful + batch.rejected + batch.failed == len(rows)
     statuses = dict(query(folder / "r.duckdb", "SELECT status, count(*) FROM sp404_export_samples GROUP BY status"))
@@ -305,10 +304,10 @@ def test_exports_with_one_database_take_turns(tmp_path: Path) -> None:
         os.environ["SP404_LOCK_WAIT_SECONDS"] = "0.2"
         try:
             with pytest.raises(ExportRunningError, match=f"process {os.getpid()}"):
-                pipeline.run_export(request, pipeline.DIRECT)
+                threads.export_directly(request)
         finally:
             del os.environ["SP404_LOCK_WAIT_SECONDS"]
-    assert pipeline.run_export(request, pipeline.DIRECT).successful == 9
+    assert threads.export_directly(request).successful == 9
 
 
 def test_a_row_that_gets_lost_on_the_way_fails_the_run(tmp_path: Path) -> None:
@@ -318,9 +317,9 @@ def test_a_row_that_gets_lost_on_the_way_fails_the_run(tmp_path: Path) -> None:
         valid = validate(raw)
         return replace(valid, frame=valid.frame.head(7))
 
-    steps = replace(pipeline.DIRECT, validate=forgetful)
+    steps = replace(threads.DIRECT, validate=forgetful)
     with pytest.raises(AccountingError, match="10 rows went in, but 7"):
-        pipeline.run_export(worked.request(manifest, tmp_path), steps)
+        pipeline.run_export(resolve(worked.request(manifest, tmp_path)), steps)
     assert not (tmp_path / "out").exists()
 
 
@@ -332,22 +331,22 @@ def test_an_original_is_no_target_however_its_path_is_spelt(tmp_path: Path) -> N
     manifest.write_text("sample_id,file_path,title\n1,../a.wav,boom\n")
     config = ExportConfig(output_base_path=str(tmp_path))
     request = ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb"))
-    assert pipeline.run_export(request, pipeline.DIRECT).successful == 1
+    assert threads.export_directly(request).successful == 1
     synth.write(tmp_path / "boom.wav", synth.clap(44_100), 44_100)
     own = (tmp_path / "boom.wav").read_bytes()
     manifest.write_text("sample_id,file_path,title\n1,../a.wav,boom\n2,../boom.wav,my own\n")
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     assert (tmp_path / "boom.wav").read_bytes() == own
 
 
 def test_a_manifest_by_another_spelling_is_the_same_library(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     request = worked.request(manifest, tmp_path)
-    pipeline.run_export(request, pipeline.DIRECT)
+    threads.export_directly(request)
     files = sorted((tmp_path / "out").rglob("*"))
     (tmp_path / "library/sub").mkdir()
     again = request.model_copy(update={"manifest": str(tmp_path / "library/sub/../manifest.csv")})
-    assert pipeline.run_export(again, pipeline.DIRECT).successful == 9
+    assert threads.export_directly(again).successful == 9
     assert sorted((tmp_path / "out").rglob("*")) == files
 
 
@@ -359,7 +358,7 @@ def test_three_libraries_with_the_same_names_and_ids_share_a_folder(tmp_path: Pa
         config = ExportConfig(output_base_path=str(tmp_path / "out"))
         for _ in range(2):
             request = ExportRequest(manifest=str(tmp_path / name / "m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
-            batch = pipeline.run_export(request, pipeline.DIRECT)
+            batch = threads.export_directly(request)
             assert batch.complete, batch.errors
             outputs.add(batch.results[0].output_filename)
     assert outputs == {"kick.wav", "kick__1.wav", "kick__1-2.wav"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.errors import DiskError
 from schemas.report import BatchExportResult
 from tasks.store import history
@@ -258,7 +258,7 @@ def test_a_run_that_is_stopped_while_it_listens_removes_bundles_and_copies_nothi
     night.spy.before = stopped
     monkeypatch.chdir(night.folder)
     with pytest.raises(DiskError):
-        pipeline.run_export(night.request(organize_by="kit", card=str(card), prune=True, zip=True), pipeline.DIRECT)
+        threads.export_directly(night.request(organize_by="kit", card=str(card), prune=True, zip=True))
     assert (tree(night.out), tree(card)) == before
     assert not list(night.folder.glob("*.zip"))
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from blake3 import blake3
 
-from flows.export import pipeline
+from flows.export import threads
 from schemas.enums import Guard, OrganizeBy
 from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from tests.support import ROOT, audio
@@ -54,14 +54,14 @@ def peaks(out: Path) -> dict[str, float]:
 )
 def test_one_gain_for_what_belongs_together(manifest: Path, layout: OrganizeBy, quieter: set[str]) -> None:
     """By source folder; by kit, over its banks, where kits are laid out. The rest is as loud as it was."""
-    batch = pipeline.run_export(request(manifest, Guard.FOLDER, layout), pipeline.DIRECT)
+    batch = threads.export_directly(request(manifest, Guard.FOLDER, layout))
     assert (batch.successful, batch.failed, batch.warnings) == (4, 1, {})
     wanted = {Path(name).stem: peak * (0.5 if Path(name).stem in quieter else 1) for name, peak, *_ in LOUD if peak}
     assert peaks(manifest.parent.parent / "out") == pytest.approx(wanted, abs=2e-4)
 
 
 def test_by_default_what_is_too_loud_is_clipped_and_said(manifest: Path) -> None:
-    batch = pipeline.run_export(request(manifest, Guard.NONE, OrganizeBy.FLAT), pipeline.DIRECT)
+    batch = threads.export_directly(request(manifest, Guard.NONE, OrganizeBy.FLAT))
     assert list(batch.warnings.values()) == [1]
     assert "clipped" in next(iter(batch.warnings))
     found = query(manifest.parent / "r", "SELECT samples FROM export_stats WHERE export_id = 1 AND dimension = 'warning'")
@@ -85,12 +85,12 @@ def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path, monkeypatch:
 
     monkeypatch.setattr(shard, "convert_shard", stopping)
     with pytest.raises(StoppedError):
-        pipeline.run_export(request(manifest, Guard.FOLDER, OrganizeBy.FLAT), pipeline.DIRECT)
+        threads.export_directly(request(manifest, Guard.FOLDER, OrganizeBy.FLAT))
     assert query(manifest.parent / "r", "SELECT status, count(*) FROM sp404_export_samples GROUP BY 1") == [("failed", 5)]
 
 
 def test_what_was_measured_is_in_the_records(manifest: Path) -> None:
-    pipeline.run_export(request(manifest, Guard.NONE, OrganizeBy.FLAT), pipeline.DIRECT)
+    threads.export_directly(request(manifest, Guard.NONE, OrganizeBy.FLAT))
     columns = "source_hash, output_hash, peak_dbfs, true_peak_dbfs, overs, rms_dbfs, dc_offset, leading_silence_ms"
     rows = query(manifest.parent / "r", f"SELECT output_filename, {columns} FROM sp404_export_samples ORDER BY 1 NULLS LAST")
     assert [name for name, *_ in rows] == ["gone.wav", "hard.wav", "hat.wav", "ride.wav", "soft.wav"]
@@ -117,7 +117,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(manifest: Path) -
         old.execute(first.read_text(encoding="utf-8"))
         old.execute("INSERT INTO schema_version VALUES (1)")
         old.execute("INSERT INTO samples (id, file_path, title, updated_at) VALUES (77, '/old.wav', 'Old', now()::TIMESTAMP)")
-    pipeline.run_export(request(manifest, Guard.NONE, OrganizeBy.FLAT), pipeline.DIRECT)
+    threads.export_directly(request(manifest, Guard.NONE, OrganizeBy.FLAT))
     assert query(manifest.parent / "r", "SELECT title FROM samples WHERE id = 77") == [("Old",)]
     assert query(manifest.parent / "r", "SELECT count(output_hash) FROM sp404_export_samples") == [(4,)]
 

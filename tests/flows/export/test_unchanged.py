@@ -12,7 +12,8 @@ import pytest
 from blake3 import blake3
 from pandera.config import config_context
 
-from flows.export import pipeline, preview
+from flows.export import pipeline, preview, results, threads
+from flows.export.request import resolve
 from schemas.enums import OrganizeBy
 from schemas.errors import RequestError
 from tasks.audio import synth
@@ -902,7 +903,7 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
 
     monkeypatch.setattr(publish, "take_place", take_place)
     with pytest.raises(nightly.Killed):
-        pipeline.run_export(three.request(**GENRE), replace(pipeline.DIRECT, record=end))
+        pipeline.run_export(resolve(three.request(**GENRE)), replace(threads.DIRECT, record=end))
     monkeypatch.setattr(publish, "take_place", real)
     batch = three.export(**GENRE, whole=False)
     assert (batch.export_id, statuses(batch), three.spy.calls) == (2, ["exported", "unchanged", "unchanged"], [])
@@ -933,8 +934,8 @@ def test_a_lost_row_ends_the_run(three: Nightly, monkeypatch: pytest.MonkeyPatch
     """Also where all rows are unchanged."""
     from schemas.errors import AccountingError
 
-    real = pipeline.account
-    monkeypatch.setattr(pipeline, "account", lambda plan, results: real(plan, results)[1:])
+    real = results.account
+    monkeypatch.setattr(results, "account", lambda running, answers: real(running, answers)[1:])
     nightly.refused(three, AccountingError, **GENRE)
 
 
@@ -1034,7 +1035,7 @@ class Walk:
         request = night.request(organize_by="genre").model_copy(update={"db": str(fresh.db)})
         config = request.config.model_copy(update={"output_base_path": str(fresh.out)})
         with config_context(validation_enabled=False):
-            new = pipeline.run_export(request.model_copy(update={"config": config}), pipeline.DIRECT)
+            new = threads.export_directly(request.model_copy(update={"config": config}))
         pairs = list(zip(batch.results, new.results, strict=True))
         for old, one in pairs:
             assert old.sample_id == one.sample_id

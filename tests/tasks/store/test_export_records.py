@@ -127,7 +127,7 @@ def test_the_slots_of_a_kit_are_those_of_its_last_export(ledger: Ledger) -> None
 
 def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
     """``--sample`` selects rows of the manifest; the kit in the manifest is still whole."""
-    from flows.export.pipeline import DIRECT, run_export
+    from flows.export.threads import export_directly
 
     for number in (1, 2, 3):
         audio.write(tmp_path / f"{number}.wav", audio.noise(4_800, seed=number), 48_000, "WAV", "PCM_16")
@@ -137,7 +137,7 @@ def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
     request = ExportRequest(manifest=str(tmp_path / "m.csv"), config=config, db=str(tmp_path / "r.duckdb"), workers=1)
     ledger = Ledger(export_records.ExportTarget(Database(str(tmp_path / "r.duckdb"), 1.0), "", ""))
     for chosen in ((), (2,)):
-        run_export(request.model_copy(update={"sample_ids": chosen}), DIRECT)
+        export_directly(request.model_copy(update={"sample_ids": chosen}))
         assert ledger.ask("SELECT sample_id, bank, pad FROM kit_samples ORDER BY ALL") == [
             (1, "A", 1),
             (2, "A", 2),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Sp404Error
 from tasks.store.database import Database
-from tasks.store.export_records import ExportTarget
+from tasks.store.export_records import DRY_RUN, ExportTarget
 from tests.support import ROOT
 from tests.support.exporting import Ledger
 
@@ -108,7 +108,7 @@ def test_the_order_and_the_columns_of_the_rows_stay(ledger: Ledger) -> None:
 
 
 def test_every_export_has_an_id_of_its_own(ledger: Ledger) -> None:
-    given_ids = [ledger.begin({"source": "/a.wav"}).export_id for _ in range(4)]
+    given_ids = [ledger.begin({"source": "/a.wav"}).reservation.export_id for _ in range(4)]
     assert given_ids == sorted(set(given_ids))
 
 
@@ -119,7 +119,7 @@ def test_exports_at_a_time_in_one_process_share_no_ids(ledger: Ledger) -> None:
     def run(number: int) -> tuple[int | None, dict[str, int], int]:
         rows = [{"source": f"/{number}/{n}.wav", "kit": f"Kit {number}", "bank": "A", "pad": n + 1} for n in range(5)]
         known = ledger.begin(*rows)
-        return known.export_id, dict(known.rows.select("source", "sample_id").iter_rows()), known.rows["kit_id"][0]
+        return known.reservation.export_id, dict(known.rows.select("source", "sample_id").iter_rows()), known.rows["kit_id"][0]
 
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(run, range(16)))
@@ -149,7 +149,7 @@ def test_exports_at_a_time_in_two_processes_share_no_ids(ledger: Ledger) -> None
 
 
 def test_looking_writes_nothing(ledger: Ledger) -> None:
-    assert ledger.look({"source": "/a.wav", "kit": "K", "bank": "A", "pad": 1}).export_id is None
+    assert ledger.look({"source": "/a.wav", "kit": "K", "bank": "A", "pad": 1}).reservation == DRY_RUN
     assert not list(ledger.db.parent.iterdir())
     ledger.record({"source": "/a.wav"})
     before, files = ledger.db.read_bytes(), sorted(ledger.db.parent.iterdir())

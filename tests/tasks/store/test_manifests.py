@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.export.pipeline import DIRECT, run_export
+from flows.export.threads import export_directly
 from schemas.enums import Status
 from schemas.export import ExportConfig, ExportRequest
 from schemas.report import BatchExportResult
@@ -29,7 +29,7 @@ def export(folder: Path, manifest: str, text: str) -> BatchExportResult:
     (folder / manifest).write_text(text)
     config = ExportConfig(output_base_path=str(folder / "out"))
     request = ExportRequest(manifest=str(folder / manifest), config=config, db=str(folder / "r.duckdb"), workers=1)
-    return run_export(request, DIRECT)
+    return export_directly(request)
 
 
 def test_an_id_that_was_given_to_one_file_and_then_written_beside_another(tmp_path: Path, sounds: Sounds) -> None:

@@ -1,0 +1,118 @@
+"""Resolve a request once, at the door: manifest, settings, database and output folder; and check what it selects."""
+
+import json
+from hashlib import blake2b
+
+import polars as pl
+
+from config.settings import Settings, load, real_path
+from flows.export.stages import ResolvedRequest
+from schemas.conversion import CONVERSION
+from schemas.enums import OrganizeBy
+from schemas.errors import RequestError
+from schemas.export import ExportRequest
+from schemas.manifest import ManifestKind
+from schemas.run_identity import identity_values
+from tasks.fs.atomic import hash_of as hash_file
+from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
+from tasks.manifest.source_paths import absolute
+from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit
+from tasks.manifest.validate import Manifest
+from tasks.store import export_records, history
+from tasks.store.database import Database
+from tasks.store.export_records import ExportTarget
+
+# Fields of a request that are settings, too: what the request says of them wins.
+_SETTINGS_OF_REQUEST = {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
+
+
+def resolve(request: ExportRequest, run_by: str = "sp404") -> ResolvedRequest:
+    """Fill in what a request leaves open: the file behind a drumkit's folder, and the settings in force.
+
+    Args:
+        request: What is asked for.
+        run_by: What carries the run out, for the records.
+
+    Raises:
+        RequestError: The manifest's path or a setting cannot be.
+        DatabaseBusyError, DatabaseError: The preferences in the database cannot be read.
+    """
+    request = request.model_copy(update={"manifest": resolve_drumkit(request.manifest)})
+    try:
+        manifest = real_path(request.manifest)
+    except ValueError as error:
+        raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
+    settings = load(_overrides(request), history.preferences_at).settings
+    database = Database(settings.db, settings.lock_wait_seconds)
+    return ResolvedRequest(request, settings, ExportTarget(database, manifest, settings.output_base_path), run_by)
+
+
+def _overrides(request: ExportRequest) -> dict[str, object]:
+    """Return the settings that the request itself gives; a kit file is laid out as a kit if nothing else is asked for."""
+    given = request.model_dump(include=_SETTINGS_OF_REQUEST, exclude_none=True)
+    given |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
+    if request.kits or kind_by_name(request.manifest) is ManifestKind.KIT:
+        given.setdefault("organize_by", OrganizeBy.KIT)
+    return given
+
+
+def identity_of(request: ExportRequest, settings: Settings) -> str:
+    """Return a hash of what makes two runs the same command: request, settings in force, and the manifest's content.
+
+    Fields that are not part of a run's identity say so themselves (``schemas.run_identity``).
+    """
+    values = identity_values(request) | identity_values(settings)
+    text = json.dumps([CONVERSION, values, hash_file(request.manifest)], sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def fill_kit_from_records(raw: RawManifest, resolved: ResolvedRequest) -> RawManifest:
+    """Fill in, for a kit file, the files of samples named by id alone, and what the records know of its files.
+
+    Tables are returned as they are.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    if raw.kind is ManifestKind.TABLE:
+        return raw
+    paths = absolute(raw.frame["file_path"].drop_nulls(), raw.folder)
+    known = history.known_samples(resolved.target.database, ids_without_file(raw), paths)
+    filled = fill_files(raw, dict(known.select("id", "file_path").iter_rows()))
+    return fill_facts(filled, known)
+
+
+def rows_of(manifest: Manifest) -> pl.DataFrame:
+    """Return the accepted rows with ``source``, the absolute path of each file."""
+    return manifest.frame.with_columns(source=absolute(manifest.frame["file_path"], manifest.folder))
+
+
+def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
+    """Refuse a selection that the manifest does not have, before anything (ids included) is written.
+
+    Raises:
+        RequestError: A requested sample or kit is not in the manifest.
+    """
+    if resolved.is_selection:
+        rows = export_records.read_prior_state(resolved.target, rows_of(manifest)).rows
+        select(rows, manifest.rejects, resolved.request)
+
+
+def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the requested rows and the requested rejects.
+
+    Raises:
+        RequestError: A requested sample or kit is not in the manifest.
+    """
+    wishes = [("sample_id", request.sample_ids, "Sample"), ("kit", request.kits, "Kit")]
+    for column, wanted, noun in wishes:
+        present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            shown = ", ".join(sorted(str(name) for name in present if name is not None)[:10])
+            raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"The manifest has: {shown or 'none'}.")
+    for column, wanted, _ in wishes:
+        if wanted:
+            rows = rows.filter(pl.col(column).is_in(list(wanted)))
+            rejects = rejects.filter(pl.col(column).is_in(list(wanted)))
+    return rows, rejects

@@ -1,0 +1,152 @@
+"""Account for every row of an export, end it in the records, and answer with the counts."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from os.path import lexists
+from typing import Any, TypeVar
+
+import polars as pl
+
+from flows.export.stages import DecidedPlan, RunningExport
+from schemas.conversion import JobResult, Outcome, ShardResult
+from schemas.enums import Status
+from schemas.errors import AccountingError, NotConvertedError, StoppedError
+from schemas.report import BatchExportResult, ExportResult
+from tasks.store import export_records, run_folder
+from tasks.store.outcome_table import frame_of
+from tasks.store.record_rows import causes, done_rows, lost_rows, rejected_rows, warnings
+
+log = logging.getLogger("sp404")
+Result = TypeVar("Result", bound=JobResult)
+_SLOT = ("bank", "pad", "manifest_line")
+_SHOWN_PADS = 8
+
+
+def record_export(running: RunningExport, answers: Iterable[object]) -> BatchExportResult:
+    """Account for every row, end the export in the records, and answer with the counts.
+
+    Args:
+        running: The export.
+        answers: What its shards gave: a ``ShardResult`` each, or the exception that broke the shard.
+
+    Raises:
+        AccountingError: Rows in and rows accounted for differ; the export is not ended then.
+        DatabaseBusyError, DatabaseError: The records cannot be written.
+    """
+    draft, spec = running.draft, running.spec
+    rows = account(running, answers)
+    counts = dict(rows.group_by("status").len().iter_rows())
+    if sum(counts.get(str(status), 0) for status in Status) != draft.requested:
+        raise AccountingError(rows=draft.requested, counted=counts)
+    errors = [str(error) for error in errors_of(answers)]
+    if NotConvertedError.reason in rows["reason"]:
+        errors.append(str(StoppedError()))
+    error = errors[0] if errors else None
+    seconds = time.perf_counter() - draft.started
+    ending = {"seconds": seconds, "trouble": error, "warning": draft.warning, "why": why_not_reached(answers)}
+    export_records.finish(running.target, spec, ending)
+    run_folder.forget(draft.left_behind, draft.jobs["target"])
+    if not error:  # else there may be unfinished files that could not be removed: the next run does it
+        run_folder.forget_own(running.target.database, spec.id)
+    return _batch(running, rows, counts, seconds)
+
+
+def account(running: RunningExport, answers: Iterable[object]) -> pl.DataFrame:
+    """Return a record (``EXPORT_SAMPLES``) for every requested row, also for those of shards that broke or were not reached."""
+    settled, rows, rejects = running.spec.settled, running.spec.rows, running.draft.rejects
+    done = done_rows(rows, made_by(running.plan, answers))
+    lines = pl.concat([settled["manifest_line"], done["manifest_line"]])
+    return pl.concat([settled, done, lost_rows(rows, lines, why_not_reached(answers)), rejected_rows(rejects)])
+
+
+def results_of(kind: type[Result], answers: Iterable[object]) -> Iterator[Result]:
+    """Return the results of a kind from all shards, of the jobs that were reached."""
+    results = chain.from_iterable(answer.results for answer in answers if isinstance(answer, ShardResult))
+    return (result for result in results if isinstance(result, kind))
+
+
+def made_by(plan: DecidedPlan, answers: Iterable[object]) -> pl.DataFrame:
+    """Return what the shards made, by ``path`` (``outcome_table.frame_of``)."""
+    paths = plan.jobs["path"]
+    return frame_of((paths[outcome.index], outcome) for outcome in results_of(Outcome, answers))
+
+
+def errors_of(answers: Iterable[object]) -> list[Exception]:
+    """Return the errors of the surroundings that ended shards early."""
+    return [answer.error for answer in answers if isinstance(answer, ShardResult) and answer.error]
+
+
+def why_not_reached(answers: Iterable[object]) -> str:
+    """Return why jobs were not reached, for the records."""
+    why = "the run was stopped before its turn came"
+    for answer in answers:
+        if not isinstance(answer, ShardResult):
+            why = f"its worker broke ({answer or 'it said nothing'})"
+            log.error("A shard broke: %r", answer)
+        elif answer.error:
+            why = str(answer.error)
+    return why
+
+
+def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], seconds: float) -> BatchExportResult:
+    draft, settings = running.draft, running.settings
+    unchanged = counts.get(Status.UNCHANGED, 0)
+    return BatchExportResult(
+        export_id=running.spec.id,
+        export_type=draft.resolved.export_type,
+        total_requested=draft.requested,
+        successful=counts.get(Status.EXPORTED, 0) + unchanged,
+        unchanged=unchanged,
+        failed=counts.get(Status.FAILED, 0),
+        rejected=counts.get(Status.REJECTED, 0),
+        total_size_bytes=int(rows.filter("owns_output")["output_bytes"].sum()),
+        total_time_seconds=seconds,
+        output_base_path=settings.output_base_path,
+        organized_by=settings.organize_by,
+        format=settings.format,
+        errors=_error_texts(rows),
+        causes=causes(rows, draft.rejects),
+        resumed=draft.reservation.resumed,
+        findings=list(running.plan.findings),
+        notes=[*draft.notes, *_incomplete_kits(rows)],
+        warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
+        stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
+    ).with_results_from(
+        lambda: [_result(running, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)]
+    )
+
+
+def _error_texts(rows: pl.DataFrame) -> list[str]:
+    """Return why rows were not exported, each text once, in the order of the manifest."""
+    columns = ("status", "sample_id", "error_message")
+    errors = rows.filter(~pl.col("conversion_successful")).sort("manifest_line").select(columns).iter_rows()
+    texts = (error if status == Status.REJECTED else f"Sample {sample_id}: {error}" for status, sample_id, error in errors)
+    return list(dict.fromkeys(texts))
+
+
+def _incomplete_kits(rows: pl.DataFrame) -> Iterator[str]:
+    """Name the kits that lack some of their samples."""
+    for (kit,), of_kit in rows.filter(pl.col("kit").is_not_null()).group_by("kit", maintain_order=True):
+        missing = of_kit.filter(~pl.col("conversion_successful")).sort("bank", "pad", "manifest_line")
+        if missing.height:
+            pads = [f"{bank}{pad}" if bank else f"line {line}" for bank, pad, line in missing.select(_SLOT).iter_rows()]
+            shown = ", ".join(pads[:_SHOWN_PADS]) + (", ..." if len(pads) > _SHOWN_PADS else "")
+            yield f"Kit {kit} is without {missing.height:,} of its {of_kit.height:,} samples: {shown}"
+
+
+def _result(running: RunningExport, row: dict[str, Any]) -> ExportResult:
+    success = bool(row["conversion_successful"])
+    parts = (running.settings.output_base_path, row["output_subfolder"], row["output_filename"])
+    return ExportResult.model_construct(
+        success=success,
+        sample_id=row["sample_id"],
+        output_path="/".join(str(part) for part in parts if part) if success else None,
+        output_filename=row["output_filename"] if success else None,
+        format=running.settings.format,
+        file_size_bytes=row["output_bytes"],
+        conversion_time_seconds=row["conversion_seconds"],
+        status=Status(str(row["status"])),
+        error=row["error_message"],
+    )
