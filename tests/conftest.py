@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import lanes
+
 if TYPE_CHECKING:  # many tests need nothing of these, and Prefect alone takes 2 s
     from tests.support.command_line import Run
     from tests.support.nightly import Nightly, Spy
@@ -15,6 +17,19 @@ if TYPE_CHECKING:  # many tests need nothing of these, and Prefect alone takes 2
 for _name in [name for name in os.environ if name.startswith(("SP404_", "PREFECT_"))]:
     del os.environ[_name]
 os.environ["DO_NOT_TRACK"] = "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the hooks of the lanes, and run a slow test that is named on the command line."""
+    config.pluginmanager.register(lanes, "lanes")
+    if lanes.named(config) and all("::" in argument for argument in config.args) and config.option.markexpr == "not slow":
+        config.option.markexpr = ""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Start no workers where only files are named: that would take longer than their tests."""
+    return 0 if lanes.named(config) and all(".py" in argument for argument in config.args) else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Fixtures of the faults, and one place where it is said which of them this machine cannot make."""
+"""Fixtures of the faults. Which of them this machine cannot make is said at the end (tests/support/lanes.py)."""
 
 import os
 import shutil
@@ -11,8 +11,6 @@ import pytest
 from tests.support import means
 from tests.support.faults import Export, Library, Undisturbed, make_library
 
-_asked: set[str] = set()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -20,22 +18,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _asked:
-        return
-    lacking = [means.missing(name) for name in means.MEANS if name in _asked and means.missing(name)]
-    terminalreporter.section("faults", "-", bold=False)
-    terminalreporter.line(f"made for real: {', '.join(n for n in means.MEANS if n in _asked and not means.missing(n))}")
-    for reason in lacking:
-        terminalreporter.line(f"not possible here: {reason}")
-
-
 @pytest.fixture(autouse=True)
 def _means(request: pytest.FixtureRequest) -> None:
     names = tuple(name for marker in request.node.iter_markers("faults") for name in marker.args)
     if names:
         # All are tried at the first test that needs any.
-        _asked.update(means.MEANS)
+        means.TRIED.update(means.MEANS)
         skip, fail = means.verdicts(names)
         if fail:
             pytest.fail(fail, pytrace=False)

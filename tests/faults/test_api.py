@@ -16,6 +16,8 @@ from tests.support.api_library import problem, recorded_library
 from tests.support.serve import API, process, served
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 LARGE_BYTES = 12 << 20
 
 

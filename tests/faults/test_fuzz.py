@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.fuzzing import SIZES, batches_for, damaged, make_bases, search, torn_manifest
 
+pytestmark = pytest.mark.slow
+
 CASES = 2_000
 SEED = 404
 

@@ -24,10 +24,14 @@ PLACES = {
     "the night after": ["rename 40", "remove 60", "rmdir 4", "committed 6"],
     "all of it again": ["rename 90", "statement 45", "commit 8", "sync 5"],
 }
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"), pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=SCENES, ids=lambda scene: scene.name)
+def _on_one_worker(scene: Scene) -> object:
+    return pytest.param(scene, id=scene.name, marks=pytest.mark.xdist_group(f"kills of {scene.name}"))
+
+
+@pytest.fixture(scope="module", params=map(_on_one_worker, SCENES))
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     scene: Scene = request.param
     return Stage(scene, tmp_path_factory.mktemp("stage") / "s")

@@ -40,6 +40,8 @@ from tests.support.faults import (
     write_manifest,
 )
 
+pytestmark = pytest.mark.slow
+
 FULL = "Not enough disk space"
 NO_WAIT = {"SP404_LOCK_WAIT_SECONDS": "0.3"}
 

@@ -325,6 +325,8 @@ MEANS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "disk": ("mount e2fsprogs", _try_disk),
     "clock": ("faketime", _try_clock),
 }
+# What was tried in this session.
+TRIED: set[str] = set()
 PACKAGES = sorted({package for packages, _ in MEANS.values() for package in packages.split()})
 
 

@@ -12,6 +12,8 @@ import soundfile
 from tests.support.api_library import problem
 from tests.support.serve import API
 
+pytestmark = pytest.mark.xdist_group("api downloads")  # which shares what its module's fixtures start
+
 
 def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:
     made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": {"output_base_path": "zip"}}).json()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support import ROOT
 from tests.support.api_library import recorded_library
 from tests.support.serve import API, process
@@ -48,6 +50,7 @@ def test_every_operation_is_described_with_examples_and_problems(tmp_path: Path)
     assert {"BatchRequest", "SingleExport", "Problem", "Preferences", "Peaks", "ExportConfig"} <= set(examples)
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """All its checks, in all its phases."""
     settings = {"db": recorded_library(tmp_path, only_good=True), "output_base_path": tmp_path / "out"}

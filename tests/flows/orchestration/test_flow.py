@@ -66,6 +66,7 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
     assert not [line for line in logs if line["level"] > 20]
 
 
+@pytest.mark.slow
 def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path: Path, client: Any) -> None:
     """A run of more shards than the recorder's batch used to keep; and not a word on standard error."""
     for n in range(1000):  # the same sound would be converted but once
@@ -89,6 +90,7 @@ def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path:
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
 
 
+@pytest.mark.slow
 def test_levels_are_measured_in_task_runs_of_their_own(tmp_path: Path, client: Any) -> None:
     from flows.orchestration import flow
 
@@ -126,6 +128,7 @@ def test_the_form_of_the_flow_is_typed() -> None:
     assert schema["definitions"]["OrganizeBy"]["enum"] == ["flat", "genre", "bpm", "kit"]
 
 
+@pytest.mark.slow
 def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
     """With sqlalchemy 2.1 this server looks healthy but never schedules anything: so the bound in pyproject.toml."""
     from prefect.deployments.runner import EntrypointType
@@ -144,6 +147,7 @@ def test_a_cron_deployment_gets_scheduled_runs(client: Any) -> None:
     assert deployment.entrypoint == "flows.orchestration.flow.export_library"
 
 
+@pytest.mark.slow
 def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.orchestration import flow
 
@@ -155,6 +159,7 @@ def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goes_on(tmp_path: Path, client: Any) -> None:
     """As the UI's button does it: the state of the run is set to Cancelling, and nobody else is told."""
     for n in range(400):

@@ -22,7 +22,7 @@ from tests.support import ROOT, audio, worked
 from tests.support.processes import pids_at
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 POOL = "studio"
 
 

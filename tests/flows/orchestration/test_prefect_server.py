@@ -24,6 +24,7 @@ _STARTS = (
 _MOST_OF_A_CORE = 0.25
 
 
+@pytest.mark.slow
 def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -> None:
     environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
     with subprocess.Popen(
@@ -36,6 +37,7 @@ def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -
     until(lambda: not prefect_server.healthy(api), 10, why=lambda: "it is still there")
 
 
+@pytest.mark.slow
 def test_a_temporary_server_that_cannot_start_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file"))
@@ -55,6 +57,7 @@ def test_the_address_of_sp404_up_is_left_for_this_user_and_taken_back() -> None:
     assert prefect_server.running_api() is None
 
 
+@pytest.mark.slow
 def test_an_idle_server_leaves_the_machine_alone(prefect_server: str) -> None:
     """Prefect takes int() of the recorder's flush interval, and at 0 it spins: 98 % of a core where 1 s takes 3 %."""
     port = prefect_server.rpartition(":")[2].removesuffix("/api")

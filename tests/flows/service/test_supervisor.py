@@ -29,6 +29,8 @@ from tests.support.processes import pids_at
 from tests.support.tools import tool
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.xdist_group("up")  # which shares what its module's fixtures start
+
 
 class Listener(ThreadingHTTPServer):
     """A web address that keeps what it is told."""
@@ -149,6 +151,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
                 continue
 
 
+@pytest.mark.slow
 def test_all_deployments_are_served_with_their_schedules(desk: Desk) -> None:
     found = {one["name"]: one for one in desk.ask("/deployments/filter", {})}
     assert set(found) == {"library-nightly", "manifest", "kit", "verify-weekly"}
@@ -160,6 +163,7 @@ def test_all_deployments_are_served_with_their_schedules(desk: Desk) -> None:
     assert "organize_by" in json.dumps(form)
 
 
+@pytest.mark.slow
 def test_a_run_on_demand_exports_and_another_verifies(desk: Desk) -> None:
     state = desk.run("manifest", {"request": {"manifest": str(desk.library), "config": {"organize_by": "flat"}}})["state"]
     assert (state["type"], state["message"]) == ("COMPLETED", "3 exported of 3")
@@ -176,6 +180,7 @@ def test_a_run_on_demand_exports_and_another_verifies(desk: Desk) -> None:
     assert "1 missing" in told["text"]
 
 
+@pytest.mark.slow
 def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk: Desk) -> None:
     nightly = desk.deployment("library-nightly")
     ids = []
@@ -187,6 +192,7 @@ def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk:
     assert sorted(states) == ["CANCELLED"] * 4 + ["COMPLETED"]
 
 
+@pytest.mark.slow
 def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk: Desk) -> None:
     """By itself, on whatever port it is; a temporary server would be told of on standard error."""
     manifest = desk.folder / "lib/two.csv"
@@ -217,6 +223,7 @@ def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk:
 
 
 @pytest.mark.tools
+@pytest.mark.slow
 def test_the_page_of_a_run_shows_its_counts(desk: Desk) -> None:
     """In a browser, as a person sees it."""
     chromium = tool("chromium")
@@ -232,6 +239,7 @@ def test_the_page_of_a_run_shows_its_counts(desk: Desk) -> None:
     until(shows_all, 240)
 
 
+@pytest.mark.slow
 def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
     base = f"http://127.0.0.1:{desk.environment['SP404_API_PORT']}/api/v1/sp404"
     assert f"{base.partition('/api')[0]}/docs" in desk.said.read_text()
@@ -247,6 +255,7 @@ def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
     assert [run for run in runs if "single" in run["tags"] and run["state"]["type"] == "COMPLETED"]
 
 
+@pytest.mark.slow
 def test_a_part_that_dies_is_started_again(desk: Desk) -> None:
     runner = next(pid for pid in desk.pids() if b"flows.orchestration.deployments" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(runner, signal.SIGKILL)
@@ -257,6 +266,7 @@ def test_a_part_that_dies_is_started_again(desk: Desk) -> None:
     assert runner not in new
 
 
+@pytest.mark.slow
 def test_a_second_one_and_a_taken_port_are_refused_in_words(desk: Desk, tmp_path: Path) -> None:
     again = desk.another()
     assert again.returncode == 3
@@ -271,6 +281,7 @@ def test_a_second_one_and_a_taken_port_are_refused_in_words(desk: Desk, tmp_path
         assert f"Port {port} is taken by another program" in desk.another("--home", tmp_path, "--port", port).stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_does_not_stay_running(desk: Desk) -> None:
     """Its signs of life end; shortened here from a minute and a half."""
     (alarm,) = [one for one in desk.ask("/automations/filter", {}) if "no sign of life" in one["name"]]
@@ -293,6 +304,7 @@ def test_a_run_that_is_killed_does_not_stay_running(desk: Desk) -> None:
     assert until(lambda: desk.listener.told[told:], 20)[0]["state"] == "Crashed"
 
 
+@pytest.mark.slow
 def test_a_service_is_printed_and_nothing_started(desk: Desk, tmp_path: Path) -> None:
     said = desk.another("--install-service", "--home", tmp_path / "new")
     assert said.returncode == 0

@@ -34,6 +34,7 @@ def assert_sound(verdict: Verdict, out: Path) -> None:
     assert len(said["error"].splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_three_hundred_damaged_files(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     sources = []
