@@ -1,4 +1,4 @@
-"""The vocabulary of genres: the built-in one, and what a person's own ``genres.toml`` puts in its place or adds."""
+"""The vocabulary of genres: the built-in one, changed and extended by a ``genres.toml`` of one's own."""
 
 import os
 import tomllib
@@ -17,7 +17,12 @@ _Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Genres(BaseModel):
-    """``genres``: each with its other spellings. ``words_in_names``: lists of words, as the file explains them."""
+    """What ``genres.toml`` holds.
+
+    Attributes:
+        genres: The spellings of each genre, by its name.
+        words_in_names: Lists of words that say something in file and folder names, by the list's name; the file explains them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,7 +31,16 @@ class Genres(BaseModel):
 
 
 def load(environment: Mapping[str, str] | None = None) -> Genres:
-    """Raises RequestError for a file that cannot be used."""
+    """Return the built-in vocabulary, with the genres and words of ``genres.toml`` in the config folder.
+
+    A genre of one's own replaces the built-in one of its name; lists of words are extended.
+
+    Args:
+        environment: The environment variables, for the config folder; None: those of this process.
+
+    Raises:
+        RequestError: The file of one's own cannot be read, or is not valid.
+    """
     environment = os.environ if environment is None else environment
     shipped = resources.files(__package__) / _NAME
     built_in = Genres.model_validate(tomllib.loads(shipped.read_text(encoding="utf-8")))
@@ -38,7 +52,7 @@ def load(environment: Mapping[str, str] | None = None) -> Genres:
         own = Genres.model_validate(tomllib.loads(own_file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
-        raise RequestError(what=f"{own_file} is not usable: {why}", fix="Correct or move the file.") from error
+        raise RequestError(what=f"{own_file} is not valid: {why}", fix="Correct or move the file.") from error
     lists = {
         name: [*built_in.words_in_names.get(name, ()), *own.words_in_names.get(name, ())]
         for name in {**built_in.words_in_names, **own.words_in_names}

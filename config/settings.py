@@ -181,7 +181,7 @@ class Settings(
 
 
 @dataclass(frozen=True)
-class InForce:
+class SettingsInForce:
     """The settings, and the source of each in words: ``built-in``, a file, ``user_preferences``, ``environment``..."""
 
     settings: Settings
@@ -192,7 +192,7 @@ def load(
     request: Mapping[str, Any],
     preferences: Callable[[str, float], Mapping[str, Any]],
     environment: Mapping[str, str] | None = None,
-) -> InForce:
+) -> SettingsInForce:
     """Merge the layers of settings; later ones win.
 
     Args:
@@ -212,7 +212,7 @@ def load(
     return _merge([*lower, stored, *upper])
 
 
-def _merge(layers: list[tuple[str, dict[str, Any]]]) -> InForce:
+def _merge(layers: list[tuple[str, dict[str, Any]]]) -> SettingsInForce:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers:
@@ -221,7 +221,7 @@ def _merge(layers: list[tuple[str, dict[str, Any]]]) -> InForce:
                 raise _unknown_setting(name, source)
             values[name], sources[name] = value, source
     try:
-        return InForce(Settings.model_validate(values), sources)
+        return SettingsInForce(Settings.model_validate(values), sources)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])

@@ -1,9 +1,11 @@
-"""The words that have a fixed set of values."""
+"""Values that settings and records choose from. Their spelling is in files, databases and answers: it does not change."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
+    """What became of a manifest row. Rows in are the sum of the four."""
+
     EXPORTED = "exported"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
@@ -11,6 +13,8 @@ class Status(StrEnum):
 
 
 class OrganizeBy(StrEnum):
+    """How the output is put in folders: not at all, by genre, by BPM bucket, or by kit and bank."""
+
     FLAT = "flat"
     GENRE = "genre"
     BPM = "bpm"
@@ -18,31 +22,37 @@ class OrganizeBy(StrEnum):
 
 
 class Names(StrEnum):
-    """How much of a title a file's name keeps: all that a card holds, or what the device's screen shows."""
+    """How long a file's name may be: as long as a card allows, or as the device's screen shows (23 characters)."""
 
     FULL = "full"
     SCREEN = "screen"
 
 
 class AudioFormat(StrEnum):
+    """The container of the output; both hold 48 kHz, 16-bit PCM."""
+
     WAV = "wav"
     AIFF = "aiff"
 
 
 class ExportType(StrEnum):
+    """What an export was of: one sample, many, or kits pad by pad."""
+
     SINGLE = "single"
     BATCH = "batch"
     KIT = "kit"
 
 
 class Runner(StrEnum):
+    """Where shards are converted: by threads of this machine, a Dask cluster, or the workers of a Prefect work pool."""
+
     THREADS = "threads"
     DASK = "dask"
     POOL = "pool"
 
 
 class Verb(StrEnum):
-    """What a worker process can do with one sample; ``schemas.conversion.RESULT_TYPES`` has the result of each."""
+    """What a worker process can do with one sample. ``schemas.conversion.RESULT_TYPES`` has the result of each."""
 
     CONVERT = "convert"
     MEASURE = "measure"
@@ -53,12 +63,14 @@ class Verb(StrEnum):
 
 
 class Dither(StrEnum):
+    """Noise that is added before rounding to 16 bits: triangular (TPDF), or none."""
+
     TPDF = "tpdf"
     NONE = "none"
 
 
 class Guard(StrEnum):
-    """What is turned down, so that its peaks fit: nothing, the file, or all files of its folder or kit alike."""
+    """What is turned down so that its peaks fit: nothing (they clip), each file, or all files of a folder or kit alike."""
 
     NONE = "none"
     FILE = "file"

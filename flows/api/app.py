@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from config.settings import InForce
+from config.settings import SettingsInForce
 from flows.api.access import AccessControl, build_rules
 from flows.api.byte_ranges import ByteSpan, select_span
 from flows.api.downloads import AUDIO_MEDIA_TYPES, Downloads
@@ -255,7 +255,7 @@ def set_preferences(library: _Library, wanted: Preferences) -> Preferences:
 # ---- the application ----
 
 
-def create_app(in_force: InForce, run: ExportRunner) -> FastAPI:
+def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
     """Build the application.
 
     Args:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from config.settings import InForce, Settings, load
+from config.settings import Settings, SettingsInForce, load
 from flows.api.access import resolve_inside_root
 from flows.api.export_queue import ExportQueue, QueuedExport, SharedProcessPool
 from flows.api.library import LibraryPages, Row, allowed_root, unknown_sample
@@ -83,7 +83,9 @@ class RecordExporter:
         run: Carries an export out.
     """
 
-    def __init__(self, in_force: InForce, library: LibraryPages, process_pool: SharedProcessPool, run: ExportRunner) -> None:
+    def __init__(
+        self, in_force: SettingsInForce, library: LibraryPages, process_pool: SharedProcessPool, run: ExportRunner
+    ) -> None:
         self._settings = in_force.settings
         self._fall_back = True if in_force.sources["fall_back"] == "built-in" else None
         self._run = run

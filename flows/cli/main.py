@@ -19,19 +19,21 @@ from flows.cli.scan_command import scan
 from flows.cli.serve_command import up
 from schemas.errors import Sp404Error, StoppedError, TerminatedError
 
+_HELP = """Put a whole sample library where a Roland SP-404MKII can play it.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+Example:
+  sp404 demo
+  sp404 check library.csv
+  sp404 scan ~/Samples -o library.csv
+  sp404 export library.csv --organize-by bpm --card /media/card
+"""
+
+
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="sp404-export", prog_name="sp404")
 def cli() -> None:
-    """Put a whole sample library where a Roland SP-404MKII can play it.
-
-    \b
-    Example:
-      sp404 demo
-      sp404 check library.csv
-      sp404 scan ~/Samples -o library.csv
-      sp404 export library.csv --organize-by bpm --card /media/card
-    """
+    """Group all commands."""
 
 
 for _command in (demo, scan, check, plan, export, history, zip_command, verify, card, project, repair, up, config):

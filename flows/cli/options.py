@@ -11,7 +11,7 @@ from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
-    from config.settings import InForce
+    from config.settings import SettingsInForce
     from schemas.export import ExportRequest
 
 Decorator = Callable[[Any], Any]
@@ -136,7 +136,7 @@ def _sound_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
-def load_settings(db: str | None, stored: bool = True) -> "InForce":
+def load_settings(db: str | None, stored: bool = True) -> "SettingsInForce":
     """Return the settings in force for a command that has no options of its own but ``--db``.
 
     Args:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from config.settings import InForce
+from config.settings import SettingsInForce
 from flows.orchestration import prefect_server
 from schemas.errors import AlreadyUpError, PortTakenError, ServicePartError
 from tasks.store.run_folder import held
@@ -94,7 +94,7 @@ class _Service:
         return True
 
 
-def run_services(in_force: InForce, home: str, port: int, say: Callable[[str], None]) -> None:
+def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[[str], None]) -> None:
     """Run all processes until a signal ends this one.
 
     Args:
@@ -132,7 +132,7 @@ def run_services(in_force: InForce, home: str, port: int, say: Callable[[str], N
             _stop(services)
 
 
-def _make_services(in_force: InForce, folder: Path, port: int, api: str) -> list[_Service]:
+def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str) -> list[_Service]:
     settings = in_force.settings
     prefect_server.set_defaults()
     common = os.environ | {

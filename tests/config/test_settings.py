@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.device import MAX_FRAMES
-from config.settings import InForce, Settings, load
+from config.settings import Settings, SettingsInForce, load
 from schemas.enums import AudioFormat, OrganizeBy
 from schemas.errors import DatabaseError, RequestError
 from tasks.store import history
@@ -31,7 +31,7 @@ def loaded(
     request: Mapping[str, Any] | None = None,
     stored: Mapping[str, Any] | None = None,
     **environment: str,
-) -> InForce:
+) -> SettingsInForce:
     return load(request or {}, lambda _db, _wait: stored or {}, {"SP404_CONFIG_DIR": str(folder)} | environment)
 
 
@@ -60,9 +60,9 @@ def test_the_built_in_defaults(folder: Path) -> None:
 
 def test_each_layer_wins_over_those_below(folder: Path) -> None:
     file = folder / "mine.toml"
-    layers: list[tuple[str, Callable[[], InForce], int]] = []
+    layers: list[tuple[str, Callable[[], SettingsInForce], int]] = []
 
-    def toml() -> InForce:
+    def toml() -> SettingsInForce:
         file.write_text("[sp404]\nmin_duration_ms = 201\n")
         return loaded(folder)
 
@@ -114,7 +114,7 @@ def test_the_config_folder_is_that_of_the_working_folder(folder: Path, monkeypat
 )
 def test_an_unknown_key_is_refused_with_a_near_miss(folder: Path, wrong: str, near: str) -> None:
     file = folder / "mine.toml"
-    calls: dict[str, Callable[[], InForce]] = {
+    calls: dict[str, Callable[[], SettingsInForce]] = {
         "environment": lambda: loaded(folder, **{f"SP404_{wrong.upper()}": "1"}),
         "command line": lambda: loaded(folder, {wrong: 1}),
         "user_preferences": lambda: loaded(folder, stored={wrong: 1}),
@@ -169,7 +169,7 @@ def test_an_unknown_key_without_a_near_miss_shows_all(folder: Path) -> None:
     ],
 )
 def test_a_bad_value_is_one_clear_error(folder: Path, name: str, value: str) -> None:
-    sources: dict[str, Callable[[], InForce]] = {
+    sources: dict[str, Callable[[], SettingsInForce]] = {
         "environment": lambda: loaded(folder, **{f"SP404_{name.upper()}": value}),
         "user_preferences": lambda: loaded(folder, stored={name: value}),
         "command line": lambda: loaded(folder, {name: value}),

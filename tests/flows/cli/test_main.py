@@ -56,7 +56,7 @@ def test_a_request_that_cannot_be(sp404: Run, arguments: tuple[str, ...], words:
 
 
 def test_names_that_are_not_utf8(sp404: Run, tmp_path: Path) -> None:
-    """A folder whose name is not UTF-8 is refused in words; a manifest of such bytes is told by line."""
+    """A folder whose name is not UTF-8 is refused in words."""
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)
     manifest = os.fsdecode(folder) + "/m.csv"
