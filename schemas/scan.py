@@ -1,4 +1,4 @@
-"""What a scan of folders hands from step to step: what a file's header says, and what is made of it."""
+"""Values that a scan of folders hands from step to step: a file's header, guesses and the analysis of its sound."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,30 @@ class Guess:
     confidence: float
 
 
-# Below it a value is left empty: a wrong one is worse than none.
+# A guess of a lower confidence is not written: a wrong value is worse than none.
 THRESHOLD = 0.6
-# What is inferred, each with a source and a confidence beside it.
+# The columns that are inferred, each with a source and a confidence beside it.
 INFERRED = ("title", "genre", "bpm", "musical_key", "tags", "kind")
 
 
-_SAYS_NOTHING = (None, "", 0)
+_UNKNOWN_VALUES = (None, "", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself. Empty, 0 or None where it does not say; notes are MIDI's.
+    """What a file says of itself, without decoding it. A field that it does not say is empty, 0 or None.
 
-    ``seconds``: its length, where that is exact. ``is_loop``: a loop over all of it is marked. ``signature`` is the same for
-    the same content, wherever the file is moved.
+    Attributes:
+        container: As ``tasks.audio.decode.detect.container`` names it.
+        seconds: Its length, where that is exact.
+        signature: The same for the same content, wherever the file is moved.
+        acid_one_shot: Its `acid` chunk says that it is a one-shot.
+        acid_beats: Beats by the `acid` chunk.
+        acid_bpm: Tempo by the `acid` chunk.
+        acid_root: Root note by the `acid` chunk, as MIDI's number.
+        smpl_root: Root note by the `smpl` chunk, as MIDI's number.
+        is_loop: A loop over all of it is marked.
+        title: Its tag; the other texts likewise.
     """
 
     container: str = ""
@@ -43,22 +52,30 @@ class Header:
     bpm: str = ""
     musical_key: str = ""
 
-    def told(self) -> dict[str, object]:
-        """What it says; all else is as in an empty one."""
+    def known_values(self) -> dict[str, object]:
+        """Return the fields that the file says; the others are as in an empty header."""
         values = ((name, getattr(self, name)) for name in self.__slots__)
-        return {name: value for name, value in values if value not in _SAYS_NOTHING}
+        return {name: value for name, value in values if value not in _UNKNOWN_VALUES}
 
 
-# What is remembered of a file between scans; header, guesses and heard are JSON.
+# Columns of the database table that remembers files between scans; header, guesses and heard (the analysis) are JSON.
 FILES = ("path", "bytes", "mtime_ns", "ctime_ns", "header", "trouble", "fix", "rules", "guesses", "heard")
-# What is remembered of a row that was written into a manifest; the cells as text.
+# Cells that are remembered of each row that was written into a manifest, as text.
 CELLS = (*INFERRED, "kit", "bank", "pad")
 
 
 @dataclass(frozen=True, slots=True)
 class SoundAnalysis:
-    """What the decoded sound told. ``bpm``: 0 where it has no beat; ``bpm_alternative``: half or double of it, whichever is
-    likelier. ``root``: a note, "" where none stands out. ``fingerprint`` is the same for the same samples.
+    """What the decoded sound says; 0 or "" where it says nothing.
+
+    Attributes:
+        fingerprint: The same for the same samples (a BLAKE3 hash).
+        bpm: Its tempo; 0 where it has no beat.
+        bpm_confidence: 0 to 1.
+        bpm_alternative: Half or double of the tempo, whichever is likelier.
+        root: Its root note; "" where none stands out.
+        root_confidence: 0 to 1.
+        tags: Faults of the sound, such as silence and clipping.
     """
 
     fingerprint: str = ""

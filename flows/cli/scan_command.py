@@ -11,7 +11,7 @@ from flows.cli.options import ExampleCommand, db_option, json_option, load_setti
 from flows.cli.tables import print_table, progress_bar
 
 if TYPE_CHECKING:
-    from flows.scan import ScanResult
+    from schemas.scan_report import ScanResult
 
 
 @click.command(cls=ExampleCommand, example="sp404 scan ~/Samples -o library.csv")
@@ -35,12 +35,13 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
     It fills in tempo, key, genre and kind, and says where each came from. What you edit in the manifest stays when you
     scan again.
     """
-    from flows import scan
+    from flows.scan import scan as scan_folders
+    from schemas.scan_report import ScanRequest
 
     settings = load_settings(db).settings
     settings = settings.model_copy(update={"workers": workers}) if workers else settings
     with progress_bar("Scanning") as progress:
-        result = scan.scan(scan.ScanRequest(**options), settings, progress)
+        result = scan_folders(ScanRequest(**options), settings, progress)
     if as_json:
         click.echo(result.model_dump_json())
     else:

@@ -1,4 +1,4 @@
-"""Guesses become the cells of a manifest; what was heard fills in what is still empty."""
+"""Make the cells of a manifest from guesses; the analysis of the sound fills in what is still empty."""
 
 import json
 import os
@@ -15,18 +15,20 @@ GUESSES_DTYPE = pl.Struct(dict.fromkeys(INFERRED, _GUESS))
 SOURCE_COLUMNS = tuple(name for field in INFERRED for name in (f"{field}_source", f"{field}_confidence"))
 ANALYSIS_COLUMNS = ("bpm_alternative", "root_note", "root_note_confidence", "duplicate_of")
 COLUMNS = ("file_path", *CELLS, *SOURCE_COLUMNS, *ANALYSIS_COLUMNS, "kit_source", "kit_confidence")
-# A tempo that may as well be half or double of what it seems: both are told, and none is written.
+# From this confidence on, a tempo below THRESHOLD is written beside its half or double as a hint, not as the tempo.
 _WORTH_A_HINT = 0.55
 
 
 def guesses_to_json(guesses: Guesses) -> str:
-    told = {name: {"value": g.value, "source": g.source, "confidence": g.confidence} for name, g in guesses.items()}
-    return json.dumps(told, ensure_ascii=False)
+    """Return guesses as the JSON that ``GUESSES_DTYPE`` reads."""
+    values = {name: {"value": g.value, "source": g.source, "confidence": g.confidence} for name, g in guesses.items()}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def file_cell(path: str, folder: str) -> str:
-    """``path`` as it stands in a manifest in ``folder``: relative if it is below it; never like a formula, nor with a space
-    in front, which reading would take away.
+    """Return a path as a manifest in ``folder`` writes it: relative if it is below the folder.
+
+    It never looks like a formula, and never has a space in front, which reading would take away.
     """
     below = os.path.join(folder, "")
     cell = path.removeprefix(below)
@@ -34,13 +36,19 @@ def file_cell(path: str, folder: str) -> str:
 
 
 def make_rows(files: pl.DataFrame, folder: str) -> pl.DataFrame:
-    """A row of cells (``path`` and ``COLUMNS``, all text, null where empty) for each of ``files`` (``path``, ``guesses``), in
-    their order. ``folder``: the manifest's.
+    """Make a row of a manifest for each file.
+
+    Args:
+        files: Needs ``path`` and ``guesses`` (String; JSON of ``guesses_to_json``).
+        folder: The folder of the manifest.
+
+    Returns:
+        ``path`` and ``COLUMNS`` (String, null where empty), in the order of ``files``.
     """
-    told = pl.col("guesses").str.json_decode(GUESSES_DTYPE)
+    guesses = pl.col("guesses").str.json_decode(GUESSES_DTYPE)
     cells = []
     for name in INFERRED:
-        guess = told.struct.field(name).struct
+        guess = guesses.struct.field(name).struct
         cells += [
             guess.field("value").alias(name),
             guess.field("source").alias(f"{name}_source"),
@@ -56,19 +64,25 @@ def _shown(confidence: pl.Expr) -> pl.Expr:
     return confidence.round(2).cast(pl.String)
 
 
-def with_heard(rows: pl.DataFrame, heard: Iterable[SoundAnalysis | None]) -> pl.DataFrame:
-    """``rows`` with what the sound of each told, where anything was heard; only where nothing is told yet, but for tags."""
-    sounds = list(heard)
+def add_analyses(rows: pl.DataFrame, analyses: Iterable[SoundAnalysis | None]) -> pl.DataFrame:
+    """Fill in what the analysis of each row's sound says, where a cell is still empty; tags are added to those that are there.
+
+    Args:
+        rows: The result of ``make_rows``.
+        analyses: One for each row; None where its sound was not analyzed.
+    """
+    sounds = list(analyses)
     if not any(sounds):
         return rows
     first: dict[str, str] = {}
     cells = []
     for row, sound in zip(rows.iter_rows(named=True), sounds, strict=True):
-        cells.append(_filled(row, sound, first) if sound else row)
+        cells.append(_fill_in(row, sound, first) if sound else row)
     return pl.DataFrame(cells, rows.schema, orient="row")
 
 
-def _filled(row: dict[str, str | None], sound: SoundAnalysis, first: dict[str, str]) -> dict[str, str | None]:
+def _fill_in(row: dict[str, str | None], sound: SoundAnalysis, first: dict[str, str]) -> dict[str, str | None]:
+    """Return the row with the analysis; ``first``: by fingerprint the first ``file_path`` that has it."""
     row = dict(row)
     tags = list(sound.tags)
     if sound.fingerprint:

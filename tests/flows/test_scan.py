@@ -139,11 +139,11 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     new, changed = library / "Techno/Loops/new_loop_99bpm.wav", library / "Techno/Loops/sliced.wav"
     synth.write(new, synth.loop(RATE, 99), RATE)
     wav(changed, np.zeros(2 * RATE, np.int16), RATE, acid(8, 240.0))
-    from flows import scan as scan_flow
+    from flows import scan_files
 
     opened: list[str] = []
-    real = scan_flow.read_header
-    monkeypatch.setattr(scan_flow, "read_header", lambda path: opened.append(path) or real(path))
+    real = scan_files.read_header
+    monkeypatch.setattr(scan_files, "read_header", lambda path: opened.append(path) or real(path))
     third = scan()
     assert sorted(opened) == sorted([str(new), str(changed)])
     assert third["added"] == ["Samples/Techno/Loops/new_loop_99bpm.wav"]
@@ -317,13 +317,13 @@ def test_a_manifest_that_is_saved_meanwhile_is_not_overwritten(
 SLOW = """
 import sys, time
 from flows.cli import main
-from flows import scan
-scan._REMEMBER_SECONDS = 0.2
-real = scan.read_header
+from flows import scan_files
+scan_files._REMEMBER_SECONDS = 0.2
+real = scan_files.read_header
 def slow(path):
     time.sleep(0.01)
     return real(path)
-scan.read_header = slow
+scan_files.read_header = slow
 sys.argv = ["sp404", *sys.argv[1:]]
 main.main()
 """

@@ -1,0 +1,80 @@
+"""What a scan is asked for, and what it reports: the JSON of ``sp404 scan --json``."""
+
+from pydantic import BaseModel, Field
+
+
+class ScanRequest(BaseModel):
+    """A scan of folders for a manifest.
+
+    Attributes:
+        folders: The folders of samples.
+        manifest: The manifest to write or to bring up to date.
+        kits: Propose kits.
+        analyze: Decode the audio, too: tempo, root note, duplicates.
+        restore: Bring back rows that a person removed.
+    """
+
+    folders: list[str] = Field(min_length=1)
+    manifest: str
+    kits: bool = False
+    analyze: bool = False
+    restore: bool = False
+
+
+class SkippedFile(BaseModel):
+    """A file or folder that was left out and that somebody may miss, why, and what to do."""
+
+    path: str
+    why: str
+    fix: str
+
+
+class ChangedCell(BaseModel):
+    """A cell of the manifest that the scan changed; None where it is empty."""
+
+    file_path: str
+    column: str
+    before: str | None
+    after: str | None
+
+
+class ScanResult(BaseModel):
+    """What a scan did.
+
+    Attributes:
+        manifest: Where the manifest is.
+        written: False where there was nothing to change.
+        files: How many files there are, audio or not.
+        read: How many of them had to be opened.
+        rows: How many rows the manifest has.
+        added: The ``file_path`` of each new row.
+        gone: The ``file_path`` of each row whose file is no longer there.
+        moved: Absolute paths before and after, of files that are elsewhere now.
+        kept_out: The ``file_path`` of files whose rows a person removed.
+        changes: The cells that changed.
+        edited: How many rows have a person's own values.
+        duplicates: How many rows have the same sound as another.
+        kits: How many kits were proposed.
+        filled: How many rows have a value in each inferred column, by its source.
+        skipped: How many files and folders were left out, by reason.
+        lacking: Those of them that somebody may miss.
+        seconds: How long the scan took.
+    """
+
+    manifest: str
+    written: bool
+    files: int
+    read: int
+    rows: int
+    added: list[str]
+    gone: list[str]
+    moved: list[tuple[str, str]]
+    kept_out: list[str]
+    changes: list[ChangedCell]
+    edited: int
+    duplicates: int
+    kits: int
+    filled: dict[str, dict[str, int]]
+    skipped: dict[str, int]
+    lacking: list[SkippedFile]
+    seconds: float
