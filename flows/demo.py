@@ -1,4 +1,4 @@
-"""The demo: a library with character, made on the spot, exported by BPM and then as a kit."""
+"""Make the demo: a small synthetic library, which is exported by BPM and then as a kit."""
 
 import csv
 import os
@@ -23,7 +23,13 @@ _PREFIX = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
 
 
 class _Sample(NamedTuple):
-    """One row of the demo's manifest, and how its file is made. A file that stands on two pads has two rows."""
+    """A row of the demo's manifest, and how its file is made. A file on two pads has two rows.
+
+    Attributes:
+        pad: Bank and pad such as ``A1``, or "".
+        make: Makes the sound for a sample rate; None where an earlier row or ``make_library`` makes the file.
+        subtype: As libsndfile names it; None for a codec.
+    """
 
     file: str
     title: str
@@ -71,13 +77,18 @@ _MARK = "MADE BY SP404 DEMO.txt"
 
 
 def prepare(folder: Path) -> list[ExportRequest]:
-    """Make the library and its manifest below ``folder``; the two exports to run.
+    """Make the library and its manifest below ``folder``.
 
-    Raises RequestError where a folder of somebody else's stands, and OutputNotWritableError.
+    Returns:
+        The two exports to run.
+
+    Raises:
+        RequestError: Another folder named ``library`` is there.
+        OutputNotWritableError: The library cannot be written.
     """
     library = folder / "library"
     if library.exists() and not (library / _MARK).exists():
-        raise RequestError(what=f"{library} is there already, and no demo made it", fix="Choose another --out.")
+        raise RequestError(what=f"{library} is there already, and was not made by a demo", fix="Choose another --out.")
     try:
         make_library(library)
     except OSError as error:
@@ -92,7 +103,7 @@ def prepare(folder: Path) -> list[ExportRequest]:
 
 
 def make_library(library: Path) -> None:
-    """The samples and their ``manifest.csv``. The same bytes each time."""
+    """Write the samples and their ``manifest.csv``: the same bytes each time."""
     library.mkdir(parents=True, exist_ok=True)
     (library / _MARK).write_text("`sp404 demo` made this folder, and will make it again.\n", encoding="utf-8")
     rows: list[dict[str, Any]] = []
@@ -101,8 +112,8 @@ def make_library(library: Path) -> None:
         if sample.make:
             synth.write(library / sample.file, sample.make(sample.rate_hz), sample.rate_hz, sample.subtype)
         slot = (KIT, sample.pad[0], sample.pad[1:]) if sample.pad else ("", "", "")
-        identity = ids.setdefault(sample.file, len(ids) + 1)
-        values = (identity, sample.file, sample.title, sample.genre, sample.bpm, sample.key, sample.tags, *slot)
+        sample_id = ids.setdefault(sample.file, len(ids) + 1)
+        values = (sample_id, sample.file, sample.title, sample.genre, sample.bpm, sample.key, sample.tags, *slot)
         rows.append(dict(zip(COLUMNS, values, strict=True)))
     noise = np.random.default_rng(1).bytes(20_000)
     (library / CORRUPT).write_bytes(b"fLaC" + noise)
@@ -112,8 +123,13 @@ def make_library(library: Path) -> None:
         writer.writerows(rows)
 
 
-def summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str:
-    """One screen: where things are, what failed and why, and what to type next."""
+def format_summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str:
+    """Return one screen of text: where things are, what failed and why, and what to type next.
+
+    Args:
+        request: The first of ``prepare``.
+        batches: The results of both, in order.
+    """
     by_bpm, by_kit = batches
     db = request.db or ""
     quoted, manifest = shlex.quote(db), shlex.quote(request.manifest)
@@ -132,14 +148,14 @@ def summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str
         "",
         f"1. Exported by BPM: {by_bpm.counts()}  ({by_bpm.total_size_bytes / 1e6:.1f} MB in {by_bpm.total_time_seconds:.1f} s)",
         f"   {by_bpm.output_base_path}",
-        *_tree(by_bpm),
+        *_describe_folders(by_bpm),
         "",
         f"2. Exported the kit {KIT!r}: {by_kit.counts()}",
         f"   {by_kit.output_base_path}",
-        *_tree(by_kit),
+        *_describe_folders(by_kit),
         "",
         "Not exported, and what to do:",
-        *(f"   {line}" for line in _troubles(request, by_bpm)),
+        *(f"   {line}" for line in _describe_failures(request, by_bpm)),
         "",
         "Every file is 48 kHz, 16-bit. The originals were not touched. Next:",
         *(f"   {_PREFIX}{command}" for command in following),
@@ -147,25 +163,25 @@ def summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str
     return "\n".join(lines)
 
 
-def _tree(batch: BatchExportResult) -> list[str]:
+def _describe_folders(batch: BatchExportResult) -> list[str]:
     folders: dict[str, list[str]] = {}
     for path in sorted(result.output_path for result in batch.results if result.output_path):
         place, name = path.removeprefix(batch.output_base_path + "/").rsplit("/", 1)
         folders.setdefault(place, []).append(name)
     width = max(map(len, folders), default=0)
-    return [f"      {place:{width}}  {_some(names)}" for place, names in folders.items()]
+    return [f"      {place:{width}}  {_join_some(names)}" for place, names in folders.items()]
 
 
-def _some(names: list[str], most: int = 4) -> str:
+def _join_some(names: list[str], most: int = 4) -> str:
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _troubles(request: ExportRequest, batch: BatchExportResult) -> list[str]:
+def _describe_failures(request: ExportRequest, batch: BatchExportResult) -> list[str]:
     from tasks.store import history  # noqa: PLC0415  (only at the end of a demo)
     from tasks.store.database import Database  # noqa: PLC0415  (likewise)
 
-    found = history.export_samples(
+    failures = history.export_samples(
         Database(request.db or "", 10), user_id=None, export_id=batch.export_id, sample_id=None, failed_only=True, most=20
     )
-    return [f"sample {row['sample_id']}: {row['error_message']}. {row['fix']}" for row in found]
+    return [f"sample {row['sample_id']}: {row['error_message']}. {row['fix']}" for row in failures]

@@ -101,7 +101,7 @@ def demo(out: str, direct: bool) -> int:
 
     requests = demo_library.prepare(Path(out).absolute())
     batches = [_run_export(request, direct) for request in requests]
-    click.echo(demo_library.summary(requests[0], batches))
+    click.echo(demo_library.format_summary(requests[0], batches))
     return ALL_DONE
 
 
