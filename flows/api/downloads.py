@@ -18,7 +18,7 @@ from schemas.conversion import Job, Tags
 from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
 from tasks.audio.decode.detect import container, opened
-from tasks.fs.file_status import statuses
+from tasks.fs.file_status import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
 
@@ -136,4 +136,4 @@ class Downloads:
 
 def _file_states(paths: list[str]) -> tuple[object, ...]:
     """Return a value that differs as soon as one of the files was changed."""
-    return tuple(statuses(pl.Series("path", paths, pl.String), os.lstat).rows())
+    return tuple(stat_files(pl.Series("path", paths, pl.String), os.lstat).rows())

@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -81,11 +81,12 @@ def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:
 
 def _prune(database: "Database", age: str, as_json: bool, has_other_options: bool) -> int:
     from tasks.store import retention
+    from tasks.store.timestamps import utc_now
 
     if has_other_options:
         what = "--prune-older-than cannot be combined with other options"
         raise RequestError(what=what, fix="Use it with --db and --json alone.")
-    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=_days(age))
+    before = utc_now() - timedelta(days=_days(age))
     database.require()
     removed = retention.forget_before(database, before)
     if as_json:

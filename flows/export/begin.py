@@ -1,7 +1,5 @@
 """Begin an export: write down what it is to do, so that from then on it can be killed, and resumed."""
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from flows.export.output_folder import mount_point
@@ -12,6 +10,7 @@ from schemas.records import ASKED_SCHEMA
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.store import export_records
 from tasks.store.export_records import ExportSpec
+from tasks.store.timestamps import utc_now
 
 
 def begin(plan: DecidedPlan) -> RunningExport:
@@ -64,7 +63,7 @@ def _export_row(draft: DraftPlan) -> dict[str, object]:
         "output_path": settings.output_base_path,
         "organized_by": str(settings.organize_by),
         "format": str(settings.format),
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": utc_now(),
         "manifest_path": resolved.target.manifest,
         "label": resolved.request.label,
         "run_by": resolved.run_by,

@@ -12,7 +12,7 @@ from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
 from schemas.jobs_frame import validate_decided_jobs
 from tasks.bundle.metadata_file import text_of
-from tasks.fs.file_status import statuses as stat_files
+from tasks.fs.file_status import stat_files
 from tasks.fs.hashing import is_unmodified
 from tasks.layout import actions
 

@@ -20,7 +20,8 @@ from schemas.errors import (
     SurroundingsError,
     write_failure,
 )
-from tasks.fs.atomic import created, free_bytes, part_name, sweep
+from tasks.fs.atomic import create_exclusively, part_name, remove_parts
+from tasks.fs.file_status import free_bytes
 from tasks.layout import sharding
 from tasks.layout.actions import Action
 from tasks.layout.file_names import STEM_BYTES
@@ -121,9 +122,9 @@ def make_writable(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str | Non
 def _check_writable(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
-        sweep(folder, _TRIAL)  # a run may have been killed just here
+        remove_parts(folder, _TRIAL)  # a run may have been killed just here
         trial = os.path.join(folder, part_name(_TRIAL, os.getpid()))
-        with created(trial):
+        with create_exclusively(trial):
             pass
         os.unlink(trial)
     except OSError as error:

@@ -18,7 +18,8 @@ from schemas.report import BatchExportResult
 from tasks.bundle.card import Card
 from tasks.convert.progress import Progress
 from tasks.convert.prune import prune
-from tasks.store import export_records, run_folder
+from tasks.store import export_records
+from tasks.store.export_lock import lock_exports
 
 log = logging.getLogger("sp404")
 
@@ -40,7 +41,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
     manifest = steps.validate(raw)
     check_selection(manifest, resolved)
     card = sd_card.find_card(resolved.request.card, resolved.request.init_card)
-    with run_folder.one_at_a_time(resolved.target.database), progress or Progress() as watched:
+    with lock_exports(resolved.target.database), progress or Progress() as watched:
         draft = steps.plan(resolved, manifest, started)
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()

@@ -16,9 +16,9 @@ from flows.export.stages import DraftPlan, ResolvedRequest
 from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
 from tasks.bundle.metadata_file import text_of
-from tasks.fs.atomic import identified as hash_with_times
-from tasks.fs.atomic import sweep
-from tasks.fs.file_status import statuses as stat_files
+from tasks.fs.atomic import remove_parts
+from tasks.fs.file_status import stat_files
+from tasks.fs.hashing import hash_with_times
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
@@ -163,7 +163,7 @@ def _sweep_unfinished(output: str, left_behind: list[run_folder.LeftBehind]) -> 
     """Remove the unfinished files of killed runs."""
     for left in left_behind:
         for folder in {output, *map(os.path.dirname, left.targets)}:
-            sweep(folder, left.token)
+            remove_parts(folder, left.token)
 
 
 def _with_texts(jobs: pl.DataFrame) -> pl.DataFrame:

@@ -27,8 +27,9 @@ from tasks.convert.progress import Progress
 from tasks.layout.actions import Action
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
-from tasks.store import history, run_folder
+from tasks.store import history
 from tasks.store.database import Database
+from tasks.store.export_lock import lock_exports
 from tasks.store.record_rows import reject_text
 
 
@@ -148,7 +149,7 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     database = Database.of(settings)
-    with run_folder.one_at_a_time(database):
+    with lock_exports(database):
         with database.hold():
             everything = history.outputs(database, export_id)
             exports = history.exports(database, user_id=None, export_id=export_id, most=None)

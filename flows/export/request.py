@@ -13,7 +13,7 @@ from schemas.errors import RequestError
 from schemas.export import ExportRequest
 from schemas.manifest import ManifestKind
 from schemas.run_identity import identity_values
-from tasks.fs.atomic import hash_of as hash_file
+from tasks.fs.hashing import hash_file
 from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit

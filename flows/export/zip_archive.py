@@ -9,8 +9,9 @@ from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult
 from tasks.bundle.archive import Entry, Written, write_zip
 from tasks.bundle.metadata_file import metadata_path
-from tasks.store import export_files, run_folder
+from tasks.store import export_files
 from tasks.store.database import Database
+from tasks.store.export_lock import lock_exports
 
 
 def zip_export(settings: Settings, export_id: int, target: str | None, replace: bool = False) -> Written:
@@ -18,7 +19,7 @@ def zip_export(settings: Settings, export_id: int, target: str | None, replace: 
 
     Raises RequestError and what the database and the disk raise.
     """
-    with run_folder.one_at_a_time(Database.of(settings)):
+    with lock_exports(Database.of(settings)):
         return _zipped(settings, export_id, target, replace)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas.errors import ServerError
-from tasks.fs.atomic import put
+from tasks.fs.atomic import write_atomically
 
 # A short-lived server loses task runs with the recorder's default batches (docs/decisions/0002). The interval must be at
 # least 1: Prefect 3.8.8 takes int() of it (server/services/task_run_recorder.py, line 763), and with 0 its
@@ -155,7 +155,7 @@ def say_running(api: str | None) -> None:
             path.unlink()
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(path, json.dumps({"api": api}).encode())
+        write_atomically(path, json.dumps({"api": api}).encode())
 
 
 def ask(api: str, path: str, body: dict[str, Any] | None = None, seconds: float = 5.0) -> Any:

@@ -22,7 +22,7 @@ from flows.orchestration import flow_monitor, prefect_tasks
 from schemas.conversion import Shard, ShardJobResult, ShardResult
 from schemas.errors import CancelledError, RemoteShardError, SurroundingsError
 from tasks.convert.progress import Progress
-from tasks.fs.atomic import put
+from tasks.fs.atomic import write_atomically
 
 _SIGN_SECONDS = 1.0
 
@@ -63,7 +63,7 @@ def stop_path(order: Path) -> Path:
 
 
 def write_order(path: Path, order: Order) -> None:
-    put(path, _ORDER.dump_json(order))
+    write_atomically(path, _ORDER.dump_json(order))
 
 
 def read_answer(path: Path) -> ShardResult | None:
@@ -135,7 +135,7 @@ def _here(shard: Shard, attempt: int) -> Shard:
 
 def _write_answer(path: Path, result: ShardResult) -> None:
     fix = result.error.fix if isinstance(result.error, SurroundingsError) else ""
-    put(path, _ANSWER.dump_json(Answer(result.results, result.part, str(result.error or ""), fix)))
+    write_atomically(path, _ANSWER.dump_json(Answer(result.results, result.part, str(result.error or ""), fix)))
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _signs(order: Path, progress: Progress) -> Iterator[None]:
         while not ended.is_set():
             count += 1
             with suppress(OSError):  # the next one will do
-                put(sign_path(order), f"{progress.so_far[0]} {count} {run_id}".encode())
+                write_atomically(sign_path(order), f"{progress.so_far[0]} {count} {run_id}".encode())
             if stop_path(order).exists():
                 progress.stopped.set()
             ended.wait(_SIGN_SECONDS)

@@ -29,7 +29,7 @@ from flows.orchestration.slice_flow import Order, answer_path, export_slice, rea
 from schemas.conversion import Shard, ShardResult
 from schemas.errors import LostWorkersError, RequestError
 from tasks.convert.progress import Progress, with_sentinel
-from tasks.fs.atomic import remove, sweep
+from tasks.fs.atomic import remove, remove_parts
 
 log = logging.getLogger("sp404")
 _POLL_SECONDS = 0.5
@@ -223,4 +223,4 @@ class _Pool:
                 zombie_runs.end_those_of(self._client, flow_run)
             targets = pl.read_ipc(self._shards[0].plan_path, columns=["target"])["target"]
             for folder in targets.str.extract(r"^(.*)/").unique():
-                sweep(folder, self._shards[0].token)
+                remove_parts(folder, self._shards[0].token)

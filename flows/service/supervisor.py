@@ -18,7 +18,7 @@ from pathlib import Path
 from config.settings import SettingsInForce
 from flows.orchestration import prefect_server
 from schemas.errors import AlreadyUpError, PortTakenError, ServicePartError
-from tasks.store.run_folder import held
+from tasks.store.export_lock import lock_file
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 8.0
@@ -111,7 +111,7 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
     folder, settings = Path(home), in_force.settings
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{prefect_server.HOST}:{port}/api"
-    with held(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)):
+    with lock_file(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)):
         _check_free(port, api)
         _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
         services = _make_services(in_force, folder, port, api)

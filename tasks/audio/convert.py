@@ -33,7 +33,8 @@ from tasks.audio.dsp.resample import QUALITIES, resampled_frames
 from tasks.audio.measure.meter import Fingerprint, Meter
 from tasks.audio.measure.waveform import Waveform
 from tasks.audio.sampler_chunks import moved, written
-from tasks.fs.atomic import created, hash_of_open, write_all
+from tasks.fs.atomic import create_exclusively, write_all
+from tasks.fs.hashing import hash_open_file
 
 Result = TypeVar("Result", bound=JobResult)
 
@@ -143,7 +144,7 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
     with audio(job.source) as source:
         way = way_of(job, source, settings, quality, found)
         try:
-            with created(job.target) as file:
+            with create_exclusively(job.target) as file:
                 outcome = _write(file, source, settings, way, sixteen_bits)
         except OSError as error:
             raise write_failure(job.target, error) from error
@@ -196,7 +197,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
         content_hash=content,
         source_hash=before.hexdigest(),
         output_hash=after.hexdigest(),
-        file_hash=hash_of_open(file.fileno()),
+        file_hash=hash_open_file(file.fileno()),
         levels=levels,
         done=tuple(done),
         warning=_warning(levels),

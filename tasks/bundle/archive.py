@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedRandom
 from typing import NoReturn
@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from blake3 import blake3
 
 from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, write_failure
-from tasks.fs.atomic import created, is_part, is_regular, part_name, remove
+from tasks.fs.atomic import create_exclusively, part_name, remove, remove_parts
 
 _CHUNK_BYTES = 1 << 20
 # The earliest date that a ZIP can say.
@@ -38,7 +38,7 @@ _FIX = "`sp404 verify` lists them. Run the export again with --verify-outputs, w
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The file at ``path``, ``name`` in the ZIP. ``bytes`` and ``file_hash`` (``files.hash_of``) are those of the record; the
+    """The file at ``path``, ``name`` in the ZIP. ``bytes`` and ``file_hash`` are those of the record; the
     size is None where only the hash is recorded.
     """
 
@@ -77,7 +77,8 @@ def write_zip(entries: Iterable[Entry], target: str, replace: bool = False) -> W
     token = blake3(os.fsencode(name)).hexdigest()[:8]
     part = os.path.join(folder, part_name(token, os.getpid(), _KIND))
     try:
-        _sweep(folder, token)
+        # Of killed runs under the same name. No two runs of a process make the same ZIP at a time.
+        remove_parts(folder, token, lambda process, kind: kind == _KIND and not _is_running(process))
         with _whole(part) as file:
             with ZipFile(file, "w") as archive:
                 for number, entry in enumerate(ordered):
@@ -236,7 +237,7 @@ def _put(archive: ZipFile, entry: Entry, method: int) -> bool:
 @contextmanager
 def _whole(part: str) -> Iterator[BufferedRandom]:
     """A new file that is on the disk in the end, or gone. Buffered: a raw file may take less than it is given."""
-    with created(part) as raw:
+    with create_exclusively(part) as raw:
         file = BufferedRandom(raw, _CHUNK_BYTES)
         yield file
         file.flush()
@@ -251,17 +252,6 @@ def _named(part: str, written: Written, replace: bool) -> Written:
         remove(part)
         raise
     return written
-
-
-def _sweep(folder: str, token: str) -> None:
-    """Remove what killed runs had in the making under the same name. No two runs of a process make the same ZIP at a time."""
-    start, end = part_name(token, 0, _KIND).split("0" + _KIND)
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            if is_part(name) and name.startswith(start) and name.endswith(_KIND + end):
-                path = os.path.join(folder, name)
-                if is_regular(path) and not _is_running(int(name[len(start) : -len(_KIND + end)])):
-                    remove(path)
 
 
 def _is_running(process: int) -> bool:

@@ -14,19 +14,17 @@ from blake3 import blake3
 
 from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError, SurroundingsError, write_failure
 from tasks.fs.atomic import (
-    created,
-    free_bytes,
-    hash_of,
-    hash_of_open,
+    create_exclusively,
     is_part,
-    is_regular,
     part_name,
     remove,
-    remove_empty,
-    sync,
+    remove_empty_folders,
+    remove_parts,
+    sync_file_system,
     write_all,
 )
-from tasks.fs.hashing import is_unmodified
+from tasks.fs.file_status import free_bytes, is_regular
+from tasks.fs.hashing import hash_file, hash_open_file, is_unmodified
 from tasks.fs.system_files import ON_EMPTY_CARDS
 
 IMPORT = "IMPORT"
@@ -150,7 +148,7 @@ def marked(card: Card) -> str:
     try:
         if os.path.lexists(mark):
             raise CardError(path=mark, what="is not what sp404-export wrote", fix="Move it away if you do not need it.")
-        with created(part) as file:
+        with create_exclusively(part) as file:
             write_all(file, _MARK_TEXT.format(number).encode())
             os.fsync(file.fileno())
         os.replace(part, mark)
@@ -174,7 +172,8 @@ def put(
     folder = card.folder
     answer = Put()
     todo: list[Wanted] = []
-    _sweep(card.root)
+    # What a run that was killed, or a card that was pulled, left unfinished.
+    remove_parts(card.root, names=_listed(card.root))
     for one in sorted(wanted, key=lambda one: one.path):
         match _standing(os.path.join(folder, one.path), one, recorded.get(one.path), verify):
             case "nothing" | "old":
@@ -207,7 +206,7 @@ def prune(card: Card, recorded: Mapping[str, str]) -> list[str]:
         card.check_there()
         if state(card.root, path, None, file_hash) == "there":
             remove(target)
-            remove_empty(os.path.dirname(target), card.folder)
+            remove_empty_folders(os.path.dirname(target), card.folder)
     gone = [path for path in recorded if not os.path.lexists(os.path.join(card.folder, path))]
     card.check_there()
     return gone
@@ -235,14 +234,6 @@ def _listed(folder: str) -> list[str]:
         raise CardError(path=folder, what=f"cannot be read: {error.strerror}", fix="Check the card.") from error
 
 
-def _sweep(root: str) -> None:
-    """Remove what a run that was killed, or a card that was pulled, left in the making."""
-    for name in _listed(root):
-        path = os.path.join(root, name)
-        if is_part(name) and is_regular(path):
-            remove(path)
-
-
 def _standing(target: str, one: Wanted, known: str | None, verify: bool) -> str:
     """What stands at ``target``: nothing, the same as is wanted, old (what we wrote before), or another's file."""
     if os.path.realpath(os.path.dirname(target)) != os.path.dirname(target):
@@ -254,7 +245,7 @@ def _standing(target: str, one: Wanted, known: str | None, verify: bool) -> str:
             return "other"
         if known == one.file_hash and not verify and os.path.getsize(target) == one.bytes:
             return "same"
-        found = hash_of(target)
+        found = hash_file(target)
     except OSError:
         return "other"
     return "same" if found == one.file_hash else "old" if found == known else "other"
@@ -298,7 +289,7 @@ def _write(card: Card, batch: list[Wanted], token: str) -> list[Wanted]:
             card.check_there()
             if _copied(one, part) == one.file_hash:
                 whole.append(one)
-        sync(card.root)
+        sync_file_system(card.root)
         for one in whole:
             _check_read_back(one, parts[one])
         for one in whole:
@@ -306,7 +297,7 @@ def _write(card: Card, batch: list[Wanted], token: str) -> list[Wanted]:
             target = os.path.join(card.folder, one.path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(parts[one], target)
-        sync(card.root)
+        sync_file_system(card.root)
     except OSError as error:
         raise _trouble(card.root, error) from error
     finally:
@@ -327,7 +318,7 @@ def _copied(one: Wanted, part: str) -> str:
     digest = blake3()
     if not is_regular(one.source):
         return ""
-    with open(one.source, "rb") as source, created(part) as copy:
+    with open(one.source, "rb") as source, create_exclusively(part) as copy:
         while block := source.read(_CHUNK_BYTES):
             digest.update(block)
             write_all(copy, block)
@@ -340,7 +331,7 @@ def _check_read_back(one: Wanted, part: str) -> None:
     try:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        if hash_of_open(fd) != one.file_hash:
+        if hash_open_file(fd) != one.file_hash:
             raise DiskError(path=part, error=f"{one.path} reads back differently from what was written")
     finally:
         os.close(fd)

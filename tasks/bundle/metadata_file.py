@@ -8,7 +8,7 @@ import polars as pl
 
 from config.device import BITS, RATE_HZ
 from schemas.conversion import Job, Outcome, SourceInfo
-from tasks.fs.atomic import is_regular
+from tasks.fs.file_status import is_regular
 
 _EXPORT_LINE = re.compile(rb"Export id: [0-9]+\n\Z")
 _MOST_DIGITS = 20

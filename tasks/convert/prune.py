@@ -6,7 +6,7 @@ from collections.abc import Callable
 import polars as pl
 
 from tasks.bundle.metadata_file import metadata_path
-from tasks.fs.atomic import remove, remove_empty
+from tasks.fs.atomic import remove, remove_empty_folders
 from tasks.fs.hashing import is_unmodified
 
 
@@ -30,7 +30,7 @@ def prune(folder: str, stale: pl.DataFrame, forget: Callable[[list[str]], None])
             remove(audio)
             if text_hash and is_unmodified(metadata_path(audio), text_hash):
                 remove(metadata_path(audio))
-            remove_empty(os.path.dirname(audio), folder)
+            remove_empty_folders(os.path.dirname(audio), folder)
             removed.append(path)
         if not os.path.lexists(audio):
             gone.append(path)

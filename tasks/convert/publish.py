@@ -18,7 +18,8 @@ from schemas.errors import (
 )
 from tasks.bundle.metadata_file import is_same_but_for_export, metadata_path
 from tasks.convert.plan_file import PlannedJob
-from tasks.fs.atomic import may_take_place, remove, remove_empty, same_file, sync, take_place
+from tasks.fs.atomic import may_rename_into_place, remove, remove_empty_folders, rename_into_place, sync_file_system
+from tasks.fs.file_status import is_same_file
 from tasks.fs.hashing import is_unmodified
 
 
@@ -79,7 +80,7 @@ def publish(samples: list[StagedSample], shard: Shard) -> Iterator[tuple[str, Ou
     try:
         if waiting:
             check_output(shard)
-            sync(shard.output)
+            sync_file_system(shard.output)
         for sample in samples:
             yield sample.planned.path, _publish_sample(sample, shard)
     except OSError as error:
@@ -96,7 +97,7 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
     planned, target = sample.planned, sample.planned.job.target
     if sample.outcome.status is Status.FAILED:
         return sample.outcome
-    ours = planned.ours and not same_file(planned.job.source, target)
+    ours = planned.ours and not is_same_file(planned.job.source, target)
     text_path = metadata_path(target)
     renames = [(sample.audio, target, ours)] if sample.audio else []
     outcome = sample.outcome
@@ -106,10 +107,10 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
         renames.insert(0, (sample.text, text_path, planned.ours_text or is_same_but_for_export(sample.text, text_path)))
     try:
         for part, name, its_ours in renames:
-            if not may_take_place(part, name, its_ours):
+            if not may_rename_into_place(part, name, its_ours):
                 return Outcome.from_error(planned.job.index, TargetTakenError(path=name))
         for part, name, its_ours in renames:
-            take_place(part, name, its_ours)
+            rename_into_place(part, name, its_ours)
         if not sample.text and planned.text_hash and is_unmodified(text_path, planned.text_hash):
             os.unlink(text_path)  # it described the sound that was there before
     except OSError as error:
@@ -125,7 +126,7 @@ def _tidy_old_place(planned: PlannedJob, shard: Shard) -> str:
     old_text = metadata_path(planned.finished)
     if planned.recorded and is_unmodified(old_text, planned.recorded.metadata_hash):
         remove(old_text)
-    remove_empty(os.path.dirname(planned.finished), shard.output)
+    remove_empty_folders(os.path.dirname(planned.finished), shard.output)
     return os.path.relpath(planned.finished, shard.output)
 
 

@@ -16,8 +16,8 @@ from tasks.bundle.metadata_file import metadata_text
 from tasks.convert.plan_file import PlannedJob, read_jobs
 from tasks.convert.progress import Progress
 from tasks.convert.publish import StagedSample, check_output, make_folder, publish, sample_error
-from tasks.fs.atomic import created, hash_of_open, part_name, remove, write_all
-from tasks.fs.hashing import is_unmodified
+from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
+from tasks.fs.hashing import hash_open_file, is_unmodified
 from tasks.isolation.executor import JobExecutor
 from tasks.store.checkpoints import write_checkpoint
 from tasks.store.outcome_table import frame_of
@@ -129,9 +129,9 @@ def _stage(planned: PlannedJob, shard: Shard, executor: JobExecutor) -> StagedSa
         if not shard.include_metadata:
             return StagedSample(planned, outcome, audio)
         text = os.path.join(folder, part_name(shard.token, job.index, "text"))
-        with created(text) as file:
+        with create_exclusively(text) as file:
             write_all(file, metadata_text(job, outcome, shard.export_id).encode())
-            outcome = replace(outcome, metadata_hash=hash_of_open(file.fileno()))
+            outcome = replace(outcome, metadata_hash=hash_open_file(file.fileno()))
         return StagedSample(planned, outcome, audio, text)
     except SampleError as error:
         return StagedSample(planned, Outcome.from_error(job.index, error))
@@ -158,10 +158,10 @@ def _reuse(planned: PlannedJob, part: str) -> tuple[Outcome, str | None] | None:
         return None
     if planned.moving:
         return (outcome, planned.finished) if is_unmodified(planned.finished, outcome.file_hash) else None
-    with suppress(OSError), open(planned.finished, "rb") as finished, created(part) as copy:
+    with suppress(OSError), open(planned.finished, "rb") as finished, create_exclusively(part) as copy:
         while block := finished.read(1 << 20):
             write_all(copy, block)
-        if hash_of_open(copy.fileno()) == outcome.file_hash:
+        if hash_open_file(copy.fileno()) == outcome.file_hash:
             return outcome, part
     remove(part)
     return None

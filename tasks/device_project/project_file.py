@@ -23,7 +23,8 @@ from blake3 import blake3
 from config.device import BITS, MAX_FRAMES, PROJECT_TEMPOS, RATE_HZ
 from schemas.errors import ProjectError, SampleError, SurroundingsError, write_failure
 from schemas.music import BANKS, BPM_MAX, BPM_MIN, PADS_PER_BANK, PADS_PER_KIT
-from tasks.fs.atomic import created, is_regular, part_name, remove_empty, sync, write_all
+from tasks.fs.atomic import create_exclusively, part_name, remove_empty_folders, sync_file_system, write_all
+from tasks.fs.file_status import is_regular
 
 # Channels (1 or 2), and signed 16-bit samples at 48 kHz, interleaved, big-endian, of the file at a path.
 ReadPcm = Callable[[str], tuple[int, bytes]]
@@ -364,7 +365,7 @@ def write_smp(path: str, channels: int, pcm: bytes | memoryview) -> int:
     head = bytearray(_SMP_HEAD_BYTES)
     struct.pack_into(">4s4I", head, 0, _SMP_MAGIC, size - 8, RATE_HZ, channels, BITS)
     head[_SMP_DIGEST] = hashlib.md5(head[_SMP_SAID], usedforsecurity=False).digest()
-    with created(path) as file:
+    with create_exclusively(path) as file:
         write_all(file, bytes(head))
         write_all(file, pcm)
     return size
@@ -414,9 +415,9 @@ def write_project(project: Project, folder: str, read_pcm: ReadPcm) -> None:
                 os.mkdir(os.path.join(part, inner))
             pads = {_slot(pad.bank, pad.pad): pad for pad in project.pads}
             sounds = {slot: _written(pads[slot], part, read_pcm) for slot in sorted(pads)}
-            with created(os.path.join(part, _CONF)) as file:
+            with create_exclusively(os.path.join(part, _CONF)) as file:
                 write_all(file, _padconf(project, name, sounds).to_bytes())
-            sync(part)
+            sync_file_system(part)
             difference = _difference(project, name, sounds, part)
             if difference:
                 fix = "Nothing of it was kept. Check the card or the disk, then run the same command again."
@@ -474,7 +475,7 @@ def _in_the_making(folder: str) -> Iterator[str]:
         yield part
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
-        remove_empty(parent, standing)
+        remove_empty_folders(parent, standing)
         raise
 
 
@@ -546,4 +547,4 @@ def _take_place(part: str, folder: str) -> None:
         if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise _taken(folder) from error
         raise
-    sync(os.path.dirname(folder))
+    sync_file_system(os.path.dirname(folder))

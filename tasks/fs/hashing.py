@@ -1,8 +1,57 @@
-"""Content hashes of files."""
+"""Content hashes of files: BLAKE3, as hexadecimal text."""
 
 import os
+import stat
 
-from tasks.fs.atomic import hash_of, is_regular
+from blake3 import blake3
+
+from tasks.fs.file_status import is_regular, is_same_state, times_of
+
+_CHUNK_BYTES = 1 << 20
+
+
+def hash_file(path: str) -> str:
+    """Return the hash of the bytes of a regular file.
+
+    Raises:
+        OSError: It cannot be read, or is not a regular file.
+    """
+    fd = _open(path)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(0, "not a file", path)
+        return hash_open_file(fd)
+    finally:
+        os.close(fd)
+
+
+def hash_open_file(fd: int) -> str:
+    """Return the hash of all bytes of an open file, wherever it was read to. Raises OSError."""
+    digest, offset = blake3(), 0
+    while block := os.pread(fd, _CHUNK_BYTES, offset):
+        digest.update(block)
+        offset += len(block)
+    return str(digest.hexdigest())
+
+
+def hash_with_times(path: str) -> tuple[str, int, int, int] | None:
+    """Return a file's hash, its size in bytes and its times (``file_status.times_of``), all of one state.
+
+    None where it cannot be read, or was written to meanwhile.
+    """
+    try:
+        fd = _open(path)
+    except (OSError, ValueError):
+        return None
+    try:
+        before = os.fstat(fd)
+        times = times_of(before)
+        digest = hash_open_file(fd)
+        return (digest, before.st_size, *times) if is_same_state(before, os.fstat(fd)) else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def is_unmodified(path: str, *hashes: str | None, size: int | None = None) -> bool:
@@ -16,6 +65,10 @@ def is_unmodified(path: str, *hashes: str | None, size: int | None = None) -> bo
     try:
         if not is_regular(path) or size not in (None, os.stat(path).st_size):
             return False
-        return not hashes or hash_of(path) in hashes
+        return not hashes or hash_file(path) in hashes
     except OSError:
         return False
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

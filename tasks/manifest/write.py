@@ -8,7 +8,7 @@ from typing import TypeAlias
 import polars as pl
 
 from schemas.errors import DiskFullError, ManifestError, OutputNotWritableError, RequestError, write_failure
-from tasks.fs.atomic import created, part_name, remove, write_all
+from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, add_guard
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -36,7 +36,7 @@ def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State
     data = _as_bytes(frame, path, delimiter)
     part = os.path.join(os.path.dirname(path), part_name(f"{os.getpid():x}", 0, "manifest"))
     try:
-        with created(part) as file:
+        with create_exclusively(part) as file:
             write_all(file, data)
             os.fsync(file.fileno())
             if before:

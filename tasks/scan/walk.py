@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.music import REX_EXTENSIONS
-from tasks.fs.atomic import is_part, times_of
+from tasks.fs.atomic import is_part
+from tasks.fs.file_status import times_of
 from tasks.fs.system_files import RESOURCE_FORK_PREFIX, SKIPPED_BY_SCAN
 
 

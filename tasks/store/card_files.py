@@ -1,10 +1,9 @@
 """Which card holds what."""
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from tasks.store.database import Database, frame, run, transaction
+from tasks.store.timestamps import utc_now
 
 _SCHEMA = {
     "path": pl.String,
@@ -34,20 +33,16 @@ def seen(database: Database, card_id: str, root: str) -> None:
     """Write down where a card is mounted now."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card", {"card_id": card_id})
-        run(connection, "add_card", {"card_id": card_id, "root": root, "now": _now()})
+        run(connection, "add_card", {"card_id": card_id, "root": root, "now": utc_now()})
 
 
 def add(database: Database, told: dict[str, object], files: pl.DataFrame) -> None:
     """``files`` (``path, file_hash, output_bytes``) stand on a card now. ``told``: ``card_id, export_id, output_path``."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card_files", {"card_id": told["card_id"]}, gone=files.select("path"))
-        run(connection, "add_card_files", told | {"now": _now()}, new_card_files=files)
+        run(connection, "add_card_files", told | {"now": utc_now()}, new_card_files=files)
 
 
 def forget(database: Database, card_id: str, paths: list[str]) -> None:
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": paths}))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -4,7 +4,6 @@ A bit that flips in Parquet reads as other data: hence the hash. In the name, so
 """
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import polars as pl
 from blake3 import blake3
 
 from schemas.errors import DamagedPartError, WorkingFolderError
-from tasks.fs.atomic import remove
+from tasks.fs.atomic import write_atomically
 
 _NAME = re.compile(r"^(?P<name>.+)-(?P<hash>[0-9a-f]{32})\.parquet$")
 
@@ -24,16 +23,10 @@ def write_checkpoint(frame: pl.DataFrame, folder: Path, name: str) -> Path:
     frame.write_parquet(buffer, compression_level=1)
     content = buffer.getvalue()
     path = folder / f"{name}-{_hash(content)}.parquet"
-    part = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_atomically(path, content, is_durable=True)
     except OSError as error:
-        remove(str(part))
         raise WorkingFolderError.of(folder, error) from error
     return path
 

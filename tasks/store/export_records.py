@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tasks.store.database import Connection, Database, frame, run, transaction
 from tasks.store.identity import GIVEN, KITS, identified_rows, with_ids
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
+from tasks.store.timestamps import utc_now
 
 log = logging.getLogger("sp404")
 KILLED = "the run was killed before its turn came"
@@ -132,7 +132,7 @@ def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, ide
     if new_ids.height:
         run(connection, "forget_given_ids", new_given_ids=new_ids)
         run(connection, "add_given_ids", new_given_ids=new_ids)
-    new_kits = new_kits.with_columns(created_at=pl.lit(_now()))
+    new_kits = new_kits.with_columns(created_at=pl.lit(utc_now()))
     if new_kits.height:
         run(connection, "add_kits", new_kits=new_kits)
     told = {"manifest_path": target.manifest, "output_path": target.output}
@@ -242,7 +242,7 @@ def finish(target: ExportTarget, spec: ExportSpec, ending: dict[str, Any]) -> No
 
     Raises AccountingError when the rows in the table are not as many as those that went into the export.
     """
-    ending = ending | {"finished_at": _now(), "parts": len(run_folder.parts(target.database, spec.id))}
+    ending = ending | {"finished_at": utc_now(), "parts": len(run_folder.parts(target.database, spec.id))}
     with target.database.connect() as connection:
         with transaction(connection):
             finish_in(connection, spec, ending)
@@ -320,7 +320,3 @@ def _check_count(connection: Connection, spec: ExportSpec) -> None:
 def _outputs(connection: Connection, target: ExportTarget) -> pl.DataFrame:
     parameters = {"manifest_path": target.manifest, "output_path": target.output}
     return frame(connection, "outputs", parameters, _OUTPUTS_SCHEMA)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -11,6 +11,7 @@ from schemas.errors import DamagedPartError, DatabaseError, RequestError
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, run, transaction
+from tasks.store.export_lock import lock_exports
 from tasks.store.export_records import add_part_in, finish_in, read_export_spec, start_in
 
 
@@ -29,7 +30,7 @@ def repair(database: Database, force: bool = False) -> Repaired:
 
     Raises RequestError when it is whole (unless ``force``), or when nothing is there to make it from.
     """
-    with run_folder.one_at_a_time(database):
+    with lock_exports(database):
         ids = run_folder.export_ids(database)
         if not ids:
             raise RequestError(

@@ -6,6 +6,7 @@ import polars as pl
 
 from tasks.store import run_folder
 from tasks.store.database import Database, run, transaction
+from tasks.store.export_lock import lock_exports
 
 _NONE_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
 
@@ -16,7 +17,7 @@ def forget_before(database: Database, before: datetime) -> list[int]:
     What stands in the output folders stays in the records, and so do all ids. What exports left beside the database goes
     as well, but for what ``repair`` still needs.
     """
-    with run_folder.one_at_a_time(database), database.connect() as connection:
+    with lock_exports(database), database.connect() as connection:
         old = [export_id for (export_id,) in run(connection, "old_exports", {"before": before}).rows]
         with transaction(connection):
             for export_id in old:

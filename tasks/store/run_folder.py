@@ -1,82 +1,21 @@
-"""One export at a time; and the files that it keeps beside the database, by which a killed run is made good."""
+"""The files that an export keeps beside the database: a killed run is resumed from them, and records are rebuilt."""
 
-import os
-import platform
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
 
-from schemas.errors import ExportRunningError, WorkingFolderError
-from tasks.fs.atomic import remove
+from schemas.errors import WorkingFolderError
+from tasks.fs.atomic import remove, remove_parts_below
 from tasks.store.checkpoints import checkpoint_paths, read_checkpoint, write_checkpoint
 from tasks.store.database import Database
-
-if sys.platform != "win32":
-    import fcntl
-
-_POLL_SECONDS = 0.1
 
 
 def runs_folder(database: Database) -> Path:
     """Where runs keep their working files: beside the database."""
     return Path(f"{database.path}.runs")
-
-
-@contextmanager
-def one_at_a_time(database: Database) -> Iterator[None]:
-    """Hold the place of the one export that may run with a database; it is free again when the process ends.
-
-    Raises ExportRunningError after the wait of ``database``, and WorkingFolderError.
-    """
-    path = runs_folder(database) / "lock"
-
-    def taken(owner: str) -> ExportRunningError:
-        age = _in_words(time.time() - path.stat().st_mtime)
-        return ExportRunningError(path=database.path, waited_seconds=database.wait_seconds, owner=owner, age=age)
-
-    with held(path, taken, database.wait_seconds):
-        yield
-
-
-@contextmanager
-def held(path: Path, taken: Callable[[str], Exception], wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock ``path``, which says by whom; raises what ``taken`` makes of that, after ``wait_seconds``.
-
-    Raises WorkingFolderError.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise WorkingFolderError.of(path.parent, error) from error
-    with file:
-        deadline = time.monotonic() + wait_seconds
-        while sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise taken(path.read_text(encoding="utf-8") or "it does not say which") from error
-                time.sleep(_POLL_SECONDS)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
-        file.truncate(0)
-
-
-def _in_words(seconds: float) -> str:
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}{'s' if seconds >= 1.5 * size else ''}"
-    return f"{max(seconds, 0):.0f} s"
 
 
 def new_pass(database: Database, export_id: int) -> Path:
@@ -148,8 +87,7 @@ def write_ending(database: Database, export_id: int, ending: dict[str, Any]) -> 
 
 def sweep(database: Database) -> None:
     """Remove what killed runs had in the making beside the database."""
-    for left in runs_folder(database).glob("export-*/**/*.part"):
-        remove(str(left))
+    remove_parts_below(runs_folder(database), "export-*")
 
 
 def read_ending(database: Database, export_id: int) -> dict[str, Any] | None:

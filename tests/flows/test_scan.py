@@ -40,7 +40,7 @@ def age(*paths: Path) -> None:
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Packs in folders, and junk among them."""
     # A change of status cannot be dated back, so that of all files is trusted here.
-    monkeypatch.setattr("tasks.fs.atomic._CLOCK_STEP_NS", 0)
+    monkeypatch.setattr("tasks.fs.file_status._CLOCK_STEP_NS", 0)
     root = tmp_path / "Samples"
     drums, loops = root / "Hip Hop Drums Vol 2", root / "Techno/Loops"
     for folder in (drums, loops):

@@ -43,7 +43,7 @@ class Doom:
         from tasks.fs import atomic
         from tasks.store import database
 
-        run, transaction, sync = database.run, database.transaction, atomic.sync
+        run, transaction, sync = database.run, database.transaction, atomic.sync_file_system
 
         def heard_run(connection: Any, query: str, *more: Any, **frames: Any) -> Any:
             self.begins("statement")
@@ -60,7 +60,7 @@ class Doom:
             self.begins("sync")
             sync(folder)
 
-        database.run, database.transaction, atomic.sync = heard_run, heard_transaction, heard_sync
+        database.run, database.transaction, atomic.sync_file_system = heard_run, heard_transaction, heard_sync
         sys.addaudithook(self.hear)
 
 

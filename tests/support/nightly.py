@@ -25,7 +25,7 @@ from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from schemas.manifest import COLUMNS
 from schemas.report import BatchExportResult
 from tasks.convert import shard
-from tasks.fs import atomic
+from tasks.fs import atomic, file_status
 from tasks.isolation import worker
 from tasks.layout import sharding
 from tasks.store import database, export_records
@@ -53,7 +53,7 @@ class Spy:
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
     """Decoding in this process, and every call of a verb written down. Times of new files can be trusted at once."""
-    spy, verbs, identified = Spy(), worker.audio_verbs(), plan.hash_with_times
+    spy, verbs, hash_with_times = Spy(), worker.audio_verbs(), plan.hash_with_times
 
     def watched(verb: str, job: Job, sound: SoundSettings) -> Outcome:
         if spy.before:
@@ -63,12 +63,12 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
     def watched_hash(path: str) -> object:
         spy.hashed.append(os.path.basename(path))
-        return identified(path)
+        return hash_with_times(path)
 
     counting: Mapping[str, Any] = {verb: partial(watched, verb) for verb in verbs}
     monkeypatch.setattr(worker, "audio_verbs", lambda: counting)
     monkeypatch.setattr(plan, "hash_with_times", watched_hash)
-    monkeypatch.setattr(atomic, "_CLOCK_STEP_NS", 0)
+    monkeypatch.setattr(file_status, "_CLOCK_STEP_NS", 0)
     monkeypatch.setenv("SP404_CONTAINED", "false")
     monkeypatch.setenv("SP404_WORKERS", "2")
     monkeypatch.setenv("SP404_LOCK_WAIT_SECONDS", "5")

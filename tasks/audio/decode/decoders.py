@@ -19,7 +19,7 @@ from tasks.audio.decode.detect import container, end_missing, flac_frame, flac_l
 from tasks.audio.decode.pcm import unpacked
 from tasks.audio.decode.raw_bytes import content_hash
 from tasks.audio.decode.riff_chunks import Extras, Form, Layout, layout
-from tasks.fs.atomic import is_same_state, times_of
+from tasks.fs.file_status import is_same_state, times_of
 
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.
 RATE_MIN_HZ, RATE_MAX_HZ = 1_000, 768_000

@@ -3,7 +3,7 @@
 import os
 
 from schemas.errors import LoadError
-from tasks.fs.atomic import hash_of_open
+from tasks.fs.hashing import hash_open_file
 
 
 def read(fd: int, length: int, offset: int) -> bytes:
@@ -27,9 +27,9 @@ def fill(fd: int, view: memoryview, offset: int) -> None:
 
 
 def content_hash(fd: int) -> str:
-    """Of all bytes (``tasks.fs.atomic.hash_of_open``). Raises LoadError."""
+    """Of all bytes (``tasks.fs.hashing.hash_open_file``). Raises LoadError."""
     try:
-        return hash_of_open(fd)
+        return hash_open_file(fd)
     except OSError as error:
         raise _unreadable(error) from error
 

@@ -233,12 +233,12 @@ def test_a_database_that_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_export_that_runs_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.store import run_folder
     from tasks.store.database import Database
+    from tasks.store.export_lock import lock_exports
 
     with (
         serve_library(monkeypatch, folder, api_wait_seconds=0.5) as api,
-        run_folder.one_at_a_time(Database(str(folder / "r.duckdb"), 5)),
+        lock_exports(Database(str(folder / "r.duckdb"), 5)),
     ):
         answer = api.post(f"{API}/samples/1/export")
         assert problem(answer, 503, answer.json()["detail"])["detail"].startswith("Another export is running")

@@ -296,11 +296,11 @@ def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
 
 def test_exports_with_one_database_take_turns(tmp_path: Path) -> None:
     from tasks.store.database import Database
-    from tasks.store.run_folder import one_at_a_time
+    from tasks.store.export_lock import lock_exports
 
     manifest = worked.make(tmp_path / "library")
     request = worked.request(manifest, tmp_path)
-    with one_at_a_time(Database(str(tmp_path / "records.duckdb"), 0)):
+    with lock_exports(Database(str(tmp_path / "records.duckdb"), 0)):
         os.environ["SP404_LOCK_WAIT_SECONDS"] = "0.2"
         try:
             with pytest.raises(ExportRunningError, match=f"process {os.getpid()}"):

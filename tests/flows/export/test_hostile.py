@@ -12,7 +12,7 @@ import pytest
 from schemas.enums import OrganizeBy
 from schemas.errors import DatabaseError
 from schemas.report import BatchExportResult
-from tasks.fs import atomic
+from tasks.fs import hashing
 from tests.support import nightly
 from tests.support.nightly import Nightly, Spy, Tree, sounds, statuses, tree
 
@@ -290,7 +290,7 @@ def test_no_endless_file_is_read_to_tell_it_from_another(night: Nightly, monkeyp
                 raise AssertionError(f"{offset:,} bytes were read, and there are more")
         return "hash"
 
-    monkeypatch.setattr(atomic, "hash_of_open", bounded)
+    monkeypatch.setattr(hashing, "hash_open_file", bounded)
     for name in ("one", "two"):
         (night.lib / f"{name}.wav").symlink_to("/proc/self/pagemap")
         night.add(f"{name}.wav")

@@ -103,9 +103,9 @@ def test_a_new_file_with_old_times_is_found(three: Nightly) -> None:
 
 def test_times_of_a_file_that_was_just_written_are_not_trusted(three: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a card times go by steps of two seconds: what is newer than that is looked at again."""
-    from tasks.fs import atomic
+    from tasks.fs import file_status
 
-    monkeypatch.setattr(atomic, "_CLOCK_STEP_NS", 3_600_000_000_000)
+    monkeypatch.setattr(file_status, "_CLOCK_STEP_NS", 3_600_000_000_000)
     three.sound("b.wav", 444)
     assert statuses(three.export(**GENRE)) == ["unchanged", "exported", "unchanged"]
     assert statuses(three.export(**GENRE)) == ["unchanged"] * 3
@@ -891,9 +891,9 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     before = tree(three.out)
     three.rows[0]["genre"] = "acid"
     three.write()
-    real = publish.take_place
+    real = publish.rename_into_place
 
-    def take_place(part: str, target: str, ours: bool) -> None:
+    def rename_into_place(part: str, target: str, ours: bool) -> None:
         real(part, target, ours)
         if target.endswith("_metadata.txt") == (at == "text"):
             raise nightly.Killed
@@ -901,10 +901,10 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     def end(*_: object) -> Any:
         raise nightly.Killed
 
-    monkeypatch.setattr(publish, "take_place", take_place)
+    monkeypatch.setattr(publish, "rename_into_place", rename_into_place)
     with pytest.raises(nightly.Killed):
         pipeline.run_export(resolve(three.request(**GENRE)), replace(threads.DIRECT, record=end))
-    monkeypatch.setattr(publish, "take_place", real)
+    monkeypatch.setattr(publish, "rename_into_place", real)
     batch = three.export(**GENRE, whole=False)
     assert (batch.export_id, statuses(batch), three.spy.calls) == (2, ["exported", "unchanged", "unchanged"], [])
     assert sounds(tree(three.out)) == {path.replace("house", "acid"): content for path, content in sounds(before).items()}

@@ -299,14 +299,14 @@ def test_no_folder(entries: list[Entry], target: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk(entries: list[Entry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own ENOSPC, when the first bytes leave the buffer, or when all are in."""
-    created = archive.created
+    created = archive.create_exclusively
 
     @contextmanager
     def full(path: str) -> Iterator[FileIO]:
         with created(path), open("/dev/full", "r+b", buffering=0) as file:
             yield file
 
-    monkeypatch.setattr(archive, "created", full)
+    monkeypatch.setattr(archive, "create_exclusively", full)
     for some in (entries, entries[-1:], [entry(Path(entries[0].path + "9"), "noise.wav", NOISE * 9)]):
         with pytest.raises(DiskFullError):
             write_zip(some, str(target))

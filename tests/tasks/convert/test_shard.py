@@ -20,7 +20,7 @@ from tasks.convert import publish
 from tasks.convert.plan_file import write_plan
 from tasks.convert.progress import with_sentinel
 from tasks.convert.shard import convert_shard
-from tasks.fs.atomic import part_name, sweep
+from tasks.fs.atomic import part_name, remove_parts
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 from tests.support import audio
@@ -241,13 +241,13 @@ def test_nothing_has_its_name_before_all_of_a_shard_is_on_the_disk(
 ) -> None:
     """One sync for a shard, and not one for each file."""
     seen: list[list[str]] = []
-    real = publish.sync
+    real = publish.sync_file_system
 
     def watching(folder: str) -> None:
         seen.append([name for name in desk.names() if not name.endswith(".part")])
         real(folder)
 
-    monkeypatch.setattr(publish, "sync", watching)
+    monkeypatch.setattr(publish, "sync_file_system", watching)
     result = desk.done(desk.row(good, "a.wav"), desk.row(good, "b.wav"), text=True)
     assert seen == [[]]
     assert [outcome.status for outcome in result.outcomes] == [Status.EXPORTED] * 2
@@ -306,7 +306,7 @@ def test_what_a_killed_run_had_in_the_making_is_swept_away(desk: Desk) -> None:
         (desk.out / name).write_bytes(b"half a file")
     (desk.out / part_name(TOKEN, 4)).mkdir()
     (desk.out / part_name(TOKEN, 5)).symlink_to(desk.out / "kick.wav.part")
-    sweep(str(desk.out), TOKEN)
+    remove_parts(str(desk.out), TOKEN)
     assert desk.names() == sorted((*others, part_name(TOKEN, 4), part_name(TOKEN, 5)))
 
 

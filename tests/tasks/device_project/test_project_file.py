@@ -419,7 +419,7 @@ def test_what_is_not_as_written_gets_no_name(
     project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, at: int
 ) -> None:
     """A disk that changes a byte."""
-    sync = module.sync
+    sync = module.sync_file_system
 
     def lying(part: str) -> None:
         data = bytearray(Path(part, spoil).read_bytes())
@@ -427,7 +427,7 @@ def test_what_is_not_as_written_gets_no_name(
         Path(part, spoil).write_bytes(data)
         sync(part)
 
-    monkeypatch.setattr(module, "sync", lying)
+    monkeypatch.setattr(module, "sync_file_system", lying)
     with pytest.raises(ProjectError, match="read back"):
         save(project, folder)
     assert not list(folder.parent.iterdir())

@@ -7,6 +7,7 @@ import pytest
 from schemas.errors import ExportRunningError
 from tasks.store import retention, run_folder
 from tasks.store.database import Database
+from tasks.store.export_lock import lock_exports
 from tasks.store.repair import repair
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, tree
@@ -89,7 +90,7 @@ def test_an_export_of_which_no_file_stands_is_gone_but_for_its_ids(nights: Night
 
 def test_not_while_an_export_runs(nights: Nightly) -> None:
     nights.let_go()
-    with run_folder.one_at_a_time(Database(str(nights.db), 1)), pytest.raises(ExportRunningError):
+    with lock_exports(Database(str(nights.db), 1)), pytest.raises(ExportRunningError):
         retention.forget_before(Database(str(nights.db), 0), _TOMORROW)
 
 
