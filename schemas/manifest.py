@@ -138,7 +138,7 @@ def _set_rules() -> Iterable[Rule]:
     other_file = pl.col("sample_id").is_not_null() & (file_path != file_path.first().over("sample_id"))
     yield Rule(
         "sample_id",
-        "already stands for another file",
+        "already belongs to another file",
         other_file,
         "Give each file an id of its own; a sample on several pads repeats its id and its file.",
     )

@@ -171,7 +171,7 @@ class ExportQueue(Generic[AnswerT]):
             answer = do(queued.progress)
         except BaseException as error:
             if not isinstance(error, (Sp404Error, ProblemError)):
-                log.exception("An export broke")
+                log.exception("An export failed")
             queued.ended_at = _now()
             queued.answer.set_exception(error)
         else:

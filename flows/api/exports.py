@@ -202,7 +202,7 @@ class RecordExporter:
         except Exception as error:
             if export.is_single:
                 raise
-            log.exception("A batch broke")
+            log.exception("A batch failed")
             raise BatchError(error="an internal error of the server", fix="See the server's log.") from error
         finally:
             if manifest:

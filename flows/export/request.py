@@ -23,7 +23,7 @@ from tasks.store.database import Database
 from tasks.store.export_records import ExportTarget
 
 # Fields of a request that are settings, too: what the request says of them wins.
-_SETTINGS_OF_REQUEST = {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
+_SETTINGS_OF_REQUEST = ExportRequest.model_fields.keys() & Settings.model_fields.keys()
 
 
 def resolve(request: ExportRequest, run_by: str = "sp404") -> ResolvedRequest:
@@ -34,14 +34,16 @@ def resolve(request: ExportRequest, run_by: str = "sp404") -> ResolvedRequest:
         run_by: What carries the run out, for the records.
 
     Raises:
-        RequestError: The manifest's path or a setting cannot be.
+        RequestError: The manifest's path or a setting is not valid.
         DatabaseBusyError, DatabaseError: The preferences in the database cannot be read.
     """
     request = request.model_copy(update={"manifest": resolve_drumkit(request.manifest)})
     try:
         manifest = real_path(request.manifest)
     except ValueError as error:
-        raise RequestError(what=f"manifest {request.manifest!r}: {error}", fix="Then run the same command again.") from error
+        raise RequestError(
+            what=f"manifest {request.manifest!r}: {error}", fix="Correct it, then run the same command again."
+        ) from error
     settings = load(_overrides(request), history.preferences_at).settings
     database = Database(settings.db, settings.lock_wait_seconds)
     return ResolvedRequest(request, settings, ExportTarget(database, manifest, settings.output_base_path), run_by)
@@ -49,7 +51,7 @@ def resolve(request: ExportRequest, run_by: str = "sp404") -> ResolvedRequest:
 
 def _overrides(request: ExportRequest) -> dict[str, object]:
     """Return the settings that the request itself gives; a kit file is laid out as a kit if nothing else is asked for."""
-    given = request.model_dump(include=_SETTINGS_OF_REQUEST, exclude_none=True)
+    given = request.model_dump(include=set(_SETTINGS_OF_REQUEST), exclude_none=True)
     given |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
     if request.kits or kind_by_name(request.manifest) is ManifestKind.KIT:
         given.setdefault("organize_by", OrganizeBy.KIT)

@@ -83,8 +83,8 @@ def why_not_reached(answers: Iterable[object]) -> str:
     why = "the run was stopped before its turn came"
     for answer in answers:
         if not isinstance(answer, ShardResult):
-            why = f"its worker broke ({answer or 'it said nothing'})"
-            log.error("A shard broke: %r", answer)
+            why = f"its worker failed ({answer or 'without a message'})"
+            log.error("A shard failed: %r", answer)
         elif answer.error:
             why = str(answer.error)
     return why

@@ -1,12 +1,10 @@
 """Every setting says whether it belongs to a run's identity, and the identity of a run is that of all versions before."""
 
-import json
-from hashlib import blake2b
-
 import pytest
 from pydantic import Field
 
 from config.settings import Settings, load
+from flows.export import request
 from schemas.enums import Guard, OrganizeBy, Runner
 from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from schemas.run_identity import IdentityModel, identity_values, setting
@@ -38,15 +36,20 @@ def settings() -> Settings:
     return load(asked, lambda *_: {}, {"SP404_CONFIG_DIR": "/none"}).settings
 
 
-def hash_of(request: ExportRequest) -> str:
-    values = identity_values(request) | identity_values(settings())
-    return blake2b(json.dumps([1, values, "f00d"], sort_keys=True).encode(), digest_size=16).hexdigest()
+def test_the_identity_of_a_run_is_that_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another hash for the same command no run that was killed before an update could be resumed."""
+    monkeypatch.setattr(request, "hash_file", lambda _path: "f00d")
+    monkeypatch.setattr(request, "CONVERSION", 1)
+    assert request.identity_of(REQUEST, settings()) == HASH_OF_REQUEST
+    assert request.identity_of(ExportRequest(manifest="/lib/m.csv"), settings()) == HASH_OF_DEFAULTS
 
 
-def test_the_identity_of_a_run_is_that_of_the_version_before() -> None:
-    """Another hash for the same command would orphan every run that was killed before an update."""
-    assert hash_of(REQUEST) == HASH_OF_REQUEST
-    assert hash_of(ExportRequest(manifest="/lib/m.csv")) == HASH_OF_DEFAULTS
+def test_what_a_request_says_of_settings_is_known() -> None:
+    """The fields that a request and the settings both have: there the request wins."""
+    shared = ExportRequest.model_fields.keys() & Settings.model_fields.keys()
+    assert shared == {"db", "workers", "runner", "work_pool", "dask_address", "fall_back", "lock_wait_seconds"}
+    assert ExportConfig.model_fields.keys() < Settings.model_fields.keys()
+    assert SoundConfig.model_fields.keys() < Settings.model_fields.keys()
 
 
 def test_what_does_not_belong_to_it() -> None:

@@ -76,7 +76,7 @@ def _read_pads(collector: KitRowCollector, root: Value) -> None:
         pads = sum(_read_list(collector, entry) for entry in listed)
         for entry in root.entries:
             if entry.word != "kits":
-                rule = "stands beside the list of kits"
+                rule = "is beside the list of kits"
                 collector.add_reject(
                     entry.position, None, PadError("kit", entry.key, rule, "Put it into one of the kits, or remove it.")
                 )

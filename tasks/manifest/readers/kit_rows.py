@@ -79,7 +79,7 @@ class KitRowCollector:
         keys = {number: position.key for number, (position, _, _) in enumerate(ordered, 1) if position.key}
         has_lines = not keys and len({position.line for position, _, _ in ordered}) == len(ordered)
         if not keys and not has_lines:
-            self.notes.append("several pads stand on one line of the file: its pads are numbered, instead of its lines")
+            self.notes.append("several pads are on one line of the file: its pads are numbered, instead of its lines")
         rows = [
             (position.line if has_lines else number, cells, bad) for number, (position, cells, bad) in enumerate(ordered, 1)
         ]

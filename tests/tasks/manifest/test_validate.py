@@ -297,7 +297,7 @@ def test_what_is_accepted_holds_together(folder: Path, rows: list[Cells]) -> Non
     by_line = dict(enumerate(rows, 2))
     for line, column, rule in manifest.rejects.select("line", "column", "rule").iter_rows():
         row, earlier = by_line[line], [by_line[other] for other in range(2, line)]
-        if "already stands for another file" in rule:
+        if "already belongs to another file" in rule:
             assert any(e["sample_id"] == row["sample_id"] and e["file_path"] != row["file_path"] for e in earlier)
         elif "already taken" in rule:
             assert any(all(e[name] == row[name] for name in SLOT) for e in earlier)
