@@ -46,15 +46,15 @@ def choose_runner() -> ExportRunner:
     """Return the Prefect flow where a server is running; where there is none, or it goes away, the same steps without it."""
     from flows.orchestration import prefect_server  # noqa: PLC0415  (sets the environment that Prefect reads)
 
-    if not prefect_server.find(quiet=True):
+    if not prefect_server.use_running_server(quiet=True):
         return run_direct
     from flows.orchestration import flow  # noqa: PLC0415  (imports prefect, which reads its settings then)
 
-    prefect_server.leave_verdicts_to_us()
+    prefect_server.hide_final_state_logs()
 
     def run_flow(request: ExportRequest, progress: Progress) -> BatchExportResult:
         try:
-            return flow.run(resolve(request), progress)[0]
+            return flow.run_flow(resolve(request), progress)[0]
         except ServerError as error:
             log.warning("%s: exported without Prefect", error)
             return run_direct(request, progress)

@@ -109,7 +109,7 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
     from flows.orchestration import prefect_server
 
     # A server that has to be started takes seconds, in which the rest can begin.
-    temporary = None if direct else prefect_server.prepare(quiet=True)
+    temporary = None if direct else prefect_server.use_or_start_server(quiet=True)
     from flows.export.request import resolve
     from tasks.manifest.table import check_is_manifest
 
@@ -126,10 +126,10 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
             return run_export(resolved, DIRECT, progress)
         from flows.orchestration import flow  # imports prefect, which reads its settings then
 
-        prefect_server.leave_verdicts_to_us()
+        prefect_server.hide_final_state_logs()
         if temporary:
             temporary.wait()
-        return flow.export(resolved, progress)
+        return flow.run_flow_and_wait(resolved, progress)
 
 
 def _print_batch(batch: "BatchExportResult", db: str | None) -> None:

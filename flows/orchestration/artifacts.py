@@ -1,4 +1,4 @@
-"""Artifacts for the Prefect UI, under fixed keys: the verdict first, then what failed and why."""
+"""The report of an export as artifacts in the Prefect UI, under fixed keys: the verdict first, then what failed and why."""
 
 import logging
 import os
@@ -17,59 +17,60 @@ from schemas.report import BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
 
 log = logging.getLogger("sp404")
-_MOST_ROWS = 500
-_MOST_REASONS = 20
-_MOST_BARS = 40
-_BAR = 30
+_MAX_ROWS = 500
+_MAX_REASONS = 20
+_MAX_BARS = 40
+_BAR_CHARACTERS = 30
 # Before the id of the flow run in ``sp404_exports.run_by``.
 RUN_BY = "prefect/"
 
 
-def publish(running: RunningExport, batch: BatchExportResult) -> None:
-    """``export-report``, ``buckets`` and, where there are any, ``rejected-samples``."""
-    target = running.target
+def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
+    """Publish the artifacts ``export-report``, ``buckets`` and, where rows failed, ``rejected-samples``."""
     try:
-        told = summarize_export(target.database, batch.export_id, _MOST_REASONS, _MOST_ROWS)
-    except DatabaseBusyError as error:  # the export is good, though nobody can read its records now
+        summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
+    except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
-    create_markdown_artifact(report_markdown(running, batch, told), key="export-report", description=batch.counts())
-    create_markdown_artifact(charts_markdown(told), key="buckets", description="Files by folder, and by level")
-    if told.failures:
-        create_table_artifact(told.failures, key="rejected-samples", description=_of_troubles(batch))
+    create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
+    create_markdown_artifact(charts_markdown(summary), key="buckets", description="Files by folder, and by level")
+    if summary.failures:
+        create_table_artifact(summary.failures, key="rejected-samples", description=_describe_failures(batch))
 
 
 def run_name(draft: DraftPlan) -> str:
-    """A label if a person gave one, else `library by bpm, 1,316 samples`: in ASCII, as the UI wants it."""
+    """Return the name of the run: its label, else ``library by bpm, 1,316 samples``. In ASCII, as the UI needs it."""
     stem = os.path.splitext(os.path.basename(draft.target.manifest))[0]
     name = draft.request.label or f"{stem} by {draft.settings.organize_by}, {draft.requested:,} samples"
     return name.encode("ascii", "replace").decode()
 
 
 def run_tags(draft: DraftPlan) -> list[str]:
+    """Return the strategy, the format and the type of the export, as tags of the flow run."""
     return [str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
 
 
-def report_markdown(running: RunningExport, batch: BatchExportResult, told: ExportSummary) -> str:
+def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> str:
+    """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown."""
     verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
     sections = (
         [f"# {verdict}", "", f"**{batch.counts()}**"],
-        _table(("", ""), _facts(running, batch, told)),
-        _section("Why not", ("samples", "what", "for example", "what to do"), _reasons(told)),
-        _section("What changed since then", ("samples", ""), _changes(told)),
+        _table(("", ""), _facts(running, batch, summary)),
+        _section("Why not", ("samples", "what", "for example", "what to do"), _reasons(summary)),
+        _section("What changed since then", ("samples", ""), _changes(summary)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
         _section("Worth a look", ("samples", "what"), ((f"{count:,}", what) for what, count in batch.warnings.items())),
-        [f"- {_cell(note)}" for note in batch.notes[:_MOST_REASONS]],
-        _section("The slowest files", ("seconds", "file", "from"), _slowest(told)),
+        [f"- {_cell(note)}" for note in batch.notes[:_MAX_REASONS]],
+        _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def charts_markdown(told: ExportSummary) -> str:
-    """Samples by folder and by loudness, as bars of text: the UI has no charts of its own."""
-    folders = [(row["bucket"] or "(top)", row["files"]) for row in told.buckets]
-    shown = folders if len(folders) <= _MOST_BARS else sorted(folders, key=lambda row: -row[1])[:_MOST_BARS]
-    levels = [(f"{row['from_dbfs']} to {row['from_dbfs'] + 6} dBFS", row["files"]) for row in told.loudness]
+def charts_markdown(summary: ExportSummary) -> str:
+    """Render samples by folder and by loudness as bars of text, in Markdown: the UI has no charts of its own."""
+    folders = [(row["bucket"] or "(top)", row["files"]) for row in summary.buckets]
+    shown = folders if len(folders) <= _MAX_BARS else sorted(folders, key=lambda row: -row[1])[:_MAX_BARS]
+    levels = [(f"{row['from_dbfs']} to {row['from_dbfs'] + 6} dBFS", row["files"]) for row in summary.loudness]
     lines = ["# Files by folder", "", *_bars(("folder", "files", ""), shown)]
     if len(folders) > len(shown):
         lines += ["", f"The fullest {len(shown)} of {len(folders):,} folders."]
@@ -78,14 +79,14 @@ def charts_markdown(told: ExportSummary) -> str:
     return "\n".join(lines)
 
 
-def _facts(running: RunningExport, batch: BatchExportResult, told: ExportSummary) -> Iterator[tuple[str, str]]:
+def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> Iterator[tuple[str, str]]:
     written = batch.successful - batch.unchanged
     seconds = max(batch.total_time_seconds, 1e-3)
     yield "export", f"{batch.export_id} ({batch.export_type}, {batch.organized_by}, {batch.format})"
     yield "manifest", f"`{running.target.manifest}`"
     yield "output", f"`{batch.output_base_path}`"
     yield "database", f"`{running.target.database.path}`"
-    files = sum(row["files"] for row in told.buckets)
+    files = sum(row["files"] for row in summary.buckets)
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
     yield "time", f"{batch.total_time_seconds:.1f} s"
     if written:
@@ -93,18 +94,18 @@ def _facts(running: RunningExport, batch: BatchExportResult, told: ExportSummary
     if batch.zip_path or batch.no_zip:
         yield "ZIP", batch.no_zip or f"`{batch.zip_path}`"
     if batch.card:
-        put = batch.card
-        left = f", {len(put.in_the_way):,} in the way of other files" if put.in_the_way else ""
-        yield "card", f"`{put.root}`: {put.written:,} written and read back, {put.unchanged:,} there already{left}"
+        card = batch.card
+        left = f", {len(card.in_the_way):,} in the way of other files" if card.in_the_way else ""
+        yield "card", f"`{card.root}`: {card.written:,} written and read back, {card.unchanged:,} there already{left}"
     elif batch.no_card:
         yield "card", batch.no_card
-    if told.previous:
-        yield "previous", f"{_linked(told.previous)} of {told.previous['created_at']:%Y-%m-%d %H:%M} UTC"
+    if summary.previous:
+        yield "previous", f"{_link(summary.previous)} of {summary.previous['created_at']:%Y-%m-%d %H:%M} UTC"
     if batch.stale:
         yield "stale", f"{len(batch.stale):,} files that are no longer in the manifest; `--prune` removes them"
 
 
-def _linked(previous: dict[str, Any]) -> str:
+def _link(previous: dict[str, Any]) -> str:
     name = f"export {previous['id']}"
     run_by = str(previous["run_by"])
     with suppress(ValueError):
@@ -113,8 +114,8 @@ def _linked(previous: dict[str, Any]) -> str:
     return name
 
 
-def _reasons(told: ExportSummary) -> Iterator[tuple[str, str, str, str]]:
-    for row in told.reasons:
+def _reasons(summary: ExportSummary) -> Iterator[tuple[str, str, str, str]]:
+    for row in summary.reasons:
         yield f"{row['samples']:,}", str(row["reason"] or row["status"]), row["example"] or "", row["fix"] or ""
 
 
@@ -127,25 +128,25 @@ _CHANGES = {
 }
 
 
-def _changes(told: ExportSummary) -> Iterator[tuple[str, str]]:
+def _changes(summary: ExportSummary) -> Iterator[tuple[str, str]]:
     for name, what in _CHANGES.items():
-        if told.changes and told.changes[name]:
-            yield f"{told.changes[name]:,}", what
+        if summary.changes and summary.changes[name]:
+            yield f"{summary.changes[name]:,}", what
 
 
 def _findings(batch: BatchExportResult) -> Iterator[tuple[str, str, str]]:
-    return ((one.where, one.what, one.fix) for one in islice(batch.findings, _MOST_REASONS))
+    return ((finding.where, finding.what, finding.fix) for finding in islice(batch.findings, _MAX_REASONS))
 
 
-def _slowest(told: ExportSummary) -> Iterator[tuple[str, str, str]]:
-    return ((f"{row['seconds']:.2f}", f"`{row['path']}`", f"`{row['source_path']}`") for row in told.slowest)
+def _slowest(summary: ExportSummary) -> Iterator[tuple[str, str, str]]:
+    return ((f"{row['seconds']:.2f}", f"`{row['path']}`", f"`{row['source_path']}`") for row in summary.slowest)
 
 
-def _of_troubles(batch: BatchExportResult) -> str:
+def _describe_failures(batch: BatchExportResult) -> str:
     count = batch.failed + batch.rejected
     description = "1 row was not exported" if count == 1 else f"{count:,} rows were not exported"
-    if count > _MOST_ROWS:
-        description += f"; these are the first {_MOST_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"
+    if count > _MAX_ROWS:
+        description += f"; these are the first {_MAX_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"
     return description
 
 
@@ -156,7 +157,7 @@ def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 def _bars(columns: Sequence[str], rows: Sequence[tuple[str, int]]) -> list[str]:
     most = max((count for _, count in rows), default=0)
-    shown = ((label, count, max(round(_BAR * count / most), 1)) for label, count in rows if count)
+    shown = ((label, count, max(round(_BAR_CHARACTERS * count / most), 1)) for label, count in rows if count)
     return _table(columns, ((label, f"{count:,}", "\u2588" * length) for label, count, length in shown))
 
 

@@ -1,4 +1,4 @@
-"""Prefect's automations of ``sp404 up``: a run that died does not stay *Running*, and failures are told to somebody."""
+"""Prefect's automations of ``sp404 up``: mark silent runs as *Crashed*, and notify a web address of runs that failed."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,15 +12,16 @@ from prefect.events.schemas.events import ResourceSpecification
 
 from flows.orchestration.flow_monitor import HEARTBEAT, HEARTBEAT_SECONDS
 
-CRASHED = "sp404: a run that gives no sign of life has crashed"
-TELL = "sp404: tell of runs that failed or crashed"
+# Automations are found by these names in Prefect homes of older versions, too: a new name would make a second one.
+CRASH_SILENT_RUNS = "sp404: a run that gives no sign of life has crashed"
+NOTIFY = "sp404: tell of runs that failed or crashed"
 _BLOCK = "sp404-notify"
-# Three signs of life that did not come.
+# Three heartbeats that did not come.
 _SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 _RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
-# What a run may say instead of another sign of life: states are events under their names, and one of them is ours.
+# Events that may follow in place of another heartbeat: each state has one by its name; CompletedWithFailures is ours.
 _ENDS = ("Completed", "CompletedWithFailures", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
-_OURS = ResourceSpecification(
+_OUR_FLOWS = ResourceSpecification(
     {"prefect.resource.role": "flow", "prefect.resource.name": ["export-library", "export-slice", "verify-outputs"]}
 )
 # `text` is what Slack, Mattermost and the like show.
@@ -33,31 +34,35 @@ _PAYLOAD = """{
 }"""
 
 
-def set_up(notify_url: str) -> None:
-    """Make what is missing; what a person changed in the UI stays. Without ``notify_url`` nobody is told any more."""
-    if not _there(CRASHED):
+def set_up_automations(notify_url: str) -> None:
+    """Create the automations that are missing; what a person changed in the UI stays.
+
+    Args:
+        notify_url: Where failures are posted. Empty: the automation that does so is deleted.
+    """
+    if not _read(CRASH_SILENT_RUNS):
         _crash_silent_runs().create()
-    telling = _there(TELL)
+    existing = _read(NOTIFY)
     if not notify_url:
-        if telling:
-            telling.delete()
+        if existing:
+            existing.delete()
         return
     block = Webhook(url=notify_url, headers={"Content-Type": "application/json"}).save(_BLOCK, overwrite=True)
-    if not telling:
-        _tell_by(block).create()
+    if not existing:
+        _notify_by(block).create()
 
 
-def _there(name: str) -> Any:
+def _read(name: str) -> Any:
     try:
         return Automation.read(name=name)
-    except ValueError:  # as Prefect says that there is none
+    except ValueError:  # as Prefect reports that there is none
         return None
 
 
 def _crash_silent_runs() -> Automation:
     ends = {f"prefect.flow-run.{state}" for state in _ENDS}
     return Automation(
-        name=CRASHED,
+        name=CRASH_SILENT_RUNS,
         trigger=EventTrigger(
             after={HEARTBEAT},
             expect={HEARTBEAT, *ends},
@@ -75,13 +80,13 @@ def _crash_silent_runs() -> Automation:
     )
 
 
-def _tell_by(block_id: object) -> Automation:
+def _notify_by(block_id: object) -> Automation:
     return Automation(
-        name=TELL,
+        name=NOTIFY,
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match=_RUNS,
-            match_related=_OURS,
+            match_related=_OUR_FLOWS,
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
             threshold=1,

@@ -1,6 +1,6 @@
-"""What the Prefect runner of ``sp404 up`` serves: the nightly library, a manifest or a kit on demand, the weekly verification.
+"""The deployments of ``sp404 up``: the nightly library, a manifest or a kit on demand, the weekly verification.
 
-``main`` serves them until it is stopped.
+``config/prefect.yaml`` says the same for a work pool; a test compares the two.
 """
 
 import os
@@ -23,7 +23,7 @@ from tasks.store.history import preferences_at
 
 NIGHTLY, MANIFEST, KIT, VERIFY = "library-nightly", "manifest", "kit", "verify-weekly"
 _MOST_ROWS = 500
-# One that is to begin while another runs is cancelled: so of five that a sleeping machine missed, one runs.
+# A run that is to begin while another one runs is cancelled: of five that a sleeping machine missed, one runs.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 
@@ -31,27 +31,29 @@ _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyL
 def verify_outputs(export_id: int | None = None, db: str | None = None) -> State[dict[str, int]]:
     """Read all that exports wrote (or one export), and fail if anything is missing, changed, or not ours.
 
-    ``db``: the DuckDB file of the records; empty: that of the settings.
+    Args:
+        export_id: The export; empty: all.
+        db: The DuckDB file of the records; empty: that of the settings.
     """
     try:
         settings = load({"db": db} if db else {}, preferences_at).settings
-        found = preview.verify(settings, export_id, None)
+        report = preview.verify(settings, export_id, None)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}")
-    counts = {"files": found.files, "good": found.good, **found.counts}
-    message = f"{found.good:,} of {found.files:,} files as they were written"
-    if not found.findings:
+    counts = {"files": report.files, "good": report.good, **report.counts}
+    message = f"{report.good:,} of {report.files:,} files as they were written"
+    if not report.findings:
         return Completed(message=message, data=counts)
-    rows: list[dict[str, Any]] = [finding.model_dump() for finding in found.findings[:_MOST_ROWS]]
-    create_table_artifact(rows, key="damages", description=f"{len(found.findings):,} findings of sp404 verify")
-    damages = ", ".join(f"{count:,} {damage}" for damage, count in found.counts.items())
+    rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
+    create_table_artifact(rows, key="damages", description=f"{len(report.findings):,} findings of sp404 verify")
+    damages = ", ".join(f"{count:,} {damage}" for damage, count in report.counts.items())
     return Failed(message=f"{message}, {damages}: see the artifact `damages`, or type sp404 verify", data=counts)
 
 
-def deployments(settings: Settings) -> list[Any]:
-    """All of them (``RunnerDeployment``); the nightly one only where the settings name a library."""
+def build_deployments(settings: Settings) -> list[Any]:
+    """Build all deployments (``RunnerDeployment``); the nightly one only where the settings name a library."""
     zone = settings.timezone or machine_timezone()
-    found = [
+    deployments = [
         _on_demand(MANIFEST, {}, "Export any manifest: fill in its path."),
         _on_demand(KIT, {"config": {"organize_by": "kit"}}, "Export a kit file, or a manifest's kits, pad by pad."),
         verify_outputs.to_deployment(
@@ -73,12 +75,12 @@ def deployments(settings: Settings) -> list[Any]:
             tags=["sp404", "nightly"],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        found.insert(0, nightly)
-    return found
+        deployments.insert(0, nightly)
+    return deployments
 
 
 def _on_demand(name: str, request: dict[str, Any], description: str) -> Any:
-    """Without a limit of its own: a run waits until the exports before it are done (``lock_wait_seconds``)."""
+    """Build a deployment without a concurrency limit: a run waits until the exports before it end (``lock_wait_seconds``)."""
     return export_library.to_deployment(
         name,
         parameters={"request": request} if request else {},
@@ -90,18 +92,19 @@ def _on_demand(name: str, request: dict[str, Any], description: str) -> Any:
 
 
 def machine_timezone() -> str:
-    """The machine's own zone by its name; UTC where it does not say."""
+    """Return the name of the machine's own time zone; UTC where it is not known."""
     named = os.environ.get("TZ", "").lstrip(":")
     if named and not named.startswith("/"):
         return named
-    _, found, zone = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
-    if found:
+    _, separator, zone = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
+    if separator:
         return zone
     listed = Path("/etc/timezone")
     return (listed.read_text(encoding="utf-8").strip() if listed.is_file() else "") or "UTC"
 
 
 def main() -> None:
+    """Register the deployments and serve them until stopped: the runner process of ``sp404 up``."""
     settings = load({}, preferences_at).settings
-    automations.set_up(settings.notify_url)
-    serve(*deployments(settings), pause_on_shutdown=False, print_starting_message=False)
+    automations.set_up_automations(settings.notify_url)
+    serve(*build_deployments(settings), pause_on_shutdown=False, print_starting_message=False)

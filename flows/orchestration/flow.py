@@ -1,6 +1,7 @@
 """``export_library``: the export as a Prefect flow, with a task run for every step and every shard.
 
-Import this module by its name, ``flows.orchestration.flow``; the engine is ``flows.export.pipeline`` and knows no Prefect.
+The entrypoint of deployments is ``flows.orchestration.flow.export_library``. The export itself is ``flows.export.pipeline``,
+which does not know Prefect.
 """
 
 import logging
@@ -42,13 +43,16 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     The final state has the counts in its message. It is *Completed* when all samples are there, *CompletedWithFailures*
     when some were rejected or failed, *Failed* when too many were (the setting ``failed_share``), or when the request, the
     manifest or the surroundings did not allow it.
+
+    Args:
+        request: What to export. What it leaves open comes from the settings.
     """
     try:
-        context = run_context.current()
+        context = run_context.current_context()
         resolved = context.resolved if context else resolve(request)
         resolved = replace(resolved, run_by=f"{artifacts.RUN_BY}{flow_run.id}")
         _check_runner(resolved.settings)
-        with flow_monitor.watched(context.progress if context else Progress()) as progress:
+        with flow_monitor.monitor_flow_run(context.progress if context else Progress()) as progress:
             batch = run_export(resolved, PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
@@ -61,22 +65,30 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     return Completed(name=name, message=batch.counts(), data=batch)
 
 
-def export(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
-    """Run the flow in this process, and wait until its history is whole: then the process and its server can end.
+def run_flow_and_wait(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
+    """Run the flow and wait until Prefect's history is complete: then this process and its server can end.
 
-    Raises what ``flows.export.pipeline.run_export`` raises, and ServerError when there is no server to run under.
+    Raises:
+        Sp404Error: What ``flows.export.pipeline.run_export`` raises; ServerError when there is no server to run under.
     """
-    result, flow_run_id = run(resolved, progress)
+    result, flow_run_id = run_flow(resolved, progress)
     expected = STEP_RUNS + progress.task_runs
-    if flow_run_id and (found := prefect_server.drain(flow_run_id, expected)) < expected:
-        log.warning("Prefect's history holds %d of %d task runs of this run", found, expected)
+    if flow_run_id and (count := prefect_server.wait_for_task_runs(flow_run_id, expected)) < expected:
+        log.warning("Prefect's history holds %d of %d task runs of this run", count, expected)
     return result
 
 
-def run(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExportResult, UUID | None]:
-    """The same in a process that goes on, which has no need to wait; and the id of the flow run."""
+def run_flow(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExportResult, UUID | None]:
+    """Run the flow from a long-lived process; do not wait for Prefect's history.
+
+    Returns:
+        The result and the id of the flow run.
+
+    Raises:
+        Sp404Error: As ``run_flow_and_wait``.
+    """
     try:
-        with flow_monitor.own_heartbeats(), run_context.running(run_context.RunContext(resolved, progress)):
+        with flow_monitor.without_prefect_heartbeats(), run_context.use_context(run_context.RunContext(resolved, progress)):
             state: State[Any] = export_library(resolved.request, return_state=True)
     except RuntimeError as error:  # no server could be started, or it went away
         raise ServerError(error=error) from error
@@ -87,22 +99,26 @@ def run(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExportResul
 
 
 def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:
-    """A task run for every shard: its ShardResult, in order, or the exception that broke it."""
+    """Convert each shard in a task run, on threads, a Dask cluster or the workers of a work pool.
+
+    Returns:
+        A ShardResult for each shard, in order, or the exception that broke it.
+    """
     if settings.runner is Runner.POOL:
         return work_pool.map_on_pool(shards, settings, progress, merge)
     progress.task_runs += len(shards)
     if settings.runner is Runner.THREADS:
-        return _mapped(shards, progress, settings, progress, merge)
+        return _map_on_task_runner(shards, progress, settings, progress, merge)
 
-    def counted(result: ShardResult) -> None:
+    def merge_and_count(result: ShardResult) -> None:
         merge(result)
         progress.set_done(progress.so_far[0] + len(result.results))
 
-    with with_sentinel(shards) as checked:  # a counter in this process is no use on another one
-        return _mapped(checked, None, settings, progress, counted)
+    with with_sentinel(shards) as checked:  # a counter in this process is of no use on another machine
+        return _map_on_task_runner(checked, None, settings, progress, merge_and_count)
 
 
-def _mapped(
+def _map_on_task_runner(
     shards: list[Shard], shared: Progress | None, settings: Settings, progress: Progress, merge: OnResult
 ) -> ShardAnswers:
     with _task_runner(settings) as runner:
@@ -111,7 +127,7 @@ def _mapped(
 
 
 def _check_runner(settings: Settings) -> None:
-    """Raise RequestError where the runner cannot be had: before anything is written."""
+    """Raise RequestError where the runner is not available: before anything is written."""
     if settings.runner is Runner.POOL:
         with get_client(sync_client=True) as client:
             work_pool.check_pool(client, settings.work_pool)
@@ -127,7 +143,7 @@ def _check_scheduler(address: str) -> None:
     connect: Any = distributed.Client
     try:
         connect(address, timeout=_DASK_SECONDS, set_as_default=False).close()
-    except (OSError, ValueError) as error:  # it does not answer, or it is no address
+    except (OSError, ValueError) as error:  # it does not answer, or it is not an address
         fix = "Start one with `dask scheduler`, and `dask worker ADDRESS` on each machine."
         raise RequestError(what=f"No Dask scheduler answers at {address}", fix=fix) from error
 
@@ -146,23 +162,23 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
-    """Plan, and name and tag the run in the UI by its plan, where a person has given it no label."""
+    """Make the plan, and give the flow run a name and tags that say what it is about: only the plan knows."""
     draft: DraftPlan = _plan_step(resolved, manifest, started)
-    with suppress(Exception), get_client(sync_client=True) as client:  # a run without a name is a good run, too
+    with suppress(Exception), get_client(sync_client=True) as client:  # the run goes on without a name
         tags = sorted({*flow_run.tags, *artifacts.run_tags(draft)})
         client.update_flow_run(flow_run.id, name=artifacts.run_name(draft), tags=tags)
     return draft
 
 
-_plan_step = prefect_tasks.step(DIRECT.plan, "plan")
+_plan_step = prefect_tasks.as_task(DIRECT.plan, "plan")
 PREFECT = Steps(
-    read=prefect_tasks.step(DIRECT.read, "read manifest"),
-    validate=prefect_tasks.step(DIRECT.validate, "validate rows"),
+    read=prefect_tasks.as_task(DIRECT.read, "read manifest"),
+    validate=prefect_tasks.as_task(DIRECT.validate, "validate rows"),
     plan=_plan_and_name,
     map_shards=map_with_prefect,
-    record=prefect_tasks.step(DIRECT.record, "record"),
-    report=artifacts.publish,
+    record=prefect_tasks.as_task(DIRECT.record, "record"),
+    report=artifacts.publish_report,
 )
 _DASK_SECONDS = 10
-# The task runs of a run beside its shards: what the history must hold in the end.
+# The task runs of a run apart from its shards; the history must hold both in the end.
 STEP_RUNS = 4

@@ -1,4 +1,4 @@
-"""What goes on beside a flow run while it works: it hears Cancel, says that it lives, and moves its progress in the UI."""
+"""A thread beside a flow run: it looks for *Cancel*, sends heartbeats, and updates the progress in the UI."""
 
 import threading
 import time
@@ -18,92 +18,106 @@ from schemas.enums import Verb
 from schemas.errors import CancelledError, Sp404Error
 from tasks.convert.progress import Progress
 
-# How long a cancelled run may go on unknowing: of ten seconds, five are for the samples in hand.
+# How late a run may notice *Cancel*: of the ten seconds in which it is to end, five are for the samples in hand.
 _TICK_SECONDS = 2.0
 HEARTBEAT = "prefect.flow-run.heartbeat"
 HEARTBEAT_SECONDS = 30.0
-_PROGRESS = "export-progress"
+_PROGRESS_KEY = "export-progress"
 
 
 @contextmanager
-def watched(progress: Progress) -> Iterator[Progress]:
-    """Raises CancelledError in the end, if somebody pressed Cancel: Prefect only takes note, and nobody else would stop us."""
-    watch = _Watch(progress)
-    # In this context: Prefect's settings, and so its address, are of it.
-    thread = threading.Thread(target=copy_context().run, args=(watch.run,), daemon=True)
+def monitor_flow_run(progress: Progress) -> Iterator[Progress]:
+    """Monitor the current flow run from a thread, and stop ``progress`` when somebody presses *Cancel*.
+
+    Prefect only takes note of *Cancel*; nothing else would stop the run.
+
+    Raises:
+        CancelledError: At the end, if the run was cancelled; in place of any Sp404Error.
+    """
+    monitor = _FlowRunMonitor(progress)
+    # In this context: Prefect's settings, the server's address among them, belong to it.
+    thread = threading.Thread(target=copy_context().run, args=(monitor.run,), daemon=True)
     thread.start()
     try:
         yield progress
     except Sp404Error as error:
-        if not watch.cancelled.is_set():
+        if not monitor.cancelled.is_set():
             raise
         raise CancelledError from error
     finally:
-        watch.ended.set()
+        monitor.ended.set()
         thread.join(_TICK_SECONDS)
-        watch.show_last()
-    if watch.cancelled.is_set():
+        monitor.show_final_progress()
+    if monitor.cancelled.is_set():
         raise CancelledError
 
 
 @contextmanager
-def own_heartbeats() -> Iterator[None]:
-    """Of Prefect's own the last one costs a second at the end of every flow run: it sleeps, and is waited for."""
+def without_prefect_heartbeats() -> Iterator[None]:
+    """Turn Prefect's own heartbeats off; the monitor sends them instead.
+
+    Prefect waits for its last heartbeat, which sleeps: that costs a second at the end of every flow run.
+    """
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
 
 
-class _Watch:
+class _FlowRunMonitor:
+    """What the thread does. ``cancelled``: *Cancel* was pressed; ``ended``: the run is over, and the thread may end."""
+
     def __init__(self, progress: Progress) -> None:
         self._progress, self._run_id = progress, UUID(flow_run.id)
         self._name = str(flow_run.name)
-        self._beats = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None
-        self._last_beat = 0.0
-        self._tidied = False
-        self._shown: UUID | None = None
-        self._began = time.monotonic()
+        self._sends_heartbeats = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() is None
+        self._last_heartbeat = 0.0
+        self._checked_zombies = False
+        self._artifact: UUID | None = None
+        self._started = time.monotonic()
         self.ended, self.cancelled = threading.Event(), threading.Event()
 
     def run(self) -> None:
+        """Look every two seconds until the run is over. An error is ignored: the next look may succeed."""
         while True:
-            with suppress(Exception), get_client(sync_client=True) as client:  # the next time will do
+            with suppress(Exception), get_client(sync_client=True) as client:
                 self._tick(client)
             if self.cancelled.is_set() or self.ended.wait(_TICK_SECONDS):
                 return
 
     def _tick(self, client: SyncPrefectClient) -> None:
         now = time.monotonic()
-        if self._beats and now - self._last_beat >= HEARTBEAT_SECONDS:
-            self._last_beat = now
+        if self._sends_heartbeats and now - self._last_heartbeat >= HEARTBEAT_SECONDS:
+            self._last_heartbeat = now
             resource = {"prefect.resource.id": f"prefect.flow-run.{self._run_id}", "prefect.resource.name": self._name}
             emit_event(HEARTBEAT, resource)
-        if now - self._began < _TICK_SECONDS:
+        if now - self._started < _TICK_SECONDS:
             return
-        if not self._tidied:
-            self._tidied = True
-            zombie_runs.end_those_of_old_runs(client)
+        if not self._checked_zombies:
+            self._checked_zombies = True
+            zombie_runs.crash_zombies_of_ended_runs(client)
         state = client.read_flow_run(self._run_id).state
         if state and (state.is_cancelling() or state.is_cancelled()):
             self.cancelled.set()
             self._progress.stopped.set()
-        self._show(client)
+        self._show_progress(client)
 
-    def show_last(self) -> None:
-        """Where it ended; nothing where it was over before there was anything to show."""
-        if self._shown:
+    def show_final_progress(self) -> None:
+        """Update the progress artifact a last time; a run too short to have one gets none."""
+        if self._artifact:
             with suppress(Exception), get_client(sync_client=True) as client:
-                self._show(client)
+                self._show_progress(client)
 
-    def _show(self, client: SyncPrefectClient) -> None:
+    def _show_progress(self, client: SyncPrefectClient) -> None:
         done, total = self._progress.so_far
         if not total:
             return
-        seconds = time.monotonic() - self._began
-        rest = "" if self._progress.verb == Verb.CONVERT else f" (first, to {self._progress.verb} them)"
-        description = f"{done:,} of {total:,} samples{rest}, {done / seconds:,.0f} a second"
+        seconds = time.monotonic() - self._started
+        verb = "" if self._progress.verb == Verb.CONVERT else f" (first, to {self._progress.verb} them)"
+        description = f"{done:,} of {total:,} samples{verb}, {done / seconds:,.0f} a second"
         percent = 100 * done / total
-        if self._shown:
-            client.update_artifact(self._shown, ArtifactUpdate(data=percent, description=description))
+        if self._artifact:
+            client.update_artifact(self._artifact, ArtifactUpdate(data=percent, description=description))
             return
-        made = ArtifactCreate(type="progress", key=_PROGRESS, data=percent, description=description, flow_run_id=self._run_id)
-        self._shown = client.create_artifact(made).id
+        artifact = ArtifactCreate(
+            type="progress", key=_PROGRESS_KEY, data=percent, description=description, flow_run_id=self._run_id
+        )
+        self._artifact = client.create_artifact(artifact).id

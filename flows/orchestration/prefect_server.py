@@ -1,6 +1,7 @@
-"""Prefect's server as this project uses it: found when it runs, else started for a moment, and its history complete.
+"""Find the Prefect server that is running, or start a temporary one, and wait until its history is complete.
 
-Call ``prepare`` before prefect is imported: it reads its settings from the environment, once.
+Nothing here imports prefect at module level: prefect reads its settings from the environment when it is imported, once, so
+that ``use_or_start_server`` has to come before; and ``--direct`` never imports it.
 """
 
 import atexit
@@ -30,7 +31,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    # A run that gives no sign of life for three of these has crashed (flows/orchestration/automations.py).
+    # A run that misses three of these heartbeats has crashed (flows/orchestration/automations.py).
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -40,76 +41,95 @@ _DEFAULTS = {
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 HOST = "127.0.0.1"
 _LOCAL_API = f"http://{HOST}:4200/api"
-# Where a running ``sp404 up`` says at which address it is.
-_RUNNING = Path("~/.sp404/up.json")
-# A new home is migrated first: 17 s and more on a small machine.
+# Where a running ``sp404 up`` publishes its address.
+_PUBLISHED = Path("~/.sp404/up.json")
+# A new Prefect home is migrated first: 17 s and more on a small machine.
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
-# Nobody there is known at once; one that is busy may take its time.
+# A port without a server refuses at once; a busy server may take its time.
 _HEALTH_SECONDS = 10.0
-_DRAIN_SECONDS = 10.0
+_HISTORY_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
 
 def set_defaults() -> None:
-    """The settings of every Prefect server and client that this project starts, unless a person has set them."""
+    """Set the defaults of every Prefect server and client that this project starts; what a person has set stays."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
-def prepare(quiet: bool) -> "Temporary | None":
-    """Set what Prefect reads. None where a healthy server is there already; else a temporary one, which is starting.
+def use_or_start_server(quiet: bool) -> "TemporaryServer | None":
+    """Use the Prefect server that is running, or start a temporary one. Call it before prefect is imported.
 
-    One server serves all runs of a process: a second call answers None.
+    One server serves all runs of a process: a second call returns None.
+
+    Args:
+        quiet: Show only Prefect's warnings on the console.
+
+    Returns:
+        None where a healthy server is there already; else the temporary server, which is still starting.
     """
-    if "prefect" in sys.modules or find(quiet):
+    if "prefect" in sys.modules or use_running_server(quiet):
         return None
-    temporary = Temporary()
+    temporary = TemporaryServer()
     os.environ["PREFECT_API_URL"] = temporary.api
     return temporary
 
 
-def find(quiet: bool) -> bool:
-    """Set what Prefect reads. Whether a healthy server is there."""
+def use_running_server(quiet: bool) -> bool:
+    """Point Prefect at a healthy server: ``PREFECT_API_URL``, that of ``sp404 up``, or port 4200 of this machine.
+
+    Args:
+        quiet: Show only Prefect's warnings on the console.
+
+    Returns:
+        Whether there is one.
+    """
     set_defaults()
     if quiet:
         os.environ.setdefault(_CONSOLE_LEVEL, "WARNING")
-    for api in filter(None, (os.environ.get("PREFECT_API_URL"), running_api(), _LOCAL_API)):
-        if healthy(api):
+    for api in filter(None, (os.environ.get("PREFECT_API_URL"), read_published_api(), _LOCAL_API)):
+        if is_healthy(api):
             os.environ["PREFECT_API_URL"] = api
             return True
     return False
 
 
-class Temporary:
-    """A Prefect server for the rest of this process, in one of its own: it starts while this one imports and reads.
+class TemporaryServer:
+    """A Prefect server in a process of its own that ends with this one; it starts while this process imports and reads.
 
-    Prefect would start one itself, but only when it is first asked, and after importing the server here, too.
+    Prefect would start one itself, but only with the first request, and after importing the server into this process, too.
     """
 
     def __init__(self) -> None:
+        """Start the process on a free port; ``wait`` until it answers."""
         self.api = f"http://{HOST}:{free_port()}/api"
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  (for as long as the process lives)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (for as long as the process lives)
         command = [sys.executable, "-c", "from flows.orchestration.prefect_server import serve; serve()", self.api]
-        # Its standard input ends with this process, however that ends; a session of its own: Ctrl-C is not for it.
+        # Its standard input ends with this process, however that ends. It has its own session, so that Ctrl-C spares it.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._stderr, start_new_session=True
         )
         atexit.register(self.stop)
 
     def wait(self) -> None:
-        """Until it answers. Raises ServerError."""
+        """Wait until the server answers.
+
+        Raises:
+            ServerError: It ended, or does not answer within two minutes.
+        """
         deadline = time.monotonic() + _START_SECONDS
-        while not healthy(self.api):
+        while not is_healthy(self.api):
             if self._process.poll() is not None:
-                self._said.seek(0)
-                said = self._said.read().decode(errors="replace").strip()
-                raise ServerError(error=said.splitlines()[-1] if said else f"it ended with status {self._process.returncode}")
+                self._stderr.seek(0)
+                lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+                raise ServerError(error=lines[-1] if lines else f"it ended with status {self._process.returncode}")
             if time.monotonic() > deadline:
                 raise ServerError(error=f"it does not answer after {_START_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
+        """End the process, by force where it takes too long."""
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -118,85 +138,102 @@ class Temporary:
 
 
 def serve() -> None:
-    """The process of a ``Temporary`` server: serves at the address that it is given, until its standard input ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # As Prefect marks a server that runs beside a flow.
+    """Serve at the address in ``sys.argv[1]`` until standard input ends: the process of a ``TemporaryServer``."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    # As Prefect itself marks a server that runs beside a flow.
     os.environ.update({"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1", "PREFECT_UI_ENABLED": "0"})
     os.environ.pop("PREFECT_API_URL", None)
-    import uvicorn  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415  (only this process needs it)
 
     port = int(sys.argv[1].rpartition(":")[2].removesuffix("/api"))
     uvicorn.run("prefect.server.api.server:create_app", factory=True, host=HOST, port=port, log_level="error")
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     os.read(0, 1)
     os._exit(0)
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
+    """Return a port that nothing listens at now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
-def running_api() -> str | None:
-    """The address that ``sp404 up`` left when it started, whether or not it runs still."""
+def read_published_api() -> str | None:
+    """Return the address that ``sp404 up`` published when it started, whether or not it still runs."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads(_RUNNING.expanduser().read_text(encoding="utf-8"))["api"])
+        return str(json.loads(_PUBLISHED.expanduser().read_text(encoding="utf-8"))["api"])
     return None
 
 
-def say_running(api: str | None) -> None:
-    """Leave the address of ``sp404 up`` for other processes of this user; None: it runs no more."""
-    path = _RUNNING.expanduser()
-    with suppress(OSError):  # it is a help to find it, and no more
-        if api is None:
-            path.unlink()
-            return
+def publish_api(api: str) -> None:
+    """Write down the address of ``sp404 up`` for other processes of this user. They can do without: errors are ignored."""
+    path = _PUBLISHED.expanduser()
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({"api": api}).encode())
 
 
-def ask(api: str, path: str, body: dict[str, Any] | None = None, seconds: float = 5.0) -> Any:
-    """What a Prefect server answers. Raises OSError or ValueError."""
+def withdraw_api() -> None:
+    """Remove the published address of ``sp404 up``, which is ending."""
+    with suppress(OSError):
+        _PUBLISHED.expanduser().unlink()
+
+
+def request_json(api: str, path: str, body: dict[str, Any] | None = None, seconds: float = 5.0) -> Any:
+    """Return a Prefect server's JSON answer to a GET, or to a POST where there is a body.
+
+    Raises:
+        OSError: It does not answer, or with an error.
+        ValueError: The answer is not JSON.
+    """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{api}{path}", data, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310
+        return json.load(response)
 
 
-def leave_verdicts_to_us() -> None:
-    """Keep Prefect's lines on how runs ended from the console, where the caller says so itself; the UI has them.
+def hide_final_state_logs() -> None:
+    """Keep Prefect's lines on how runs ended off the console, where the caller prints the result; the UI still has them.
 
-    To be called when prefect is imported.
+    Call it after prefect is imported.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda record: record.name not in ("prefect.flow_runs", "prefect.task_runs"))
 
 
-def drain(flow_run_id: UUID, task_runs: int) -> int:
-    """Wait until the history holds ``task_runs`` finished task runs of a flow run; how many it holds in the end."""
-    from prefect.client.orchestration import get_client  # noqa: PLC0415  (prefect is imported late)
+def wait_for_task_runs(flow_run_id: UUID, expected: int) -> int:
+    """Wait until Prefect's history holds the finished task runs of a flow run, for ten seconds at most.
+
+    Args:
+        flow_run_id: The flow run.
+        expected: How many task runs it had.
+
+    Returns:
+        How many finished task runs the history holds in the end.
+    """
+    from prefect.client.orchestration import get_client  # noqa: PLC0415  (this module must not import prefect: see above)
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter  # noqa: PLC0415
     from prefect.client.schemas.objects import TERMINAL_STATES  # noqa: PLC0415
 
-    deadline = time.monotonic() + _DRAIN_SECONDS
+    deadline = time.monotonic() + _HISTORY_SECONDS
     flow_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     finished = TaskRunFilter.model_validate({"state": {"type": {"any_": sorted(state.value for state in TERMINAL_STATES)}}})
+    body = {"flow_runs": flow_run.model_dump(mode="json"), "task_runs": finished.model_dump(mode="json")}
     with get_client(sync_client=True) as client:
         while True:
-            body = {"flow_runs": flow_run.model_dump(mode="json"), "task_runs": finished.model_dump(mode="json")}
-            found = int(client.request("POST", "/task_runs/count", json=body).json())
-            if found >= task_runs or time.monotonic() > deadline:
-                return found
+            count = int(client.request("POST", "/task_runs/count", json=body).json())
+            if count >= expected or time.monotonic() > deadline:
+                return count
             time.sleep(_POLL_SECONDS)
 
 
-def healthy(api: str) -> bool:
-    """Whether a Prefect server answers at ``api``."""
+def is_healthy(api: str) -> bool:
+    """Return whether a Prefect server answers at ``api`` and calls itself healthy."""
     try:
-        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=_HEALTH_SECONDS) as answer:  # noqa: S310
-            return json.load(answer) is True
+        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=_HEALTH_SECONDS) as response:  # noqa: S310
+            return json.load(response) is True
     except (urllib.error.URLError, OSError, ValueError):
         return False

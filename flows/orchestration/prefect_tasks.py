@@ -1,4 +1,4 @@
-"""Prefect's names for the steps of an export: the only file here that imports prefect. No logic.
+"""The steps of an export and the conversion of a shard as Prefect tasks. No logic.
 
 A step that fails for a reason of ours (a bad manifest, a full disk) is a failed task run with that reason as its
 message, not a traceback in the log.
@@ -16,32 +16,40 @@ from schemas.errors import Sp404Error
 from tasks.convert import shard
 
 
-def step(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """``function`` as a task run called ``name``; it raises the error of ours that failed it."""
+def as_task(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Wrap a function so that each call is a task run.
+
+    Args:
+        function: A step of an export.
+        name: What the task run is called in the UI.
+
+    Returns:
+        A function with the same arguments and result. An Sp404Error fails the task run and is raised again.
+    """
 
     @functools.wraps(function)
-    def failing_quietly(*args: Any, **kwargs: Any) -> Any:
+    def fail_without_traceback(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except Sp404Error as error:
             return Failed(message=f"{error}. {error.fix}", data=error)
 
-    prefect_task = _task(name)(failing_quietly)
+    prefect_task = _task(name)(fail_without_traceback)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        answer = prefect_task(*args, **kwargs)
-        if isinstance(answer, State):
-            raise answer.result(raise_on_failure=False)
-        return answer
+        result = prefect_task(*args, **kwargs)
+        if isinstance(result, State):
+            raise result.result(raise_on_failure=False)
+        return result
 
     return call
 
 
 def _task(name: str, run_name: str | None = None) -> Any:
-    """A decorator: nothing is cached, nothing is stored."""
+    """Return a task decorator that caches and stores nothing."""
     return task(name=name, task_run_name=run_name or name, cache_policy=NO_CACHE, persist_result=False)
 
 
-# Not wrapped: it answers with its troubles, and a worker of a cluster must find it by its name.
+# Not wrapped: a ShardResult carries its error, and a worker of a cluster must find this task by its name.
 convert_shard = _task("convert", "convert {shard.label}")(shard.convert_shard)

@@ -1,6 +1,7 @@
-"""What a caller hands to a flow beside its one parameter, which is the form in Prefect's UI.
+"""Hand a resolved request and a progress to a flow that is run in this process.
 
-In a module of its own, for the flow itself has to travel to a cluster, and a context variable cannot.
+They are not parameters of the flow: its one parameter is the form in Prefect's UI. They are in a module of their own, because
+the flow has to travel to a cluster, and a context variable cannot.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from tasks.convert.progress import Progress
 
 @dataclass(frozen=True)
 class RunContext:
-    """The resolved request of a run that starts in this context, and who watches it."""
+    """The resolved request of a run that starts in this context, and the progress that it reports to."""
 
     resolved: ResolvedRequest
     progress: Progress
@@ -24,7 +25,7 @@ _context: ContextVar[RunContext | None] = ContextVar("run_context", default=None
 
 
 @contextmanager
-def running(context: RunContext) -> Iterator[None]:
+def use_context(context: RunContext) -> Iterator[None]:
     """Hand ``context`` to the flow that is run within the block."""
     token = _context.set(context)
     try:
@@ -33,6 +34,6 @@ def running(context: RunContext) -> Iterator[None]:
         _context.reset(token)
 
 
-def current() -> RunContext | None:
-    """Return what the caller of this flow run handed over; None where a server started it."""
+def current_context() -> RunContext | None:
+    """Return what the caller of this flow run handed over; None where a Prefect runner or worker started it."""
     return _context.get()

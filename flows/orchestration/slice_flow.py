@@ -1,7 +1,14 @@
 """``export-slice``: a part of an export as a flow run of its own, on whichever machine a worker takes it.
 
-It finds its order in a file, converts the shards that have no answer yet, and writes an answer for each. It never opens
-the database. ``flows.orchestration.work_pool`` is the other side.
+A slice reads its request from a file, converts the shards that have no result yet, and writes a result file for each. It never
+opens the database. ``flows.orchestration.work_pool`` is the other side.
+
+Files of slice 3, in the folder of the run:
+
+* ``slice-003.json``: the request
+* ``slice-003.answer-0042.json``: the result of shard 42
+* ``slice-003.sign``: the heartbeat, which is the number of samples done, a counter, and the id of the flow run
+* ``slice-003.stop``: present when the slice is to stop
 """
 
 import threading
@@ -24,22 +31,20 @@ from schemas.errors import CancelledError, RemoteShardError, SurroundingsError
 from tasks.convert.progress import Progress
 from tasks.fs.atomic import write_atomically
 
-_SIGN_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Order:
-    """The shards of a slice by their numbers in the export. It stands in a file; beside that, by its name: an answer for
-    each shard that is done, a sign of life with the count of samples that are done, and a file that says that it is to stop.
-    """
+class SliceRequest:
+    """The shards of a slice, and their numbers in the export."""
 
     numbers: tuple[int, ...]
     shards: tuple[Shard, ...]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A ``ShardResult`` in words: ``error`` and ``fix`` are empty where there was none."""
+class ShardResultFile:
+    """A ``ShardResult`` as JSON holds it: ``error`` and ``fix`` are texts, empty where there was no error."""
 
     results: tuple[ShardJobResult, ...]
     part: str
@@ -47,70 +52,75 @@ class Answer:
     fix: str = ""
 
 
-_ORDER, _ANSWER = TypeAdapter(Order), TypeAdapter(Answer)
+_REQUEST_JSON, _RESULT_JSON = TypeAdapter(SliceRequest), TypeAdapter(ShardResultFile)
 
 
-def answer_path(order: Path, number: int) -> Path:
-    return order.with_name(f"{order.stem}.answer-{number:04d}.json")
+def result_path(request_path: Path, number: int) -> Path:
+    """Return where the result of shard ``number`` stands."""
+    return request_path.with_name(f"{request_path.stem}.answer-{number:04d}.json")
 
 
-def sign_path(order: Path) -> Path:
-    return order.with_suffix(".sign")
+def heartbeat_path(request_path: Path) -> Path:
+    """Return where the flow run of a slice writes its heartbeat."""
+    return request_path.with_suffix(".sign")
 
 
-def stop_path(order: Path) -> Path:
-    return order.with_suffix(".stop")
+def stop_path(request_path: Path) -> Path:
+    """Return the path whose existence tells the flow run of a slice to stop."""
+    return request_path.with_suffix(".stop")
 
 
-def write_order(path: Path, order: Order) -> None:
-    write_atomically(path, _ORDER.dump_json(order))
+def write_request(path: Path, request: SliceRequest) -> None:
+    """Write a slice's request, atomically."""
+    write_atomically(path, _REQUEST_JSON.dump_json(request))
 
 
-def read_answer(path: Path) -> ShardResult | None:
-    """None where there is none yet."""
+def read_result(path: Path) -> ShardResult | None:
+    """Read the result of a shard; None where there is none yet. An error of the other machine becomes a RemoteShardError."""
     try:
-        answer = _ANSWER.validate_json(path.read_bytes())
+        result = _RESULT_JSON.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    error = RemoteShardError(what=answer.error, fix=answer.fix) if answer.error else None
-    return ShardResult(answer.results, error, answer.part)
+    error = RemoteShardError(what=result.error, fix=result.fix) if result.error else None
+    return ShardResult(result.results, error, result.part)
 
 
 @flow(name="export-slice", persist_result=False)
-def export_slice(order: str, attempt: int = 1) -> State[int]:
+def export_slice(request_path: str, attempt: int = 1) -> State[int]:
     """Convert a slice of an export that another run plans and records.
 
-    ``order``: the file that says what; ``attempt``: from the second on, what stands at a target that was free is taken for
-    what the first one left.
+    Args:
+        request_path: The file with the request.
+        attempt: From the second on, a file at a target that was free counts as left by the attempt before.
     """
-    path = Path(order)
+    path = Path(request_path)
     try:
-        wanted = _ORDER.validate_json(path.read_bytes())
+        request = _REQUEST_JSON.validate_json(path.read_bytes())
     except OSError as error:
         return Failed(message=f"{path}: {error.strerror}. Check that this machine shares the folder of the database.")
     to_do = [
-        (number, _here(shard, attempt))
-        for number, shard in zip(wanted.numbers, wanted.shards, strict=True)
-        if not answer_path(path, number).exists()
+        (number, _for_attempt(shard, attempt))
+        for number, shard in zip(request.numbers, request.shards, strict=True)
+        if not result_path(path, number).exists()
     ]
     done = 0
     try:
-        with Progress() as progress, flow_monitor.watched(progress), _signs(path, progress):
+        with Progress() as progress, flow_monitor.monitor_flow_run(progress), _heartbeats(path, progress):
             progress.expect(sum(shard.stop - shard.start for _, shard in to_do))
-            for number, result in _converted(to_do, progress):
+            for number, result in _convert(to_do, progress):
                 if isinstance(result, ShardResult):
-                    _write_answer(answer_path(path, number), result)
+                    _write_result(result_path(path, number), result)
                     done += len(result.results)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}")
-    missing = sum(not answer_path(path, number).exists() for number in wanted.numbers)
+    missing = sum(not result_path(path, number).exists() for number in request.numbers)
     if missing:
-        return Failed(message=f"{missing} of {len(wanted.numbers)} shards failed: see the log")
+        return Failed(message=f"{missing} of {len(request.numbers)} shards failed: see the log")
     return Completed(message=f"{done:,} samples")
 
 
-def _converted(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[tuple[int, object]]:
-    """What became of each shard, in order: a ShardResult, or the exception that broke it. A signal stops all of them."""
+def _convert(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[tuple[int, object]]:
+    """Convert shards, and yield each number with its ShardResult, or the exception that broke it. A signal stops them all."""
     workers = load({}, lambda _db, _seconds: {}).settings.workers
     if to_do:
         progress.executor(to_do[0][1].limits, ahead=workers)
@@ -127,34 +137,35 @@ def _converted(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[t
             raise
 
 
-def _here(shard: Shard, attempt: int) -> Shard:
+def _for_attempt(shard: Shard, attempt: int) -> Shard:
+    """Give a later attempt another token, so that its unfinished files have other names."""
     if attempt == 1:
         return shard
     return replace(shard, token=f"{shard.token}r{attempt}", again=True)
 
 
-def _write_answer(path: Path, result: ShardResult) -> None:
+def _write_result(path: Path, result: ShardResult) -> None:
     fix = result.error.fix if isinstance(result.error, SurroundingsError) else ""
-    write_atomically(path, _ANSWER.dump_json(Answer(result.results, result.part, str(result.error or ""), fix)))
+    write_atomically(path, _RESULT_JSON.dump_json(ShardResultFile(result.results, result.part, str(result.error or ""), fix)))
 
 
 @contextmanager
-def _signs(order: Path, progress: Progress) -> Iterator[None]:
-    """Says all the time that this run lives and how many samples are done, and hears that it is to stop."""
+def _heartbeats(request_path: Path, progress: Progress) -> Iterator[None]:
+    """Write a heartbeat every second from a thread, and stop ``progress`` when the stop file appears."""
     ended = threading.Event()
     run_id = flow_run.id
 
-    def tell() -> None:
+    def beat() -> None:
         count = 0
         while not ended.is_set():
             count += 1
             with suppress(OSError):  # the next one will do
-                write_atomically(sign_path(order), f"{progress.so_far[0]} {count} {run_id}".encode())
-            if stop_path(order).exists():
+                write_atomically(heartbeat_path(request_path), f"{progress.so_far[0]} {count} {run_id}".encode())
+            if stop_path(request_path).exists():
                 progress.stopped.set()
-            ended.wait(_SIGN_SECONDS)
+            ended.wait(_HEARTBEAT_SECONDS)
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
         yield

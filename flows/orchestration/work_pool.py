@@ -1,8 +1,8 @@
-"""An export's shards on the workers of a Prefect work pool, on this machine or on several: a flow run for each slice.
+"""Convert an export's shards on the workers of a Prefect work pool: a flow run for each slice, on this machine or on several.
 
-What crosses over is files in the folder of the run, beside the database, which is to be shared as the sources and the
-output folder are; the database itself stays with the export that waits here. A slice whose process died is given to
-another worker: what it has answered stays done.
+The two sides exchange files in the folder of the run beside the database, which must be shared as the sources and the output
+folder are. The database itself is opened only by the export that waits here. A slice whose process died is given to another
+worker; the shards that have a result stay done.
 """
 
 import logging
@@ -18,14 +18,22 @@ from uuid import UUID
 import polars as pl
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Crashed, State
 from prefect.types.entrypoint import EntrypointType
 
 from config.settings import Settings
 from flows.export.steps import OnResult, ShardAnswers
 from flows.export.threads import gather
 from flows.orchestration import zombie_runs
-from flows.orchestration.slice_flow import Order, answer_path, export_slice, read_answer, sign_path, stop_path, write_order
+from flows.orchestration.slice_flow import (
+    SliceRequest,
+    export_slice,
+    heartbeat_path,
+    read_result,
+    result_path,
+    stop_path,
+    write_request,
+)
 from schemas.conversion import Shard, ShardResult
 from schemas.errors import LostWorkersError, RequestError
 from tasks.convert.progress import Progress, with_sentinel
@@ -33,51 +41,62 @@ from tasks.fs.atomic import remove, remove_parts
 
 log = logging.getLogger("sp404")
 _POLL_SECONDS = 0.5
-_ASK_SECONDS = 2.0
-# A worker that gives no sign for so long is dead: it gives one every second, once it has started a process and imported all.
+# How often Prefect is asked for the state of a slice's flow run.
+_STATE_SECONDS = 2.0
+# A worker without a heartbeat for so long is dead: it sends one every second, once it has started a process and imported all.
 _SILENCE_SECONDS = 60.0
 _START_SECONDS = 300.0
-# How long slices that are told to stop may finish what they have in hand.
+# How long slices that are told to stop may go on with the samples in hand.
 _STOP_SECONDS = 8.0
-_ATTEMPTS = 3
-_GONE = "No sign of life any more: its machine is gone"
-# A slice costs the seconds in which its process starts, so there are few: one a worker, unless it would be larger than this.
+_MAX_ATTEMPTS = 3
+_GONE = "No heartbeat any more: its machine is gone"
+# In samples. A slice costs the seconds in which its process starts, so there are few: one a worker, if none gets larger.
 _LARGEST_SLICE = 20_000
 
 
 def map_on_pool(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:
-    """Every shard's ShardResult, in order; an exception in the place of one that broke.
+    """Convert shards on the workers of a work pool.
 
-    Raises RequestError where the pool is not there, or nobody works for it.
+    Returns:
+        A ShardResult for each shard, in order, or the exception that broke it.
+
+    Raises:
+        RequestError: There is no such pool, or none of its workers is online.
     """
     with get_client(sync_client=True) as client:
         workers = check_pool(client, settings.work_pool)
-        deployment = _deployment(settings.work_pool)
+        deployment = _deploy(settings.work_pool)
         with with_sentinel(shards) as checked:
-            pool = _Pool(client, deployment, checked, _slices_of(shards, workers), progress)
+            dispatcher = _SliceDispatcher(client, deployment, checked, _cut_slices(shards, workers), progress)
             try:
-                pool.start()
-                return gather([partial(pool.answer, number) for number in range(len(shards))], progress, merge)
+                dispatcher.start()
+                results = [partial(dispatcher.wait_for, number) for number in range(len(shards))]
+                return gather(results, progress, merge)
             finally:
-                pool.close()
+                dispatcher.close()
 
 
 def check_pool(client: SyncPrefectClient, name: str) -> int:
-    """How many workers the pool has. Raises RequestError where it is not there, or has none."""
+    """Return how many workers of a pool are online.
+
+    Raises:
+        RequestError: There is no such pool, or no worker of it is online.
+    """
     fix = f"On each machine: prefect worker start --type process --pool {name}"
     try:
-        found = client.read_workers_for_work_pool(name)
+        workers = client.read_workers_for_work_pool(name)
     except PrefectHTTPStatusError as error:
         if error.response.status_code != HTTPStatus.NOT_FOUND:
             raise
         raise RequestError(what=f"There is no work pool {name!r}", fix=fix) from error
-    online = sum(worker.status == "ONLINE" for worker in found)
+    online = sum(worker.status == "ONLINE" for worker in workers)
     if not online:
         raise RequestError(what=f"No worker of the work pool {name!r} is online", fix=fix)
     return online
 
 
-def _deployment(pool: str) -> UUID:
+def _deploy(pool: str) -> UUID:
+    """Deploy ``export-slice`` to a pool, anew for each export, so that the entrypoint is that of this version."""
     deployment: Any = export_slice.to_deployment(
         f"slice-{pool}",
         work_pool_name=pool,
@@ -88,8 +107,8 @@ def _deployment(pool: str) -> UUID:
     return UUID(str(deployment.apply()))
 
 
-def _slices_of(shards: list[Shard], workers: int) -> list[range]:
-    """Ranges of shards: shards cost about the same, so as many of them in each."""
+def _cut_slices(shards: list[Shard], workers: int) -> list[range]:
+    """Cut shards, which cost about the same, into ranges of about as many."""
     samples = sum(shard.stop - shard.start for shard in shards)
     count = min(max(workers, -(-samples // _LARGEST_SLICE)), len(shards))
     bounds = [len(shards) * number // count for number in range(count + 1)]
@@ -97,24 +116,45 @@ def _slices_of(shards: list[Shard], workers: int) -> list[range]:
 
 
 class _Slice:
-    """``flow_runs``: one an attempt, the last of them at work. ``alive_at``: when its sign of life was last seen to change."""
+    """A slice and its flow runs.
 
-    def __init__(self, order: Path, numbers: range, name: str) -> None:
-        self.order, self.numbers, self.name = order, numbers, name
+    Attributes:
+        request_path: The file with its request.
+        numbers: Its shards, by their numbers in the export.
+        flow_runs: One for each attempt; the last is at work.
+        heartbeat: The last heartbeat that was read; empty before the first of an attempt.
+        alive_at: When the heartbeat last changed (``time.monotonic``).
+        state_at: When Prefect was last asked for the state.
+        finished: Nothing more is to be expected of it.
+    """
+
+    def __init__(self, request_path: Path, numbers: range, name: str) -> None:
+        self.request_path, self.numbers, self.name = request_path, numbers, name
         self.flow_runs: list[UUID] = []
-        self.sign = ""
-        self.alive_at = self.asked_at = time.monotonic()
-        self.over = False
+        self.heartbeat = ""
+        self.alive_at = self.state_at = time.monotonic()
+        self.finished = False
+
+    def read_heartbeat(self, now: float) -> None:
+        with suppress(OSError):
+            heartbeat = heartbeat_path(self.request_path).read_text(encoding="ascii")
+            if heartbeat != self.heartbeat:
+                self.heartbeat, self.alive_at = heartbeat, now
+
+    def is_silent(self, now: float) -> bool:
+        return now - self.alive_at > (_SILENCE_SECONDS if self.heartbeat else _START_SECONDS)
 
 
-class _Pool:
+class _SliceDispatcher:
+    """Start a flow run for each slice, collect results, and start another one for a slice that died."""
+
     def __init__(
         self, client: SyncPrefectClient, deployment: UUID, shards: list[Shard], slices: list[range], progress: Progress
     ) -> None:
         self._client, self._deployment, self._shards, self._progress = client, deployment, shards, progress
-        self._answers: dict[int, ShardResult] = {}
+        self._results: dict[int, ShardResult] = {}
         self._stopped_at: float | None = None
-        self._died = False
+        self._any_died = False
         folder = Path(shards[0].plan_path).parent
         self._slices = [
             _Slice(folder / f"slice-{number:03d}.json", numbers, self._name(number, len(slices), numbers))
@@ -126,101 +166,107 @@ class _Pool:
         return f"slice {number} of {count}: {first[0]} to {last[-1]}"
 
     def start(self) -> None:
-        for one in self._slices:
-            write_order(one.order, Order(tuple(one.numbers), tuple(self._shards[number] for number in one.numbers)))
-            self._begin(one)
+        for part in self._slices:
+            shards = tuple(self._shards[number] for number in part.numbers)
+            write_request(part.request_path, SliceRequest(tuple(part.numbers), shards))
+            self._start_attempt(part)
 
-    def _begin(self, one: _Slice) -> None:
-        attempt = len(one.flow_runs) + 1
-        one.sign, one.alive_at = "", time.monotonic()
-        remove(str(sign_path(one.order)))
-        parameters = {"order": str(one.order), "attempt": attempt}
-        name = one.name if attempt == 1 else f"{one.name}, attempt {attempt}"
-        made = self._client.create_flow_run_from_deployment(self._deployment, parameters=parameters, name=name)
-        one.flow_runs.append(made.id)
+    def _start_attempt(self, part: _Slice) -> None:
+        attempt = len(part.flow_runs) + 1
+        part.heartbeat, part.alive_at = "", time.monotonic()
+        remove(str(heartbeat_path(part.request_path)))
+        parameters = {"request_path": str(part.request_path), "attempt": attempt}
+        name = part.name if attempt == 1 else f"{part.name}, attempt {attempt}"
+        run = self._client.create_flow_run_from_deployment(self._deployment, parameters=parameters, name=name)
+        part.flow_runs.append(run.id)
 
-    def answer(self, number: int) -> ShardResult:
-        """Wait for the answer of a shard. Raises LostWorkersError where nobody will give it."""
-        one = next(one for one in self._slices if number in one.numbers)
-        while number not in self._answers:
-            if one.over:
+    def wait_for(self, number: int) -> ShardResult:
+        """Wait for the result of a shard; it is empty where the export was stopped.
+
+        Raises:
+            LostWorkersError: All attempts died.
+        """
+        part = next(part for part in self._slices if number in part.numbers)
+        while number not in self._results:
+            if part.finished:
                 if self._progress.stopped.is_set():
                     return ShardResult()
-                raise LostWorkersError(attempts=len(one.flow_runs), name=one.name)
-            self._look()
-            if number not in self._answers:
+                raise LostWorkersError(attempts=len(part.flow_runs), name=part.name)
+            self._poll()
+            if number not in self._results:
                 time.sleep(_POLL_SECONDS)
-        return self._answers[number]
+        return self._results[number]
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._progress.stopped.is_set() and self._stopped_at is None:
             self._stopped_at = time.monotonic()
-            for one in self._slices:
-                stop_path(one.order).touch()
-        for one in self._slices:
-            if not one.over:
-                self._look_at(one)
-        self._progress.set_done(sum(self._done(one) for one in self._slices))
+            for part in self._slices:
+                stop_path(part.request_path).touch()
+        for part in self._slices:
+            if not part.finished:
+                self._poll_slice(part)
+        self._progress.set_done(sum(self._count_done(part) for part in self._slices))
 
-    def _look_at(self, one: _Slice) -> None:
-        self._collect(one)
+    def _poll_slice(self, part: _Slice) -> None:
+        self._collect(part)
         now = time.monotonic()
-        with suppress(OSError):
-            sign = sign_path(one.order).read_text(encoding="ascii")
-            if sign != one.sign:
-                one.sign, one.alive_at = sign, now
-        if one.over or now - one.asked_at < _ASK_SECONDS:
+        part.read_heartbeat(now)
+        if part.finished or now - part.state_at < _STATE_SECONDS:
             return
-        one.asked_at = now
-        state, flow_run = None, one.flow_runs[-1]
+        part.state_at = now
+        state = None
         with suppress(Exception):  # a server that does not answer now: the next time will do
-            state = self._client.read_flow_run(flow_run).state
+            state = self._client.read_flow_run(part.flow_runs[-1]).state
         if not state:
             return
         if state.is_final():
-            self._collect(one)  # what it wrote before it said so
-            if not one.over:
-                self._ended(one, cancelled=state.is_cancelled())
+            self._collect(part)  # what it wrote before it ended
+            if not part.finished:
+                self._handle_unfinished(part, cancelled=state.is_cancelled())
         elif self._stopped_at is not None and (state.is_scheduled() or now - self._stopped_at > _STOP_SECONDS):
-            self._client.set_flow_run_state(flow_run, Cancelled(message="The export was stopped"), force=True)
-            one.over = True
-        elif not state.is_scheduled() and now - one.alive_at > (_SILENCE_SECONDS if one.sign else _START_SECONDS):
-            self._client.set_flow_run_state(flow_run, Crashed(message=_GONE), force=True)
-            self._ended(one, cancelled=False)
+            self._set_state(part.flow_runs[-1], Cancelled(message="The export was stopped"))
+            part.finished = True
+        elif not state.is_scheduled() and part.is_silent(now):
+            self._set_state(part.flow_runs[-1], Crashed(message=_GONE))
+            self._handle_unfinished(part, cancelled=False)
 
-    def _collect(self, one: _Slice) -> None:
-        for number in one.numbers:
-            if number not in self._answers and (answer := read_answer(answer_path(one.order, number))):
-                self._answers[number] = answer
-                if answer.error:
+    def _set_state(self, flow_run: UUID, state: State[Any]) -> None:
+        self._client.set_flow_run_state(flow_run, state, force=True)
+
+    def _collect(self, part: _Slice) -> None:
+        for number in part.numbers:
+            if number not in self._results and (result := read_result(result_path(part.request_path, number))):
+                self._results[number] = result
+                if result.error:
                     self._progress.stopped.set()
-        one.over = all(number in self._answers for number in one.numbers)
+        part.finished = all(number in self._results for number in part.numbers)
 
-    def _ended(self, one: _Slice, cancelled: bool) -> None:
-        """It ended, and not all of its shards are answered."""
-        self._died = True
+    def _handle_unfinished(self, part: _Slice, cancelled: bool) -> None:
+        """Start another attempt for a slice whose flow run ended before all of its shards had a result, if there may be one."""
+        self._any_died = True
         if cancelled:
             self._progress.stopped.set()
         else:
-            zombie_runs.end_those_of(self._client, one.flow_runs[-1])
-        if cancelled or self._stopped_at is not None or len(one.flow_runs) == _ATTEMPTS:
-            one.over = True
+            zombie_runs.crash_zombies_of(self._client, part.flow_runs[-1])
+        if cancelled or self._stopped_at is not None or len(part.flow_runs) == _MAX_ATTEMPTS:
+            part.finished = True
             return
-        log.warning("The worker of %s died: another one does the rest", one.name)
-        self._begin(one)
+        log.warning("The worker of %s died: another one does the rest", part.name)
+        self._start_attempt(part)
 
-    def _done(self, one: _Slice) -> int:
-        answered = sum(len(self._answers[number].results) for number in one.numbers if number in self._answers)
-        return answered if one.over else max(answered, int(one.sign.partition(" ")[0] or 0))
+    def _count_done(self, part: _Slice) -> int:
+        collected = sum(len(self._results[number].results) for number in part.numbers if number in self._results)
+        return collected if part.finished else max(collected, int(part.heartbeat.partition(" ")[0] or 0))
 
     def close(self) -> None:
-        """Remove what those left that died, and end what is still said to be at work."""
-        if self._died:
-            for flow_run in chain.from_iterable(one.flow_runs for one in self._slices):
-                state = self._client.read_flow_run(flow_run).state
-                if not state or not state.is_final():
-                    self._client.set_flow_run_state(flow_run, Crashed(message=_GONE), force=True)
-                zombie_runs.end_those_of(self._client, flow_run)
-            targets = pl.read_ipc(self._shards[0].plan_path, columns=["target"])["target"]
-            for folder in targets.str.extract(r"^(.*)/").unique():
-                remove_parts(folder, self._shards[0].token)
+        """After a death, remove unfinished files, and mark the runs that Prefect still shows as *Running*."""
+        if not self._any_died:
+            return
+        for flow_run in chain.from_iterable(part.flow_runs for part in self._slices):
+            state = self._client.read_flow_run(flow_run).state
+            if not state or not state.is_final():
+                self._set_state(flow_run, Crashed(message=_GONE))
+            zombie_runs.crash_zombies_of(self._client, flow_run)
+        targets = pl.read_ipc(self._shards[0].plan_path, columns=["target"])["target"]
+        for folder in targets.str.extract(r"^(.*)/").unique():
+            remove_parts(folder, self._shards[0].token)

@@ -1,4 +1,4 @@
-"""Task runs whose flow run has died: nobody else would ever end them in Prefect's history."""
+"""Zombie runs: task runs that Prefect's history shows as *Running* although their flow run has ended or died."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,27 +17,27 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.states import Crashed
 
-# What a run that ended well had to say of its task runs has arrived by then.
+# By then all events of a run that ended well have arrived.
 _SETTLED = timedelta(minutes=1)
-_MOST = 200
+_MAX_TASK_RUNS = 200
 
 
-def end_those_of_old_runs(client: SyncPrefectClient) -> None:
-    """End the task runs that are *Running* while their flow run has ended."""
+def crash_zombies_of_ended_runs(client: SyncPrefectClient) -> None:
+    """Mark task runs as *Crashed* whose flow run ended over a minute ago."""
     ended = FlowRunFilter(
         end_time=FlowRunFilterEndTime(before_=datetime.now(UTC) - _SETTLED),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=sorted(TERMINAL_STATES))),
     )
-    _end(client, ended)
+    _crash_task_runs(client, ended)
 
 
-def end_those_of(client: SyncPrefectClient, flow_run_id: UUID) -> None:
-    """End the task runs of a flow run that is dead."""
-    _end(client, FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+def crash_zombies_of(client: SyncPrefectClient, flow_run_id: UUID) -> None:
+    """Mark the unfinished task runs of a dead flow run as *Crashed*."""
+    _crash_task_runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
 
 
-def _end(client: SyncPrefectClient, flow_runs: FlowRunFilter) -> None:
+def _crash_task_runs(client: SyncPrefectClient, flow_runs: FlowRunFilter) -> None:
     unfinished = [state for state in StateType if state not in TERMINAL_STATES]
-    still = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=unfinished)))
-    for task_run in client.read_task_runs(flow_run_filter=flow_runs, task_run_filter=still, limit=_MOST):
+    unfinished_runs = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=unfinished)))
+    for task_run in client.read_task_runs(flow_run_filter=flow_runs, task_run_filter=unfinished_runs, limit=_MAX_TASK_RUNS):
         client.set_task_run_state(task_run.id, Crashed(message="Its flow run died."), force=True)

@@ -125,10 +125,10 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             say(f"Data      {folder} (logs: {', '.join(service.log.name for service in services)})")
             say(f"Nightly   {settings.library} ({settings.nightly_cron})" if settings.library else _NO_LIBRARY)
             say("Ctrl-C stops all.")
-            prefect_server.say_running(api)
+            prefect_server.publish_api(api)
             _watch(services, say)
         finally:
-            prefect_server.say_running(None)
+            prefect_server.withdraw_api()
             _stop(services)
 
 
@@ -150,7 +150,7 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
     run = [sys.executable, "-c", "from flows.orchestration.deployments import main; main()"]
     rest = [sys.executable, "-m", "flows.api"]
     return [
-        _Service("Prefect server", serve, common, folder / "server.log", lambda: prefect_server.healthy(api)),
+        _Service("Prefect server", serve, common, folder / "server.log", lambda: prefect_server.is_healthy(api)),
         _Service("runner", run, client, folder / "runner.log", lambda: wanted <= _deployed(api, started)),
         _Service(
             "REST API", rest, client, folder / "api.log", lambda: _accepts_connections(settings.api_host, settings.api_port)
@@ -161,7 +161,7 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
 def _deployed(api: str, since: float) -> set[str]:
     """Return the deployments that were written to the server since we started: not those of an earlier run."""
     try:
-        deployments = prefect_server.ask(api, "/deployments/filter", {"limit": 200})
+        deployments = prefect_server.request_json(api, "/deployments/filter", {"limit": 200})
     except (OSError, ValueError):
         return set()
     return {deployment["name"] for deployment in deployments if _seconds(deployment["updated"]) >= since - 1}
@@ -185,7 +185,7 @@ def _check_free(port: int, api: str, fix: str = "") -> None:
         try:
             trial.bind((prefect_server.HOST, port))
         except OSError as error:
-            owner = "a Prefect server" if prefect_server.healthy(api) else "another program"
+            owner = "a Prefect server" if prefect_server.is_healthy(api) else "another program"
             raise PortTakenError(port=port, owner=owner, fix=fix) from error
 
 

@@ -196,7 +196,7 @@ def workers(scratch: Path, api: str) -> Iterator[str]:
 
 def _online(api: str) -> int:
     try:
-        found = prefect_server.ask(api, "/work_pools/sp404/workers/filter", {})
+        found = prefect_server.request_json(api, "/work_pools/sp404/workers/filter", {})
     except OSError:  # the first worker makes the pool
         return 0
     return sum(one["status"] == "ONLINE" for one in found)
@@ -321,7 +321,7 @@ def running_server(home: Path) -> Iterator[str]:
         [sys.executable, "-m", "prefect", "server", "start"], env=environment, stdout=quiet, stderr=quiet
     )
     try:
-        while not prefect_server.healthy(api):
+        while not prefect_server.is_healthy(api):
             time.sleep(0.2)
         yield api
     finally:

@@ -30,7 +30,7 @@ def session_server(home: Path) -> Iterator[str]:
         command = [sys.executable, "-m", "prefect", "server", "start"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            until(lambda: prefect_server.healthy(api) or process.poll() is not None, _START_SECONDS, why=log_path.read_text)
+            until(lambda: prefect_server.is_healthy(api) or process.poll() is not None, _START_SECONDS, why=log_path.read_text)
             assert process.poll() is None, f"no Prefect server: {log_path.read_text()[-2000:]}"
             from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 

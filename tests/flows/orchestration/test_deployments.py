@@ -13,7 +13,7 @@ LIBRARY, ZONE = "/music/library.csv", "Europe/Berlin"
 
 def served() -> dict[str, dict[str, Any]]:
     """Return what ``sp404 up`` registers, by the name of the deployment."""
-    from flows.orchestration.deployments import deployments
+    from flows.orchestration.deployments import build_deployments
 
     settings = load({"library": LIBRARY, "timezone": ZONE}, lambda _db, _seconds: {}).settings
     return {
@@ -27,7 +27,7 @@ def served() -> dict[str, dict[str, Any]]:
             "limit": (deployment.concurrency_limit, getattr(deployment.concurrency_options, "collision_strategy", None)),
             "enforced": deployment.enforce_parameter_schema,
         }
-        for deployment in deployments(settings)
+        for deployment in build_deployments(settings)
     }
 
 
@@ -78,20 +78,20 @@ def test_parameters_of_deployments_fit_their_flows() -> None:
 
 
 def test_the_nightly_run_needs_a_library() -> None:
-    from flows.orchestration.deployments import NIGHTLY, deployments
+    from flows.orchestration.deployments import NIGHTLY, build_deployments
 
     settings = load({"library": ""}, lambda _db, _seconds: {}).settings
-    assert NIGHTLY not in {deployment.name for deployment in deployments(settings)}
+    assert NIGHTLY not in {deployment.name for deployment in build_deployments(settings)}
 
 
 def test_a_deployment_of_an_older_version_gets_the_entrypoint_of_this_one(prefect_server: str) -> None:
     """``sp404 up`` registers all deployments at each start, under the same names: those in the home follow the code."""
     from prefect.client.orchestration import get_client
 
-    from flows.orchestration.deployments import KIT, deployments
+    from flows.orchestration.deployments import KIT, build_deployments
 
     settings = load({}, lambda _db, _seconds: {}).settings
-    kit = next(deployment for deployment in deployments(settings) if deployment.name == KIT)
+    kit = next(deployment for deployment in build_deployments(settings) if deployment.name == KIT)
     with get_client(sync_client=True) as client:
         flow_id = client.create_flow_from_name(kit.flow_name)
         old = client.create_deployment(flow_id, KIT, entrypoint="flows.export.export_library")

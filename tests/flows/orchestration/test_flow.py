@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flows.export.request import resolve
 from schemas.enums import Guard, Runner
 from schemas.errors import ManifestError, RequestError
 from schemas.export import ExportRequest, SoundConfig
@@ -49,7 +50,8 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
 
     manifest = worked.make(tmp_path / "library")
     told: list[tuple[int, int]] = []
-    batch = flow.export(worked.request(manifest, tmp_path), Progress(lambda done, total: told.append((done, total))))
+    progress = Progress(lambda done, total: told.append((done, total)))
+    batch = flow.run_flow_and_wait(resolve(worked.request(manifest, tmp_path)), progress)
     worked.check(batch, tmp_path, manifest.parent)
     assert told == [(n, 10) for n in range(1, 11)]
 
@@ -95,7 +97,7 @@ def test_levels_are_measured_in_task_runs_of_their_own(tmp_path: Path, client: A
     from flows.orchestration import flow
 
     request = worked.request(worked.make(tmp_path / "library"), tmp_path)
-    flow.export(request.model_copy(update={"sound": SoundConfig(guard=Guard.FOLDER)}), Progress())
+    flow.run_flow_and_wait(resolve(request.model_copy(update={"sound": SoundConfig(guard=Guard.FOLDER)})), Progress())
     names = {run.name for run in task_runs(client, last_flow_run(client)) if "1 of 1" in run.name}
     assert names == {f"convert {what}1 of 1: sample_002 to sample_005" for what in ("", "levels of ")}
 
@@ -109,7 +111,7 @@ def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(
     manifest.write_text("path\nkick.wav\n", encoding="utf-8")
     request = worked.request(manifest, tmp_path)
     with pytest.raises(ManifestError, match="has no 'file_path' column"):
-        flow.export(request, Progress())
+        flow.run_flow_and_wait(resolve(request), Progress())
     flow_run = last_flow_run(client)
     assert flow_run.state.type.value == "FAILED"
     assert "has no 'file_path' column" in flow_run.state.message
@@ -154,7 +156,7 @@ def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "prefect_dask", None)
     request = worked.request(worked.make(tmp_path / "library"), tmp_path).model_copy(update={"runner": Runner.DASK})
     with pytest.raises(RequestError, match="prefect-dask") as refused:
-        flow.export(request, Progress())
+        flow.run_flow_and_wait(resolve(request), Progress())
     assert "sp404-export[dask]" in refused.value.fix
     assert not (tmp_path / "out").exists()
 

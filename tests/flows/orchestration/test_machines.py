@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from flows.export.request import resolve
 from schemas.enums import Runner
 from schemas.errors import RequestError
 from schemas.report import BatchExportResult
@@ -100,7 +101,7 @@ def exported(manifest: Path, folder: Path, runner: Runner, **more: Any) -> Batch
     from flows.orchestration import flow
 
     request = worked.request(manifest, folder).model_copy(update={"runner": runner, **more})
-    return flow.export(request, Progress())
+    return flow.run_flow_and_wait(resolve(request), Progress())
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

@@ -16,8 +16,8 @@ from tests.support.processes import cpu_seconds, pids_with
 from tests.support.waiting import until
 
 _STARTS = (
-    "from flows.orchestration.prefect_server import Temporary; import time; "
-    "s = Temporary(); s.wait(); print(s.api, flush=True); time.sleep(600)"
+    "from flows.orchestration.prefect_server import TemporaryServer; import time; "
+    "s = TemporaryServer(); s.wait(); print(s.api, flush=True); time.sleep(600)"
 )
 
 # Idle it takes 1.5 to 5 %; one that spins on a machine shared by others is given less than a whole core.
@@ -32,29 +32,29 @@ def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -
     ) as owner:
         assert owner.stdout
         api = owner.stdout.readline().strip()
-        assert prefect_server.healthy(api)
+        assert prefect_server.is_healthy(api)
         owner.send_signal(signal.SIGKILL)
-    until(lambda: not prefect_server.healthy(api), 10, why=lambda: "it is still there")
+    until(lambda: not prefect_server.is_healthy(api), 10, why=lambda: "it is still there")
 
 
 @pytest.mark.slow
 def test_a_temporary_server_that_cannot_start_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file"))
-    made = prefect_server.Temporary()
+    made = prefect_server.TemporaryServer()
     with pytest.raises(ServerError, match="No Prefect server could be reached or started"):
         made.wait()
     made.stop()
 
 
 def test_the_address_of_sp404_up_is_left_for_this_user_and_taken_back() -> None:
-    assert prefect_server.running_api() is None
-    prefect_server.say_running("http://127.0.0.1:4711/api")
-    assert prefect_server.running_api() == "http://127.0.0.1:4711/api"
+    assert prefect_server.read_published_api() is None
+    prefect_server.publish_api("http://127.0.0.1:4711/api")
+    assert prefect_server.read_published_api() == "http://127.0.0.1:4711/api"
     Path("~/.sp404/up.json").expanduser().write_text("{")
-    assert prefect_server.running_api() is None
-    prefect_server.say_running(None)
-    assert prefect_server.running_api() is None
+    assert prefect_server.read_published_api() is None
+    prefect_server.withdraw_api()
+    assert prefect_server.read_published_api() is None
 
 
 @pytest.mark.slow
