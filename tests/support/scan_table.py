@@ -4,7 +4,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from config import genres
+from schemas.scan import Guess, Header
 from tasks.scan.genre_names import GenreVocabulary
+from tasks.scan.infer import infer
 
 KNOWN = genres.load({})
 VOCABULARY = GenreVocabulary.build(KNOWN.genres, KNOWN.words_in_names)
@@ -42,3 +44,8 @@ def rows() -> list[Row]:
 def _row(line: str) -> Row:
     path, seconds, *told = line.split(" | ")
     return Row(path, None if seconds == "-" else float(seconds), *("" if value == "-" else value for value in told))
+
+
+def told(stem: str, folders: list[str] | None = None, seconds: float | None = None) -> dict[str, Guess]:
+    """What is inferred of a file whose header says no more than its length."""
+    return infer(Header(seconds=seconds), stem, folders or [], VOCABULARY)
