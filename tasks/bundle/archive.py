@@ -1,6 +1,7 @@
 """A ZIP of exactly the files that the records name, and of exactly the bytes that they had then.
 
-The same files give the same ZIP, byte for byte (with the same zlib): entries in order, one date, one set of permissions.
+The same files give the same ZIP, byte for byte (with the same zlib): entries in order, one date (1980-01-01, zipfile's own),
+one set of permissions.
 """
 
 import os
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedRandom
 from typing import NoReturn
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from blake3 import blake3
 
@@ -20,12 +21,13 @@ from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, wri
 from tasks.fs.atomic import create_exclusively, part_name, remove, remove_parts
 
 _CHUNK_BYTES = 1 << 20
-# The earliest date that a ZIP can say.
-_DATE = (1980, 1, 1, 0, 0, 0)
+# In a ZIP's words: else it would say on which system it was made.
 _UNIX = 3
 _PERMISSIONS = (stat.S_IFREG | 0o644) << 16
 # Of 61 drum samples level 1 leaves 79.4 % at 30 MB/s, level 6 79.2 % at 18 MB/s.
 _LEVEL = 1
+# From here on an entry needs the fields of ZIP64 (zipfile's own bound, with its 5 % for what deflating may add).
+_ZIP64_BYTES = int((2**31 - 1) / 1.05)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _NAME_BYTES = 65_535
@@ -80,10 +82,10 @@ def write_zip(entries: Iterable[Entry], target: str, replace: bool = False) -> W
         # Of killed runs under the same name. No two runs of a process make the same ZIP at a time.
         remove_parts(folder, token, lambda process, kind: kind == _KIND and not _is_running(process))
         with _whole(part) as file:
-            with ZipFile(file, "w") as archive:
+            with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
                 for number, entry in enumerate(ordered):
                     try:
-                        _add(archive, file, entry)
+                        _add(archive, entry)
                     except _DiffersError:
                         _refuse(ordered, number)
             size = file.seek(0, os.SEEK_END)
@@ -206,32 +208,19 @@ def _read(fd: int) -> bytes:
         raise _DiffersError(f"it cannot be read ({error.strerror})") from error
 
 
-def _add(archive: ZipFile, file: BufferedRandom, entry: Entry) -> None:
-    """Deflated if that makes it smaller. Raises _DiffersError."""
-    if _put(archive, entry, ZIP_DEFLATED):
-        return
-    # Taken back: zipfile puts the next entry where the directory would begin.
-    last = archive.filelist.pop()
-    del archive.NameToInfo[last.filename]
-    archive.start_dir = last.header_offset
-    file.seek(last.header_offset)
-    file.truncate()
-    _put(archive, entry, ZIP_STORED)
+def _add(archive: ZipFile, entry: Entry) -> None:
+    """Deflate a file into the archive.
 
+    What cannot be deflated grows by 5 bytes in 16 KB: storing it instead would need a second reading, and its rollback.
 
-def _put(archive: ZipFile, entry: Entry, method: int) -> bool:
-    """Whether the entry is smaller than the file."""
-    with _recorded(entry) as (size, blocks):
-        info = ZipInfo(entry.name, _DATE)
-        info.compress_type = method
-        info._compresslevel = _LEVEL  # type: ignore[attr-defined]  # open() has no parameter for it
-        info.create_system = _UNIX  # else it would say where it was made
-        info.external_attr = _PERMISSIONS
-        info.file_size = size  # for zipfile to know what needs ZIP64
-        with archive.open(info, "w") as member:
-            for block in blocks:
-                member.write(block)
-    return info.compress_size < size
+    Raises:
+        _DiffersError: The file is not as recorded.
+    """
+    with _recorded(entry) as (size, blocks), archive.open(entry.name, "w", force_zip64=size > _ZIP64_BYTES) as member:
+        for block in blocks:
+            member.write(block)
+    info = archive.getinfo(entry.name)
+    info.create_system, info.external_attr = _UNIX, _PERMISSIONS
 
 
 @contextmanager
