@@ -16,19 +16,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import DiskError, DiskFullError, ProjectError
 from tasks.audio.pcm16 import read_pcm16
-from tasks.device_project import project_file as module
-from tasks.device_project.project_file import (
-    Field,
-    Pad,
-    Project,
-    device_name,
-    parse_padconf,
-    parse_smp,
-    read_smp,
-    smp_name,
-    write_project,
-    write_smp,
-)
+from tasks.device_project import project_file, smp
+from tasks.device_project.padconf import PadField, parse_padconf
+from tasks.device_project.project_file import Pad, Project, device_name, write_project
+from tasks.device_project.smp import parse_smp, read_smp, smp_name, write_smp
 from tests.support.audio import sixteen_bits, wav_bytes, write
 
 HEAD = b"RFPD\x00\x00\x00\xa0\x03\x00\x00\x00\x00\x00\x7a\x80"
@@ -74,7 +65,7 @@ def test_any_settings_come_back_byte_for_byte(seed: bytes, at: int, some: bytes)
     rest[at : at + len(some)] = some
     data = HEAD + bytes(rest[: SIZE - 16]).ljust(SIZE - 16, b"\xff")
     conf = parse_padconf(data)
-    assert conf.to_bytes() == data
+    assert conf.data == data
     assert isinstance(conf.name, str)
     assert conf.tempo == struct.unpack(">H", data[0x12:0x14])[0] / 100
     for n, bank in enumerate("ABCDEFGHIJ"):
@@ -83,7 +74,7 @@ def test_any_settings_come_back_byte_for_byte(seed: bytes, at: int, some: bytes)
         assert conf.bank_tempo(bank) >= 0
         assert len(conf.pad_name(bank, 16)) <= 24
         assert len(conf.chops(bank, 1)) <= 16
-        assert conf.word(bank, 2, Field.PAN) == word(data, 0xA0 + (n * 16 + 1) * 172 + 0x48)
+        assert conf.word(bank, 2, PadField.PAN) == word(data, 0xA0 + (n * 16 + 1) * 172 + 0x48)
 
 
 def test_volumes_stand_in_pairs() -> None:
@@ -128,7 +119,7 @@ def test_any_bytes_are_refused_in_one_way(data: bytes) -> None:
 @pytest.mark.parametrize(("bank", "pad"), [("K", 1), ("", 1), ("AB", 1), ("a", 1), ("A", 0), ("A", 17), ("A", -1)])
 def test_pads_that_there_are_not(bank: str, pad: int) -> None:
     conf = parse_padconf(HEAD.ljust(SIZE, b"\0"))
-    for ask in (conf.pad_name, conf.chops, smp_name, partial(conf.word, number=Field.SIZE)):
+    for ask in (conf.pad_name, conf.chops, smp_name, partial(conf.word, number=PadField.SIZE)):
         with pytest.raises(ProjectError):
             ask(bank, pad)
 
@@ -225,7 +216,7 @@ def test_what_is_no_sound_is_not_written(tmp_path: Path, channels: int, pcm: byt
 
 
 def test_a_sample_may_be_as_long_as_the_device_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FRAMES", 10)
+    monkeypatch.setattr(smp, "MAX_FRAMES", 10)
     write_smp(str(tmp_path / "a.SMP"), 2, bytes(40))
     with pytest.raises(ProjectError, match="11 frames"):
         write_smp(str(tmp_path / "b.SMP"), 2, bytes(44))
@@ -290,7 +281,7 @@ def test_the_views_agree_with_the_project(project: Project, folder: Path) -> Non
     conf = parse_padconf((folder / "PADCONF.BIN").read_bytes())
     assert (conf.name, conf.tempo, conf.bank_tempo("J"), conf.bank_volume("C")) == ("Night Bus", 92.5, 92.5, 127)
     assert (conf.pad_name("B", 3), conf.pad_name("B", 4)) == ("hipness_fonky_89", "")
-    assert (conf.word("A", 1, Field.FLAGS), conf.word("B", 3, Field.BPM)) == (0x20, 8_900)
+    assert (conf.word("A", 1, PadField.FLAGS), conf.word("B", 3, PadField.BPM)) == (0x20, 8_900)
     assert not conf.is_protected("A")
     assert conf.chops("A", 1) == ()
 
@@ -401,7 +392,8 @@ def test_a_full_disk_says_so(project: Project, folder: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_all", full)
+    monkeypatch.setattr(smp, "write_all", full)
+    monkeypatch.setattr(project_file, "write_all", full)
     with pytest.raises(DiskFullError):
         save(project, folder)
     assert not list(folder.parent.iterdir())
@@ -419,7 +411,7 @@ def test_what_is_not_as_written_gets_no_name(
     project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch, spoil: str, at: int
 ) -> None:
     """A disk that changes a byte."""
-    sync = module.sync_file_system
+    sync = project_file.sync_file_system
 
     def lying(part: str) -> None:
         data = bytearray(Path(part, spoil).read_bytes())
@@ -427,7 +419,7 @@ def test_what_is_not_as_written_gets_no_name(
         Path(part, spoil).write_bytes(data)
         sync(part)
 
-    monkeypatch.setattr(module, "sync_file_system", lying)
+    monkeypatch.setattr(project_file, "sync_file_system", lying)
     with pytest.raises(ProjectError, match="read back"):
         save(project, folder)
     assert not list(folder.parent.iterdir())
