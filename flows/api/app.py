@@ -56,8 +56,8 @@ _EXPORT_RESPONSES = describe_problems(404, 409, 507) | ACCEPTED
 
 
 @dataclass(frozen=True)
-class _Services:
-    """What the routes call."""
+class ApiServices:
+    """What the routes call. They are ``app.state.services``."""
 
     process_pool: SharedProcessPool
     library: LibraryPages
@@ -65,23 +65,24 @@ class _Services:
     downloads: Downloads
 
     def close(self) -> None:
+        """End all exports, and the processes that decode."""
         self.exporter.close()
         self.process_pool.close()
         self.downloads.close()
 
 
 def _exporter(request: Request) -> RecordExporter:
-    services: _Services = request.app.state.services
+    services: ApiServices = request.app.state.services
     return services.exporter
 
 
 def _library(request: Request) -> LibraryPages:
-    services: _Services = request.app.state.services
+    services: ApiServices = request.app.state.services
     return services.library
 
 
 def _downloads(request: Request) -> Downloads:
-    services: _Services = request.app.state.services
+    services: ApiServices = request.app.state.services
     return services.downloads
 
 
@@ -270,7 +271,7 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
     rules = build_rules(settings)
     process_pool, library = SharedProcessPool(), LibraryPages(settings)
     exporter = RecordExporter(in_force, library, process_pool, run)
-    services = _Services(process_pool, library, exporter, Downloads(settings, library, process_pool))
+    services = ApiServices(process_pool, library, exporter, Downloads(settings, library, process_pool))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -27,21 +27,29 @@ _RATE_SECONDS = 10.0
 
 
 class SharedProcessPool:
-    """Worker processes that stay between exports: to start one takes as long as to convert a hundred short samples."""
+    """Worker processes that stay between exports: to start one takes as long as to convert a hundred short samples.
+
+    An idle one takes no CPU time: it waits for its next call. A pool starts processes when threads need them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._kept: tuple[Limits, ProcessPool] | None = None
 
-    def get(self, limits: Limits) -> ProcessPool:
-        """Return the pool with these limits; one with other limits is closed."""
+    def get(self, limits: Limits, ahead: int = 1) -> ProcessPool:
+        """Return the pool with these limits; one with other limits is closed.
+
+        Args:
+            limits: What each process may take.
+            ahead: How many processes a new pool starts at once, without waiting for them.
+        """
         with self._lock:
             if not self._kept or self._kept[0] != limits:
                 if self._kept:
                     self._kept[1].close()
                 self._kept = limits, ProcessPool(limits, self._stopped)
-                self._kept[1].start(1)
+                self._kept[1].start(ahead)
             return self._kept[1]
 
     def close(self) -> None:

@@ -164,8 +164,9 @@ class RecordExporter:
 
     def _read_rows(self, sample_ids: list[int], config: ExportConfig) -> tuple[ExportConfig, list[Row]]:
         config = self._resolve_folder(config)
-        layout = config.organize_by or self._settings_now().organize_by
-        return config, self._records.rows_of(sample_ids, with_kits=layout is OrganizeBy.KIT)
+        with self._database.hold():
+            layout = config.organize_by or self._settings_now().organize_by
+            return config, self._records.rows_of(sample_ids, with_kits=layout is OrganizeBy.KIT)
 
     def _resolve_folder(self, config: ExportConfig) -> ExportConfig:
         if config.output_base_path is None:
