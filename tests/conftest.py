@@ -43,7 +43,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a whole Prefect server, its scheduler included, with the settings that this project gives to all."""
+    """Start a whole Prefect server, its scheduler included, with this project's settings; return its address."""
     from tests.support.prefect_servers import session_server
 
     with session_server(tmp_path_factory.mktemp("prefect")) as api:
@@ -60,7 +60,7 @@ def sp404(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, migrated."""
+    """Return the path of an empty database, migrated."""
     from tests.support import nightly
 
     return nightly.empty_database(tmp_path_factory.mktemp("template") / "empty.duckdb")
@@ -68,7 +68,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> "Spy":
-    """What the workers and the hashing are called with, in this process."""
+    """Return what the workers and the hashing are called with, in this process."""
     from tests.support import nightly
 
     return nightly.spied(monkeypatch)
@@ -76,7 +76,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> "Spy":
 
 @pytest.fixture
 def night(tmp_path: Path, spy: "Spy", template: Path) -> Iterator["Nightly"]:
-    """A library that is exported again and again."""
+    """Return a library that is exported again and again."""
     from tests.support import nightly
 
     made = nightly.new(tmp_path / "n", spy, template)

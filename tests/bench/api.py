@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def library(folder: Path) -> Path:
-    """Records that know some short samples."""
+    """Make records that know some short samples."""
     (folder / "lib").mkdir()
     lines = ["sample_id,file_path,genre,bpm,kit,bank,pad"]
     for n in range(1, SAMPLES + 1):
@@ -90,7 +90,7 @@ def latency(folder: Path, db: Path) -> None:
 
 
 class Client:
-    """Asks now for this and now for that, as soon as it was answered; what it is told of exports is remembered."""
+    """Ask now for this and now for that, each as soon as the last was answered; remember which exports were answered."""
 
     def __init__(self, number: int, base: httpx.URL) -> None:
         self._random = random.Random(number)
@@ -98,8 +98,8 @@ class Client:
         self._api = httpx.Client(base_url=base, timeout=120)
         self.statuses: dict[str, Counter[int]] = defaultdict(Counter)
         self.seconds: dict[str, list[float]] = defaultdict(list)
-        self.told: dict[int, int] = {}
-        self.troubles: list[str] = []
+        self.exports: dict[int, int] = {}
+        self.errors: list[str] = []
 
     def run(self, until: float) -> None:
         kinds: list[Callable[[], None]] = [self._read] * 6 + [self._single] * 3 + [self._later]
@@ -112,12 +112,12 @@ class Client:
         try:
             answer = self._api.request(method, path if path.startswith("/") else f"{API}/{path}", **more)
         except httpx.HTTPError as error:
-            self.troubles.append(f"{kind}: {error!r}")
+            self.errors.append(f"{kind}: {error!r}")
             return None
         self.seconds[kind].append(time.perf_counter() - begun)
         self.statuses[kind][answer.status_code] += 1
         if answer.status_code >= 500 and answer.status_code not in RETRY:
-            self.troubles.append(f"{kind}: {answer.text[:200]}")
+            self.errors.append(f"{kind}: {answer.text[:200]}")
         return answer
 
     def _read(self) -> None:
@@ -145,11 +145,11 @@ class Client:
                 break
             time.sleep(0.5)
         if status is not None and status.json()["result"]:
-            self.told[status.json()["result"]["export_id"]] = 5
+            self.exports[status.json()["result"]["export_id"]] = 5
 
     def _keep(self, answer: httpx.Response | None, samples: int) -> None:
         if answer is not None and answer.status_code == 200:
-            self.told[answer.json()["export_id"]] = samples
+            self.exports[answer.json()["export_id"]] = samples
 
 
 def clients(folder: Path, db: Path, count: int, seconds: float) -> None:
@@ -174,16 +174,16 @@ def clients(folder: Path, db: Path, count: int, seconds: float) -> None:
         print(
             f"| {kind} | {said} | {statistics.median(took):.2f} | {took[int(len(took) * 0.95)]:.2f} | {statuses[kind][503]} |"
         )
-    troubles = [trouble for one in everyone for trouble in one.troubles]
-    told = {export_id: samples for one in everyone for export_id, samples in one.told.items()}
+    errors = [error for client in everyone for error in client.errors]
+    answered = {export_id: samples for client in everyone for export_id, samples in client.exports.items()}
     with duckdb.connect(str(db)) as connection:
         query = "SELECT export_id, count(*) FROM sp404_export_samples GROUP BY export_id"
         recorded = dict(connection.execute(query).fetchall())
         ((unended,),) = connection.execute("SELECT count(*) FROM sp404_exports WHERE finished_at IS NULL").fetchall()
-    lost = [export_id for export_id, samples in told.items() if recorded.get(export_id) != samples]
+    lost = [export_id for export_id, samples in answered.items() if recorded.get(export_id) != samples]
     answers = sum(map(len, times.values()))
-    print(f"\n{answers:,} answers; {len(told):,} exports told of, {len(lost)} of them not in the records; {unended} not ended")
-    print(f"errors other than 503: {len(troubles)} {troubles[:3]}")
+    print(f"\n{answers:,} answers; {len(answered):,} exports answered, {len(lost)} not in the records; {unended} not ended")
+    print(f"errors other than 503: {len(errors)} {errors[:3]}")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def rows(scratch: Path, runs: int) -> None:
 
 
 def plan_once(manifest: str) -> None:
-    """Prints the seconds of each step and the peak memory in MB, as JSON."""
+    """Print the seconds of each step and the peak memory in MB, as JSON."""
     from flows.export import plan, threads
     from flows.export.request import resolve
     from schemas.enums import OrganizeBy
@@ -127,7 +127,7 @@ def plan_once(manifest: str) -> None:
 
 
 def fixed_costs(scratch: Path, runs: int, folders: Sequence[Path]) -> None:
-    """Whole processes: how much longer than directly, with a server running and with a temporary one."""
+    """Measure whole processes: how much longer than directly, with a server running and with a temporary one."""
     manifests = {str(count): tiny_manifest(scratch / str(count), count) for count in (1, 100, 20_000)}
     real, count = real_manifest(scratch, folders)
     manifests |= {f"{count:,} (real)": real}
@@ -205,7 +205,7 @@ def _online(api: str) -> int:
 def measured_ways(
     manifest: Path, scratch: Path, runs: int, options: Sequence[str]
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """The same export directly, with a server running (warm), and with a temporary one (cold, migrated home): the seconds of
+    """Export directly, with a server running (warm), and with a temporary one (cold, migrated home); return the seconds of
     the whole process, and those of the export in it.
     """
     cold = {"PREFECT_HOME": str(scratch / "cold-home")}
@@ -233,7 +233,7 @@ def export(manifest: Path, scratch: Path, options: list[str], environment: dict[
 
 
 def nightly(scratch: Path, runs: int, count: int) -> None:
-    """The first export, and then those of the nights after: the export's own seconds, and the whole command's."""
+    """Export once, and then as in the nights after: the export's own seconds, and the whole command's."""
     manifest = tiny_manifest(scratch, count)
     command = [sys.executable, "-m", "flows.cli", "export", str(manifest), "--json", "--direct", "--organize-by", "genre"]
     command += ["--out", f"{scratch}/out", "--db", f"{scratch}/r.duckdb", "--no-metadata"]
@@ -255,7 +255,7 @@ def nightly(scratch: Path, runs: int, count: int) -> None:
 
 
 def contained_or_not(manifest: Path, scratch: Path, runs: int) -> None:
-    """The same export with samples decoded in processes of their own, and in threads."""
+    """Export with samples decoded in processes of their own, and in threads."""
     ways = {"in processes": {}, "in threads": {"SP404_CONTAINED": "false"}}
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(runs):
@@ -269,7 +269,7 @@ def contained_or_not(manifest: Path, scratch: Path, runs: int) -> None:
 
 
 def scans(scratch: Path, runs: int, count: int, folders: Sequence[Path]) -> None:
-    """The first scan of each library, and then the ones after it: the scan's own seconds, and the whole command's."""
+    """Scan each library once, and then again: the scan's own seconds, and the whole command's."""
     tiny_manifest(scratch, count)
     time.sleep(3)  # what is newer than a clock's step is read again
     print("| library | scan | opened | scan s | whole process s |")
@@ -343,7 +343,7 @@ def tiny_manifest(scratch: Path, count: int) -> Path:
 
 
 def write_tiny(path: Path, number: int) -> None:
-    """A hat at 8 kHz, 16 bits, in which the least bits of its first 32 samples tell the number."""
+    """Return a hat at 8 kHz, 16 bits, whose first 32 samples hold the number in their lowest bits."""
     samples = _hat().copy()
     samples[:32] = samples[:32] & -2 | number >> np.arange(32) & 1
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -392,7 +392,7 @@ def write_real_manifest(manifest: Path, folders: Sequence[Path]) -> int:
 
 
 def _tempo(path: Path) -> str:
-    """A tempo to fill the buckets with: from the file's name where it names one above 60, else none."""
+    """Return a tempo to fill the buckets with: that of the file's name if it is above 60, else none."""
     numbers = [part for part in path.stem.replace("-", "_").split("_") if part.isdigit() and 60 < int(part) < 200]
     return numbers[-1] if numbers else ""
 

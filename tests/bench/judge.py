@@ -1,4 +1,4 @@
-"""What a DFT says of sound at 48 kHz, and the sound to ask it about. Knows nothing of how it was made."""
+"""Measure sound at 48 kHz by a DFT, and generate the sound to measure. Knows nothing of how it was converted."""
 
 import math
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def gain_db(way: Way, rate_hz: int) -> Wave:
 
 
 def worst_spur(way: Way, rate_hz: int, tones_hz: Wave) -> float:
-    """The strongest line that is not the tone's own, in dB of the tone as it went in; over all tones, one after another."""
+    """Return the strongest line that is not the tone's own, in dB of the tone as it went in; the worst of all tones."""
     tones_hz = np.floor(tones_hz * LINES / RATE_HZ) * RATE_HZ / LINES
     x = way(np.concatenate([sine(hz, TONE, TONE_SECONDS, rate_hz) for hz in tones_hz]), rate_hz)
     each = round(TONE_SECONDS * RATE_HZ)
@@ -47,7 +47,7 @@ def level_and_spur(way: Way, rate_hz: int, dbfs: float) -> tuple[float, float]:
 
 
 def length_and_delay(way: Way) -> tuple[int, float]:
-    """The worst of 14 rates, in frames and in fractions of one: of short files, and of a melody known at any time."""
+    """Return the worst of 14 rates, in frames and in fractions of one: of short files, and of a melody known at any time."""
     length, delay = 0, 0.0
     for rate_hz in sorted({*RATES, 12_000, 24_000, 64_000}):
         for frames in (10, 1_000, rate_hz + 1):

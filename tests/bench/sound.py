@@ -100,7 +100,7 @@ def ours(source: str, target: str) -> None:
 
 
 def our_floats(source: str, target: str) -> None:
-    """What ``convert`` has just before it quantises."""
+    """Return what ``convert`` has just before it quantises."""
     with audio(source) as found:
         blocks = list(resample(found.blocks, found.info.rate_hz, found.info.channels, RATE_HZ, QUALITIES[0]))
     soundfile.write(target, np.concatenate(blocks), RATE_HZ, "FLOAT")
@@ -111,7 +111,7 @@ def plain(source: str, target: str, subtype: str = "PCM_16") -> None:
 
 
 def floor(source: str, target: str) -> None:
-    """Decodes, resamples, and writes as many bytes as there would be; but not the sound."""
+    """Decode, resample, and write as many bytes as there would be, but not the sound."""
     x = _decoded(source)
     with open(target, "wb", buffering=0) as file:
         os.write(file.fileno(), x.reshape(-1).view(np.uint8)[: x.nbytes // 2].data)
@@ -170,7 +170,7 @@ FLOATS: dict[str, Convert] = {
 
 
 def one_lap(way: str, pairs: list[tuple[str, str]], threads: int) -> None:
-    """Converts all but the first pair, which is a short one to start with; prints the seconds and two sizes in MB."""
+    """Convert all but the first pair, which is a short one to start with; print the seconds and two sizes in MB."""
     PYTHON[way](*pairs[0])
     idle = _megabytes("VmRSS")
     started = time.perf_counter()
@@ -215,15 +215,15 @@ def _programs(way: str, pairs: list[tuple[str, str]], threads: int) -> float:
 
 
 def _checked(way: str, out: Path, count: int) -> dict[str, float]:
-    """The megabytes in ``out``, if they are what they should be."""
-    made = list(out.iterdir())
-    if len(made) != count:
-        sys.exit(f"{way} made {len(made)} files of {count}")
-    for path in made if way != "floor" else []:
+    """Return the megabytes in ``out``; exit if they are not what they should be."""
+    outputs = list(out.iterdir())
+    if len(outputs) != count:
+        sys.exit(f"{way} wrote {len(outputs)} files of {count}")
+    for path in outputs if way != "floor" else []:
         info = soundfile.info(path)
         if (info.samplerate, info.subtype) != (RATE_HZ, "PCM_16"):
-            sys.exit(f"{way} made {info.samplerate} Hz, {info.subtype}")
-    return {"made": sum(path.stat().st_size for path in made) / 1e6}
+            sys.exit(f"{way} wrote {info.samplerate} Hz, {info.subtype}")
+    return {"megabytes": sum(path.stat().st_size for path in outputs) / 1e6}
 
 
 def in_turn(ways: Sequence[tuple[str, int]], sources: Sequence[str], runs: int, scratch: Path) -> list[dict[str, float]]:
@@ -269,7 +269,7 @@ def library(scratch: Path, runs: int, folders: Sequence[Path]) -> None:
     sources = collected(folders)
     size = sum(os.path.getsize(source) for source in sources) / 1e6
     measured = dict(zip(names, in_turn([(way, at_once[way]) for way in names], sources, runs, scratch), strict=True))
-    print(f"{len(sources):,} files, {size:.0f} MB in, {measured['ours']['made']:.0f} MB out.\n")
+    print(f"{len(sources):,} files, {size:.0f} MB in, {measured['ours']['megabytes']:.0f} MB out.\n")
     print("| way | wall s | ours / it | target | |\n|---|---|---|---|---|")
     for way, name in names.items():
         ratio = measured["ours"]["seconds"] / measured[way]["seconds"]
@@ -360,7 +360,7 @@ def _figures(to_floats: Convert, to_sixteen_bits: Convert, scratch: Path) -> tup
 
 
 def _by_files(way: Convert, scratch: Path, subtype: str) -> judge.Way:
-    """A way from file to file as one from sound to sound."""
+    """Make a converter of files into one of sound."""
 
     def converted(x: judge.Wave, rate_hz: int) -> judge.Wave:
         with tempfile.TemporaryDirectory(dir=scratch) as place:

@@ -33,7 +33,7 @@ def _means(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def _common_ground() -> Iterator[Path]:
-    """A folder that every user may enter, unlike pytest's own."""
+    """Make a folder that every user may enter, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="sp404-faults-"))
     folder.chmod(0o755)
     yield folder.resolve()
@@ -42,7 +42,7 @@ def _common_ground() -> Iterator[Path]:
 
 @pytest.fixture
 def ground(_common_ground: Path, tmp_path: Path) -> Iterator[Path]:
-    """A test's own folder, of which every user may read all."""
+    """Make a test's own folder, of which every user may read all."""
     folder = _common_ground / tmp_path.name
     folder.mkdir()
     yield folder
@@ -61,11 +61,11 @@ def library(_common_ground: Path) -> Library:
 
 @pytest.fixture(scope="session")
 def undisturbed(_common_ground: Path, library: Library) -> Undisturbed:
-    """What a run in good surroundings writes, by its options; each is done once a session."""
+    """Return what a run in good surroundings writes, by its options; each runs once a session."""
     return Undisturbed(library, _common_ground / "undisturbed")
 
 
 @pytest.fixture
 def export(ground: Path, library: Library) -> Export:
-    """The export of ``library`` in this test's own folders."""
+    """Return the export of ``library`` into this test's own folders."""
     return Export(library.manifest, ground / "out", ground / "records/r.duckdb", ground / "home")

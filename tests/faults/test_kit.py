@@ -68,6 +68,7 @@ def test_short_writes_are_real(tmp_path: Path) -> None:
 
 
 @pytest.mark.faults("strace")
+@pytest.mark.slow
 def test_kills_at_chosen_places_lose_nothing(export: Export, undisturbed: Undisturbed) -> None:
     """SIGKILL as a rename, an unlink, a write to the database begins; a reader watches all the time."""
     with watched(export.out) as watch:

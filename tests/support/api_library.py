@@ -44,7 +44,7 @@ def make_library(folder: Path, only_good: bool = False) -> Path:
 
 
 def recorded_library(folder: Path, only_good: bool = False) -> Path:
-    """The records of that library after its first export."""
+    """Return the path of the records of that library after its first export."""
     manifest = make_library(folder / "lib", only_good)
     config = ExportConfig(output_base_path=str(folder / "first"))
     threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb")))
@@ -52,7 +52,7 @@ def recorded_library(folder: Path, only_good: bool = False) -> Path:
 
 
 def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
-    """An RFC 9457 document with exactly this text, and nothing of the machine."""
+    """Return an answer's RFC 9457 document, which has exactly this text and nothing of the machine."""
     assert answer.headers["content-type"] == "application/problem+json"
     told = answer.json()
     assert (answer.status_code, told["status"], told["detail"]) == (status, status, detail), told
@@ -63,13 +63,13 @@ def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
 
 
 def serve_library(monkeypatch: pytest.MonkeyPatch, folder: Path, run: Any = None, **settings: Any) -> Any:
-    """The API over the records in ``folder``, with these settings; it may export to ``out`` there."""
+    """Serve the API over the records in ``folder``, with these settings; it may export to ``out`` there."""
     given = {"db": folder / "r.duckdb", "output_base_path": folder / "out", "api_root": folder / "out", "workers": 2}
     return served(monkeypatch, run, **given | settings)
 
 
 def finished(api: httpx.Client, answer: httpx.Response, seconds: float = 60) -> dict[str, Any]:
-    """The status of a job when it has ended."""
+    """Return the status of a job when it has ended."""
 
     def ended() -> dict[str, Any] | None:
         status = api.get(answer.headers["location"]).raise_for_status().json()

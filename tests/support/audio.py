@@ -27,7 +27,7 @@ _SAMPLE_FORMATS = {
 
 
 def tone(seconds: float, rate: int, channels: int = 1, hz: float = 997, level: float = 0.5) -> Sound:
-    """A sine, (frames, channels); every channel is the same."""
+    """Return a sine of shape (frames, channels); every channel is the same."""
     t = np.arange(round(seconds * rate)) / rate
     return np.repeat(level * np.sin(2 * np.pi * hz * t)[:, None], channels, axis=1)
 
@@ -44,7 +44,7 @@ def sixteen_bits(frames: int, channels: int = 1, seed: int = 404) -> npt.NDArray
 
 
 def melody(t: Sound, seed: int = 404) -> Sound:
-    """A band-limited signal (200 to 3,000 Hz) that is no copy of itself at any other time: a function of the time."""
+    """Return a band-limited signal (200 to 3,000 Hz) that does not repeat itself: a function of the time."""
     rng = np.random.default_rng(seed)
     hz, phase = rng.uniform(200, 3_000, 16), rng.uniform(0, 2 * np.pi, 16)
     return np.sin(2 * np.pi * np.outer(hz, t) + phase[:, None]).sum(axis=0) / 24
@@ -161,7 +161,7 @@ def wav_bytes(
     bits: int = 16,
     claimed_bytes: int | None = None,
 ) -> bytes:
-    """A WAV with whatever its header is told to claim."""
+    """Return a WAV whose header claims whatever is asked for."""
     width = channels * bits // 8
     size = len(data) if claimed_bytes is None else claimed_bytes
     fmt = struct.pack("<HHIIHH", tag, channels, rate, min(rate * width, 2**32 - 1), width & 0xFFFF, bits)
@@ -208,7 +208,7 @@ class Sine:
 
 
 def strongest(x: npt.ArrayLike, rate: int) -> Sine:
-    """The strongest sine of one channel of floats: Blackman window, peak interpolated, the rest by least squares."""
+    """Return the strongest sine of one channel of floats: Blackman window, peak interpolated, the rest by least squares."""
     y = np.asarray(x, np.float64)
     window = np.blackman(len(y))
     spectrum = np.abs(np.fft.rfft(y * window, 8 * len(y)))
@@ -236,7 +236,7 @@ WAYS = ("same path", "hard link", "symbolic link", "another spelling")
 
 
 def known_as(target: Path, way: str, link: Path) -> Path:
-    """A path of the same file, in one of ``WAYS``; ``link`` is where a link to it may be made."""
+    """Return another path of the same file, in one of ``WAYS``; ``link`` is where a link to it may stand."""
     match way:
         case "same path":
             return target

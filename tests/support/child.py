@@ -1,4 +1,4 @@
-"""Converts files in a process of its own, so that a crash is a finding and not the end of the tests.
+"""Convert files in a process of its own, so that a crash is a finding and not the end of the tests.
 
 ``python -m tests.support.child OUTPUT_FOLDER SOURCE...`` prints a line before each file and a line of JSON after it.
 """
@@ -18,7 +18,7 @@ from tests.support import ROOT
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the child said of one file; ``crashed`` where it died."""
+    """The child's answer about one file; ``crashed`` if it died."""
 
     source: Path
     said: dict[str, Any]

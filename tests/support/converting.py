@@ -31,7 +31,7 @@ class Bench:
         return self.folder / "out"
 
     def job(self, source: Path, name: str = "out.wav") -> Job:
-        """A job as ``convert`` needs it: the folder of its target is there, and nothing stands at the target."""
+        """Return a job as ``convert`` needs it: the folder of its target exists, and the target does not."""
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / name).unlink(missing_ok=True)
         return Job(7, 42, str(source), str(self.out / name), Tags("A title", "", None, "", ""))
@@ -63,13 +63,13 @@ class Bench:
         return outcome
 
     def exported(self, source: Path, name: str = "out.wav", **sound: Any) -> Path:
-        """The output of a conversion that must succeed."""
+        """Return the output of a conversion that must succeed."""
         outcome = self.convert(source, name, **sound)
         assert outcome.status is Status.EXPORTED, outcome.error
         return self.out / name
 
     def refused(self, source: Path, name: str = "out.wav", *, max_frames: int = MAX_FRAMES) -> Outcome:
-        """The outcome of a conversion that must fail and write nothing; ``check`` must say the same."""
+        """Return the outcome of a conversion that must fail and write nothing; ``check`` must say the same."""
         outcome = self.convert(source, name, max_frames=max_frames)
         assert outcome.status is Status.FAILED
         assert not (self.out / name).exists()
@@ -100,7 +100,7 @@ def assert_plain_wav(path: Path, frames: int, channels: int) -> None:
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What ``call`` returns; fails the test, instead of hanging it, when that takes too long."""
+    """Return what ``call`` returns; fail the test, instead of hanging it, when that takes too long."""
     answers: list[T] = []
     thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
     thread.start()

@@ -30,7 +30,7 @@ class Doom:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """An audit hook: Python's own functions say here what they are about to do."""
+        """Count what Python's own functions are about to do; an audit hook."""
         if event == "open":
             kind = "write" if isinstance(arguments[2], int) and arguments[2] & _WRITES else ""
         else:

@@ -1,4 +1,4 @@
-"""Exports without sound: rows go in, made-up outcomes come out, and everything between is the project's own."""
+"""Exports without sound: rows go in, invented outcomes come out, and everything between is the project's own."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 
 def rows_of(rows: Iterable[Row]) -> pl.DataFrame:
-    """Accepted manifest rows; ``source`` is the file's absolute path, the other columns may be left out."""
+    """Return accepted manifest rows; ``source`` is the file's absolute path, the other columns may be left out."""
     whole = [
         {"line": number, "file_path": row["source"], "title": Path(row["source"]).stem} | dict(row)
         for number, row in enumerate(rows, start=2)
@@ -65,7 +65,7 @@ def failed(index: int, reason: str = "too_short", **changes: Any) -> Outcome:
 
 @dataclass(frozen=True)
 class Made:
-    """An export as it is asked for and as it came out: ``outcomes`` as a shard hands them to the records."""
+    """An export's specification and its outcomes, as a shard hands them to the records."""
 
     spec: ExportSpec
     outcomes: pl.DataFrame
@@ -96,7 +96,7 @@ class Ledger:
         return export_records.read_prior_state(self.target, rows_of(rows))
 
     def ids(self, *sources: str) -> dict[str, int]:
-        """The ids that these files are given."""
+        """Return the ids that these files are given."""
         known = self.begin(*({"source": source} for source in sources)).rows
         return dict(known.select("source", "sample_id").iter_rows())
 
@@ -109,7 +109,7 @@ class Ledger:
         user_id: int = 1,
         identity: str = "",
     ) -> Made:
-        """An export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
+        """Prepare an export up to its records, which are not written. ``outcomes``: by source, exported where it has none."""
         known = self.begin(*rows, identity=identity)
         assert known.reservation.export_id > 0
         placed = assign_paths(
@@ -131,7 +131,7 @@ class Ledger:
         return Made(ExportSpec(export, rows_asked, refused, in_kits, NOTHING_REFRESHED), frame_of(done))
 
     def export(self, export_id: int, count: int, organize_by: OrganizeBy, user_id: int, identity: str) -> dict[str, Any]:
-        """The row of ``sp404_exports``, as an export begins."""
+        """Return the row of ``sp404_exports``, as an export begins."""
         return {
             "id": export_id,
             "user_id": user_id,
@@ -152,14 +152,14 @@ class Ledger:
         export_records.start(self.target, made.spec, NOTHING_DONE)
 
     def write_part(self, made: Made) -> Path:
-        """The part that a shard with all outcomes would write; it is not yet in the records."""
+        """Write the part of a shard with all outcomes; it is not yet in the records."""
         return write_checkpoint(made.outcomes, run_folder.new_pass(self.target.database, made.id), "part-0000000")
 
     def finish(self, made: Made, why: str = "the run was stopped before its turn came") -> None:
         export_records.finish(self.target, made.spec, {"seconds": 1.5, "trouble": None, "warning": None, "why": why})
 
     def write(self, made: Made) -> None:
-        """All of the records, in the order of a run of one shard."""
+        """Write all of the records, in the order of a run of one shard."""
         self.start(made)
         export_records.add_part(self.target, made.spec, self.write_part(made))
         self.finish(made)
@@ -190,5 +190,5 @@ connection.close()
 
 
 def holder_command(db: Path, after_seconds: float = 0) -> list[str]:
-    """A process that holds the database until a line comes in, and for a while after it."""
+    """Return a command that holds the database until a line comes in, and for a while after it."""
     return [sys.executable, "-c", HOLDER, str(db), str(after_seconds)]

@@ -1,6 +1,6 @@
-"""Whole exports as processes of their own, and what must be true of them whatever happened to them.
+"""Run whole exports as processes of their own, and check what must be true of them after any fault.
 
-The faults themselves are made by ``tests.support.means``.
+The faults themselves come from ``tests.support.means``.
 """
 
 import json
@@ -46,7 +46,7 @@ class Library:
         return self.folder / "m.csv"
 
     def copy(self, folder: Path) -> "Library":
-        """The same files at another place: bytes of their own, that may be changed."""
+        """Copy the files to another place, where they may be changed."""
         folder.mkdir(parents=True)
         for path in self.folder.iterdir():
             (folder / path.name).write_bytes(path.read_bytes())
@@ -66,7 +66,7 @@ def make_library(folder: Path, count: int, seconds: float = 0.12) -> Library:
 
 
 def give(*folders: Path) -> None:
-    """Folders, made here, in which the user of ``means.unprivileged`` may write."""
+    """Make folders in which the user of ``means.unprivileged`` may write."""
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
@@ -136,7 +136,7 @@ class Export:
         return Running([*before, *(command or self.command(*more))], environment)
 
     def run(self, *more: object, before: Sequence[str] = (), env: dict[str, str] | None = None, timeout: float = 60) -> Said:
-        """Runs it to its end. ``env`` is added to the environment; HOME is the export's own."""
+        """Run it to its end. ``env`` is added to the environment; HOME is the export's own."""
         with self.start(*more, before=before, env=env) as running:
             return running.wait(timeout)
 
@@ -178,12 +178,12 @@ class Running:
         return Said(self.process.returncode, *self.printed())
 
     def printed(self) -> tuple[str, str]:
-        """What it has said so far, on standard output and on standard error."""
+        """Return what it has printed so far, on standard output and on standard error."""
         out, err = (os.pread(file.fileno(), 1 << 24, 0).decode() for file in (self._out, self._err))
         return out, err
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the process that was started, and to no other."""
+        """Send a signal to the process that was started, and to no other."""
         self.process.send_signal(number)
 
     def kill(self, workers_too: bool = True) -> Said:
@@ -246,12 +246,12 @@ def assert_same(found: Tree, wanted: Tree) -> None:
 
 
 def assert_unharmed(found: Tree, wanted: Tree) -> None:
-    """What is there is what should be there; not all of it has to be."""
+    """Assert that nothing is there that should not be; something may be missing."""
     assert_same(found, {name: content for name, content in wanted.items() if name in found})
 
 
 class Undisturbed:
-    """What the export of a library writes in good surroundings."""
+    """The files that the export of a library writes in good surroundings."""
 
     def __init__(self, library: Library, folder: Path) -> None:
         self._library = library
@@ -315,7 +315,7 @@ def assert_whole(out: Path, *also: Path) -> None:
 
 
 def sound16(path: str | Path) -> npt.NDArray[np.int16]:
-    """The samples of a file, by libsndfile, which takes no path of more than 1,023 bytes itself."""
+    """Return the samples of a file, by libsndfile, which itself takes no path of more than 1,023 bytes."""
     with open(path, "rb") as content:
         return soundfile.read(content, dtype="int16")[0]
 
@@ -325,9 +325,9 @@ def row_equation(said: Said, db: Path) -> dict[str, int]:
     result = said.result
     counts = Counter(row["status"] for row in result["results"])
     assert result["total_requested"] == len(result["results"]) == counts.total()
-    told = (result["successful"], result["unchanged"], result["rejected"], result["failed"])
+    counted = (result["successful"], result["unchanged"], result["rejected"], result["failed"])
     exported, unchanged = counts["exported"], counts["unchanged"]
-    assert told == (exported + unchanged, unchanged, counts["rejected"], counts["failed"])
+    assert counted == (exported + unchanged, unchanged, counts["rejected"], counts["failed"])
     assert set(counts) <= {"exported", "unchanged", "rejected", "failed"}
     with duckdb.connect(str(db), read_only=True) as connection:
         sql = "SELECT status, count(*), count(DISTINCT manifest_line) FROM sp404_export_samples WHERE export_id = ? GROUP BY 1"
@@ -340,7 +340,7 @@ def row_equation(said: Said, db: Path) -> dict[str, int]:
 
 
 def completes(export: Export, wanted: Tree, *more: object, **how: Any) -> Said:
-    """The same command again, in good surroundings: all is done, as if nothing had ever been."""
+    """Run the command again, in good surroundings, and assert that it completes the work."""
     said = export.run(*more, **how).ended(0)
     counts = row_equation(said, export.db)
     assert not counts.keys() - {"exported", "unchanged"}
@@ -369,7 +369,7 @@ class Watch:
 
 @contextmanager
 def watched(out: Path, rest: float = 0.0) -> Iterator[Watch]:
-    """Looks at ``out`` all the time, in a thread; afterwards nothing may have been found broken.
+    """Watch ``out`` all the time, in a thread, and assert afterwards that no file was ever broken.
 
     ``rest``: how long it waits between looks, in times of a look: two cores need to get on.
     """
@@ -402,14 +402,14 @@ class Card:
     path: Path
 
     def pull(self) -> None:
-        """As when the card is drawn: the mount point is an empty folder of the disk below from now on."""
+        """Pull the card: the mount point is an empty folder of the disk below from now on."""
         root("umount", "-l", self.path)
 
     def put_back(self, kept: Path) -> None:
         root("mount", "--bind", kept, self.path)
 
     def keep(self, at: Path) -> Path:
-        """Holds on to what is on it, so that it can be put back."""
+        """Keep what is on it, so that it can be put back."""
         at.mkdir(parents=True, exist_ok=True)
         root("mount", "--bind", self.path, at)
         return at

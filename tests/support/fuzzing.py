@@ -54,7 +54,7 @@ Judged = tuple[Counter[str], list[str]]
 
 
 def make_bases(folder: Path) -> None:
-    """A short sound in every format there is, always of the same bytes."""
+    """Write a short sound in every format there is, always of the same bytes."""
     folder.mkdir(parents=True)
     for form in audio.FORMS:
         rate = [rate for rate in form.rates if rate <= 48_000][-1]
@@ -88,7 +88,7 @@ def _ogg_crc(page: bytes) -> int:
 
 
 def chunks(data: bytes) -> list[bytes]:
-    """A RIFF, FORM or MP4 file cut into its head and its chunks; any other into four pieces."""
+    """Cut a RIFF, FORM or MP4 file into its head and its chunks; any other into four pieces."""
     if data[4:8] == b"ftyp":
         at, head, size_of = 0, 0, lambda at: struct.unpack_from(">I", data, at)[0]
     elif data[:4] in (b"RIFF", b"FORM"):
@@ -114,7 +114,7 @@ def worse(data: bytes, rng: random.Random) -> bytes:
 
 
 def damaged(bases: Sequence[tuple[str, bytes]], rng: random.Random) -> tuple[str, bytes]:
-    """The extension and the bytes of a file that has seen better days."""
+    """Return the extension and the bytes of a damaged file."""
     (extension, data), (other, others) = rng.choice(bases), rng.choice(bases)
     match rng.randrange(10):
         case 0:
@@ -140,7 +140,7 @@ def damaged(bases: Sequence[tuple[str, bytes]], rng: random.Random) -> tuple[str
 
 
 def random_sound(rng: random.Random) -> dict[str, Any]:
-    """Settings of the sound: each as it is by default half of the time."""
+    """Return settings of the sound: each is the default half of the time."""
     ways: dict[str, tuple[Any, ...]] = {
         "dither": ("tpdf", "none"),
         "guard": ("file", "folder"),
@@ -184,7 +184,7 @@ Table = list[list[Any]]
 
 
 def whole_table(rng: random.Random) -> Table:
-    """A good manifest over the sources ``a.wav`` to ``d.wav``, with all columns or some."""
+    """Return a good manifest over the sources ``a.wav`` to ``d.wav``, with all columns or some."""
     rows: Table = []
     for n in range(rng.choice((1, 4, 9))):
         kit = [f"kit {n % 3}", "ABCDEFGHIJ"[n % 10], n + 1] if rng.random() < 0.7 else ["", "", ""]
@@ -204,7 +204,7 @@ def word(rng: random.Random, ground: Path) -> str:
 
 
 def torn_table(table: Table, rng: random.Random, ground: Path) -> Table:
-    """Some of: cells of any content or none, columns renamed, doubled, gone or moved, rows too many, too few, too short."""
+    """Damage some of: cells (any content or none), columns (renamed, doubled, gone, moved), rows (too many, few, short)."""
     table = [[*row] for row in table]
     for _ in range(rng.choice((0, 1, 1, 2, 5))):
         header, row = table[0], rng.choice(table)
@@ -283,7 +283,7 @@ def parquet_of(table: Table, rng: random.Random) -> bytes:
 
 
 def torn_bytes(data: bytes, rng: random.Random) -> bytes:
-    """A file after bad memory, a bad editor, or a bad line."""
+    """Damage a file as bad memory, a bad editor or a bad line does."""
     out = bytearray(data)
     for _ in range(rng.choice((0, 0, 1, 1, 3))):
         at = rng.randrange(len(out)) if out else 0
@@ -310,7 +310,7 @@ def torn_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def torn_manifest(rng: random.Random, ground: Path) -> tuple[str, bytes]:
-    """A manifest's extension and bytes."""
+    """Return a damaged manifest's extension and bytes."""
     table = torn_table(whole_table(rng), rng, ground)
     kind = rng.choices((".csv", ".tsv", ".ndjson", ".parquet"), (45, 17, 30, 8))[0]
     if kind == ".parquet":
@@ -356,7 +356,7 @@ class Ground:
         return self.folder / "records/r.duckdb"
 
     def around(self) -> dict[str, tuple[str, int]]:
-        """All files but outputs and records: their content, and when they were written."""
+        """Return all files but outputs and records: their content, and when they were written."""
         inside = (f"{self.out}/", f"{self.db.parent}/")
         return {path: _state(path) for path in files(self.folder) if not path.startswith(inside)}
 
@@ -375,8 +375,8 @@ def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, *
     from schemas.export import ExportRequest
 
     around, there = ground.around(), {*files(ground.out)}
-    asked = {"manifest": str(manifest), "db": str(ground.db), "config": random_config(rng, ground.out), **more}
-    request = ExportRequest.model_validate(asked)
+    fields = {"manifest": str(manifest), "db": str(ground.db), "config": random_config(rng, ground.out), **more}
+    request = ExportRequest.model_validate(fields)
     try:
         batch = threads.export_directly(request)
     except (ManifestError, RequestError) as error:
@@ -407,14 +407,17 @@ def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, *
 def _row_faults(result: dict[str, Any], connection: Any) -> Iterator[str]:
     """Rows in = exported + unchanged + rejected + failed: by the answer, and by the table."""
     counts = Counter(row["status"] for row in result["results"])
-    told = {name: result[name] for name in ("unchanged", "failed", "rejected") if result[name]}
-    told |= {"exported": result["successful"] - result["unchanged"]} if result["successful"] > result["unchanged"] else {}
+    reported = {name: result[name] for name in ("unchanged", "failed", "rejected") if result[name]}
+    reported |= {"exported": result["successful"] - result["unchanged"]} if result["successful"] > result["unchanged"] else {}
     lines = "SELECT status, count(DISTINCT manifest_line), count(*) FROM sp404_export_samples WHERE export_id = ? GROUP BY 1"
     rows = connection.execute(lines, [result["export_id"]]).fetchall()
-    asked = connection.execute("SELECT sample_count FROM sp404_exports WHERE id = ?", [result["export_id"]]).fetchall()
+    sample_count = connection.execute("SELECT sample_count FROM sp404_exports WHERE id = ?", [result["export_id"]]).fetchall()
     in_table = {status: count for status, count, all_of_them in rows if count == all_of_them}
-    if not (told == counts == in_table and asked == [(counts.total(),)] and counts.total() == result["total_requested"]):
-        yield f"rows: {result['total_requested']} asked for, told {told}, answered {dict(counts)}, recorded {rows}, {asked}"
+    if not (
+        reported == counts == in_table and sample_count == [(counts.total(),)] and counts.total() == result["total_requested"]
+    ):
+        said = f"{result['total_requested']} asked for, reported {reported}, answered {dict(counts)}"
+        yield f"rows: {said}, recorded {rows}, {sample_count}"
 
 
 def _is_clear(text: str) -> bool:
@@ -451,7 +454,7 @@ def _outputs_faults(result: dict[str, Any], ground: Ground) -> Iterator[str]:
 
 
 def _failure_faults(error: str) -> Iterator[str]:
-    """A failed row says why; a mistake of ours in a worker, which only looks like a crash, is named."""
+    """Yield what is wrong with the text of a failure; a mistake of ours in a worker only looks like a crash."""
     if re.search(r"\(\w+\.py:\d+\)$", error):
         yield f"an exception in a worker: {error}"
     elif len(error.splitlines()) != 1 or "Traceback" in error:
@@ -529,7 +532,7 @@ class Findings:
 
 
 def child(kind: str, seed: int, batches: Sequence[int], count: int, place: Path, kept: Path) -> None:
-    """Prints a line of JSON for each export: its batch, its counts, and what is wrong."""
+    """Print a line of JSON for each export: its batch, its counts, and what is wrong."""
     for batch in batches:
         faulthandler.dump_traceback_later(HUNG_S, exit=True)
         for counts, faults in BATCHES[kind](seed, batch, Ground(place), kept / "bases", count):
@@ -555,8 +558,8 @@ def _searched(kind: str, seed: int, folder: Path, batches: Sequence[int]) -> Fin
     found, left = Findings(), [*batches]
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where a sync takes no time
     while left:
-        with tempfile.TemporaryDirectory(prefix="sp404-fuzz-", dir=memory) as made:
-            place = Path(made).resolve()
+        with tempfile.TemporaryDirectory(prefix="sp404-fuzz-", dir=memory) as scratch:
+            place = Path(scratch).resolve()
             words = [kind, seed, ",".join(map(str, left)), SIZES[kind], place, folder]
             places = {"HOME": f"{place}/home", "TMPDIR": f"{place}/tmp", "PYTHONPATH": str(ROOT)}
             environment = os.environ | ENVIRONMENT | places
@@ -595,15 +598,15 @@ def main() -> int:
     parser.add_argument("--manifests", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="one batch: audio:17")
-    asked = parser.parse_args()
-    kind, _, number = (asked.only or "").partition(":")
-    work = {kind: [int(number)]} if kind else {kind: batches_for(kind, getattr(asked, kind)) for kind in SIZES}
+    options = parser.parse_args()
+    kind, _, number = (options.only or "").partition(":")
+    work = {kind: [int(number)]} if kind else {kind: batches_for(kind, getattr(options, kind)) for kind in SIZES}
     folder = Path(tempfile.mkdtemp(prefix="sp404-fuzz-")).resolve()
     faults = []
     for kind, batches in work.items():
         if batches:
             began = time.monotonic()
-            found = search(kind, asked.seed, batches, folder)
+            found = search(kind, options.seed, batches, folder)
             faults += found.faults
             print(f"{len(batches) * SIZES[kind]:,} {kind}, {time.monotonic() - began:.0f} s: {len(found.faults)} findings")
             for what, count in found.counts.most_common():
@@ -611,7 +614,7 @@ def main() -> int:
             for fault in found.faults:
                 print(f"  {fault}")
     if faults:
-        print(f"What was found lies in {folder}/found-*; seed {asked.seed}")
+        print(f"What was found lies in {folder}/found-*; seed {options.seed}")
     else:
         shutil.rmtree(folder)
     return bool(faults)

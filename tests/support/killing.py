@@ -1,6 +1,6 @@
-"""Whole exports that are killed, again and again, and then typed once more: is anything lost, doubled, or half there?
+"""Kill whole exports again and again, run them once more, and look whether anything is lost, doubled, or half there.
 
-``python -m tests.support.killing --kills 300 --seed 1`` says so for as many kills as you like. A kill comes after a time, at
+``python -m tests.support.killing --kills 300 --seed 1`` does that for as many kills as you like. A kill comes after a time, at
 the sight of something in the folders, or as the run begins a certain change (``tests.support.doomed``); it takes all
 processes, or the parent alone, whose workers must then vanish by themselves.
 """
@@ -75,7 +75,7 @@ def make_library(folder: Path) -> list[Row]:
 
 
 def change_library(folder: Path, rows: list[Row]) -> list[Row]:
-    """A night later: other content, names, places and words, rows gone and new ones."""
+    """Change the library as in a night: other content, names, places and words, rows gone and new ones."""
     changed = []
     for n, old in enumerate(rows[:SAMPLES]):
         row, path = dict(old), folder / old["file_path"]
@@ -113,7 +113,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a killed run is given: ``before`` are the options of an export that was done earlier, if there was one."""
+    """The setting of a killed run. ``before``: the options of an export that was done earlier, if there was one."""
 
     name: str
     options: tuple[str, ...]
@@ -148,7 +148,7 @@ class Moment:
 
 
 def session(leader: int) -> list[int]:
-    """The processes that a process which began a session has started, and itself."""
+    """Return the processes of a session: its leader, and all that the leader started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
@@ -159,7 +159,7 @@ def session(leader: int) -> list[int]:
 
 
 def kill_all(running: Running) -> None:
-    """As when the power goes; the workers have groups of their own."""
+    """Kill all at once, as when the power goes; the workers have groups of their own."""
     while left := session(running.pid):
         for pid in left:
             with suppress(ProcessLookupError):
@@ -176,7 +176,7 @@ def vanished(leader: int, seconds: float = 15) -> bool:
 
 @dataclass(frozen=True)
 class Ended:
-    """What an unbroken run leaves, and what it says."""
+    """The files, records and answer of an unbroken run."""
 
     status: int
     result: dict[str, Any]
@@ -236,8 +236,8 @@ class Stage:
         assert_whole(self.export.out, self.here)
         changes = Counter(json.loads((self.here / "changes.json").read_text()))
         files = tree(self.export.out), tree(self.export.out, same_export=True)
-        made = table_rows(self.export.db, said.result["export_id"])
-        return Ended(said.status, said.result, seconds, *files, folders(self.export.out), made, changes)
+        recorded = table_rows(self.export.db, said.result["export_id"])
+        return Ended(said.status, said.result, seconds, *files, folders(self.export.out), recorded, changes)
 
     def moment(self, rng: random.Random) -> Moment:
         parent_only = rng.random() < 0.3
@@ -251,7 +251,7 @@ class Stage:
                 return Moment("change", kind, rng.randint(1, self.unbroken.changes[kind]), parent_only)
 
     def kill_at(self, moment: Moment) -> Said | None:
-        """Starts the command and kills it; if it ended before, what it said."""
+        """Start the command and kill it; if it ended before, return what it said."""
         command = self.doomed(moment.what, moment.at) if moment.how == "change" else ()
         with self.export.start(command=command) as running:
             if moment.how == "sight":
@@ -270,7 +270,7 @@ class Stage:
 
 
 def _new(stage: Stage, folder: Path, ending: str) -> Iterator[bool]:
-    """Whether a file whose name ends so has come to the folder."""
+    """Yield whether a file whose name ends so has come to the folder."""
     known = {path for path in files(folder) if path.endswith(ending)}
     while True:
         yield any(path.endswith(ending) and path not in known for path in files(folder))
@@ -290,7 +290,7 @@ SOUND = {scene.options: ".aiff" if "aiff" in scene.options else ".wav" for scene
 
 
 def table_rows(db: Path, export_id: int) -> dict[str, Rows]:
-    """What the records say of an export and of its surroundings, without what is the run's own."""
+    """Return what the records say of an export and of its surroundings, without what is the run's own."""
     found = {}
     with duckdb.connect(str(db), read_only=True) as connection:
         for table, where in _TABLES.items():
@@ -305,7 +305,7 @@ def table_rows(db: Path, export_id: int) -> dict[str, Rows]:
 
 
 def begun_exports(db: Path) -> dict[int, bool]:
-    """The exports in the records and whether each has ended: read from a copy, so that nothing is touched."""
+    """Return the exports in the records and whether each has ended: read from a copy, so that nothing is touched."""
     if not db.exists():
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -320,7 +320,7 @@ def begun_exports(db: Path) -> dict[int, bool]:
 
 
 def parts(db: Path, export_id: int) -> list[pl.DataFrame]:
-    """What the shards of an export have made, each's result part."""
+    """Return the result parts of an export's shards."""
     return [pl.read_parquet(path) for path in sorted(Path(f"{db}.runs").glob(f"export-{export_id}/*/part-*.parquet"))]
 
 
@@ -359,8 +359,8 @@ class Trial:
     standing: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = "; ".join(map(str, self.moments))
-        return f"{self.stage.scene.name}: killed at {told}"
+        moments = "; ".join(map(str, self.moments))
+        return f"{self.stage.scene.name}: killed at {moments}"
 
     def run(self) -> None:
         self.stage.set_up()
@@ -414,8 +414,8 @@ class Trial:
                 self.faults.append(f"id: the export was {self.export_id}, and is {export_id}")
             self.export_id, self.ended_early = export_id, ended
         if self.export_id is not None:
-            made = {path for part in parts(export.db, self.export_id) for path in _exported(part)}
-            self.standing = states(export.out, made) | self.standing
+            written = {path for part in parts(export.db, self.export_id) for path in _exported(part)}
+            self.standing = states(export.out, written) | self.standing
 
     def _judge_resumed(self, result: dict[str, Any]) -> None:
         export, unbroken = self.stage.export, self.stage.unbroken
@@ -432,11 +432,11 @@ class Trial:
                 self._expect(f"rows of {table}", rows, found[table])
             else:
                 self._expect(f"rows of {table}", len(rows), len(found[table]))
-        made = Counter(path for part in parts(export.db, export_id) for path in _exported(part))
-        self._expect("doubled", {}, {path: count for path, count in made.items() if count > 1})
+        written = Counter(path for part in parts(export.db, export_id) for path in _exported(part))
+        self._expect("doubled", {}, {path: count for path, count in written.items() if count > 1})
 
     def _judge_another(self, result: dict[str, Any]) -> None:
-        """The killed run had ended already: it is recorded in full, and this one was another."""
+        """Check that the killed run, which had ended already, is recorded in full, and that this one was another."""
         export, unbroken = self.stage.export, self.stage.unbroken
         self._judge("files", lambda: assert_same(tree(export.out), unbroken.files))
         before = int(result["export_id"]) - 1
@@ -463,7 +463,7 @@ def _exported(part: pl.DataFrame) -> list[str]:
 
 
 def difference(wanted: Any, found: Any) -> str:
-    """The first few things in which two collections differ."""
+    """Return the first few things in which two collections differ."""
     if isinstance(wanted, list):
         lacking = [one for one in wanted if one not in found]
         stray = [one for one in found if one not in wanted]
@@ -495,15 +495,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scene", choices=[scene.name for scene in SCENES], help="only this one")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     began, kills, runs = time.monotonic(), Counter[str](), 0
     faults: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sp404-kills-") as folder:
-        chosen = [scene for scene in SCENES if asked.scene in (None, scene.name)]
+        chosen = [scene for scene in SCENES if options.scene in (None, scene.name)]
         stages = [Stage(scene, Path(folder, str(n))) for n, scene in enumerate(chosen)]
         for stage in stages:
             print(f"{stage.scene.name}: {stage.unbroken.seconds:.1f} s, {dict(stage.unbroken.changes)}", flush=True)
-        for trial in trials(stages, asked.kills, asked.seed):
+        for trial in trials(stages, options.kills, options.seed):
             runs += trial.runs
             kills.update(f"{moment.how} {moment.what}" for moment in trial.moments[: trial.kills])
             if trial.faults:

@@ -1,4 +1,4 @@
-"""What a card, Windows and the contract allow in a path: judges that know nothing of how paths are made."""
+"""Judge paths by what a card, Windows and the contract allow; knows nothing of how paths are made."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What must be true of every manifest that was read, whatever was in it."""
+"""Check what must be true of every manifest that was read, whatever was in it."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from tasks.manifest.validate import Manifest, validate
 
 
 class Refusal(NamedTuple):
-    """What a ManifestError says, without the path."""
+    """Return what a ManifestError says, without the path."""
 
     what: str
     fix: str
@@ -25,7 +25,7 @@ def saved(folder: Path, data: str | bytes, name: str = "manifest.csv") -> str:
 
 
 def checked(path: str) -> Manifest:
-    """The manifest, read and validated; every row is accounted for, and every reject says all it should."""
+    """Return the manifest, read and validated; every row is accounted for, and every reject says all it should."""
     raw = read_manifest(path)
     manifest = validate(raw)
     accepted, rejected = manifest.frame["line"].to_list(), manifest.rejected_lines
@@ -47,7 +47,7 @@ def assert_complete(rejects: pl.DataFrame) -> None:
 
 
 def refusal(path: str) -> Refusal:
-    """The error of a file that is no manifest: where, what and what to do, in one line each."""
+    """Return the error of a file that is not a manifest: where, what and what to do, in one line each."""
     with pytest.raises(ManifestError) as caught:
         read_manifest(path)
     refused = Refusal(str(caught.value).removeprefix(f"{path}: "), caught.value.fix)
@@ -57,6 +57,6 @@ def refusal(path: str) -> Refusal:
 
 
 def reject_of(manifest: Manifest, line: int) -> dict[str, object]:
-    """The only reject of a line."""
+    """Return the only reject of a line."""
     (found,) = manifest.rejects.filter(pl.col("line") == line).to_dicts()
     return found

@@ -1,4 +1,4 @@
-"""What it takes to make faults for real, and whether this machine has it: each means is tried out, not only looked up.
+"""Make faults for real, and find out whether this machine can: each means is tried out, not only looked up.
 
 A test says what it needs: ``@pytest.mark.faults("mount", "strace")``. Where a means is missing the test is skipped and
 says why; with REQUIRE_OUTSIDE_TOOLS set, as in ``.ci/run``, it fails. A machine that forbids something for good is
@@ -32,7 +32,7 @@ class CannotError(Exception):
 
 
 def root(*command: object) -> str:
-    """Runs a command as root, by sudo where we are not; what it prints. Raises CannotError with its complaint."""
+    """Run a command as root, by sudo where we are not, and return what it prints. Raises CannotError with its complaint."""
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     try:
         done = subprocess.run(
@@ -46,7 +46,7 @@ def root(*command: object) -> str:
 
 
 def program(name: str) -> str:
-    """The path of a program, also of one in the folders that only root has in its PATH."""
+    """Return the path of a program, also of one in the folders that only root has in its PATH."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if not found:
         raise CannotError(f"{name} is not installed")
@@ -55,7 +55,7 @@ def program(name: str) -> str:
 
 @contextmanager
 def mounted(folder: Path, *options: str, kind: str = "tmpfs", what: object = "tmpfs") -> Iterator[Path]:
-    """A file system at ``folder``, whatever lies over it and whoever works in it at the end."""
+    """Mount a file system at ``folder``; unmount it at the end, whatever lies over it and whoever works in it."""
     folder.mkdir(parents=True, exist_ok=True)
     root(program("mount"), "-t", kind, *(("-o", ",".join(options)) if options else ()), what, folder)
     try:
@@ -84,19 +84,19 @@ def loop_device(image: Path) -> Iterator[str]:
                 time.sleep(0.05)
 
 
-def _made(image: Path, mebibytes: int) -> None:
+def _make_image(image: Path, mebibytes: int) -> None:
     with image.open("wb") as file:
         file.truncate(mebibytes << 20)
 
 
 @contextmanager
 def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
-    """A memory card: exFAT, as the device has it, by FUSE (few kernels of virtual machines know it).
+    """Mount a memory card: exFAT, as the device has it, by FUSE (few kernels of virtual machines know it).
 
     An image that is there already is mounted as it is.
     """
     if not image.exists():
-        _made(image, mebibytes)
+        _make_image(image, mebibytes)
         root(program("mkfs.exfat"), image)
     folder.mkdir(parents=True, exist_ok=True)
     with loop_device(image) as device:
@@ -109,9 +109,9 @@ def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
 
 @contextmanager
 def fat(folder: Path, image: Path, mebibytes: int = 40) -> Iterator[Path]:
-    """A memory card of up to 32 GB: FAT32, by FUSE. Slow: half a second a file. The image as for ``exfat``."""
+    """Mount a memory card of up to 32 GB: FAT32, by FUSE. Slow: half a second a file. The image as for ``exfat``."""
     if not image.exists():
-        _made(image, mebibytes)
+        _make_image(image, mebibytes)
         root(program("mkfs.fat"), "-F", "32", image)
     folder.mkdir(parents=True, exist_ok=True)
     root(program("fusefat"), "-o", "rw+", image, folder)
@@ -123,7 +123,7 @@ def fat(folder: Path, image: Path, mebibytes: int = 40) -> Iterator[Path]:
 
 @contextmanager
 def thin_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
-    """A disk of 64 MiB by its own word, that has room for ``mebibytes``: writing succeeds, and syncing gives EIO."""
+    """Mount a disk that claims 64 MiB and has room for ``mebibytes``: writing succeeds, and syncing gives EIO."""
     below = folder.with_name(folder.name + "-thin")
     with mounted(below, f"size={mebibytes}m", "mode=1777"):
         image = below / "disk.img"
@@ -145,7 +145,7 @@ def immutable(path: Path) -> Iterator[Path]:
 
 
 def unprivileged(scratch: Path) -> list[str]:
-    """What to put before a command so that an ordinary user runs it: nothing, where we are one.
+    """Return what to put before a command so that an ordinary user runs it: nothing if we are one.
 
     That user must be able to enter the folders of this repository, of its environment and of the interpreter. Where
     root keeps those to itself (uv's and pyenv's lie below /root), they are shown at their places in a mount namespace
@@ -169,13 +169,13 @@ def unprivileged(scratch: Path) -> list[str]:
 
 
 def _closed_door(path: Path) -> Path | None:
-    """The first folder on the way to ``path`` that others may not enter."""
+    """Return the first folder on the way to ``path`` that others may not enter."""
     doors = (door for door in reversed([path, *path.parents]) if door.is_dir())
     return next((door for door in doors if not door.stat().st_mode & stat.S_IXOTH), None)
 
 
 def strace(*injections: str, log: Path | None = None) -> list[str]:
-    """A command in front that tampers with system calls: ``fsync,syncfs:error=EIO:when=3+``, ``rename:signal=KILL:when=7``.
+    """Return a command prefix that tampers with calls: ``fsync,syncfs:error=EIO:when=3+``, ``rename:signal=KILL:when=7``.
 
     ``when`` counts in each thread by itself.
     """
@@ -186,7 +186,7 @@ def strace(*injections: str, log: Path | None = None) -> list[str]:
 
 
 def library(name: str) -> str:
-    """The path of a shared library in one of Debian's folders."""
+    """Return the path of a shared library in one of Debian's folders."""
     found = sorted(Path("/usr/lib").glob(f"*/{name}")) + sorted(Path("/usr/lib").glob(name))
     if not found:
         raise CannotError(f"{name} is not installed")
@@ -199,7 +199,7 @@ BY_DUCKDB = "enable name=posix/io/rw/pwrite/reduce"
 
 
 def short_writes(*whose: str) -> list[str]:
-    """A command in front under which each write takes less than it is given, if that is more than a byte.
+    """Return a command to put in front, under which each write takes less than it is given, if that is more than a byte.
 
     strace cannot do this: it can say that less was written, but not write less.
     """
@@ -358,7 +358,7 @@ def verdicts(names: tuple[str, ...]) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Prints what this machine forbids, for ``FAULTS_NOT_HERE``, and why; not what only has to be installed."""
+    """Print what this machine forbids, for ``FAULTS_NOT_HERE``, and why; not what only has to be installed."""
     reasons = {name: reason for name in MEANS if (reason := missing(name)) and "is not installed" not in reason}
     for reason in reasons.values():
         print(f"not possible on this machine: {reason}", file=sys.stderr)

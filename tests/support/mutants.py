@@ -25,7 +25,7 @@ MAGICS = (
 
 
 def mutate(whole: bytes, rng: random.Random) -> bytes:
-    """Some of: flipped bits, a cut, a header field at an extreme, a stretch of noise, bytes gone, bytes too many."""
+    """Flip bits, cut, set a header field to an extreme, write noise, drop bytes, add bytes: some of these."""
     data = bytearray(whole)
     head = min(len(data), 160)
     for _ in range(rng.choice((1, 1, 2, 5))):

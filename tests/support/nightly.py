@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Spy:
-    """What was done in this process: the sources (names) that each verb of the worker was called with, and those hashed."""
+    """The sources (names) with which each verb of the worker was called in this process, and those that were hashed."""
 
     calls: list[tuple[str, str]] = field(default_factory=list)
     hashed: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Spy:
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
-    """Decoding in this process, and every call of a verb written down. Times of new files can be trusted at once."""
+    """Decode in this process, and write down every call of a verb. Times of new files can be trusted at once."""
     spy, verbs, hash_with_times = Spy(), worker.audio_verbs(), plan.hash_with_times
 
     def watched(verb: str, job: Job, sound: SoundSettings) -> Outcome:
@@ -76,7 +76,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 
 def tree(folder: Path) -> Tree:
-    """All files below a folder, by their paths; a link by where it points to."""
+    """Return all files below a folder, by their paths; a link by where it points to."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
@@ -136,7 +136,7 @@ class Nightly:
     # ---- the library ----
 
     def sound(self, name: str, hz: float = 440, seconds: float = 0.11, rate: int = 44_100, **how: Any) -> Path:
-        """A source that is really converted, as ``hz`` says; a new file if one was there."""
+        """Write a source that is really converted, with a tone of ``hz``; a new file if one was there."""
         path = self.lib / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ class Nightly:
         return audio.write(path, audio.tone(seconds, rate, hz=hz, **how), rate, "WAV", subtype)
 
     def add(self, name: str, hz: float | None = None, **cells: Any) -> Row:
-        """A row with the next id, and its source if ``hz`` is given."""
+        """Add a row with the next id, and its source if ``hz`` is given."""
         if hz is not None:
             self.sound(name, hz)
         highest = max((row["sample_id"] for row in self.rows if isinstance(row["sample_id"], int)), default=0)
@@ -189,14 +189,14 @@ class Nightly:
     def check(self, batch: BatchExportResult) -> None:
         """Every row is accounted for, in the answer and in the records; nothing is left in the making."""
         counts = Counter(str(result.status) for result in batch.results)
-        told = {
+        reported = {
             "exported": batch.successful - batch.unchanged,
             "unchanged": batch.unchanged,
             "rejected": batch.rejected,
             "failed": batch.failed,
         }
-        assert counts == Counter({name: count for name, count in told.items() if count})
-        assert batch.total_requested == len(batch.results) == sum(told.values())
+        assert counts == Counter({name: count for name, count in reported.items() if count})
+        assert batch.total_requested == len(batch.results) == sum(reported.values())
         sql = "SELECT status, count(*) FROM sp404_export_samples WHERE export_id = ? GROUP BY status"
         assert dict(self.ask(sql, batch.export_id)) == counts
         assert self.ask("SELECT sample_count, finished_at IS NOT NULL FROM sp404_exports WHERE id = ?", batch.export_id) == [
@@ -208,7 +208,7 @@ class Nightly:
         assert [path for path in self.folder.rglob("*.part") if atomic.is_part(path.name)] == []
 
     def findings(self, export_id: int | None = None) -> list[tuple[str, str]]:
-        """What `sp404 verify` finds below the output folder, but for the strays."""
+        """Return what `sp404 verify` finds below the output folder, but for the strays."""
         found = self.verified(export_id).findings
         named = [(str(Path(one.path).relative_to(self.folder)), one.damage) for one in found]
         return [(path, damage) for path, damage in named if path not in {f"out/{stray}" for stray in self.strays}]
@@ -220,7 +220,7 @@ class Nightly:
         return self.ask(f"SELECT {', '.join(columns)} FROM outputs ORDER BY output_path, path")
 
     def paths(self) -> set[str]:
-        """The samples that stand in the output folder."""
+        """Return the samples that stand in the output folder."""
         return set(sounds(tree(self.out))) - self.strays
 
     # ---- the records ----
@@ -232,7 +232,7 @@ class Nightly:
             return cursor.execute(sql, list(parameters)).fetchall()
 
     def ask_by_the_project(self) -> None:
-        """As any command does."""
+        """Open the database as any command does."""
         with database.Database(str(self.db), 5).connect() as connection:
             database.run(connection, "read_all")
 
@@ -247,7 +247,7 @@ class Killed(BaseException):
 
 
 def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, unrecorded: int = 0, **how: Any) -> None:
-    """An export in shards of two samples whose process is killed: ``merged`` shards are in the records, ``unrecorded`` more
+    """Kill an export in shards of two samples: ``merged`` shards are in the records, ``unrecorded`` more
     have left their part, and the next one was about to give its files their names.
     """
     nightly.write()

@@ -42,7 +42,7 @@ def wav(path: Path, x: npt.ArrayLike, rate: int, before: bytes = b"", after: byt
 
 
 def chunks(path: Path) -> dict[bytes, bytes]:
-    """All chunks of a RIFF file, which must fill it to its end."""
+    """Return all chunks of a RIFF file, which must fill it to its end."""
     data = path.read_bytes()
     assert struct.unpack("<4sI4s", data[:12]) == (b"RIFF", len(data) - 8, b"WAVE")
     found, at = {}, 12

@@ -23,7 +23,7 @@ _START_SECONDS = 60
 
 @contextmanager
 def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) -> Iterator[httpx.Client]:
-    """The API in a thread of this process, with these settings; ``run`` in the place of the export."""
+    """Serve the API in a thread of this process, with these settings; ``run`` in the place of the export."""
     import uvicorn
 
     from config.settings import load
@@ -50,8 +50,8 @@ def served(monkeypatch: pytest.MonkeyPatch, run: Any = None, **settings: Any) ->
 def process(folder: Path, **settings: Any) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
     """``python -m flows.api`` in ``folder``, with these settings in its environment; its output is in ``api.log`` there."""
     port = settings.setdefault("api_port", free_port())
-    told = {f"SP404_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = os.environ | told | {"PYTHONPATH": str(ROOT)}
+    variables = {f"SP404_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = os.environ | variables | {"PYTHONPATH": str(ROOT)}
     with (folder / "api.log").open("wb") as log:
         running = subprocess.Popen([sys.executable, "-m", "flows.api"], cwd=folder, env=environment, stdout=log, stderr=log)
     try:

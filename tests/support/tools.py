@@ -14,7 +14,7 @@ REQUIRED = "REQUIRE_OUTSIDE_TOOLS"
 
 
 def tool(name: str) -> str:
-    """The path of a program. Skips the test where it is missing; fails it where REQUIRE_OUTSIDE_TOOLS is set."""
+    """Return the path of a program. Skip the test if it is missing; fail it if REQUIRE_OUTSIDE_TOOLS is set."""
     path = shutil.which(name)
     if path:
         return path
@@ -24,7 +24,7 @@ def tool(name: str) -> str:
 
 
 def answer(name: str, *arguments: object) -> str:
-    """What a program prints on standard output; its complaints fail the test."""
+    """Return what a program prints on standard output; its complaints fail the test."""
     command = [tool(name), *(str(argument) for argument in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
@@ -33,7 +33,7 @@ def answer(name: str, *arguments: object) -> str:
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """A folder that anybody can enter: those of pytest are for their owner alone."""
+    """Make a folder that anybody can enter: those of pytest are for their owner alone."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)

@@ -37,7 +37,7 @@ ERROR = "Sample 6: Duration too short: 50ms (minimum: 100ms)"
 
 
 def make(folder: Path) -> Path:
-    """Writes the ten files and their manifest; the manifest's path."""
+    """Write the ten files and their manifest; return the manifest's path."""
     lines = ["sample_id,file_path,bpm"]
     for sample_id, name, bpm, rate_hz, seconds in SAMPLES:
         synth.write(folder / name, synth.bass(rate_hz, 40, seconds), rate_hz)

@@ -269,6 +269,7 @@ def test_a_failure_that_nobody_waited_for(api: httpx.Client) -> None:
     problem(api.get(f"{API}/jobs/nothing"), 404, "Job nothing not found")
 
 
+@pytest.mark.slow
 def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one export runs, another client waits for a bounded time; a hundred can wait without an answer, and no more."""
     may_go = threading.Event()
@@ -294,6 +295,7 @@ def test_a_turn_that_does_not_come_in_time(folder: Path, monkeypatch: pytest.Mon
         assert finished(api, first)["state"] == "done"
 
 
+@pytest.mark.slow
 def test_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs stops behind its samples in hand, what waits never begins; and the same request goes on."""
     (tmp_path / "lib").mkdir()

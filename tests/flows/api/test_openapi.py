@@ -14,6 +14,7 @@ from tests.support.serve import API, process
 from tests.support.tools import tool
 
 
+@pytest.mark.slow
 def test_the_examples_of_readme(tmp_path: Path) -> None:
     """Each answers as it should, one after the other, in a shell."""
     tool("curl")

@@ -178,6 +178,7 @@ def test_a_ten_megabyte_cell_is_one_rejected_row(sp404: Run, tmp_path: Path) -> 
     assert len(said.err) < 500
 
 
+@pytest.mark.slow
 def test_demo(sp404: Run, tmp_path: Path) -> None:
     said = sp404("demo", "--direct", "--out", tmp_path / "demo")
     assert said.status == 0

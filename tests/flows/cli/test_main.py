@@ -74,6 +74,7 @@ def test_failing_surroundings_are_status_3(sp404: Run, library: Path, tmp_path: 
     assert damaged.read_bytes() == b"no database" * 1000
 
 
+@pytest.mark.slow
 def test_progress_is_for_a_terminal_only(library: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.cli", "export", str(library / "manifest.csv"), "--direct", "--sample", "2"]
     command += ["--out", str(tmp_path / "out"), "--db", str(tmp_path / "r.duckdb")]

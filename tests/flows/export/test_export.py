@@ -239,6 +239,7 @@ def test_rows_in_are_rows_accounted_for(tmp_path: Path, rows: list[tuple[str, ..
     assert files == {result.output_path for result in batch.results if result.success}
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     """SIGKILL in the middle of the work: what has a final name is a whole file, by libsndfile's reading."""
     lib = tmp_path / "lib"
@@ -269,6 +270,7 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     assert query(tmp_path / "r.duckdb", "SELECT status, count(*) FROM sp404_export_samples GROUP BY 1") == [("exported", 300)]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
     lib = tmp_path / "lib"
     names = [f"{n:03}.wav" for n in range(400)]
