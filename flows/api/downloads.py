@@ -17,7 +17,7 @@ from schemas.api import Peaks
 from schemas.conversion import Job, Tags
 from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
-from tasks.audio.decode.detect import container, opened
+from tasks.audio.decode.detect import container, open_file
 from tasks.fs.file_status import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
@@ -62,7 +62,7 @@ class Downloads:
             SampleError: The file is gone, or it is not audio.
         """
         path = self._library.sample(sample_id).file_path
-        with opened(path) as (fd, _):
+        with open_file(path) as (fd, _):
             yield fd, _MEDIA_TYPES.get(container(fd, path), _OTHER_AUDIO), os.path.basename(path)
 
     def waveform(self, sample_id: int) -> Peaks:

@@ -8,9 +8,10 @@ from schemas.conversion import AnalysisResult, Job, SoundSettings
 from schemas.errors import SampleError, TooLargeError
 from schemas.scan import SoundAnalysis
 from tasks.audio.blocks import Block
-from tasks.audio.decode.decoders import Audio, audio
-from tasks.audio.measure.meter import Fingerprint, sums
-from tasks.audio.measure.tempo_and_key import ENOUGH_HZ, LEAST_SECONDS, LONGEST_SECONDS, Mono, root_note, tempo
+from tasks.audio.decode.source import AudioSource, open_audio
+from tasks.audio.measure.fingerprint import Fingerprint
+from tasks.audio.measure.meter import sum_channels
+from tasks.audio.measure.tempo_and_key import ENOUGH_HZ, LEAST_SECONDS, LONGEST_SECONDS, Mono, find_root_note, tempo
 
 # Silence to the ear, on a pad; and what is left of a sample then.
 _AUDIBLE = 10 ** (-60 / 20)
@@ -25,13 +26,13 @@ _DC = 0.03
 def analyze(job: Job, settings: SoundSettings) -> AnalysisResult:
     """Decode ``job.source`` to its end and find its fingerprint, faults, tempo and root note. Write nothing."""
     try:
-        with audio(job.source) as source:
+        with open_audio(job.source) as source:
             return AnalysisResult(job.index, analysis=_analyze(source, settings))
     except SampleError as error:
         return AnalysisResult.from_error(job.index, error)
 
 
-def _analyze(source: Audio, settings: SoundSettings) -> SoundAnalysis:
+def _analyze(source: AudioSource, settings: SoundSettings) -> SoundAnalysis:
     if source.bytes > settings.max_file_bytes:
         raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
     info = source.info
@@ -48,8 +49,8 @@ def _analyze(source: Audio, settings: SoundSettings) -> SoundAnalysis:
     analysis = SoundAnalysis(fingerprint, tags=tuple(faults.tags()))
     if faults.peak < _NEAR_SILENT:
         return analysis
-    x, rate_hz = lowered(np.concatenate(low)[:, None], info.rate_hz)
-    root, share = root_note(x, rate_hz)
+    x, rate_hz = lower_rate(np.concatenate(low)[:, None], info.rate_hz)
+    root, share = find_root_note(x, rate_hz)
     analysis = replace(analysis, root=root, root_confidence=round(min(share, 0.5), 2))
     if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
         return analysis
@@ -62,7 +63,7 @@ def _analyze(source: Audio, settings: SoundSettings) -> SoundAnalysis:
     )
 
 
-def lowered(x: Block, rate_hz: int) -> tuple[Mono, int]:
+def lower_rate(x: Block, rate_hz: int) -> tuple[Mono, int]:
     """One channel at the lowest rate of at least ``ENOUGH_HZ`` that divides its own: means of so many frames."""
     mono = _mean(x)
     together = max(rate_hz // ENOUGH_HZ, 1)
@@ -95,7 +96,7 @@ class _Faults:
             self._silence = self._frames + int((size > _AUDIBLE).any(axis=1).argmax())
         if loudest >= _FULL_SCALE and not self._cut:
             self._cut = _has_run(size >= _FULL_SCALE)
-        self._sums += sums(block)
+        self._sums += sum_channels(block)
         self._frames += len(block)
 
     def tags(self) -> list[str]:

@@ -10,10 +10,10 @@ from schemas.conversion import Job, SoundSettings, SourceInfo
 from schemas.enums import Mono
 from schemas.errors import TooLargeError, TooLongError, TooShortError
 from tasks.audio.blocks import BLOCK_FRAMES, Block
-from tasks.audio.decode.decoders import Audio
-from tasks.audio.dsp import quantize
+from tasks.audio.decode.source import AudioSource
 from tasks.audio.dsp.effects import Edit, Survey, edit
-from tasks.audio.dsp.loop import Looped, looped, resample_loop
+from tasks.audio.dsp.loop import LoopLength, detect_loop, resample_loop
+from tasks.audio.dsp.mixdown import mix_down, take_left, take_middle
 from tasks.audio.dsp.resample import resample, resampled_frames
 from tasks.audio.sampler_chunks import Marks, marks
 
@@ -21,7 +21,7 @@ Mix = Callable[[Block], Block]
 
 
 @dataclass(frozen=True)
-class Way:
+class ConversionPlan:
     """``channels`` come out, after ``mix`` (None: as they are); ``loop`` is None for what is no loop.
 
     ``edit`` comes behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
@@ -30,7 +30,7 @@ class Way:
 
     channels: int
     mix: Mix | None
-    loop: Looped | None
+    loop: LoopLength | None
     marks: Marks
     edit: Edit
     quality: str
@@ -38,24 +38,26 @@ class Way:
     done: tuple[str, ...]
 
 
-def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found: Survey | None = None) -> Way:
+def plan_conversion(
+    job: Job, source: AudioSource, settings: SoundSettings, quality: str, found: Survey | None = None
+) -> ConversionPlan:
     """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
     info, known, done = source.info, marks(source.extras), []
     channels, computes = min(info.channels, 2), False
     mix: Mix | None = None
     if info.channels > 2:
-        mix, computes = quantize.mixed_down, True
+        mix, computes = mix_down, True
         done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
     if channels == 2 and settings.mono == Mono.ALL:
         channels, computes = 1, True
-        mix = _after(mix, _middle)
+        mix = _after(mix, take_middle)
         done.append("mixed to mono")
     elif channels == 2 and settings.mono == Mono.IDENTICAL and found and found.identical:
-        channels, mix = 1, _after(mix, _left)
+        channels, mix = 1, _after(mix, take_left)
         done.append("folded to mono: both channels are the same")
     loop = None
     if settings.seamless and info.frames:
-        loop = looped(info.frames, info.rate_hz, job.tags.bpm, known)
+        loop = detect_loop(info.frames, info.rate_hz, job.tags.bpm, known)
     if loop and (info.rate_hz != RATE_HZ or loop.frames != info.frames):
         computes = True
         done.append(f"resampled as a loop ({loop.why}) from {info.frames} frames at {info.rate_hz} Hz to {loop.frames}")
@@ -64,15 +66,17 @@ def way_of(job: Job, source: Audio, settings: SoundSettings, quality: str, found
         done.append(f"resampled from {info.rate_hz} Hz (soxr {quality})")
     asked = edit(settings, found, job.loudest, is_loop=loop is not None)
     exact = not computes and not asked.computes
-    return Way(channels, mix, loop, known, asked, quality, exact, (*done, *asked.done))
+    return ConversionPlan(channels, mix, loop, known, asked, quality, exact, (*done, *asked.done))
 
 
-def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[Block], None] | None = None) -> Iterator[Block]:
+def decode_to_48_khz(
+    source: AudioSource, way: ConversionPlan, settings: SoundSettings, seen: Callable[[Block], None] | None = None
+) -> Iterator[Block]:
     """The whole sound at 48 kHz, by its ``way`` but for the edit. ``seen`` is shown every block of the source.
 
     Raises LoadError, TooShortError, TooLongError and ResampleError, when it comes to that.
     """
-    blocks = bounded(source, settings)
+    blocks = read_bounded(source, settings)
     if seen:
         blocks = _shown(blocks, seen)
     if way.mix:
@@ -82,7 +86,7 @@ def at_48_khz(source: Audio, way: Way, settings: SoundSettings, seen: Callable[[
     return resample(blocks, source.info.rate_hz, way.channels, RATE_HZ, way.quality)
 
 
-def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
+def read_bounded(source: AudioSource, settings: SoundSettings) -> Iterator[Block]:
     """The source's blocks.
 
     Raises TooLargeError and TooLongError as soon as it is known, and TooShortError; by the header before a block is read.
@@ -94,7 +98,7 @@ def bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
     return _bounded(source, settings)
 
 
-def _bounded(source: Audio, settings: SoundSettings) -> Iterator[Block]:
+def _bounded(source: AudioSource, settings: SoundSettings) -> Iterator[Block]:
     info = source.info
     done = 0
     for block in source.blocks:
@@ -131,11 +135,3 @@ def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
 
 def _after(first: Mix | None, then: Mix) -> Mix:
     return (lambda block: then(first(block))) if first else then
-
-
-def _left(block: Block) -> Block:
-    return np.ascontiguousarray(block[:, :1])
-
-
-def _middle(block: Block) -> Block:
-    return (block[:, :1] + block[:, 1:]) / np.float32(2)

@@ -25,13 +25,15 @@ from schemas.conversion import (
 )
 from schemas.enums import AudioFormat, Dither, Status
 from schemas.errors import ResampleError, SampleError, write_failure
-from tasks.audio.conversion_plan import Way, at_48_khz, bounded, way_of
-from tasks.audio.decode.decoders import Audio, audio
-from tasks.audio.dsp import quantize
-from tasks.audio.dsp.effects import Survey, edited, needs_survey, survey
+from tasks.audio.conversion_plan import ConversionPlan, decode_to_48_khz, plan_conversion, read_bounded
+from tasks.audio.decode.source import AudioSource, open_audio
+from tasks.audio.dsp.effects import Survey, apply_edit, needs_survey, survey
+from tasks.audio.dsp.quantize import MoreThanSixteenBitsError, Quantizer
 from tasks.audio.dsp.resample import QUALITIES, resampled_frames
-from tasks.audio.measure.meter import Fingerprint, Meter
+from tasks.audio.measure.fingerprint import Fingerprint
+from tasks.audio.measure.meter import Meter
 from tasks.audio.measure.waveform import Waveform
+from tasks.audio.output_file import encode_samples, file_header
 from tasks.audio.sampler_chunks import moved, written
 from tasks.fs.atomic import create_exclusively, write_all
 from tasks.fs.hashing import hash_open_file
@@ -62,10 +64,10 @@ def check(job: Job, settings: SoundSettings) -> CheckResult:
     """Read ``job.source`` to its end as ``convert`` would. Write nothing."""
 
     def read(_: str) -> CheckResult:
-        with audio(job.source) as source:
-            frames = sum(len(block) for block in bounded(source, settings))
-        at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
-        return CheckResult(job.index, frames=at_48_khz, source=source.info, source_frames=frames)
+        with open_audio(job.source) as source:
+            frames = sum(len(block) for block in read_bounded(source, settings))
+        frames_at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
+        return CheckResult(job.index, frames=frames_at_48_khz, source=source.info, source_frames=frames)
 
     return _run(CheckResult, job, read)
 
@@ -74,7 +76,7 @@ def estimate_size(job: Job, settings: SoundSettings) -> SizeEstimate:
     """Estimate the size of the output of ``job.source`` from its header. Write nothing."""
 
     def read(_: str) -> SizeEstimate:
-        with audio(job.source) as source:
+        with open_audio(job.source) as source:
             info = source.info
             frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
             return SizeEstimate(job.index, bytes=frames * min(info.channels, 2) * BITS // 8)
@@ -87,8 +89,8 @@ def draw_waveform(job: Job, settings: SoundSettings) -> WaveformResult:
 
     def read(_: str) -> WaveformResult:
         waveform = Waveform()
-        with audio(job.source) as source:
-            frames = sum(waveform.add(block) for block in bounded(source, settings))
+        with open_audio(job.source) as source:
+            frames = sum(waveform.add(block) for block in read_bounded(source, settings))
         return WaveformResult(job.index, waveform.peaks(), frames / source.info.rate_hz)
 
     return _run(WaveformResult, job, read)
@@ -114,11 +116,11 @@ def _with_retry(attempt: Callable[[str], Result]) -> Result:
 
 
 def _measure(job: Job, settings: SoundSettings, quality: str) -> MeasuredLevels:
-    with audio(job.source) as source:
-        way = way_of(job, source, settings, quality)
+    with open_audio(job.source) as source:
+        way = plan_conversion(job, source, settings, quality)
         meter = Meter(way.channels)
         content = source.content_hash()
-        for block in at_48_khz(source, way, settings):
+        for block in decode_to_48_khz(source, way, settings):
             meter.add(block, np.abs(block))
     return MeasuredLevels(job.index, levels=meter.levels(), content_hash=content)
 
@@ -127,22 +129,22 @@ def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
     """A first pass over the sound, where a setting needs to know its end before its beginning."""
     if not needs_survey(settings):
         return None
-    with audio(job.source) as source:
-        way = way_of(job, source, settings, quality)
-        return survey(at_48_khz(source, way, settings), settings.trim_dbfs)
+    with open_audio(job.source) as source:
+        way = plan_conversion(job, source, settings, quality)
+        return survey(decode_to_48_khz(source, way, settings), settings.trim_dbfs)
 
 
 def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
     """Many a 24-bit file holds but 16, and passes as it is. The first block tells, nearly always; if not, it begins again."""
     found = _survey(job, settings, quality)
-    with suppress(quantize.MoreThanSixteenBitsError):
+    with suppress(MoreThanSixteenBitsError):
         return _attempt(job, settings, quality, found, sixteen_bits=True)
     return _attempt(job, settings, quality, found, sixteen_bits=False)
 
 
 def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, sixteen_bits: bool) -> Outcome:
-    with audio(job.source) as source:
-        way = way_of(job, source, settings, quality, found)
+    with open_audio(job.source) as source:
+        way = plan_conversion(job, source, settings, quality, found)
         try:
             with create_exclusively(job.target) as file:
                 outcome = _write(file, source, settings, way, sixteen_bits)
@@ -151,20 +153,20 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
     return replace(outcome, index=job.index)
 
 
-def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixteen_bits: bool) -> Outcome:
+def _write(file: FileIO, source: AudioSource, settings: SoundSettings, way: ConversionPlan, sixteen_bits: bool) -> Outcome:
     """Writes the converted source, and says what it became. ``sixteen_bits``: whether these may hold the source."""
     file_format = AudioFormat(settings.format)
-    quantised = quantize.Quantiser(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
+    quantised = Quantizer(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(way.channels)
-    blocks = at_48_khz(source, way, settings, before.add)
+    blocks = decode_to_48_khz(source, way, settings, before.add)
     content = source.content_hash()  # before it is decoded: then it is seen if the file changed since
-    write_all(file, quantize.header(0, way.channels, file_format))
-    for block in edited(blocks, way.edit, way.channels):
+    write_all(file, file_header(0, way.channels, file_format))
+    for block in apply_edit(blocks, way.edit, way.channels):
         size = np.abs(block)
         samples = quantised(block, size, meter.add(block, size))
         after.add_samples(samples)
-        write_all(file, quantize.encoded(samples, file_format))
+        write_all(file, encode_samples(samples, file_format))
     whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
     start, stop = way.edit.kept(whole)
     kept = moved(way.marks, whole / before.frames, (start, stop), whole)
@@ -172,7 +174,7 @@ def _write(file: FileIO, source: Audio, settings: SoundSettings, way: Way, sixte
     write_all(file, chunks)
     file_bytes = file.tell()
     file.seek(0)
-    write_all(file, quantize.header(after.frames, way.channels, file_format, len(chunks)))
+    write_all(file, file_header(after.frames, way.channels, file_format, len(chunks)))
     levels = meter.levels()
     done = [*way.done, *source.notes]
     if after.frames > stop - start:

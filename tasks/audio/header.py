@@ -16,10 +16,10 @@ from schemas.errors import UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS
 from schemas.scan import Header
 from tasks.audio.decode import mpeg
-from tasks.audio.decode.decoders import cut_off
-from tasks.audio.decode.detect import container, opened
+from tasks.audio.decode.detect import container, open_file
 from tasks.audio.decode.raw_bytes import read
-from tasks.audio.decode.riff_chunks import Layout, layout
+from tasks.audio.decode.riff_chunks import ChunkLayout, layout
+from tasks.audio.decode.source import truncation_error
 from tasks.audio.sampler_chunks import marks
 
 # Pictures, films and chance look like these, too: the extension has to agree.
@@ -37,7 +37,7 @@ def read_header(path: str) -> Header | None:
 
     Raises SampleError where it is named like audio and is none, or cannot be read.
     """
-    with opened(path) as (fd, status):
+    with open_file(path) as (fd, status):
         is_named_so = Path(path).suffix.lower() in AUDIO_EXTENSIONS
         try:
             kind = container(fd, path)
@@ -47,7 +47,7 @@ def read_header(path: str) -> Header | None:
             return None
         found = layout(fd, kind, status.st_size)
         if found and not found.whole:
-            raise cut_off(found)
+            raise truncation_error(found)
         told = _chunks(found) if found else {}
         told |= _tags(fd, kind) if not found or kind != "wav" or found.tagged else {}
         if kind == "mp3" and (counted := mpeg.counted(fd)) and counted[1]:
@@ -55,7 +55,7 @@ def read_header(path: str) -> Header | None:
         return replace(Header(kind, signature=_signature(fd, status.st_size)), **told)
 
 
-def _chunks(found: Layout) -> dict[str, Any]:
+def _chunks(found: ChunkLayout) -> dict[str, Any]:
     """What the chunks beside the sound tell."""
     told: dict[str, Any] = {}
     frames = 0

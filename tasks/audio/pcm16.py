@@ -4,7 +4,7 @@ import numpy as np
 
 from config.device import BITS, MAX_FRAMES, RATE_HZ
 from schemas.errors import LoadError, TooLongError
-from tasks.audio.decode.detect import container, opened
+from tasks.audio.decode.detect import container, open_file
 from tasks.audio.decode.raw_bytes import fill
 from tasks.audio.decode.riff_chunks import layout
 
@@ -14,7 +14,7 @@ def read_pcm16(path: str) -> tuple[int, bytes]:
 
     Nothing is converted here: a file of another kind is an error, and so is one that was cut.
     """
-    with opened(path) as (fd, status):
+    with open_file(path) as (fd, status):
         found = layout(fd, container(fd, path), status.st_size)
         form = found.form if found else None
         if not found or not form or (form.code[1], form.bits, form.rate_hz) != ("i", BITS, RATE_HZ) or form.channels > 2:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from config.device import RATE_HZ
-from tasks.audio.decode.riff_chunks import Extras
+from tasks.audio.decode.riff_chunks import ExtraChunks
 
 # Microsoft, "Multimedia Programming Interface and Data Specifications 1.0": smpl and cue; acid: docs/decisions/0005.
 _SMPL, _LOOP = struct.Struct("<9I"), struct.Struct("<6I")
@@ -46,7 +46,7 @@ class Marks:
     loops: tuple[Loop, ...]
     cues: tuple[Cue, ...]
     acid: Acid | None
-    chunks: Extras
+    chunks: ExtraChunks
 
     def __bool__(self) -> bool:
         return bool(self.loops or self.cues or self.acid)
@@ -57,12 +57,12 @@ class Marks:
         return ", ".join(parts + (["acid tempo"] if self.acid else []))
 
 
-NO_MARKS = Marks((), (), None, Extras())
+NO_MARKS = Marks((), (), None, ExtraChunks())
 
 
-def marks(chunks: Extras) -> Marks:
+def marks(chunks: ExtraChunks) -> Marks:
     """What the chunks say; what is cut short or makes no sense is left out."""
-    if chunks == Extras():
+    if chunks == ExtraChunks():
         return NO_MARKS
     smpl, cue, acid = chunks.smpl, chunks.cue, None
     loops = [

@@ -37,7 +37,7 @@ from schemas.conversion import Job, SoundSettings, Tags
 from schemas.enums import Status
 from tasks.audio import synth
 from tasks.audio.convert import convert
-from tasks.audio.decode.decoders import audio
+from tasks.audio.decode.source import open_audio
 from tasks.audio.dsp.resample import QUALITIES, resample
 from tests.bench import judge
 
@@ -101,7 +101,7 @@ def ours(source: str, target: str) -> None:
 
 def our_floats(source: str, target: str) -> None:
     """Return what ``convert`` has just before it quantises."""
-    with audio(source) as found:
+    with open_audio(source) as found:
         blocks = list(resample(found.blocks, found.info.rate_hz, found.info.channels, RATE_HZ, QUALITIES[0]))
     soundfile.write(target, np.concatenate(blocks), RATE_HZ, "FLOAT")
 

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from tasks.audio import synth
-from tasks.audio.analyze import lowered
+from tasks.audio.analyze import lower_rate
 from tasks.audio.measure.tempo_and_key import Tempo, tempo
 
 RATE = 44_100
@@ -77,7 +77,7 @@ def _played(
 
 
 def _heard(x: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", rate: int) -> Tempo:
-    mono, rate = lowered(x, rate)
+    mono, rate = lower_rate(x, rate)
     return tempo(mono, rate)
 
 

@@ -14,7 +14,7 @@ from schemas.conversion import Job, Outcome, SoundSettings, Tags
 from schemas.enums import Status
 from tasks.audio import conversion_plan
 from tasks.audio.convert import check, convert
-from tasks.audio.decode import decoders, pcm
+from tasks.audio.decode import ffmpeg, libsndfile, pcm
 from tests.support.audio import wav_header
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def settings(name: str = "out.wav", max_frames: int = MAX_FRAMES, **sound: Any) 
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
     """Let sound go through the conversion in blocks of so many frames."""
-    for module in (decoders, pcm, conversion_plan):
+    for module in (libsndfile, ffmpeg, pcm, conversion_plan):
         monkeypatch.setattr(module, "BLOCK_FRAMES", frames)
 
 

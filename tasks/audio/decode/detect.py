@@ -17,7 +17,7 @@ _OGG_TAIL_BYTES = 1 << 17
 
 
 @contextmanager
-def opened(path: str) -> Iterator[tuple[int, os.stat_result]]:
+def open_file(path: str) -> Iterator[tuple[int, os.stat_result]]:
     """A file descriptor of the regular file at ``path``, and its stat.
 
     A FIFO would block the open and a device can be endless, so the kind is looked at before and after opening.
@@ -66,13 +66,13 @@ def container(fd: int, path: str) -> str:
     raise LoadError(error="the content is not audio that this tool knows")
 
 
-def flac_length_unknown(fd: int) -> bool:
+def is_flac_length_unknown(fd: int) -> bool:
     """Whether a FLAC file does not say how long it is: then libsndfile fails at its end."""
     total = read(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
     return len(total) == 5 and not (total[0] & 0x0F or any(total[1:]))
 
 
-def end_missing(fd: int, kind: str, size: int) -> bool:
+def is_end_missing(fd: int, kind: str, size: int) -> bool:
     """Whether an Ogg file ends before its last page, an MP4 file within a box, a WavPack file within a block."""
     if kind == "mp4":
         return _box_is_cut(fd, size)
@@ -103,7 +103,7 @@ def _box_is_cut(fd: int, size: int) -> bool:
     return offset > size and name in (b"mdat", b"moov", b"moof")  # tags behind the boxes are none
 
 
-def flac_frame(head: bytes) -> tuple[bool, int] | None:
+def parse_flac_frame(head: bytes) -> tuple[bool, int] | None:
     """Whether blocks vary in size, and the number of a FLAC frame, or of its first sample if they do (RFC 9639, 9.1)."""
     if len(head) < 11 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
         return None
@@ -146,7 +146,7 @@ def _by_magic(head: bytes) -> str:
 
 def _behind_tags(fd: int, head: bytes) -> str:
     """What follows ID3 tags: FLAC, or frames of MPEG audio."""
-    start = mpeg.behind_id3(fd, head)
+    start = mpeg.skip_id3(fd, head)
     if start and _by_magic(read(fd, _HEAD_BYTES, start)) == "flac":
         return "flac"
     return mpeg.kind(fd, start)

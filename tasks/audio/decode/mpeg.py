@@ -17,7 +17,7 @@ _PADDING_BYTES = 4096
 _SIDE_INFO_BYTES = 240
 
 
-def behind_id3(fd: int, head: bytes) -> int:
+def skip_id3(fd: int, head: bytes) -> int:
     """Where the ID3 tags at the start end; 0 without any."""
     start = 0
     while head[:3] == b"ID3" and len(head) >= 10:
@@ -42,7 +42,7 @@ def counted(fd: int) -> tuple[int, bool] | None:
     """How many samples of a channel the first frame of an MP3 says there are (a Xing, Info or VBRI header), and whether
     it knows how many of them an encoder added, which are then not counted; None where it does not say.
     """
-    found, start = _first_frame(fd, behind_id3(fd, read(fd, 10, 0)))
+    found, start = _first_frame(fd, skip_id3(fd, read(fd, 10, 0)))
     head = read(fd, _SIDE_INFO_BYTES, start) if found == "mp3" else b""
     per_frame = 1152 if len(head) > 1 and head[1] >> 3 & 3 == 3 else 576
     if (at := head.find(b"VBRI")) > 0:
@@ -58,7 +58,7 @@ def counted(fd: int) -> tuple[int, bool] | None:
 
 def rate_hz(fd: int) -> int:
     """The rate of an MP3's first frame; 0 where there is none."""
-    found, start = _first_frame(fd, behind_id3(fd, read(fd, 10, 0)))
+    found, start = _first_frame(fd, skip_id3(fd, read(fd, 10, 0)))
     head = read(fd, 4, start) if found == "mp3" else b""
     return _rate_hz(head) if len(head) == 4 else 0
 

@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from tasks.audio.blocks import BLOCK_FRAMES, Block
 from tasks.audio.decode.raw_bytes import fill
-from tasks.audio.decode.riff_chunks import Form, Layout
+from tasks.audio.decode.riff_chunks import ChunkLayout, SampleFormat
 
 Bytes = npt.NDArray[np.uint8]
 # Room around the bytes of a block, for the 24-bit samples at its ends; so much that samples stay aligned.
 _PAD = 8
 
 
-def unpacked(fd: int, layout: Layout, form: Form) -> Iterator[Block]:
+def unpack(fd: int, layout: ChunkLayout, form: SampleFormat) -> Iterator[Block]:
     """float32 (frames, channels), full scale is 1.0; the bits of up to 24-bit integers are kept. Raises LoadError."""
     frames, done = layout.there // form.frame_bytes, 0
     convert = _from_24_bits if form.bits == 24 else _from_floats if form.code[1] == "f" else _from_integers
@@ -26,19 +26,19 @@ def unpacked(fd: int, layout: Layout, form: Form) -> Iterator[Block]:
         done += count
 
 
-def _from_floats(raw: Bytes, form: Form) -> Block:
+def _from_floats(raw: Bytes, form: SampleFormat) -> Block:
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite, and is refused
         return raw[_PAD:-_PAD].view(f"{form.code}{form.bits // 8}").astype(np.float32)
 
 
-def _from_integers(raw: Bytes, form: Form) -> Block:
+def _from_integers(raw: Bytes, form: SampleFormat) -> Block:
     whole = raw[_PAD:-_PAD].view(f"{form.code}{form.bits // 8}")
     if form.code[1] == "u":
         return (whole.astype(np.float32) - np.float32(128)) / np.float32(128)
     return np.multiply(whole, np.float32(2.0 ** (1 - form.bits)), dtype=np.float32, casting="unsafe")
 
 
-def _from_24_bits(raw: Bytes, form: Form) -> Block:
+def _from_24_bits(raw: Bytes, form: SampleFormat) -> Block:
     """Seen as integers of four bytes, three bytes apart: the low byte is a neighbour's, and masked away."""
     start = _PAD - 1 if form.code[0] == "<" else _PAD
     wide: npt.NDArray[np.int32] = np.ndarray(((len(raw) - 2 * _PAD) // 3,), f"{form.code}4", raw.data, start, (3,))

@@ -30,7 +30,7 @@ _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sow
 
 
 @dataclass(frozen=True)
-class Form:
+class SampleFormat:
     """How plain samples are stored. ``code``: byte order and kind (``<i``, ``>f``, ``<u``); ``bits``: 8 to 64."""
 
     code: str
@@ -53,7 +53,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Extras:
+class ExtraChunks:
     """The chunks of a WAV file that say more than its sound, as they stand there without id and length; b"" if not."""
 
     smpl: bytes = b""
@@ -63,7 +63,7 @@ class Extras:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChunkLayout:
     """Where the sound's bytes lie: ``start``, and how many are ``there``.
 
     ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
@@ -74,8 +74,8 @@ class Layout:
     start: int
     there: int
     promised: int | None
-    form: Form | None
-    extras: Extras = Extras()
+    form: SampleFormat | None
+    extras: ExtraChunks = ExtraChunks()
     by_ffmpeg: bool = False
     tagged: bool = False
 
@@ -85,7 +85,7 @@ class Layout:
         return self.promised is None or self.there // frame_bytes >= self.promised // frame_bytes
 
 
-def layout(fd: int, kind: str, size: int) -> Layout | None:
+def layout(fd: int, kind: str, size: int) -> ChunkLayout | None:
     """The layout of the file of ``size`` bytes; None when its chunks do not say. ``kind`` is that of ``container``."""
     readers = {"wav": _wav, "w64": _w64, "aiff": _aiff, "caf": _caf, "au": _au}
     if kind not in readers:
@@ -113,19 +113,19 @@ def _walk(
         offset += head.size + length + -length % align
 
 
-def _span(start: int, promised: int | None, size: int, form: Form | None) -> Layout:
+def _span(start: int, promised: int | None, size: int, form: SampleFormat | None) -> ChunkLayout:
     rest = max(size - start, 0)
-    return Layout(start, rest if promised is None else min(rest, promised), promised, form)
+    return ChunkLayout(start, rest if promised is None else min(rest, promised), promised, form)
 
 
-def _wav(fd: int, size: int) -> Layout | None:
+def _wav(fd: int, size: int) -> ChunkLayout | None:
     riff = read(fd, 4, 0)
     order = ">" if riff == b"RIFX" else "<"
     whole = struct.unpack(f"{order}I", read(fd, 4, 4))[0]
     long_data, mpeg, tagged = None, False, False
-    form: Form | None = None
-    found: Layout | None = None
-    extras = Extras()
+    form: SampleFormat | None = None
+    found: ChunkLayout | None = None
+    extras = ExtraChunks()
     for name, start, length in _walk(fd, 12, size, f"{order}4sI"):
         if name == b"ds64":
             long_data = struct.unpack("<8xQ", read(fd, 16, start))[0]
@@ -147,7 +147,7 @@ def _wav(fd: int, size: int) -> Layout | None:
     return found and replace(found, extras=extras, by_ffmpeg=mpeg, tagged=tagged)
 
 
-def _wave_form(fmt: bytes, order: str = "<") -> Form | None:
+def _wave_form(fmt: bytes, order: str = "<") -> SampleFormat | None:
     tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", fmt[:16])
     if tag == _EXTENSIBLE and len(fmt) == 40 and fmt[26:] == _TAG_GUID:
         tag = struct.unpack("<H", fmt[24:26])[0]
@@ -155,13 +155,13 @@ def _wave_form(fmt: bytes, order: str = "<") -> Form | None:
     return _form(f"{order}{kind}", bits, channels, rate_hz, frame_bytes)
 
 
-def _form(code: str, bits: int, channels: int, rate_hz: int, frame_bytes: int | None = None) -> Form | None:
+def _form(code: str, bits: int, channels: int, rate_hz: int, frame_bytes: int | None = None) -> SampleFormat | None:
     known = {"u": (8,), "i": (8, 16, 24, 32), "f": (32, 64)}.get(code[1:], ())
-    form = Form(code, bits, channels, rate_hz)
+    form = SampleFormat(code, bits, channels, rate_hz)
     return form if bits in known and channels and frame_bytes in (None, form.frame_bytes) else None
 
 
-def _w64(fd: int, size: int) -> Layout | None:
+def _w64(fd: int, size: int) -> ChunkLayout | None:
     form = None
     for name, start, length in _walk(fd, 40, size, "<16sQ", align=8, counts_header=True):
         if name == _W64[b"fmt "]:
@@ -171,7 +171,7 @@ def _w64(fd: int, size: int) -> Layout | None:
     return None
 
 
-def _aiff(fd: int, size: int) -> Layout | None:
+def _aiff(fd: int, size: int) -> ChunkLayout | None:
     whole, kind = struct.unpack(">4xI4s", read(fd, 12, 0))
     form, frames, found = None, 0, None
     for name, start, length in _walk(fd, 12, size, ">4sI"):
@@ -195,7 +195,7 @@ def _aiff(fd: int, size: int) -> Layout | None:
     return replace(found, form=form)
 
 
-def _caf(fd: int, size: int) -> Layout | None:
+def _caf(fd: int, size: int) -> ChunkLayout | None:
     alac = False
     for name, start, length in _walk(fd, 8, size, ">4sq", align=1):
         if name == b"desc":
@@ -205,6 +205,6 @@ def _caf(fd: int, size: int) -> Layout | None:
     return None
 
 
-def _au(fd: int, size: int) -> Layout | None:
+def _au(fd: int, size: int) -> ChunkLayout | None:
     _, start, promised = struct.unpack(">4sII", read(fd, 12, 0))
     return _span(start, None if promised == _UNKNOWN_32 else promised, size, None)

@@ -96,7 +96,7 @@ def edit(settings: SoundSettings, found: Survey | None, loudest: float, is_loop:
     return Edit(start, stop, gain, fade_in, fade_out, length, tuple(done))
 
 
-def edited(blocks: Iterable[Block], what: Edit, channels: int) -> Iterator[Block]:
+def apply_edit(blocks: Iterable[Block], what: Edit, channels: int) -> Iterator[Block]:
     """The blocks as ``what`` says; what it leaves alone passes as it is."""
     if what == Edit():
         yield from blocks

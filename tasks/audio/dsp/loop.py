@@ -21,14 +21,14 @@ _ROLL_OFF = 0.913
 
 
 @dataclass(frozen=True)
-class Looped:
+class LoopLength:
     """``frames`` at 48 kHz; ``why`` it is a loop, in words."""
 
     frames: int
     why: str
 
 
-def looped(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> Looped | None:
+def detect_loop(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> LoopLength | None:
     """Whether a sample is a loop, and how long at 48 kHz: by the manifest's tempo, by ``acid``, or by a ``smpl`` loop
     over all of it. None: it is not, or not surely.
     """
@@ -41,9 +41,9 @@ def looped(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> Looped
     for beats, tempo in tempos:
         exact = beats * 60 / tempo
         if abs(exact - seconds) <= min(FIT_SECONDS, _FIT_RATIO * exact):
-            return Looped(round(exact * RATE_HZ), f"{beats} beat{'' if beats == 1 else 's'} at {tempo:g} BPM")
+            return LoopLength(round(exact * RATE_HZ), f"{beats} beat{'' if beats == 1 else 's'} at {tempo:g} BPM")
     if any(loop.first == 0 and loop.last + 1 == frames for loop in marks.loops):
-        return Looped(resampled_frames(frames, rate_hz, RATE_HZ), "marked as one in the file")
+        return LoopLength(resampled_frames(frames, rate_hz, RATE_HZ), "marked as one in the file")
     return None
 
 

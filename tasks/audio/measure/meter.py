@@ -1,17 +1,14 @@
 """What is measured of a sample on its way: levels, overs, true peak, hashes. Nothing here changes the sound."""
 
 import math
-import sys
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from blake3 import blake3
 
 from config.device import RATE_HZ
 from schemas.conversion import Levels
 from tasks.audio.blocks import Block
-from tasks.audio.dsp.quantize import MoreThanSixteenBitsError, as_they_are
 
 # What counts as silence at a sample's start: -60 dBFS, about what a mouse click is worth on a pad.
 _AUDIBLE = 10 ** (-60 / 20)
@@ -49,7 +46,7 @@ class Meter:
         if peak < _ABSURD:
             self._true_peak.add(block, size, peak)
             self._squares += float(np.einsum("i,i->", flat, flat))
-            self._sums += sums(block)
+            self._sums += sum_channels(block)
         self._frames += len(block)
         return peak
 
@@ -136,39 +133,7 @@ def _interpolator() -> tuple[npt.NDArray[np.float32], float]:
     return matrix, float(max(np.abs(taps).sum() for taps in phases))
 
 
-class Fingerprint:
-    """BLAKE3 of samples without their file: of 16-bit integers where these hold them, else of 32-bit floats; interleaved,
-    little-endian. So a source that passes unchanged has the fingerprint of its output.
-
-    ``floats``: known by floats whatever comes. Else the first block tells; a later one that tells otherwise raises
-    MoreThanSixteenBitsError.
-    """
-
-    def __init__(self, floats: bool = False) -> None:
-        self._hash = blake3()
-        self._sixteen_bits: bool | None = False if floats else None
-        self.frames = 0
-
-    def add(self, block: Block) -> None:
-        """A block of floats, as a source gives them."""
-        whole = None if self._sixteen_bits is False else as_they_are(block)
-        if whole is None and self._sixteen_bits:
-            raise MoreThanSixteenBitsError
-        self._sixteen_bits = whole is not None
-        self.add_samples(block if whole is None else whole)
-
-    def add_samples(self, samples: Block | npt.NDArray[np.int16]) -> None:
-        """Samples in the form that they are known by."""
-        self.frames += len(samples)
-        if sys.byteorder == "big":
-            samples = samples.byteswap()
-        self._hash.update(np.ascontiguousarray(samples).reshape(-1).view(np.uint8).data)
-
-    def hexdigest(self) -> str:
-        return str(self._hash.hexdigest())
-
-
-def sums(block: Block) -> npt.NDArray[np.float64]:
+def sum_channels(block: Block) -> npt.NDArray[np.float64]:
     """The sum of each channel: in rows of 64 frames first, which numpy adds up eight times as fast."""
     frames, channels = block.shape
     even = frames - frames % 64

@@ -109,7 +109,7 @@ _PARTIALS = (1, 2, 3, 4, 5)
 _ROOT_WINDOW_SECONDS = 0.25
 
 
-def root_note(x: Mono, rate_hz: int) -> tuple[str, float]:
+def find_root_note(x: Mono, rate_hz: int) -> tuple[str, float]:
     """The note that stands out in ``x`` (float32, (frames,)) and the share that it has of all twelve; ("", 0) if none does."""
     size = 1 << (int(_ROOT_WINDOW_SECONDS * rate_hz) - 1).bit_length()
     if len(x) < size // 4:

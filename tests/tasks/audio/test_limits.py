@@ -8,7 +8,7 @@ import soundfile
 
 from schemas.conversion import Outcome
 from schemas.enums import Status
-from tasks.audio.decode import decoders
+from tasks.audio.decode import source as decode_source
 from tests.support.converting import Bench
 
 MB = 1 << 20
@@ -35,14 +35,14 @@ def conceal_length(flac: Path) -> None:
 def blocks_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the frames that come out of decoders."""
     read: list[int] = []
-    checked = decoders._checked
+    checked = decode_source._checked
 
     def counted(*arguments: object) -> object:
         for block in checked(*arguments):  # type: ignore[arg-type]
             read.append(len(block))
             yield block
 
-    monkeypatch.setattr(decoders, "_checked", counted)
+    monkeypatch.setattr(decode_source, "_checked", counted)
     return read
 
 

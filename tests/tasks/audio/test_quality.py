@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.enums import Dither, Status
 from tasks.audio.blocks import BLOCK_FRAMES
-from tasks.audio.decode import decoders
+from tasks.audio.decode import source as decode_source
 from tasks.audio.dsp.resample import QUALITIES, resample, resampled_frames
 from tests.support import audio
 from tests.support.audio import RATES, Sound
@@ -302,7 +302,7 @@ def test_a_source_is_opened_once(bench: Bench, monkeypatch: pytest.MonkeyPatch, 
     if corrupt:
         source.write_bytes(source.read_bytes()[:90_000])
     calls: list[str] = []
-    real = decoders.opened
-    monkeypatch.setattr(decoders, "opened", lambda path: calls.append(path) or real(path))
+    real = decode_source.open_file
+    monkeypatch.setattr(decode_source, "open_file", lambda path: calls.append(path) or real(path))
     assert bench.convert(source).status is (Status.FAILED if corrupt else Status.EXPORTED)
     assert calls == [str(source)]

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from schemas.enums import Status
-from tasks.audio.decode import decoders
+from tasks.audio.decode import source as decode_source
 from tests.support import audio
 from tests.support.audio import FORM, FORMS, wav_bytes, write_av
 from tests.support.converting import Bench, small_blocks
@@ -359,7 +359,7 @@ def test_samples_are_those_that_libsndfile_reads(bench: Bench, monkeypatch: pyte
 
 
 def assert_read_as_libsndfile_does(path: Path) -> None:
-    with decoders.audio(str(path)) as found:
+    with decode_source.open_audio(str(path)) as found:
         y = np.concatenate(list(found.blocks))
     np.testing.assert_array_equal(y, soundfile.read(path, dtype="float32", always_2d=True)[0])
 

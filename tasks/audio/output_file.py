@@ -1,0 +1,34 @@
+"""Encode WAV and AIFF files with nothing but what the device needs: 48 kHz, 16 bits."""
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from config.device import BITS, RATE_HZ
+from schemas.enums import AudioFormat
+
+# 48000 as an 80-bit IEEE 754 extended number, as AIFF wants its rate.
+_RATE_EXTENDED = struct.pack(">HQ", 16383 + 15, RATE_HZ << 48)
+
+
+def encode_samples(samples: npt.NDArray[np.int16], file_format: AudioFormat) -> memoryview:
+    order = ">i2" if file_format is AudioFormat.AIFF else "<i2"
+    return samples.astype(order, copy=False).reshape(-1).view(np.uint8).data
+
+
+def file_header(frames: int, channels: int, file_format: AudioFormat, behind: int = 0) -> bytes:
+    """What stands before the samples: 44 bytes of WAV (tag 1, ``fmt `` and ``data``), or 54 of AIFF (COMM and SSND).
+
+    ``behind``: bytes of chunks that follow the samples.
+    """
+    width = channels * BITS // 8
+    size = frames * width
+    if file_format is AudioFormat.WAV:
+        whole = 36 + size + behind
+        form = struct.pack(
+            "<4sI4s4sIHHIIHH", b"RIFF", whole, b"WAVE", b"fmt ", 16, 1, channels, RATE_HZ, RATE_HZ * width, width, BITS
+        )
+        return form + struct.pack("<4sI", b"data", size)
+    form = struct.pack(">4sI4s4sIHIH", b"FORM", 46 + size + behind, b"AIFF", b"COMM", 18, channels, frames, BITS)
+    return form + _RATE_EXTENDED + struct.pack(">4sIII", b"SSND", 8 + size, 0, 0)
