@@ -52,13 +52,13 @@ class Job:
 class Levels:
     """Levels at 48 kHz, before the last rounding; full scale is 1.0.
 
-    ``true_peak`` is that between samples (ITU-R BS.1770); ``overs`` counts values beyond full scale, which are
+    ``true_peak`` is that between samples (ITU-R BS.1770); ``clipped_samples`` counts values beyond full scale, which are
     clipped; ``dc`` is that of the worst channel; leading silence is what lies below -60 dBFS.
     """
 
     peak: float
     true_peak: float
-    overs: int
+    clipped_samples: int
     rms: float
     dc: float
     leading_silence_ms: float
@@ -69,11 +69,12 @@ _CLIPS_ABOVE_DB = 0.5
 
 
 def decibels(ratio: float) -> float:
+    """Return a ratio of amplitudes in decibels."""
     return 20 * math.log10(ratio)
 
 
 def clips(peak: float) -> bool:
-    """Whether a peak (full scale is 1.0) is so far beyond full scale that its clipping can be heard."""
+    """Return whether a peak is so far beyond full scale (1.0) that its clipping can be heard."""
     return peak > 0 and decibels(peak) > _CLIPS_ABOVE_DB
 
 
@@ -111,7 +112,7 @@ class Outcome(JobResult):
         source_frames: The decoded length at the source's rate.
         source_mtime_ns: 0, as ``source_ctime_ns``, where the time cannot be trusted to change with the content.
         content_hash: Of the source file's bytes.
-        source_hash: Of the source's samples (``tasks.audio.measure.meter.Fingerprint``).
+        source_hash: Of the source's samples (``tasks.audio.measure.fingerprint.Fingerprint``).
         output_hash: Of the output's samples: equal to ``source_hash`` when nothing was done.
         file_hash: Of the output file's bytes.
         metadata_hash: Of the metadata file's bytes.
@@ -225,7 +226,9 @@ class SoundSettings:
     keep_chunks: bool = False
 
     def recipe(self) -> str:
-        """The version of the conversion and the settings, as a hash: with equal ones, equal sources make equal files.
+        """Hash the settings and the version of the conversion: with equal hashes, equal sources make equal files.
+
+        The hash is of this class's repr, which is recorded: its name, its fields' and those of its enums must stay.
 
         But for what is a job's own: the ``loudest`` of its group, and with ``seamless`` its tempo.
         """

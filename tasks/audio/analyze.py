@@ -11,7 +11,14 @@ from tasks.audio.blocks import Block
 from tasks.audio.decode.source import AudioSource, open_audio
 from tasks.audio.measure.fingerprint import Fingerprint
 from tasks.audio.measure.meter import sum_channels
-from tasks.audio.measure.tempo_and_key import ENOUGH_HZ, LEAST_SECONDS, LONGEST_SECONDS, Mono, find_root_note, tempo
+from tasks.audio.measure.tempo_and_key import (
+    ENOUGH_HZ,
+    LEAST_SECONDS,
+    LONGEST_SECONDS,
+    MonoSound,
+    estimate_tempo,
+    find_root_note,
+)
 
 # Silence to the ear, on a pad; and what is left of a sample then.
 _AUDIBLE = 10 ** (-60 / 20)
@@ -36,17 +43,17 @@ def _analyze(source: AudioSource, settings: SoundSettings) -> SoundAnalysis:
     if source.bytes > settings.max_file_bytes:
         raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
     info = source.info
-    known_by, faults = Fingerprint(floats=True), _Faults(info.rate_hz, info.channels)
-    low: list[Mono] = []
+    fingerprint, faults = Fingerprint(floats=True), _Faults(info.rate_hz, info.channels)
+    low: list[MonoSound] = []
     most = round(LONGEST_SECONDS * info.rate_hz)
     for block in source.blocks:
-        known_by.add(block)
+        fingerprint.add(block)
         faults.add(block)
-        if known_by.frames <= most + len(block):
+        if fingerprint.frames <= most + len(block):
             low.append(_mean(block))
-    seconds = known_by.frames / info.rate_hz
-    fingerprint = f"{known_by.hexdigest()[:32]}-{info.rate_hz}-{info.channels}"
-    analysis = SoundAnalysis(fingerprint, tags=tuple(faults.tags()))
+    seconds = fingerprint.frames / info.rate_hz
+    known_by = f"{fingerprint.hexdigest()[:32]}-{info.rate_hz}-{info.channels}"
+    analysis = SoundAnalysis(known_by, tags=tuple(faults.tags()))
     if faults.peak < _NEAR_SILENT:
         return analysis
     x, rate_hz = lower_rate(np.concatenate(low)[:, None], info.rate_hz)
@@ -54,7 +61,7 @@ def _analyze(source: AudioSource, settings: SoundSettings) -> SoundAnalysis:
     analysis = replace(analysis, root=root, root_confidence=round(min(share, 0.5), 2))
     if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
         return analysis
-    found = tempo(x, rate_hz)
+    found = estimate_tempo(x, rate_hz)
     return replace(
         analysis,
         bpm=round(found.bpm, 2),
@@ -63,22 +70,30 @@ def _analyze(source: AudioSource, settings: SoundSettings) -> SoundAnalysis:
     )
 
 
-def lower_rate(x: Block, rate_hz: int) -> tuple[Mono, int]:
-    """One channel at the lowest rate of at least ``ENOUGH_HZ`` that divides its own: means of so many frames."""
+def lower_rate(x: Block, rate_hz: int) -> tuple[MonoSound, int]:
+    """Mix to mono and lower the rate to the lowest of at least ``ENOUGH_HZ`` that divides it, by means of so many frames.
+
+    Args:
+        x: float32 (frames, channels).
+        rate_hz: The rate of ``x``.
+
+    Returns:
+        float32 (frames,), and its rate.
+    """
     mono = _mean(x)
     together = max(rate_hz // ENOUGH_HZ, 1)
     even = len(mono) - len(mono) % together
     return (_mean(mono[:even].reshape(-1, together)), rate_hz // together) if together > 1 else (mono, rate_hz)
 
 
-def _mean(x: Block) -> Mono:
-    """The mean of each row: as a product, ten times as fast as numpy's own of two columns."""
+def _mean(x: Block) -> MonoSound:
+    """Return the mean of each row, as a product: ten times as fast as numpy's own of two columns."""
     columns = x.shape[1]
     return x[:, 0] if columns == 1 else x @ np.full(columns, 1 / columns, np.float32)
 
 
 class _Faults:
-    """What a sample should not have, block by block."""
+    """Finds clipping, DC offset and silence, block by block."""
 
     def __init__(self, rate_hz: int, channels: int) -> None:
         self._rate_hz = rate_hz
@@ -100,16 +115,16 @@ class _Faults:
         self._frames += len(block)
 
     def tags(self) -> list[str]:
-        """``near-silent``, ``clipped``, ``dc-offset``, ``leading-silence``."""
+        """Return ``near-silent`` alone, or those of ``clipped``, ``dc-offset`` and ``leading-silence`` that hold."""
         if self.peak < _NEAR_SILENT:
             return ["near-silent"]
         late = self._silence is not None and self._silence > _LATE_SECONDS * self._rate_hz
         offset = float(np.abs(self._sums / max(self._frames, 1)).max()) > _DC
-        told = (("clipped", self._cut), ("dc-offset", offset), ("leading-silence", late))
-        return [tag for tag, is_so in told if is_so]
+        tags = (("clipped", self._cut), ("dc-offset", offset), ("leading-silence", late))
+        return [tag for tag, is_so in tags if is_so]
 
 
 def _has_run(full: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> bool:
-    """Whether so many frames in a row of one channel are at full scale that it was cut there."""
+    """Return whether so many frames in a row of one channel are at full scale that it was cut there."""
     starts = len(full) - _CUT_VALUES + 1
     return starts > 0 and bool(np.all([full[at : at + starts] for at in range(_CUT_VALUES)], axis=0).any())

@@ -1,4 +1,4 @@
-"""What the steps of a conversion hand to each other."""
+"""Blocks of samples, which the steps of a conversion hand to each other."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""A source's way to 48 kHz: decided before it is read, from what its header and the settings say."""
+"""Decide mixdown, resampling and effects of a source before reading it, and decode it by that plan."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,21 +11,28 @@ from schemas.enums import Mono
 from schemas.errors import TooLargeError, TooLongError, TooShortError
 from tasks.audio.blocks import BLOCK_FRAMES, Block
 from tasks.audio.decode.source import AudioSource
-from tasks.audio.dsp.effects import Edit, Survey, edit
+from tasks.audio.dsp.effects import Edit, Survey, plan_edit
 from tasks.audio.dsp.loop import LoopLength, detect_loop, resample_loop
 from tasks.audio.dsp.mixdown import mix_down, take_left, take_middle
 from tasks.audio.dsp.resample import resample, resampled_frames
-from tasks.audio.sampler_chunks import Marks, marks
+from tasks.audio.sampler_chunks import Marks, read_marks
 
 Mix = Callable[[Block], Block]
 
 
 @dataclass(frozen=True)
 class ConversionPlan:
-    """``channels`` come out, after ``mix`` (None: as they are); ``loop`` is None for what is no loop.
+    """How a source becomes 48 kHz, decided by its header and the settings.
 
-    ``edit`` comes behind. ``exact``: 16 bits hold the outcome as it is, if they hold the source. ``done`` says what
-    is done, in words.
+    Attributes:
+        channels: 1 or 2, of the output.
+        mix: Mixes the source's channels, block by block; None leaves them as they are.
+        loop: The length to which a loop is resampled as a whole; None for what is not a loop.
+        marks: Loops, cue points and tempo in the source.
+        edit: Trim, gain, fades and padding, which come after resampling.
+        quality: The resampler's (``dsp.resample.QUALITIES``).
+        exact: Whether 16 bits hold the output as it is, provided they hold the source.
+        done: What is done, in words for the user.
     """
 
     channels: int
@@ -41,8 +48,16 @@ class ConversionPlan:
 def plan_conversion(
     job: Job, source: AudioSource, settings: SoundSettings, quality: str, found: Survey | None = None
 ) -> ConversionPlan:
-    """``found``: what a first pass over the sound said; None where none was needed, or where this is it."""
-    info, known, done = source.info, marks(source.extras), []
+    """Decide mixdown, resampling and effects of a source before reading it.
+
+    Args:
+        job: Its tempo and the peak of its folder count.
+        source: Opened, and not read.
+        settings: What touches the sound.
+        quality: The resampler's.
+        found: The survey of a first pass; None where none was needed, or where this is that pass.
+    """
+    info, known, done = source.info, read_marks(source.extras), []
     channels, computes = min(info.channels, 2), False
     mix: Mix | None = None
     if info.channels > 2:
@@ -64,32 +79,43 @@ def plan_conversion(
     elif info.rate_hz != RATE_HZ:
         computes = True
         done.append(f"resampled from {info.rate_hz} Hz (soxr {quality})")
-    asked = edit(settings, found, job.loudest, is_loop=loop is not None)
-    exact = not computes and not asked.computes
-    return ConversionPlan(channels, mix, loop, known, asked, quality, exact, (*done, *asked.done))
+    edit = plan_edit(settings, found, job.loudest, is_loop=loop is not None)
+    exact = not computes and not edit.computes
+    return ConversionPlan(channels, mix, loop, known, edit, quality, exact, (*done, *edit.done))
 
 
 def decode_to_48_khz(
-    source: AudioSource, way: ConversionPlan, settings: SoundSettings, seen: Callable[[Block], None] | None = None
+    source: AudioSource, plan: ConversionPlan, settings: SoundSettings, seen: Callable[[Block], None] | None = None
 ) -> Iterator[Block]:
-    """The whole sound at 48 kHz, by its ``way`` but for the edit. ``seen`` is shown every block of the source.
+    """Decode, mix and resample a whole source as planned; only the edit is left to do.
 
-    Raises LoadError, TooShortError, TooLongError and ResampleError, when it comes to that.
+    Args:
+        source: Opened, and not read.
+        plan: The decisions of ``plan_conversion``.
+        settings: Its limits of size and length count.
+        seen: Called with every block of the source as it was decoded.
+
+    Returns:
+        float32 (frames, ``plan.channels``) at 48 kHz.
+
+    Raises:
+        SampleError: LoadError, TooShortError, TooLongError, TooLargeError or ResampleError, here or while blocks are read.
     """
     blocks = read_bounded(source, settings)
     if seen:
-        blocks = _shown(blocks, seen)
-    if way.mix:
-        blocks = map(way.mix, blocks)
-    if way.loop:
-        return _loop(blocks, way.loop.frames)
-    return resample(blocks, source.info.rate_hz, way.channels, RATE_HZ, way.quality)
+        blocks = _show(blocks, seen)
+    if plan.mix:
+        blocks = map(plan.mix, blocks)
+    if plan.loop:
+        return _resample_loop(blocks, plan.loop.frames)
+    return resample(blocks, source.info.rate_hz, plan.channels, RATE_HZ, plan.quality)
 
 
 def read_bounded(source: AudioSource, settings: SoundSettings) -> Iterator[Block]:
-    """The source's blocks.
+    """Read a source's blocks, within the limits of size and length.
 
-    Raises TooLargeError and TooLongError as soon as it is known, and TooShortError; by the header before a block is read.
+    Raises:
+        SampleError: TooLargeError, TooLongError or TooShortError, as soon as it is known: by the header before a block is read.
     """
     if source.bytes > settings.max_file_bytes:
         raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
@@ -121,13 +147,13 @@ def _check_length(frames: int, info: SourceInfo, settings: SoundSettings, ended:
         raise TooShortError(duration_ms=duration_ms, minimum_ms=settings.min_duration_ms)
 
 
-def _shown(blocks: Iterator[Block], seen: Callable[[Block], None]) -> Iterator[Block]:
+def _show(blocks: Iterator[Block], seen: Callable[[Block], None]) -> Iterator[Block]:
     for block in blocks:
         seen(block)
         yield block
 
 
-def _loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+def _resample_loop(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
     whole = resample_loop(np.concatenate(list(blocks)), frames)
     for start in range(0, frames, BLOCK_FRAMES):
         yield whole[start : start + BLOCK_FRAMES]

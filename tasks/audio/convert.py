@@ -1,4 +1,4 @@
-"""One source to one file that the device plays; whatever goes wrong with it is in the Outcome."""
+"""Convert one source to one file that the device plays; and read it without converting, for the other verbs."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from tasks.audio.measure.fingerprint import Fingerprint
 from tasks.audio.measure.meter import Meter
 from tasks.audio.measure.waveform import Waveform
 from tasks.audio.output_file import encode_samples, file_header
-from tasks.audio.sampler_chunks import moved, written
+from tasks.audio.sampler_chunks import move_marks, write_chunks
 from tasks.fs.atomic import create_exclusively, write_all
 from tasks.fs.hashing import hash_open_file
 
@@ -117,25 +117,28 @@ def _with_retry(attempt: Callable[[str], Result]) -> Result:
 
 def _measure(job: Job, settings: SoundSettings, quality: str) -> MeasuredLevels:
     with open_audio(job.source) as source:
-        way = plan_conversion(job, source, settings, quality)
-        meter = Meter(way.channels)
+        plan = plan_conversion(job, source, settings, quality)
+        meter = Meter(plan.channels)
         content = source.content_hash()
-        for block in decode_to_48_khz(source, way, settings):
+        for block in decode_to_48_khz(source, plan, settings):
             meter.add(block, np.abs(block))
     return MeasuredLevels(job.index, levels=meter.levels(), content_hash=content)
 
 
 def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
-    """A first pass over the sound, where a setting needs to know its end before its beginning."""
+    """Make a first pass over the sound, where a setting needs to know its end before its beginning."""
     if not needs_survey(settings):
         return None
     with open_audio(job.source) as source:
-        way = plan_conversion(job, source, settings, quality)
-        return survey(decode_to_48_khz(source, way, settings), settings.trim_dbfs)
+        plan = plan_conversion(job, source, settings, quality)
+        return survey(decode_to_48_khz(source, plan, settings), settings.trim_dbfs)
 
 
 def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
-    """Many a 24-bit file holds but 16, and passes as it is. The first block tells, nearly always; if not, it begins again."""
+    """Try 16 bits as they are first, for many a 24-bit file holds no more.
+
+    The first block decides, nearly always; if it was wrong, begin again.
+    """
     found = _survey(job, settings, quality)
     with suppress(MoreThanSixteenBitsError):
         return _attempt(job, settings, quality, found, sixteen_bits=True)
@@ -144,53 +147,53 @@ def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
 
 def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, sixteen_bits: bool) -> Outcome:
     with open_audio(job.source) as source:
-        way = plan_conversion(job, source, settings, quality, found)
+        plan = plan_conversion(job, source, settings, quality, found)
         try:
             with create_exclusively(job.target) as file:
-                outcome = _write(file, source, settings, way, sixteen_bits)
+                outcome = _write(file, source, settings, plan, sixteen_bits)
         except OSError as error:
             raise write_failure(job.target, error) from error
     return replace(outcome, index=job.index)
 
 
-def _write(file: FileIO, source: AudioSource, settings: SoundSettings, way: ConversionPlan, sixteen_bits: bool) -> Outcome:
-    """Writes the converted source, and says what it became. ``sixteen_bits``: whether these may hold the source."""
+def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, sixteen_bits: bool) -> Outcome:
+    """Write the converted source. ``sixteen_bits``: whether these may hold it as it is."""
     file_format = AudioFormat(settings.format)
-    quantised = Quantizer(exact=sixteen_bits and way.exact, dither=settings.dither == Dither.TPDF)
+    quantizer = Quantizer(exact=sixteen_bits and plan.exact, dither=settings.dither == Dither.TPDF)
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
-    meter = Meter(way.channels)
-    blocks = decode_to_48_khz(source, way, settings, before.add)
+    meter = Meter(plan.channels)
+    blocks = decode_to_48_khz(source, plan, settings, before.add)
     content = source.content_hash()  # before it is decoded: then it is seen if the file changed since
-    write_all(file, file_header(0, way.channels, file_format))
-    for block in apply_edit(blocks, way.edit, way.channels):
+    write_all(file, file_header(0, plan.channels, file_format))
+    for block in apply_edit(blocks, plan.edit, plan.channels):
         size = np.abs(block)
-        samples = quantised(block, size, meter.add(block, size))
+        samples = quantizer(block, size, meter.add(block, size))
         after.add_samples(samples)
         write_all(file, encode_samples(samples, file_format))
-    whole = way.loop.frames if way.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
-    start, stop = way.edit.kept(whole)
-    kept = moved(way.marks, whole / before.frames, (start, stop), whole)
-    chunks = written(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
+    whole = plan.loop.frames if plan.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
+    start, stop = plan.edit.kept(whole)
+    kept = move_marks(plan.marks, whole / before.frames, (start, stop), whole)
+    chunks = write_chunks(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
     write_all(file, chunks)
     file_bytes = file.tell()
     file.seek(0)
-    write_all(file, file_header(after.frames, way.channels, file_format, len(chunks)))
+    write_all(file, file_header(after.frames, plan.channels, file_format, len(chunks)))
     levels = meter.levels()
-    done = [*way.done, *source.notes]
+    done = [*plan.done, *source.notes]
     if after.frames > stop - start:
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
-    if not quantised.exact:
+    if not quantizer.exact:
         done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
-    if levels.overs:
-        done.append(f"{levels.overs} values above full scale clipped ({_dbfs(levels.peak)})")
-    if settings.keep_chunks and way.marks:
+    if levels.clipped_samples:
+        done.append(f"{levels.clipped_samples} values above full scale clipped ({_dbfs(levels.peak)})")
+    if settings.keep_chunks and plan.marks:
         done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
         0,
         Status.EXPORTED,
         bytes=file_bytes,
         frames=after.frames,
-        channels=way.channels,
+        channels=plan.channels,
         source=source.info,
         source_frames=before.frames,
         source_bytes=source.bytes,
@@ -210,7 +213,7 @@ _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
 
 
 def _warning(levels: Levels) -> str:
-    if not (levels.overs and clips(levels.peak)):
+    if not (levels.clipped_samples and clips(levels.peak)):
         return ""
     return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
 

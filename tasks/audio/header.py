@@ -1,4 +1,4 @@
-"""What a file says of itself without being decoded: what it is, how long, its chunks and its tags."""
+"""Read what a file says of itself without decoding it: its container, length, chunks and tags."""
 
 import re
 import struct
@@ -16,11 +16,11 @@ from schemas.errors import UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS
 from schemas.scan import Header
 from tasks.audio.decode import mpeg
-from tasks.audio.decode.detect import container, open_file
-from tasks.audio.decode.raw_bytes import read
-from tasks.audio.decode.riff_chunks import ChunkLayout, layout
+from tasks.audio.decode.detect import detect_container, open_file
+from tasks.audio.decode.raw_bytes import read_bytes
+from tasks.audio.decode.riff_chunks import ChunkLayout, read_chunk_layout
 from tasks.audio.decode.source import truncation_error
-from tasks.audio.sampler_chunks import marks
+from tasks.audio.sampler_chunks import read_marks
 
 # Pictures, films and chance look like these, too: the extension has to agree.
 _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
@@ -33,59 +33,63 @@ _USUAL_NOTE = 60
 
 
 def read_header(path: str) -> Header | None:
-    """The header of the audio file at ``path``; None: its name and content are no audio.
+    """Read the header of the file at ``path``.
 
-    Raises SampleError where it is named like audio and is none, or cannot be read.
+    Returns:
+        The header; None where neither its name nor its content is audio.
+
+    Raises:
+        SampleError: It is named like audio and is not, or it cannot be read.
     """
     with open_file(path) as (fd, status):
         is_named_so = Path(path).suffix.lower() in AUDIO_EXTENSIONS
         try:
-            kind = container(fd, path)
+            kind = detect_container(fd, path)
         except UnsupportedFormatError:
             return None
         if kind in _WEAK and not is_named_so:
             return None
-        found = layout(fd, kind, status.st_size)
+        found = read_chunk_layout(fd, kind, status.st_size)
         if found and not found.whole:
             raise truncation_error(found)
-        told = _chunks(found) if found else {}
-        told |= _tags(fd, kind) if not found or kind != "wav" or found.tagged else {}
-        if kind == "mp3" and (counted := mpeg.counted(fd)) and counted[1]:
-            told["seconds"] = counted[0] / mpeg.rate_hz(fd)
-        return replace(Header(kind, signature=_signature(fd, status.st_size)), **told)
+        facts = _from_chunks(found) if found else {}
+        facts |= _from_tags(fd, kind) if not found or kind != "wav" or found.tagged else {}
+        if kind == "mp3" and (counted := mpeg.count_samples(fd)) and counted[1]:
+            facts["seconds"] = counted[0] / mpeg.read_rate_hz(fd)
+        return replace(Header(kind, signature=_signature(fd, status.st_size)), **facts)
 
 
-def _chunks(found: ChunkLayout) -> dict[str, Any]:
-    """What the chunks beside the sound tell."""
-    told: dict[str, Any] = {}
+def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
+    """Return what the chunks beside the sound say, by the names of ``Header``."""
+    facts: dict[str, Any] = {}
     frames = 0
     if found.form and found.form.rate_hz:
         frames = found.there // found.form.frame_bytes
-        told["seconds"] = frames / found.form.rate_hz
-    known = marks(found.extras)
+        facts["seconds"] = frames / found.form.rate_hz
+    known = read_marks(found.extras)
     if known.acid:
-        told["acid_one_shot"] = known.acid.one_shot
-        told["acid_beats"], told["acid_bpm"] = known.acid.beats, known.acid.tempo_bpm
-        told["acid_root"] = known.acid.root
-    told["is_loop"] = any(loop.first == 0 and loop.last + 1 == frames for loop in known.loops)
+        facts["acid_one_shot"] = known.acid.one_shot
+        facts["acid_beats"], facts["acid_bpm"] = known.acid.beats, known.acid.tempo_bpm
+        facts["acid_root"] = known.acid.root
+    facts["is_loop"] = any(loop.first == 0 and loop.last + 1 == frames for loop in known.loops)
     if len(found.extras.smpl) >= 36:
         note = struct.unpack_from("<I", found.extras.smpl, 12)[0]
-        told["smpl_root"] = note if 0 < note < 128 and note != _USUAL_NOTE else None
+        facts["smpl_root"] = note if 0 < note < 128 and note != _USUAL_NOTE else None
     if match := _TEMPO.search(found.extras.ixml):
-        told["bpm"] = match[1].decode()
-    return told
+        facts["bpm"] = match[1].decode()
+    return facts
 
 
-def _tags(fd: int, kind: str) -> dict[str, Any]:
-    """What the tags tell; nothing where they are damaged."""
-    told: dict[str, Any] = {}
+def _from_tags(fd: int, kind: str) -> dict[str, Any]:
+    """Return what the tags say, by the names of ``Header``; nothing where they are damaged."""
+    facts: dict[str, Any] = {}
     with suppress(tinytag.TinyTagException, struct.error, ValueError, OSError, RecursionError, OverflowError):
         with BufferedReader(FileIO(fd, closefd=False)) as file:
             tag = tinytag.TinyTag.get(file_obj=file, duration=kind in _LENGTH_BY_TAGS)
-        told = {name: text for name, text in _texts(tag) if text}
+        facts = {name: text for name, text in _texts(tag) if text}
         if kind in _LENGTH_BY_TAGS and tag.duration:
-            told["seconds"] = tag.duration
-    return told
+            facts["seconds"] = tag.duration
+    return facts
 
 
 def _texts(tag: tinytag.TinyTag) -> Iterator[tuple[str, str]]:
@@ -97,14 +101,14 @@ def _texts(tag: tinytag.TinyTag) -> Iterator[tuple[str, str]]:
 
 
 def _clean(text: object) -> str:
-    """A tag on one line, as UTF-8 can hold it."""
+    """Return a tag on one line, as UTF-8 can hold it."""
     words = str(text or "").encode(errors="replace").decode().replace("\0", " ").split()
     return " ".join(words)[:200]
 
 
 def _signature(fd: int, size: int) -> str:
-    """A hash of the size and of pieces of the content: enough to tell a file that was moved, in three small reads."""
+    """Hash the size and pieces of the content: enough to recognize a file that was moved, in three small reads."""
     digest = blake3(size.to_bytes(8, "little"))
     for start in sorted({0, max(size // 2, 0), max(size - _PIECE_BYTES, 0)}):
-        digest.update(read(fd, _PIECE_BYTES, start))
+        digest.update(read_bytes(fd, _PIECE_BYTES, start))
     return str(digest.hexdigest(16))

@@ -13,14 +13,19 @@ _RATE_EXTENDED = struct.pack(">HQ", 16383 + 15, RATE_HZ << 48)
 
 
 def encode_samples(samples: npt.NDArray[np.int16], file_format: AudioFormat) -> memoryview:
+    """Encode int16 (frames, channels): little-endian for WAV, big-endian for AIFF."""
     order = ">i2" if file_format is AudioFormat.AIFF else "<i2"
     return samples.astype(order, copy=False).reshape(-1).view(np.uint8).data
 
 
 def file_header(frames: int, channels: int, file_format: AudioFormat, behind: int = 0) -> bytes:
-    """What stands before the samples: 44 bytes of WAV (tag 1, ``fmt `` and ``data``), or 54 of AIFF (COMM and SSND).
+    """Return what stands before the samples: 44 bytes of WAV (tag 1, ``fmt `` and ``data``), or 54 of AIFF (COMM and SSND).
 
-    ``behind``: bytes of chunks that follow the samples.
+    Args:
+        frames: The length.
+        channels: 1 or 2.
+        file_format: WAV or AIFF.
+        behind: How many bytes of chunks follow the samples.
     """
     width = channels * BITS // 8
     size = frames * width

@@ -1,21 +1,25 @@
-"""The samples of a file that an export wrote, as they stand there: 48 kHz, 16 bits."""
+"""Read the samples of a file that an export wrote, as they stand there: 48 kHz, 16 bits."""
 
 import numpy as np
 
 from config.device import BITS, MAX_FRAMES, RATE_HZ
 from schemas.errors import LoadError, TooLongError
-from tasks.audio.decode.detect import container, open_file
-from tasks.audio.decode.raw_bytes import fill
-from tasks.audio.decode.riff_chunks import layout
+from tasks.audio.decode.detect import detect_container, open_file
+from tasks.audio.decode.raw_bytes import fill_buffer
+from tasks.audio.decode.riff_chunks import read_chunk_layout
 
 
 def read_pcm16(path: str) -> tuple[int, bytes]:
-    """Channels (1 or 2), and signed 16-bit samples, interleaved, big-endian. Raises SampleError.
+    """Read an exported file without converting anything.
 
-    Nothing is converted here: a file of another kind is an error, and so is one that was cut.
+    Returns:
+        The number of channels (1 or 2), and signed 16-bit samples, interleaved, big-endian.
+
+    Raises:
+        SampleError: It cannot be read, is of another kind, or was cut.
     """
     with open_file(path) as (fd, status):
-        found = layout(fd, container(fd, path), status.st_size)
+        found = read_chunk_layout(fd, detect_container(fd, path), status.st_size)
         form = found.form if found else None
         if not found or not form or (form.code[1], form.bits, form.rate_hz) != ("i", BITS, RATE_HZ) or form.channels > 2:
             what = f"it is not {RATE_HZ // 1000} kHz, {BITS}-bit PCM, mono or stereo"
@@ -26,7 +30,7 @@ def read_pcm16(path: str) -> tuple[int, bytes]:
         if frames > MAX_FRAMES:
             raise TooLongError(duration_s=frames / RATE_HZ, maximum_s=MAX_FRAMES / RATE_HZ)
         raw = bytearray(frames * form.frame_bytes)
-        fill(fd, memoryview(raw), found.start)
+        fill_buffer(fd, memoryview(raw), found.start)
     if form.code[0] == "<":
         np.frombuffer(raw, "<i2").byteswap(inplace=True)
     return form.channels, bytes(raw)

@@ -1,4 +1,4 @@
-"""``smpl`` loops, ``cue `` points and ``acid`` tempo of a WAV file: read, moved to another rate, and written again."""
+"""Read ``smpl`` loops, ``cue `` points and ``acid`` tempo of a WAV file, move them to another rate, and write them again."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -25,7 +25,10 @@ class Acid:
 
 
 class Loop(NamedTuple):
-    """``first`` and ``last`` frame are both played; ``kind``: 0 forward, 1 to and fro, 2 backward; 0 ``plays``: for ever."""
+    """A loop. ``first`` and ``last`` frame are both played.
+
+    ``kind``: 0 forward, 1 to and fro, 2 backward. 0 ``plays``: for ever.
+    """
 
     id: int
     kind: int
@@ -35,13 +38,15 @@ class Loop(NamedTuple):
 
 
 class Cue(NamedTuple):
+    """A cue point: its number in the file, and its frame."""
+
     id: int
     frame: int
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What the chunks of a WAV file say; the chunks themselves are kept beside."""
+    """Loops, cue points and tempo of a WAV file, with the chunks that they were read from."""
 
     loops: tuple[Loop, ...]
     cues: tuple[Cue, ...]
@@ -60,8 +65,8 @@ class Marks:
 NO_MARKS = Marks((), (), None, ExtraChunks())
 
 
-def marks(chunks: ExtraChunks) -> Marks:
-    """What the chunks say; what is cut short or makes no sense is left out."""
+def read_marks(chunks: ExtraChunks) -> Marks:
+    """Read the marks of a WAV file's chunks, without those that are cut short or make no sense."""
     if chunks == ExtraChunks():
         return NO_MARKS
     smpl, cue, acid = chunks.smpl, chunks.cue, None
@@ -70,22 +75,28 @@ def marks(chunks: ExtraChunks) -> Marks:
         for name, kind, first, last, _, plays in _LOOP.iter_unpack(_whole(_LOOP, smpl[_SMPL.size :]))
     ]
     cues = [Cue(fields[0], fields[5]) for fields in _CUE.iter_unpack(_whole(_CUE, cue[4:]))]
-    told_loops = _SMPL.unpack_from(smpl)[7] if len(smpl) >= _SMPL.size else 0
-    told_cues = int.from_bytes(cue[:4], "little")
+    loop_count = _SMPL.unpack_from(smpl)[7] if len(smpl) >= _SMPL.size else 0
+    cue_count = int.from_bytes(cue[:4], "little")
     if len(chunks.acid) >= _ACID.size:
         flags, root, _, _, beats, _, _, tempo = _ACID.unpack_from(chunks.acid)
         known = beats > 0 and 0 < tempo < 1000
         has_root = flags & _HAS_ROOT and root < 128
         acid = Acid(bool(flags & _ONE_SHOT), beats if known else 0, tempo if known else 0.0, root if has_root else None)
-    sensible = tuple(loop for loop in loops[:told_loops] if loop.first <= loop.last)
-    return Marks(sensible, tuple(cues[:told_cues]), acid, chunks)
+    sensible = tuple(loop for loop in loops[:loop_count] if loop.first <= loop.last)
+    return Marks(sensible, tuple(cues[:cue_count]), acid, chunks)
 
 
-def moved(found: Marks, ratio: float, kept: tuple[int, int], whole: int) -> Marks:
-    """The marks at another rate: ``ratio`` is new frames per old one. Of ``whole`` frames those from ``kept[0]`` to before
-    ``kept[1]`` are left; a mark outside of them is dropped, and with a trim the tempo, whose beats are gone.
+def move_marks(found: Marks, ratio: float, kept: tuple[int, int], whole: int) -> Marks:
+    """Move marks to another rate and to what a trim leaves.
+
+    A mark outside of that is dropped, and so is the tempo of what was trimmed, whose beats are gone.
+
+    Args:
+        found: The marks of the source.
+        ratio: New frames per old one.
+        kept: The first new frame that is left, and the one behind the last.
+        whole: New frames before the trim.
     """
-
     if not found:
         return found
 
@@ -105,8 +116,8 @@ def moved(found: Marks, ratio: float, kept: tuple[int, int], whole: int) -> Mark
     )
 
 
-def written(found: Marks) -> bytes:
-    """The chunks as they stand behind ``data`` at 48 kHz. The sampler's own data, which is not public, is left out."""
+def write_chunks(found: Marks) -> bytes:
+    """Return the chunks that stand behind ``data`` at 48 kHz. The sampler's own data, which is not public, is left out."""
     chunks = []
     if found.loops:
         head = list(_SMPL.unpack_from(found.chunks.smpl))
@@ -122,5 +133,5 @@ def written(found: Marks) -> bytes:
 
 
 def _whole(kind: struct.Struct, data: bytes) -> bytes:
-    """As many whole records as ``data`` has."""
+    """Return as many whole records as ``data`` has."""
     return data[: len(data) - len(data) % kind.size]

@@ -17,31 +17,34 @@ _AV_CODECS = {".m4a": "aac", ".wv": "wavpack"}
 
 
 def kick(rate_hz: int, seconds: float = 0.45) -> Sound:
-    """A sine that falls from 160 to 48 Hz, with a click in front. float32 (frames,)."""
+    """Synthesize a sine that falls from 160 to 48 Hz, with a click in front. float32 (frames,)."""
     t = _time(rate_hz, seconds)
     phase = 2 * np.pi * (48 * t + 112 * 0.035 * (1 - np.exp(-t / 0.035)))
     return _level(np.sin(phase) * np.exp(-t / 0.14) + 0.3 * _noise(len(t)) * np.exp(-t / 0.002))
 
 
 def snare(rate_hz: int, seconds: float = 0.3) -> Sound:
+    """Synthesize a tone of 186 Hz under bright noise. float32 (frames,)."""
     t = _time(rate_hz, seconds)
     shell = np.sin(2 * np.pi * 186 * t) * np.exp(-t / 0.06)
     return _level(0.6 * shell + 0.7 * _bright(_noise(len(t))) * np.exp(-t / 0.09))
 
 
 def hat(rate_hz: int, seconds: float = 0.12) -> Sound:
+    """Synthesize very bright noise that ends soon. float32 (frames,)."""
     t = _time(rate_hz, seconds)
     return _level(_bright(_bright(_noise(len(t)))) * np.exp(-t / 0.025)) * 0.6
 
 
 def clap(rate_hz: int, seconds: float = 0.35) -> Sound:
+    """Synthesize three bursts of bright noise and their echo. float32 (frames,)."""
     t = _time(rate_hz, seconds)
     bursts = sum(np.where(t >= at, np.exp(-(t - at) / 0.012), 0) for at in (0.0, 0.011, 0.023))
     return _level(_bright(_noise(len(t))) * (bursts + 0.6 * np.exp(-t / 0.1)))
 
 
 def bass(rate_hz: int, midi_note: int = 33, seconds: float = 1.2) -> Sound:
-    """A saw through a falling low-pass, made of the harmonics that fit below 8 kHz."""
+    """Synthesize a saw through a falling low-pass, of the harmonics that fit below 8 kHz. float32 (frames,)."""
     t = _time(rate_hz, seconds)
     f0 = _hertz(midi_note)
     tone = np.zeros_like(t)
@@ -51,7 +54,7 @@ def bass(rate_hz: int, midi_note: int = 33, seconds: float = 1.2) -> Sound:
 
 
 def chord(rate_hz: int, midi_notes: tuple[int, ...] = (57, 60, 64, 67), seconds: float = 2.5) -> Sound:
-    """An electric piano's chord in stereo: each note a little to one side. float32 (frames, 2)."""
+    """Synthesize an electric piano's chord, each note a little to one side. float32 (frames, 2)."""
     t = _time(rate_hz, seconds)
     out = np.zeros((len(t), 2))
     for place, note in enumerate(midi_notes):
@@ -63,7 +66,7 @@ def chord(rate_hz: int, midi_notes: tuple[int, ...] = (57, 60, 64, 67), seconds:
 
 
 def loop(rate_hz: int, bpm: float, bars: int = 1, swing: float = 0.0) -> Sound:
-    """A drum loop of exactly ``bars`` bars in 4/4. float32 (frames, 2)."""
+    """Synthesize a drum loop of exactly ``bars`` bars in 4/4. float32 (frames, 2)."""
     step = 60 / bpm / 4
     frames = round(bars * 16 * step * rate_hz)
     out = np.zeros((frames, 2))
@@ -114,7 +117,7 @@ def _noise(frames: int) -> npt.NDArray[np.float64]:
 
 
 def _bright(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """First difference: the simplest high-pass."""
+    """Return the first difference: the simplest high-pass."""
     return np.diff(x, prepend=0.0)
 
 
@@ -123,5 +126,5 @@ def _hertz(midi_note: int) -> float:
 
 
 def _level(x: npt.NDArray[np.float64]) -> Sound:
-    """Peak at -1 dBFS."""
+    """Scale the peak to -1 dBFS."""
     return (x * (10 ** (-1 / 20) / np.max(np.abs(x)))).astype(np.float32)

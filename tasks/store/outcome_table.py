@@ -9,7 +9,11 @@ import polars as pl
 from schemas.conversion import Levels, Outcome, SourceInfo
 from schemas.enums import Status
 
-_LEVELS = {field.name: pl.Int64 if field.name == "overs" else pl.Float64 for field in fields(Levels)}
+# The columns of Levels in the order of its fields; the database says "overs" for clipped samples.
+_LEVELS = {
+    "overs" if field.name == "clipped_samples" else field.name: pl.Int64 if field.name == "clipped_samples" else pl.Float64
+    for field in fields(Levels)
+}
 # The columns that say what became of a file; levels are linear. NULL where there is nothing to say.
 OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "status": pl.String,
@@ -49,7 +53,7 @@ def frame_of(outcomes: Iterable[tuple[str, Outcome]]) -> pl.DataFrame:
 
 def outcome_of(index: int, row: dict[str, Any]) -> Outcome:
     """The outcome that a row of ``OUTCOME_SCHEMA`` stands for, now of the job ``index``."""
-    levels = Levels(**{name: row[name] for name in _LEVELS}) if row["peak"] is not None else None
+    levels = Levels(*(row[name] for name in _LEVELS)) if row["peak"] is not None else None
     source = SourceInfo(
         row["source_format"], row["source_subtype"], row["source_rate_hz"], row["source_channels"], row["source_frames"]
     )

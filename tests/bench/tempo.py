@@ -14,7 +14,7 @@ import soundfile
 
 from tasks.audio import synth
 from tasks.audio.analyze import lower_rate
-from tasks.audio.measure.tempo_and_key import Tempo, tempo
+from tasks.audio.measure.tempo_and_key import Tempo, estimate_tempo
 
 RATE = 44_100
 # Beats of the loops of sonic-pi-samples; with their length they give the tempo.
@@ -78,7 +78,7 @@ def _played(
 
 def _heard(x: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", rate: int) -> Tempo:
     mono, rate = lower_rate(x, rate)
-    return tempo(mono, rate)
+    return estimate_tempo(mono, rate)
 
 
 def judged(loops: Iterator[Loop]) -> None:

@@ -1,4 +1,4 @@
-"""Open a source file safely and say what it is by its content, not by its extension."""
+"""Open a source file safely, and detect its container by its content, not by its extension."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from pathlib import Path
 from schemas.errors import AudioNotFoundError, LoadError, UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS
 from tasks.audio.decode import mpeg
-from tasks.audio.decode.raw_bytes import read
+from tasks.audio.decode.raw_bytes import read_bytes
 
 _HEAD_BYTES = 64
 # Enough for the last page of an Ogg stream (RFC 3533: at most 65,307 bytes).
@@ -18,10 +18,13 @@ _OGG_TAIL_BYTES = 1 << 17
 
 @contextmanager
 def open_file(path: str) -> Iterator[tuple[int, os.stat_result]]:
-    """A file descriptor of the regular file at ``path``, and its stat.
+    """Open the regular file at ``path``, and yield its file descriptor and its status.
 
     A FIFO would block the open and a device can be endless, so the kind is looked at before and after opening.
-    Raises AudioNotFoundError or LoadError.
+
+    Raises:
+        AudioNotFoundError: There is no such file.
+        LoadError: It is not a regular file, is empty, or cannot be opened.
     """
     try:
         _check_regular(os.stat(path))
@@ -49,12 +52,14 @@ def _check_regular(status: os.stat_result) -> None:
     raise LoadError(error=f"it is {kind}, not a file", fix="Give the path of an audio file.")
 
 
-def container(fd: int, path: str) -> str:
-    """The container by its magic bytes: ``wav``, ``aiff``, ``flac``, ``ogg``, ``mp3``, ``mp4``, ...
+def detect_container(fd: int, path: str) -> str:
+    """Detect the container by its magic bytes: ``wav``, ``aiff``, ``flac``, ``ogg``, ``mp3``, ``mp4``, ...
 
-    Raises UnsupportedFormatError when neither extension nor content are audio, LoadError when only the content is not.
+    Raises:
+        UnsupportedFormatError: Neither extension nor content is audio.
+        LoadError: The content is not audio, in spite of its extension.
     """
-    head = read(fd, _HEAD_BYTES, 0)
+    head = read_bytes(fd, _HEAD_BYTES, 0)
     kind = _by_magic(head) or _behind_tags(fd, head)
     if kind:
         return kind
@@ -67,13 +72,13 @@ def container(fd: int, path: str) -> str:
 
 
 def is_flac_length_unknown(fd: int) -> bool:
-    """Whether a FLAC file does not say how long it is: then libsndfile fails at its end."""
-    total = read(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
+    """Return whether a FLAC file does not say how long it is: then libsndfile fails at its end."""
+    total = read_bytes(fd, 5, 21)  # 36 bits in STREAMINFO (RFC 9639, 8.2)
     return len(total) == 5 and not (total[0] & 0x0F or any(total[1:]))
 
 
 def is_end_missing(fd: int, kind: str, size: int) -> bool:
-    """Whether an Ogg file ends before its last page, an MP4 file within a box, a WavPack file within a block."""
+    """Return whether an Ogg file ends before its last page, an MP4 file within a box, a WavPack file within a block."""
     if kind == "mp4":
         return _box_is_cut(fd, size)
     if kind == "wavpack":
@@ -82,18 +87,18 @@ def is_end_missing(fd: int, kind: str, size: int) -> bool:
 
 
 def _block_is_cut(fd: int, size: int) -> bool:
-    """WavPack 4 and 5: blocks with their length, less eight bytes, behind their name; tags may follow."""
+    """Walk the blocks of WavPack 4 and 5: their length, less eight bytes, is behind their name; tags may follow."""
     offset = 0
-    while (head := read(fd, 8, offset))[:4] == b"wvpk" and len(head) == 8:
+    while (head := read_bytes(fd, 8, offset))[:4] == b"wvpk" and len(head) == 8:
         offset += 8 + int.from_bytes(head[4:], "little")
     return offset > size
 
 
 def _box_is_cut(fd: int, size: int) -> bool:
-    """ISO/IEC 14496-12, 4.2: a box's length and name; 0 reaches to the end, 1 is followed by a longer length."""
+    """Walk the boxes (ISO/IEC 14496-12, 4.2): length and name; 0 reaches to the end, 1 is followed by a longer length."""
     offset, name = 0, b""
     while offset + 8 <= size:
-        head = read(fd, 16, offset)
+        head = read_bytes(fd, 16, offset)
         length, name = int.from_bytes(head[:4], "big"), head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:], "big")
@@ -104,7 +109,11 @@ def _box_is_cut(fd: int, size: int) -> bool:
 
 
 def parse_flac_frame(head: bytes) -> tuple[bool, int] | None:
-    """Whether blocks vary in size, and the number of a FLAC frame, or of its first sample if they do (RFC 9639, 9.1)."""
+    """Parse the header of a FLAC frame (RFC 9639, 9.1).
+
+    Returns:
+        Whether blocks vary in size, and the number of the frame, or of its first sample if they do; None if it is not a frame.
+    """
     if len(head) < 11 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
         return None
     more = 0
@@ -119,8 +128,8 @@ def parse_flac_frame(head: bytes) -> tuple[bool, int] | None:
 
 
 def _last_page_missing(fd: int, size: int) -> bool:
-    """RFC 3533: the last page of a stream says so."""
-    tail = read(fd, _OGG_TAIL_BYTES, max(size - _OGG_TAIL_BYTES, 0))
+    """Return whether the last page of an Ogg stream, which says that it is (RFC 3533), is missing."""
+    tail = read_bytes(fd, _OGG_TAIL_BYTES, max(size - _OGG_TAIL_BYTES, 0))
     last = tail.rfind(b"OggS\0")
     page = tail[last:] if last >= 0 else b""
     if len(page) < 27 or len(page) < 27 + page[26]:
@@ -145,8 +154,8 @@ def _by_magic(head: bytes) -> str:
 
 
 def _behind_tags(fd: int, head: bytes) -> str:
-    """What follows ID3 tags: FLAC, or frames of MPEG audio."""
+    """Detect what follows ID3 tags: FLAC, or frames of MPEG audio."""
     start = mpeg.skip_id3(fd, head)
-    if start and _by_magic(read(fd, _HEAD_BYTES, start)) == "flac":
+    if start and _by_magic(read_bytes(fd, _HEAD_BYTES, start)) == "flac":
         return "flac"
-    return mpeg.kind(fd, start)
+    return mpeg.detect_frames(fd, start)

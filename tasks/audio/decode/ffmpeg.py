@@ -43,9 +43,10 @@ class _Behind(FileIO):
 
 @contextmanager
 def open_with_ffmpeg(fd: int, kind: str, is_cut: bool) -> Iterator[Track]:
+    """Open a source. ``kind`` is its container; ``is_cut``: its end is known to be missing. Raises LoadError."""
     with ExitStack() as stack:
         with opening("truncated: its end is missing, and without it nothing can be read" if is_cut else ""):
-            file = stack.enter_context(_Behind(os.dup(fd), mpeg.padding(fd) if kind == "mp3" else 0))
+            file = stack.enter_context(_Behind(os.dup(fd), mpeg.count_padding(fd) if kind == "mp3" else 0))
             media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
         if not media.streams.audio:
             raise LoadError(error="it holds no audio stream")
@@ -59,7 +60,7 @@ def open_with_ffmpeg(fd: int, kind: str, is_cut: bool) -> Iterator[Track]:
         if kind in ("mp4", "wavpack") and stream.duration and stream.time_base:
             frames = round(stream.duration * stream.time_base * codec.sample_rate)  # behind it AAC leaves a tail
         promised, slack = frames, _MP4_SLACK_FRAMES if kind == "mp4" else 0
-        if kind == "mp3" and (counted := mpeg.counted(fd)):
+        if kind == "mp3" and (counted := mpeg.count_samples(fd)):
             promised, is_exact = counted
             if is_exact and stream.start_time:  # FFmpeg takes away what the encoder put in front
                 frames = promised
@@ -70,7 +71,7 @@ def open_with_ffmpeg(fd: int, kind: str, is_cut: bool) -> Iterator[Track]:
 
 
 def _subtype(codec: av.AudioCodecContext) -> str:
-    """The codec's name; of a lossless one with its bits, as libsndfile names them."""
+    """Return the codec's name; of a lossless one with its bits, as libsndfile names them."""
     if codec.name not in ("alac", "flac", "wavpack") or codec.format.name not in ("s16", "s16p", "s32", "s32p"):
         return codec.name.removesuffix("float").upper()
     bits = 16 if codec.format.name.startswith("s16") else 24
@@ -107,8 +108,10 @@ def _read_blocks(media: av.container.InputContainer, stream: av.AudioStream, inf
 def _decode_frames(
     media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo
 ) -> Iterator[av.AudioFrame | None]:
-    """Decoded frames, and None behind the last. FFmpeg passes over what is damaged or cut, and says nothing: here it is
-    noticed by the time that a frame bears, and by the last packet's length.
+    """Decode frames, and yield None behind the last.
+
+    FFmpeg passes over what is damaged or cut, and says nothing: here it is noticed by the time that a frame bears, and by
+    the last packet's length.
     """
     packets = media.demux(stream)
     follows: int | None = None
@@ -141,7 +144,7 @@ def _decode_frames(
 
 
 def _next_number(head: bytes, expected: int) -> int:
-    """The number that the next FLAC frame must have: FFmpeg passes over frames whose headers are damaged."""
+    """Return the number that the next FLAC frame must have: FFmpeg passes over frames whose headers are damaged."""
     frame = parse_flac_frame(head)
     if frame is None or (frame[1] != expected and not frame[0]):
         raise DecoderError("a part of it is damaged")
@@ -149,7 +152,7 @@ def _next_number(head: bytes, expected: int) -> int:
 
 
 def _is_cut(packet: "av.Packet[av.AudioStream]", kind: str, usual_size: int) -> bool:
-    """Whether a packet ends before its frame does: FFmpeg itself tells it of MP4 alone."""
+    """Return whether a packet ends before its frame does: FFmpeg itself says so of MP4 alone."""
     if kind == "ac3":  # frames are equally long, but for two bytes at 44.1 kHz
         return packet.size < usual_size - 2
     return kind in ("mp3", "adts") and mpeg.is_cut(bytes(packet)[:8], packet.size)

@@ -21,8 +21,9 @@ _VORBIS_TO_WAV = {
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
-    """Read from start to end. soundfile seeks to where it is after every block of a file that can, which takes as long
-    as decoding it.
+    """A file that is read from start to end.
+
+    soundfile seeks to where it is after every block of a file that can, which takes as long as decoding it.
     """
 
     def seekable(self) -> bool:
@@ -31,6 +32,7 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
 
 @contextmanager
 def open_with_libsndfile(fd: int, kind: str) -> Iterator[Track]:
+    """Open a source. ``kind`` is its container. Raises LoadError."""
     with opening():
         file = _Forward(os.dup(fd))  # a descriptor of its own: libsndfile closes what it is given
     with file:

@@ -1,4 +1,4 @@
-"""Bytes of an open source; a disk that cannot give them is the sample's failure, said as such."""
+"""Read bytes of an open source. A disk that fails to give them is an error of the sample."""
 
 import os
 
@@ -6,16 +6,16 @@ from schemas.errors import LoadError
 from tasks.fs.hashing import hash_open_file
 
 
-def read(fd: int, length: int, offset: int) -> bytes:
-    """Up to ``length`` bytes; fewer at the file's end. Raises LoadError."""
+def read_bytes(fd: int, length: int, offset: int) -> bytes:
+    """Read up to ``length`` bytes from ``offset``; fewer at the file's end. Raises LoadError."""
     try:
         return os.pread(fd, length, offset)
     except OSError as error:
         raise _unreadable(error) from error
 
 
-def fill(fd: int, view: memoryview, offset: int) -> None:
-    """All of ``view``. Raises LoadError."""
+def fill_buffer(fd: int, view: memoryview, offset: int) -> None:
+    """Fill all of ``view`` from ``offset`` on. Raises LoadError."""
     while view:
         try:
             count = os.preadv(fd, [view], offset)
@@ -26,8 +26,8 @@ def fill(fd: int, view: memoryview, offset: int) -> None:
         view, offset = view[count:], offset + count
 
 
-def content_hash(fd: int) -> str:
-    """Of all bytes (``tasks.fs.hashing.hash_open_file``). Raises LoadError."""
+def hash_content(fd: int) -> str:
+    """Hash all bytes, with BLAKE3. Raises LoadError."""
     try:
         return hash_open_file(fd)
     except OSError as error:

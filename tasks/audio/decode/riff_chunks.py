@@ -1,4 +1,4 @@
-"""Files made of chunks (WAV, RF64, W64, AIFF, CAF, AU): where the sound lies, and loops, cue points and tempo beside it.
+"""Read the chunks of WAV, RF64, W64, AIFF, CAF and AU: where the sound lies, and the loops, cue points and tempo beside it.
 
 libsndfile reads what there is of a file that was cut short, and reads nothing where a recorder never filled in the
 length; and no library gives ``smpl``, ``cue `` and ``acid``. So the headers are read here.
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tasks.audio.decode.raw_bytes import read
+from tasks.audio.decode.raw_bytes import read_bytes
 
 # More than any real file has: a false one could keep a reader busy for hours.
 _MAX_CHUNKS = 4096
@@ -40,11 +40,12 @@ class SampleFormat:
 
     @property
     def frame_bytes(self) -> int:
+        """Bytes of one frame, of all channels."""
         return self.bits // 8 * self.channels
 
     @property
     def subtype(self) -> str:
-        """As libsndfile names it."""
+        """The subtype, as libsndfile names it."""
         if self.code[1] == "f":
             return "FLOAT" if self.bits == 32 else "DOUBLE"
         if self.bits == 8:
@@ -54,7 +55,7 @@ class SampleFormat:
 
 @dataclass(frozen=True)
 class ExtraChunks:
-    """The chunks of a WAV file that say more than its sound, as they stand there without id and length; b"" if not."""
+    """Chunks of a WAV file beside its sound, as they stand there without id and length; b"" where there is none."""
 
     smpl: bytes = b""
     cue: bytes = b""
@@ -64,11 +65,16 @@ class ExtraChunks:
 
 @dataclass(frozen=True)
 class ChunkLayout:
-    """Where the sound's bytes lie: ``start``, and how many are ``there``.
+    """Where the sound's bytes lie.
 
-    ``promised``: how many the header says there are; None where it does not know. ``form``: None where it takes more
-    than unpacking to read them. ``by_ffmpeg``: libsndfile could read them, but prints what it thinks of damage (MPEG in a
-    WAV, ALAC in a CAF). ``tagged``: a WAV has chunks for tags.
+    Attributes:
+        start: The offset of the first.
+        there: How many of them the file has.
+        promised: How many the header says there are; None where it does not know.
+        form: How to unpack them; None where it takes more than unpacking.
+        extras: The chunks beside them.
+        by_ffmpeg: libsndfile could read them, but prints what it thinks of damage (MPEG in a WAV, ALAC in a CAF).
+        tagged: Whether a WAV has chunks for tags.
     """
 
     start: int
@@ -81,12 +87,13 @@ class ChunkLayout:
 
     @property
     def whole(self) -> bool:
+        """Whether all frames are there that the header promises."""
         frame_bytes = self.form.frame_bytes if self.form else 1  # part of a frame was never one
         return self.promised is None or self.there // frame_bytes >= self.promised // frame_bytes
 
 
-def layout(fd: int, kind: str, size: int) -> ChunkLayout | None:
-    """The layout of the file of ``size`` bytes; None when its chunks do not say. ``kind`` is that of ``container``."""
+def read_chunk_layout(fd: int, kind: str, size: int) -> ChunkLayout | None:
+    """Read the layout of a file of ``size`` bytes, whose container is ``kind``; None when its chunks do not say."""
     readers = {"wav": _wav, "w64": _w64, "aiff": _aiff, "caf": _caf, "au": _au}
     if kind not in readers:
         return None
@@ -99,14 +106,15 @@ def layout(fd: int, kind: str, size: int) -> ChunkLayout | None:
 def _walk(
     fd: int, offset: int, size: int, header: str, *, align: int = 2, counts_header: bool = False
 ) -> Iterator[tuple[bytes, int, int]]:
-    """(id, offset of what it holds, its length) for chunks padded to lengths that ``align`` divides; the last may promise
-    too much. ``counts_header``: their lengths do, those given here do not.
+    """Yield each chunk's id, the offset of what it holds, and its length. The last may promise too much.
+
+    Chunks are padded to lengths that ``align`` divides. ``counts_header``: the lengths in the file include their header.
     """
     head = struct.Struct(header)
     for _ in range(_MAX_CHUNKS):
         if offset + head.size > size:
             return
-        name, length = head.unpack(read(fd, head.size, offset))
+        name, length = head.unpack(read_bytes(fd, head.size, offset))
         length -= head.size if counts_header else 0
         yield name, offset + head.size, length
         length = max(length, 0)
@@ -119,19 +127,19 @@ def _span(start: int, promised: int | None, size: int, form: SampleFormat | None
 
 
 def _wav(fd: int, size: int) -> ChunkLayout | None:
-    riff = read(fd, 4, 0)
+    riff = read_bytes(fd, 4, 0)
     order = ">" if riff == b"RIFX" else "<"
-    whole = struct.unpack(f"{order}I", read(fd, 4, 4))[0]
+    whole = struct.unpack(f"{order}I", read_bytes(fd, 4, 4))[0]
     long_data, mpeg, tagged = None, False, False
     form: SampleFormat | None = None
     found: ChunkLayout | None = None
     extras = ExtraChunks()
     for name, start, length in _walk(fd, 12, size, f"{order}4sI"):
         if name == b"ds64":
-            long_data = struct.unpack("<8xQ", read(fd, 16, start))[0]
+            long_data = struct.unpack("<8xQ", read_bytes(fd, 16, start))[0]
         elif name == b"fmt " and not found:
-            form = _wave_form(read(fd, min(length, 40), start), order)
-            mpeg = order == "<" and read(fd, 2, start) in _MPEG
+            form = _wave_form(read_bytes(fd, min(length, 40), start), order)
+            mpeg = order == "<" and read_bytes(fd, 2, start) in _MPEG
         elif name == b"data" and not found:
             promised: int | None = length
             if riff in (b"RF64", b"BW64") and length == _UNKNOWN_32:
@@ -142,7 +150,7 @@ def _wav(fd: int, size: int) -> ChunkLayout | None:
             if promised != length:  # whatever follows cannot be found by its length
                 break
         elif name in _EXTRAS and length <= _MAX_EXTRA_BYTES and order == "<":
-            extras = replace(extras, **{name.decode().strip().lower(): read(fd, length, start)})
+            extras = replace(extras, **{name.decode().strip().lower(): read_bytes(fd, length, start)})
         tagged |= name in _TAGS
     return found and replace(found, extras=extras, by_ffmpeg=mpeg, tagged=tagged)
 
@@ -165,26 +173,26 @@ def _w64(fd: int, size: int) -> ChunkLayout | None:
     form = None
     for name, start, length in _walk(fd, 40, size, "<16sQ", align=8, counts_header=True):
         if name == _W64[b"fmt "]:
-            form = _wave_form(read(fd, min(max(length, 0), 40), start))
+            form = _wave_form(read_bytes(fd, min(max(length, 0), 40), start))
         elif name == _W64[b"data"]:
             return _span(start, max(length, 0), size, form)
     return None
 
 
 def _aiff(fd: int, size: int) -> ChunkLayout | None:
-    whole, kind = struct.unpack(">4xI4s", read(fd, 12, 0))
+    whole, kind = struct.unpack(">4xI4s", read_bytes(fd, 12, 0))
     form, frames, found = None, 0, None
     for name, start, length in _walk(fd, 12, size, ">4sI"):
         if name == b"COMM":
-            channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", read(fd, 18, start))
-            compression = read(fd, 4, start + 18) if kind == b"AIFC" else b"NONE"
+            channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", read_bytes(fd, 18, start))
+            compression = read_bytes(fd, 4, start + 18) if kind == b"AIFC" else b"NONE"
             rate = mantissa * 2.0 ** (exponent - 16383 - 63) if 0 < exponent < 16383 + 32 else 0.0
             code = _AIFC_CODES.get(compression, "")
             if rate == int(rate) and code:
                 width = int(compression[2:]) if code[1] == "f" else bits + -bits % 8  # 12 bits stand in 16, on the left
                 form = _form(code, width, channels, int(rate))
         elif name == b"SSND" and not found:
-            offset = struct.unpack(">I", read(fd, 4, start))[0]
+            offset = struct.unpack(">I", read_bytes(fd, 4, start))[0]
             unknown = length == _UNKNOWN_32 or (not length and whole + 8 <= start)
             found = _span(start + 8 + offset, None if unknown else max(length - 8 - offset, 0), size, None)
     if not found or not form:
@@ -199,12 +207,12 @@ def _caf(fd: int, size: int) -> ChunkLayout | None:
     alac = False
     for name, start, length in _walk(fd, 8, size, ">4sq", align=1):
         if name == b"desc":
-            alac = read(fd, 4, start + 8) == b"alac"
+            alac = read_bytes(fd, 4, start + 8) == b"alac"
         elif name == b"data":
             return replace(_span(start, None if length < 0 else length, size, None), by_ffmpeg=alac)
     return None
 
 
 def _au(fd: int, size: int) -> ChunkLayout | None:
-    _, start, promised = struct.unpack(">4sII", read(fd, 12, 0))
+    _, start, promised = struct.unpack(">4sII", read_bytes(fd, 12, 0))
     return _span(start, None if promised == _UNKNOWN_32 else promised, size, None)

@@ -11,12 +11,12 @@ import numpy as np
 from schemas.conversion import SourceInfo
 from schemas.errors import LoadError
 from tasks.audio.blocks import Block
-from tasks.audio.decode.detect import container, is_end_missing, is_flac_length_unknown, open_file
+from tasks.audio.decode.detect import detect_container, is_end_missing, is_flac_length_unknown, open_file
 from tasks.audio.decode.ffmpeg import open_with_ffmpeg
 from tasks.audio.decode.libsndfile import open_with_libsndfile
 from tasks.audio.decode.pcm import unpack
-from tasks.audio.decode.raw_bytes import content_hash
-from tasks.audio.decode.riff_chunks import ChunkLayout, ExtraChunks, SampleFormat, layout
+from tasks.audio.decode.raw_bytes import hash_content
+from tasks.audio.decode.riff_chunks import ChunkLayout, ExtraChunks, SampleFormat, read_chunk_layout
 from tasks.audio.decode.track import CutOffError, DecoderError, Track
 from tasks.fs.file_status import is_same_state, times_of
 
@@ -31,9 +31,17 @@ _UNALIGNED = {"adts": "AAC without a container", "ac3": "AC-3", "asf": "WMA"}
 
 @dataclass(frozen=True)
 class AudioSource:
-    """An open source. ``blocks`` may be read once; ``extras`` are a WAV file's own chunks; ``notes`` are for the user.
+    """An open source.
 
-    The times are 0 if the file is so new that it could change once more without their changing.
+    Attributes:
+        info: What its header says.
+        content_hash: Hashes the bytes of the file, with BLAKE3.
+        bytes: The size of the file.
+        mtime_ns: When its content changed last; 0, as ``ctime_ns``, if it is so new that it could change once more unnoticed.
+        ctime_ns: When its status changed last.
+        blocks: float32 (frames, channels); they can be read once.
+        extras: A WAV file's own chunks.
+        notes: What the user should know of how it was read.
     """
 
     info: SourceInfo
@@ -48,13 +56,16 @@ class AudioSource:
 
 @contextmanager
 def open_audio(path: str) -> Iterator[AudioSource]:
-    """Open the audio file at ``path``.
+    """Open the audio file at ``path`` with the decoder that reads it best.
 
-    Raises AudioNotFoundError, UnsupportedFormatError or LoadError, here or while blocks are read.
+    Raises:
+        AudioNotFoundError: There is no such file.
+        UnsupportedFormatError: It is not audio.
+        LoadError: It cannot be read whole; also while blocks are read.
     """
     with open_file(path) as (fd, status):
-        kind = container(fd, path)
-        found = layout(fd, kind, status.st_size)
+        kind = detect_container(fd, path)
+        found = read_chunk_layout(fd, kind, status.st_size)
         is_cut = is_end_missing(fd, kind, status.st_size)
         with _track(fd, kind, found, is_cut) as track:
             info = track.info
@@ -64,7 +75,7 @@ def open_audio(path: str) -> Iterator[AudioSource]:
                 raise LoadError(error=f"its header claims {info.channels} channels")
             checked = _unchanged(fd, status, _checked(track, is_cut))
             extras = found.extras if found else ExtraChunks()
-            content = partial(content_hash, fd)
+            content = partial(hash_content, fd)
             yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, tuple(_notes(kind, found)))
 
 
@@ -79,7 +90,7 @@ def _track(fd: int, kind: str, found: ChunkLayout | None, is_cut: bool) -> Abstr
 
 
 def truncation_error(found: ChunkLayout) -> LoadError:
-    """What to say of a file that is not whole."""
+    """Return the error of a file that is not whole."""
     promised = found.promised or 0
     if not found.form or not found.form.rate_hz:
         return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")
@@ -103,7 +114,7 @@ def _notes(kind: str, found: ChunkLayout | None) -> Iterator[str]:
 
 
 def _checked(track: Track, is_cut: bool) -> Iterator[Block]:
-    """The blocks, as long as they are numbers that a converter can take, and as many as were promised."""
+    """Yield the blocks, as long as they are numbers that a converter can take, and as many as were promised."""
     rate_hz = track.info.rate_hz
     done = 0
     try:
@@ -128,7 +139,7 @@ def _checked(track: Track, is_cut: bool) -> Iterator[Block]:
 
 
 def _unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
-    """The blocks; at their end, that the file is still the one that was open_file."""
+    """Yield the blocks, and check at their end that the file is still the one that was opened."""
     yield from blocks
     if not is_same_state(before, os.fstat(fd)):
         raise LoadError(error="it changed while it was read", fix="Run the same command again.")

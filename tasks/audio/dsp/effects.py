@@ -1,4 +1,4 @@
-"""What a setting may ask for beside the conversion: gain, trim, fades, padding, mono. All of it is off by default."""
+"""Plan and apply what settings ask for beside the conversion: gain, trim, fades and padding. All of it is off by default."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +16,13 @@ FULL_SCALE = 1 - 1.5 / 32768
 
 @dataclass(frozen=True)
 class Survey:
-    """What a first pass over the sound finds: it is needed where the end decides on the beginning.
+    """What a first pass over the sound finds, where the end decides on the beginning.
 
-    ``audible``: first frame that is louder than the trim, and the one behind the last such; equal if there is none.
+    Attributes:
+        frames: The length.
+        peak: The highest absolute value; full scale is 1.0.
+        audible: The first frame that is louder than the trim, and the one behind the last such; equal if there is none.
+        identical: Whether both channels are the same.
     """
 
     frames: int
@@ -29,7 +33,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Edit:
-    """Frames ``start`` to ``stop`` at 48 kHz, by ``gain``, faded over so many frames, then silence up to ``length``."""
+    """Frames ``start`` to ``stop`` at 48 kHz, by ``gain``, faded over so many frames, then silence up to ``length`` frames."""
 
     start: int = 0
     stop: int | None = None
@@ -45,16 +49,18 @@ class Edit:
         return self.gain != 1 or bool(self.fade_in or self.fade_out)
 
     def kept(self, whole: int) -> tuple[int, int]:
-        """The first frame that is left of ``whole``, and the one behind the last, before silence is added."""
+        """Return the first frame that is left of ``whole``, and the one behind the last, before silence is added."""
         return self.start, whole if self.stop is None else min(self.stop, whole)
 
 
 def needs_survey(settings: SoundSettings) -> bool:
-    asked = settings.guard == Guard.FILE or settings.normalize_dbfs is not None or settings.trim_dbfs is not None
-    return asked or settings.fade_out_ms > 0 or settings.mono == Mono.IDENTICAL
+    """Return whether a setting needs a first pass over the sound."""
+    wants_levels = settings.guard == Guard.FILE or settings.normalize_dbfs is not None or settings.trim_dbfs is not None
+    return wants_levels or settings.fade_out_ms > 0 or settings.mono == Mono.IDENTICAL
 
 
 def survey(blocks: Iterable[Block], trim_dbfs: float | None) -> Survey:
+    """Survey float32 (frames, channels) blocks; without ``trim_dbfs``, what is louder than -120 dBFS is audible."""
     threshold = 10 ** ((-120 if trim_dbfs is None else trim_dbfs) / 20)
     frames, peak, identical = 0, 0.0, True
     first: int | None = None
@@ -71,10 +77,14 @@ def survey(blocks: Iterable[Block], trim_dbfs: float | None) -> Survey:
     return Survey(frames, peak, (behind if first is None else first, behind), identical)
 
 
-def edit(settings: SoundSettings, found: Survey | None, loudest: float, is_loop: bool) -> Edit:
-    """What to do, from the settings and what the survey found (None where ``needs_survey`` said no).
+def plan_edit(settings: SoundSettings, found: Survey | None, loudest: float, is_loop: bool) -> Edit:
+    """Decide what to do with the sound.
 
-    ``loudest``: the peak of the loudest sample of the folder, 0 where that is not asked for. A loop keeps its ends.
+    Args:
+        settings: What is asked for.
+        found: The survey; None where ``needs_survey`` said no.
+        loudest: The peak of the loudest sample of the folder; 0 where that does not count.
+        is_loop: A loop keeps its ends.
     """
     done: list[str] = []
     start, stop = 0, None
@@ -96,38 +106,38 @@ def edit(settings: SoundSettings, found: Survey | None, loudest: float, is_loop:
     return Edit(start, stop, gain, fade_in, fade_out, length, tuple(done))
 
 
-def apply_edit(blocks: Iterable[Block], what: Edit, channels: int) -> Iterator[Block]:
-    """The blocks as ``what`` says; what it leaves alone passes as it is."""
-    if what == Edit():
+def apply_edit(blocks: Iterable[Block], edit: Edit, channels: int) -> Iterator[Block]:
+    """Apply an edit to float32 (frames, channels) blocks; what it leaves alone passes as it is."""
+    if edit == Edit():
         yield from blocks
         return
     place = written = 0
     for block in blocks:
-        kept = block[max(what.start - place, 0) : None if what.stop is None else max(what.stop - place, 0)]
+        kept = block[max(edit.start - place, 0) : None if edit.stop is None else max(edit.stop - place, 0)]
         place += len(block)
         if not len(kept):
             continue
-        if what.gain != 1:
-            kept = kept * np.float32(what.gain)
-        if what.fade_in > written:
-            kept = kept * _ramp(written, len(kept), what.fade_in)
-        if what.stop is not None and what.fade_out and written + len(kept) > what.stop - what.start - what.fade_out:
-            ends_in = what.stop - what.start - written
-            kept = kept * _ramp(ends_in - len(kept), len(kept), what.fade_out)[::-1]
+        if edit.gain != 1:
+            kept = kept * np.float32(edit.gain)
+        if edit.fade_in > written:
+            kept = kept * _ramp(written, len(kept), edit.fade_in)
+        if edit.stop is not None and edit.fade_out and written + len(kept) > edit.stop - edit.start - edit.fade_out:
+            ends_in = edit.stop - edit.start - written
+            kept = kept * _ramp(ends_in - len(kept), len(kept), edit.fade_out)[::-1]
         written += len(kept)
         yield kept
-    if written < what.length:
-        yield np.zeros((what.length - written, channels), np.float32)
+    if written < edit.length:
+        yield np.zeros((edit.length - written, channels), np.float32)
 
 
 def _ramp(start: int, frames: int, length: int) -> Block:
-    """A raised cosine from 0 to 1 over ``length`` frames, from its frame ``start`` on; (frames, 1)."""
+    """Return a raised cosine from 0 to 1 over ``length`` frames, from its frame ``start`` on; (frames, 1)."""
     at = np.clip((np.arange(start, start + frames) + 0.5) / length, 0, 1)
     return (0.5 - 0.5 * np.cos(np.pi * at)).astype(np.float32)[:, None]
 
 
 def _trimmed(found: Survey, settings: SoundSettings) -> tuple[int, int]:
-    """Never less than the device's shortest, and silence stays as it is: a trim makes no sample fail."""
+    """Trim to what is audible, but never to less than the device's shortest; silence stays: a trim makes no sample fail."""
     start, stop = found.audible
     if start == stop:
         return 0, found.frames

@@ -1,4 +1,4 @@
-"""Loops: resampled as what they are, sound without an end, to exactly the frames that their beats need."""
+"""Resample loops as what they are, sound without an end, to exactly the frames that their beats need."""
 
 from dataclasses import dataclass
 
@@ -22,15 +22,23 @@ _ROLL_OFF = 0.913
 
 @dataclass(frozen=True)
 class LoopLength:
-    """``frames`` at 48 kHz; ``why`` it is a loop, in words."""
+    """The length of a loop in ``frames`` at 48 kHz, and ``why`` it is one, in words."""
 
     frames: int
     why: str
 
 
 def detect_loop(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> LoopLength | None:
-    """Whether a sample is a loop, and how long at 48 kHz: by the manifest's tempo, by ``acid``, or by a ``smpl`` loop
-    over all of it. None: it is not, or not surely.
+    """Detect whether a sample is a loop, by the manifest's tempo, by ``acid``, or by a ``smpl`` loop over all of it.
+
+    Args:
+        frames: Its length at ``rate_hz``.
+        rate_hz: Its rate.
+        bpm: The manifest's tempo.
+        marks: What its chunks say.
+
+    Returns:
+        Its length at 48 kHz and the reason; None if it is not a loop, or not surely.
     """
     if not 0 < frames <= _MAX_FRAMES or (marks.acid and marks.acid.one_shot):
         return None
@@ -48,9 +56,9 @@ def detect_loop(frames: int, rate_hz: int, bpm: float | None, marks: Marks) -> L
 
 
 def resample_loop(x: Block, frames: int) -> Block:
-    """A loop of float32 (n, channels) as ``frames`` frames of the same loop: its end goes on at its start.
+    """Resample a loop of float32 (n, channels) to ``frames`` frames of the same loop: its end goes on at its start.
 
-    By its spectrum, which for a sound without an end is exact: no delay, no edge, any ratio.
+    This is done by its spectrum, which for a sound without an end is exact: no delay, no edge, any ratio.
     """
     if frames == len(x):
         return x

@@ -25,7 +25,7 @@ _RIGHT = {
 
 
 def mix_down(block: Block) -> Block:
-    """(frames, n > 2) to (frames, 2). The gains of a side add up to 1, so that nothing can clip."""
+    """Mix float32 (frames, n > 2) down to (frames, 2), by ITU-R BS.775. The gains of a side add up to 1: nothing can clip."""
     channels = block.shape[1]
     left = np.array(_LEFT.get(channels, [1 - n % 2 for n in range(channels)]), np.float32)
     right = np.array(_RIGHT.get(channels, [n % 2 for n in range(channels)]), np.float32)

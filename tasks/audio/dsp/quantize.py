@@ -17,7 +17,7 @@ _NOISE_LENGTH = 1 << 17
 
 
 def as_int16(block: Block) -> npt.NDArray[np.int16] | None:
-    """The samples as 16-bit integers; None if these do not hold them all."""
+    """Return float32 (frames, channels) as int16; None if these do not hold every value as it is."""
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found by not being equal
         scaled = np.multiply(block, np.float32(_STEPS))
         samples = scaled.astype(np.int16)
@@ -29,11 +29,15 @@ class MoreThanSixteenBitsError(Exception):
 
 
 class Quantizer:
-    """Floats to 16 bits: round to nearest, saturate; with ``dither``, triangular noise of two steps' width first.
+    """Quantizes float32 to 16 bits: round to nearest, saturate; with ``dither``, triangular noise of two steps' width first.
 
     The noise comes from a fixed table, by a sample's place in the file: the same bytes in every run and for any size
-    of blocks. Digital silence stays silent. ``exact``: nothing is rounded, if the first block has nothing to be rounded;
-    should a later one have, it is too late for dither: MoreThanSixteenBitsError.
+    of blocks. Digital silence stays silent.
+
+    Args:
+        exact: Round nothing, if the first block has nothing to be rounded. Should a later one have, it is too late for
+            dither, and MoreThanSixteenBitsError is raised.
+        dither: Whether to add noise before rounding.
     """
 
     def __init__(self, exact: bool, dither: bool = False) -> None:
@@ -43,7 +47,19 @@ class Quantizer:
         self._place = 0
 
     def __call__(self, block: Block, size: Block, peak: float) -> npt.NDArray[np.int16]:
-        """``size``: the absolute values of ``block``, of which ``peak`` is the highest."""
+        """Quantize the next block.
+
+        Args:
+            block: float32 (frames, channels).
+            size: The absolute values of ``block``.
+            peak: The highest of them.
+
+        Returns:
+            int16 (frames, channels).
+
+        Raises:
+            MoreThanSixteenBitsError: See ``exact``.
+        """
         if self.exact:
             samples = as_int16(block)
             if samples is None and self._begun:
@@ -74,7 +90,7 @@ class Quantizer:
 
 @cache
 def _dither_noise() -> npt.NDArray[np.float32]:
-    """The sum of two even distributions of one step each (TPDF): it leaves neither distortion nor a noise that breathes.
+    """Make the sum of two even distributions of one step each (TPDF): it leaves neither distortion nor a noise that breathes.
 
     From SHAKE128 (FIPS 202) rather than a library's random numbers, which may change with its version.
     """

@@ -1,4 +1,4 @@
-"""The only place that knows soxr."""
+"""Resample with soxr, which is known here alone."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,18 @@ QUALITIES = ("VHQ", "HQ")
 
 
 def resampled_frames(frames: int, rate_hz: int, target_hz: int) -> int:
-    """round(frames * target_hz / rate_hz), half up, in integers."""
+    """Return the length after resampling: round(frames * target_hz / rate_hz), half up, in integers."""
     return (2 * frames * target_hz + rate_hz) // (2 * rate_hz)
 
 
 def resample(blocks: Iterator[Block], rate_hz: int, channels: int, target_hz: int, quality: str) -> Iterator[Block]:
-    """float32 (frames, channels) blocks at ``rate_hz`` to ``target_hz``: exactly ``resampled_frames`` of them, no delay.
+    """Resample blocks of float32 (frames, channels) from ``rate_hz`` to ``target_hz``, without delay.
 
-    Raises ResampleError; what decoding raises passes through.
+    Returns:
+        Blocks of exactly ``resampled_frames`` frames in all.
+
+    Raises:
+        ResampleError: soxr failed. What decoding raises passes through.
     """
     if rate_hz == target_hz:
         yield from blocks

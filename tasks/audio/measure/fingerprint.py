@@ -11,11 +11,13 @@ from tasks.audio.dsp.quantize import MoreThanSixteenBitsError, as_int16
 
 
 class Fingerprint:
-    """BLAKE3 of samples without their file: of 16-bit integers where these hold them, else of 32-bit floats; interleaved,
-    little-endian. So a source that passes unchanged has the fingerprint of its output.
+    """BLAKE3 of samples without their file, so that a source that passes unchanged has the fingerprint of its output.
 
-    ``floats``: known by floats whatever comes. Else the first block tells; a later one that tells otherwise raises
-    MoreThanSixteenBitsError.
+    It is of 16-bit integers where these hold the samples, else of 32-bit floats; interleaved, little-endian.
+
+    Args:
+        floats: Hash floats whatever comes. Else the first block decides, and a later one that would decide otherwise raises
+            MoreThanSixteenBitsError.
     """
 
     def __init__(self, floats: bool = False) -> None:
@@ -24,7 +26,7 @@ class Fingerprint:
         self.frames = 0
 
     def add(self, block: Block) -> None:
-        """A block of floats, as a source gives them."""
+        """Add a block of float32 (frames, channels), as a source gives them."""
         whole = None if self._sixteen_bits is False else as_int16(block)
         if whole is None and self._sixteen_bits:
             raise MoreThanSixteenBitsError
@@ -32,11 +34,12 @@ class Fingerprint:
         self.add_samples(block if whole is None else whole)
 
     def add_samples(self, samples: Block | npt.NDArray[np.int16]) -> None:
-        """Samples in the form that they are known by."""
+        """Add samples in the form that is hashed."""
         self.frames += len(samples)
         if sys.byteorder == "big":
             samples = samples.byteswap()
         self._hash.update(np.ascontiguousarray(samples).reshape(-1).view(np.uint8).data)
 
     def hexdigest(self) -> str:
+        """Return the fingerprint of all samples so far, in 64 hexadecimal digits."""
         return str(self._hash.hexdigest())

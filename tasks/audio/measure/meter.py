@@ -1,4 +1,4 @@
-"""What is measured of a sample on its way: levels, overs, true peak, hashes. Nothing here changes the sound."""
+"""Measure the levels of a sample on its way: peak, true peak (ITU-R BS.1770), RMS, DC, clipping. Nothing changes the sound."""
 
 import math
 from functools import cache
@@ -23,25 +23,33 @@ _BATCH = 192
 
 
 class Meter:
-    """Levels of blocks that are about to be rounded to 16 bits; the same for any size of blocks but for rounding."""
+    """Measures blocks that are about to be rounded to 16 bits; the same for any size of blocks but for rounding."""
 
     def __init__(self, channels: int) -> None:
         self._frames = 0
         self._peak = 0.0
-        self._overs = 0
+        self._clipped_samples = 0
         self._squares = 0.0
         self._sums = np.zeros(channels)
         self._silence: int | None = None
         self._true_peak = TruePeak(channels)
 
     def add(self, block: Block, size: Block) -> float:
-        """``size``: the absolute values of ``block``. Returns the highest of them."""
+        """Measure the next block.
+
+        Args:
+            block: float32 (frames, channels).
+            size: The absolute values of ``block``.
+
+        Returns:
+            The highest of them.
+        """
         flat, loudness = block.reshape(-1), size.reshape(-1)
         peak = float(loudness.max())
         if self._silence is None and peak > _AUDIBLE:
             self._silence = self._frames + int((loudness > _AUDIBLE).argmax()) // block.shape[1]
         if peak > 1:
-            self._overs += int(np.count_nonzero(loudness > 1))
+            self._clipped_samples += int(np.count_nonzero(loudness > 1))
         self._peak = max(self._peak, peak)
         if peak < _ABSURD:
             self._true_peak.add(block, size, peak)
@@ -51,13 +59,14 @@ class Meter:
         return peak
 
     def levels(self) -> Levels:
+        """Return the levels of all blocks. No block can be added after that."""
         self._true_peak.end()
         frames = max(self._frames, 1)
         silence = self._frames if self._silence is None else self._silence
         return Levels(
             peak=self._peak,
             true_peak=max(self._peak, self._true_peak.found),
-            overs=self._overs,
+            clipped_samples=self._clipped_samples,
             rms=(self._squares / frames / len(self._sums)) ** 0.5,
             dc=float(np.abs(self._sums / frames).max()),
             leading_silence_ms=1000 * silence / RATE_HZ,
@@ -65,8 +74,10 @@ class Meter:
 
 
 class TruePeak:
-    """The highest value between samples. Exact for its filter, but fast: where no tap meets a sample that is loud
-    enough to beat what was found, nothing is worked out.
+    """Finds the highest value between samples, by the filter of ITU-R BS.1770-5, annex 2.
+
+    Exact for that filter, but fast: where no tap meets a sample that is loud enough to beat what was found, nothing is
+    worked out.
     """
 
     def __init__(self, channels: int) -> None:
@@ -75,7 +86,7 @@ class TruePeak:
         self._matrix, self._reach = _interpolator()
 
     def add(self, block: Block, size: Block, peak: float) -> None:
-        """``size``: the absolute values of ``block``, of which ``peak`` is the highest."""
+        """Search the next block. ``size`` has its absolute values, of which ``peak`` is the highest."""
         self.found = max(self.found, peak)
         if max(peak, float(np.abs(self._rest).max(initial=0.0))) * self._reach <= self.found:
             self._rest = np.concatenate([self._rest, block[1 - _TAPS :]])[1 - _TAPS :]
@@ -87,6 +98,7 @@ class TruePeak:
         self._rest = joined[windows * _WINDOW :]
 
     def end(self) -> None:
+        """Search what is left, with silence behind it."""
         silence = np.zeros((_TAPS + _WINDOW, self._rest.shape[1]), np.float32)
         self.add(silence, silence, 0.0)
 
@@ -118,7 +130,7 @@ class TruePeak:
 
 @cache
 def _interpolator() -> tuple[npt.NDArray[np.float32], float]:
-    """A matrix from a window of samples to the values between them, and how much it can amplify."""
+    """Make the matrix from a window of samples to the values between them; return how much it can amplify, too."""
     at = np.arange(_TAPS) - (_TAPS // 2 - 1)
     phases = []
     for phase in range(1, _OVERSAMPLING):
@@ -134,7 +146,7 @@ def _interpolator() -> tuple[npt.NDArray[np.float32], float]:
 
 
 def sum_channels(block: Block) -> npt.NDArray[np.float64]:
-    """The sum of each channel: in rows of 64 frames first, which numpy adds up eight times as fast."""
+    """Return the sum of each channel: in rows of 64 frames first, which numpy adds up eight times as fast."""
     frames, channels = block.shape
     even = frames - frames % 64
     wide = block[:even].reshape(-1, 64 * channels).sum(axis=0, dtype=np.float32).reshape(64, channels)

@@ -1,4 +1,4 @@
-"""What a decoded sound tells: its tempo, if it is a loop of whole beats, and its root note, if one stands out."""
+"""Estimate the tempo of a sound, if it is a loop of whole beats, and its root note, if one stands out."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from schemas.music import BEATS, NOTES
 
-Mono = npt.NDArray[np.float32]
+MonoSound = npt.NDArray[np.float32]
 
 # What drums and notes tell lies below: so much is listened to.
 ENOUGH_HZ = 16_000
@@ -42,8 +42,8 @@ class Tempo:
     confidence: float = 0.0
 
 
-def tempo(x: Mono, rate_hz: int) -> Tempo:
-    """The tempo at which ``x`` (float32, (frames,)) lasts a whole number of beats, by the rhythm of its onsets."""
+def estimate_tempo(x: MonoSound, rate_hz: int) -> Tempo:
+    """Estimate the tempo at which ``x``, float32 (frames,), lasts a whole number of beats, by the rhythm of its onsets."""
     seconds = len(x) / rate_hz
     beats = [n for n in (*BEATS, *_THREES) if _SLOWEST <= n * 60 / seconds <= _FASTEST] if seconds else []
     if not beats or not _SHORTEST <= seconds <= LONGEST_SECONDS:
@@ -67,20 +67,22 @@ def _score(beats: float, rhythm: npt.NDArray[np.float64], seconds: float) -> flo
 
 
 def _confidence(beats: int, rhythm: npt.NDArray[np.float64]) -> float:
-    """By how much of the rhythm comes in step with the beat. What is no loop of whole beats has no more there than elsewhere;
-    of a bar's part nothing can be said.
+    """Return the confidence, by how much of the rhythm comes in step with the beat.
+
+    What is not a loop of whole beats has no more there than elsewhere; of a bar's part nothing can be said.
     """
     if beats < _FEWEST:
         return 0.0
-    heard = rhythm[1 : 8 * beats + beats // 2 + 1]
-    in_step = float(heard[beats - 1 :: beats].sum()) / max(float(heard.sum()), 1e-12)
+    counted = rhythm[1 : 8 * beats + beats // 2 + 1]
+    in_step = float(counted[beats - 1 :: beats].sum()) / max(float(counted.sum()), 1e-12)
     more = (in_step - 1 / beats) / (1 - 1 / beats)
     return float(np.clip(0.45 + 0.5 * more, 0, 0.9))
 
 
-def _onsets(x: Mono, rate_hz: int) -> npt.NDArray[np.float64]:
-    """How much louder each band gets, all bands together, as a share of the loudest moment, (frames,): of the sound without
-    an end, in frames that divide it evenly.
+def _onsets(x: MonoSound, rate_hz: int) -> npt.NDArray[np.float64]:
+    """Return how much louder each band gets, all bands together, as a share of the loudest moment, (frames,).
+
+    The sound is taken as one without an end, in frames that divide it evenly.
     """
     size = 1 << (max(int(_WINDOW_SECONDS * rate_hz), 64) - 1).bit_length()
     count = max(round(len(x) / rate_hz / _HOP_SECONDS), 8)
@@ -93,7 +95,7 @@ def _onsets(x: Mono, rate_hz: int) -> npt.NDArray[np.float64]:
 
 
 def _rhythm(onsets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The share of what the onsets do that comes n times in the loop, by n."""
+    """Return the share of what the onsets do that comes n times in the loop, by n."""
     around = onsets - onsets.mean()
     power = np.abs(np.fft.rfft(around)) ** 2
     return power / max(float(power.sum()), 1e-12)
@@ -109,8 +111,8 @@ _PARTIALS = (1, 2, 3, 4, 5)
 _ROOT_WINDOW_SECONDS = 0.25
 
 
-def find_root_note(x: Mono, rate_hz: int) -> tuple[str, float]:
-    """The note that stands out in ``x`` (float32, (frames,)) and the share that it has of all twelve; ("", 0) if none does."""
+def find_root_note(x: MonoSound, rate_hz: int) -> tuple[str, float]:
+    """Find the note that stands out in ``x``, float32 (frames,), and its share of all twelve; ("", 0) if none does."""
     size = 1 << (int(_ROOT_WINDOW_SECONDS * rate_hz) - 1).bit_length()
     if len(x) < size // 4:
         return "", 0.0
@@ -121,8 +123,8 @@ def find_root_note(x: Mono, rate_hz: int) -> tuple[str, float]:
     magnitude = np.sqrt(np.asarray(power, np.float64))
     peaks = np.flatnonzero((magnitude[1:-1] > magnitude[:-2]) & (magnitude[1:-1] >= magnitude[2:])) + 1
     hz = peaks * rate_hz / size
-    heard = (hz >= _LOWEST_HZ) & (hz <= _HIGHEST_HZ)
-    peaks, hz = peaks[heard], hz[heard]
+    in_range = (hz >= _LOWEST_HZ) & (hz <= _HIGHEST_HZ)
+    peaks, hz = peaks[in_range], hz[in_range]
     if not len(peaks) or not magnitude.max() > 0:
         return "", 0.0
     chroma = np.zeros(12)

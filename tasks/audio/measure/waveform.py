@@ -1,4 +1,4 @@
-"""A waveform for the eye: how loud each part of a sound is."""
+"""Draw a waveform: how loud each part of a sound is."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _FIRST_STEP = 64
 
 
 class Waveform:
-    """The highest absolute values of a sound of any length, of which nothing is known beforehand.
+    """Finds the highest absolute values of a sound's parts, of whose length nothing is known beforehand.
 
     Steps are joined two by two as it goes on, so that there are never more than twice ``points``.
     """
@@ -21,21 +21,21 @@ class Waveform:
         self._rest = np.zeros(0, np.float32)
 
     def add(self, block: Block) -> int:
-        """How many frames were added."""
-        heard = np.concatenate([self._rest, np.abs(block).max(axis=1, initial=0)])
-        whole = len(heard) // self._step * self._step
-        self._rest = heard[whole:]
-        self._peaks = np.concatenate([self._peaks, heard[:whole].reshape(-1, self._step).max(axis=1, initial=0)])
+        """Add float32 (frames, channels), and return how many frames these were."""
+        sizes = np.concatenate([self._rest, np.abs(block).max(axis=1, initial=0)])
+        whole = len(sizes) // self._step * self._step
+        self._rest = sizes[whole:]
+        self._peaks = np.concatenate([self._peaks, sizes[:whole].reshape(-1, self._step).max(axis=1, initial=0)])
         while len(self._peaks) >= 2 * self._points:
             if len(self._peaks) % 2:
-                # The odd one out is heard again, as if it had not been yet.
+                # The odd one out is read again, as if it had not been yet.
                 self._rest = np.concatenate([np.repeat(self._peaks[-1:], self._step), self._rest])
             self._peaks = self._peaks[: len(self._peaks) // 2 * 2].reshape(-1, 2).max(axis=1)
             self._step *= 2
         return len(block)
 
     def peaks(self) -> tuple[float, ...]:
-        """At most ``points`` values, each of as many frames but for the last one."""
+        """Return at most ``points`` peaks, each of as many frames but for the last one."""
         last = self._rest.max(keepdims=True, initial=0) if len(self._rest) else self._rest
         found = np.concatenate([self._peaks, last])
         joined = -(-len(found) // self._points)

@@ -69,10 +69,10 @@ def test_guard_turns_a_loud_file_down(run: Run, rate: int, dither: str) -> None:
     """A sound twice too loud, against the same sound at a quarter: one ratio for all samples, and no flat tops."""
     x = audio.melody(np.arange(rate // 2) / rate)[:, None] * 8
     quiet, loud = run(x / 16, rate)[1], run(x, rate)
-    assert loud[0].levels.overs > 100
+    assert loud[0].levels.clipped_samples > 100
     assert loud[0].warning
     outcome, y = run(x, rate, guard=Guard.FILE, dither=dither)
-    assert outcome.levels.overs == 0
+    assert outcome.levels.clipped_samples == 0
     assert not outcome.warning
     assert np.count_nonzero(np.abs(y.astype(int)) >= 32767) <= 1
     gain = float((y * 1.0).ravel() @ quiet.ravel() / (quiet * 1.0).ravel().dot(quiet.ravel()))
@@ -89,9 +89,9 @@ def test_guard_is_exact_at_48_khz(run: Run) -> None:
 def test_guard_turns_down_what_only_resampling_makes_too_loud(run: Run) -> None:
     """A square wave at full scale in 16 bits, which fits, and whose overshoot at another rate does not."""
     x = (32_767 * np.sign(audio.tone(0.5, 44_100, hz=441.7))).astype(np.int16)
-    assert run(x, 44_100)[0].levels.overs > 100
+    assert run(x, 44_100)[0].levels.clipped_samples > 100
     outcome, y = run(x, 44_100, guard=Guard.FILE)
-    assert (outcome.levels.overs, np.abs(y.astype(int)).max() <= 32767) == (0, True)
+    assert (outcome.levels.clipped_samples, np.abs(y.astype(int)).max() <= 32767) == (0, True)
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
@@ -140,7 +140,7 @@ def test_normalize(run: Run, dbfs: float, level: float) -> None:
     outcome, y = run(x, normalize_dbfs=dbfs)
     assert_scaled(y, x, min(10 ** (dbfs / 20), FULL) / np.abs(x.astype(np.float32)).max())
     assert f"normalized to {dbfs:g} dBFS" in said(outcome)
-    assert outcome.levels.overs == 0
+    assert outcome.levels.clipped_samples == 0
 
 
 def test_silence_cannot_be_normalized(run: Run) -> None:

@@ -56,7 +56,7 @@ def test_levels_are_those_of_the_sound_at_48_khz(
         small_blocks(monkeypatch, frames)
     found, exact = levels(bench, x, rate), y.astype(np.float64)
     assert found.peak == np.abs(y).max()
-    assert found.overs == np.count_nonzero(np.abs(y) > 1) > 1_000
+    assert found.clipped_samples == np.count_nonzero(np.abs(y) > 1) > 1_000
     assert found.rms == pytest.approx(np.sqrt(np.mean(exact**2)), rel=1e-5)
     assert found.dc == pytest.approx(np.abs(exact.mean(axis=0)).max(), abs=1e-6)
     assert found.leading_silence_ms == np.argmax((np.abs(y) > 0.001).any(axis=1)) / 48
@@ -81,7 +81,7 @@ def test_overs_are_said_and_loud_ones_warned_of(bench: Bench, peak_db: float) ->
     x[[100, 5_000]] = [[10 ** (peak_db / 20)], [-(10 ** (peak_db / 20))]]
     outcome = bench.convert(audio.write(bench.folder / "a.wav", x, RATE, "WAV", "FLOAT"))
     assert outcome.levels
-    assert outcome.levels.overs == (2 if peak_db > 0 else 0)
+    assert outcome.levels.clipped_samples == (2 if peak_db > 0 else 0)
     assert [word for word in outcome.done if "clipped" in word] == (
         [f"2 values above full scale clipped ({peak_db:+.1f} dBFS)"] if peak_db > 0 else []
     )

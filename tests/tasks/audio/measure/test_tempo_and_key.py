@@ -9,7 +9,7 @@ from schemas.conversion import AnalysisResult, Job, SoundSettings, Tags
 from schemas.scan import THRESHOLD, SoundAnalysis
 from tasks.audio import synth
 from tasks.audio.analyze import analyze, lower_rate
-from tasks.audio.measure.tempo_and_key import find_root_note, tempo
+from tasks.audio.measure.tempo_and_key import estimate_tempo, find_root_note
 from tests.support import audio
 from tests.support.audio import FORM
 
@@ -34,7 +34,7 @@ def heard_of(tmp_path: Path, x: audio.Sound) -> SoundAnalysis:
 @pytest.mark.parametrize("bpm", [84, 92.5, 100, 118, 124, 132.5])
 @pytest.mark.parametrize("rate", [22_050, 44_100, 96_000])
 def test_the_tempo_of_a_drum_loop(bpm: float, rate: int) -> None:
-    found = tempo(*lower_rate(synth.loop(rate, bpm, bars=2), rate))
+    found = estimate_tempo(*lower_rate(synth.loop(rate, bpm, bars=2), rate))
     assert found.bpm == pytest.approx(bpm, rel=0.001)
     assert min(found.alternative / bpm, bpm / found.alternative) == pytest.approx(0.5, rel=0.001)
     assert found.confidence >= 0.55
@@ -45,11 +45,11 @@ def test_what_has_no_beat_is_given_none() -> None:
     for seconds in (0.3, 1.0, 2.0, 3.7, 8.0, 61.0):
         frames = round(seconds * RATE)
         for x in (audio.tone(seconds, RATE), rng.normal(size=(frames, 1)) * np.exp(-np.arange(frames) / RATE / 0.3)[:, None]):
-            assert tempo(*lower_rate(x.astype(np.float32), RATE)).confidence < THRESHOLD
+            assert estimate_tempo(*lower_rate(x.astype(np.float32), RATE)).confidence < THRESHOLD
     # A loop that was cut somewhere within a beat has no whole number of them.
     cut = synth.loop(RATE, 120, bars=4)[: round(6.77 * RATE)]
-    assert tempo(*lower_rate(cut, RATE)).confidence < THRESHOLD
-    assert tempo(np.zeros(0, np.float32), RATE).bpm == 0
+    assert estimate_tempo(*lower_rate(cut, RATE)).confidence < THRESHOLD
+    assert estimate_tempo(np.zeros(0, np.float32), RATE).bpm == 0
 
 
 @pytest.mark.parametrize(("note", "name"), [(33, "A"), (36, "C"), (42, "F#"), (50, "D"), (64, "E")])
