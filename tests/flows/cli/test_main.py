@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_every_command_has_help_with_an_example_and_text_for_each_option(sp404: 
     assert f"Example:\n    sp404 {command}" in re.sub("SP404_[A-Z]+=[^ ]+ ", "", said.out)
     for option in main.cli.commands[command].params:
         assert option.param_type_name == "argument" or getattr(option, "help", None), option
+
+
+def test_help_says_the_built_in_defaults() -> None:
+    defaults = tomllib.loads((ROOT / "config/defaults.toml").read_text())["sp404"]
+    options = {option.name: option for option in main.cli.commands["export"].params}
+    for name in ("db", "output_base_path", "organize_by", "format", "names", "runner", "work_pool"):
+        assert str(defaults[name]) in str(getattr(options[name], "help", "")), name
+    for name in ("include_metadata", "sanitize_filenames"):
+        assert defaults[name] is True
+        assert "on if not set" in str(getattr(options[name], "help", "")), name
 
 
 def test_help_imports_nothing_that_is_slow() -> None:
