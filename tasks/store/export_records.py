@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import AccountingError, DamagedPartError
+from schemas.quick_validation import validate_quickly
 from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
@@ -301,12 +302,12 @@ def read_export_spec(database: Database, export_id: int) -> ExportSpec | None:
 
 
 def _put_samples(connection: Connection, spec: ExportSpec, samples: pl.DataFrame) -> None:
-    SAMPLES.validate(samples)
+    validate_quickly(samples, SAMPLES)
     run(connection, "put_samples", {"now": spec.export["created_at"]}, new_samples=samples)
 
 
 def _add_rows(connection: Connection, spec: ExportSpec, rows: pl.DataFrame) -> None:
-    EXPORT_SAMPLES.validate(rows)
+    validate_quickly(rows, EXPORT_SAMPLES)
     run(connection, "clear_lines", {"export_id": spec.id}, new_export_samples=rows)
     run(connection, "add_export_samples", {"export_id": spec.id}, new_export_samples=rows)
 
