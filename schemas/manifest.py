@@ -69,7 +69,7 @@ class Rule:
 
 
 def whole(column: str) -> pl.Expr:
-    """The text column as an integer; null where it is none."""
+    """Return the text column as an integer, null where it is not one."""
     return pl.col(column).str.replace(r"\.0*$", "").str.strip_chars_start("+").cast(pl.Int64, strict=False)
 
 
@@ -131,7 +131,7 @@ def _slot_rules() -> Iterable[Rule]:
 
 
 def _set_rules() -> Iterable[Rule]:
-    """What holds between rows: the first in line order keeps the place, the later ones are rejected."""
+    """Yield the rules between rows: the first in line order keeps the place, the later ones are rejected."""
     line = pl.col("line")
     # `./kick.wav` and `kick.wav` are one file.
     file_path = pl.col("file_path").str.replace_all(r"/(?:\.?/)+", "/").str.strip_prefix("./")
@@ -165,7 +165,7 @@ def _check(rule: Rule, number: int) -> pa.Check:
 
 
 def _schema(rules: tuple[Rule, ...], dtypes: dict[str, type[pl.DataType]]) -> pa.DataFrameSchema:
-    """A Pandera schema whose checks are named by their rule's place in ``rules``."""
+    """Return a Pandera schema whose checks are named by their rule's place in ``rules``."""
     checks: dict[str, list[pa.Check]] = {name: [] for name in dtypes}
     for number, rule in enumerate(rules):
         checks[rule.column].append(_check(rule, number))

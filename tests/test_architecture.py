@@ -55,7 +55,7 @@ HOMES = {
 MAX_LINES = 450
 # Still to be split or named anew.
 PENDING_FILES: set[str] = set()
-PENDING_NAMES = {"scan", "Answer", "Entry", "Found", "Order", "Pad", "Sample", "StoppedError"}
+PENDING_NAMES = {"scan", "Sample", "StoppedError"}
 # What runs on ``sp404 export --direct``; none of it may import Prefect, at whatever depth.
 DIRECT = ("flows.export.threads", "flows.cli.main")
 SQL = ("SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "MERGE INTO ")

@@ -52,7 +52,7 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
         raise RequestError(what=what, fix="Read docs/device-project.md, back up the card, then add --experimental.")
     from flows import device_project
 
-    made = device_project.make(load_settings(db).settings, kit, slot, **where)
+    made = device_project.write_kit_project(load_settings(db).settings, kit, slot, **where)
     click.echo(f"{count_of(made.pads, 'pad')} at {made.tempo:g} BPM, written and read back: {made.folder}")
     if made.missing:
         click.echo(f"  Left out, because they are not exported: {', '.join(made.missing)}", err=True)

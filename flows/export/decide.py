@@ -11,7 +11,7 @@ from flows.export.stages import DecidedPlan, DraftPlan
 from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
 from schemas.jobs_frame import validate_decided_jobs
-from tasks.bundle.metadata_file import text_of
+from tasks.bundle.metadata_file import metadata_path_of
 from tasks.fs.file_status import stat_files
 from tasks.fs.hashing import is_unmodified
 from tasks.layout import actions
@@ -95,7 +95,7 @@ def _damaged(draft: DraftPlan) -> tuple[pl.Series, pl.Series]:
         The paths whose audio file is not, and the paths whose metadata file is not.
     """
     files = draft.jobs.select("path", "target").join(draft.prior_outputs, on="path", how="left", maintain_order="left")
-    files = files.with_columns(text=text_of("target"))
+    files = files.with_columns(text=metadata_path_of("target"))
     with ThreadPoolExecutor(draft.settings.workers) as pool:
         whole = list(pool.map(is_unmodified, files["target"], files["file_hash"]))
         whole_texts = list(pool.map(is_unmodified, files["text"], files["metadata_hash"]))

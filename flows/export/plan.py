@@ -15,7 +15,7 @@ from flows.export.request import identity_of, rows_of, select
 from flows.export.stages import DraftPlan, ResolvedRequest
 from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
-from tasks.bundle.metadata_file import text_of
+from tasks.bundle.metadata_file import metadata_path_of
 from tasks.fs.atomic import remove_parts
 from tasks.fs.file_status import stat_files
 from tasks.fs.hashing import hash_with_times
@@ -145,11 +145,11 @@ def _with_ownership(
         (pl.col("original") | (pl.col("kind") == stat.S_IFLNK)).fill_null(False)
     )
     is_recorded = pl.col("path").is_in(recorded["path"].implode()) | pl.col("target").is_in(left_targets.implode())
-    text_paths = texts.select(text_of("path")).to_series().unique()
+    text_paths = texts.select(metadata_path_of("path")).to_series().unique()
     jobs = jobs.join(recorded.select("path", text_hash="metadata_hash"), on="path", how="left", maintain_order="left")
     return jobs.with_columns(
         ours=is_recorded & ~foreign.to_series(),
-        ours_text=text_of("path").is_in(text_paths.implode()) | text_of("target").is_in(left_texts.implode()),
+        ours_text=metadata_path_of("path").is_in(text_paths.implode()) | metadata_path_of("target").is_in(left_texts.implode()),
         free=standing["inode"].is_null(),
         output_size=standing.select(pl.when(pl.col("kind") == stat.S_IFREG).then("bytes")).to_series(),
     )
@@ -168,7 +168,7 @@ def _sweep_unfinished(output: str, left_behind: list[run_folder.LeftBehind]) -> 
 
 def _with_texts(jobs: pl.DataFrame) -> pl.DataFrame:
     """Add ``has_text``: whether something stands where the metadata file goes, by the listings of the folders."""
-    texts = jobs.select(text_of("target")).to_series()
+    texts = jobs.select(metadata_path_of("target")).to_series()
     present: list[str] = []
     for folder in texts.str.extract(r"^(.*)/").unique():
         with suppress(OSError):

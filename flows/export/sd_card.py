@@ -26,7 +26,7 @@ def find_card(path: str | None, initialize: bool) -> card.Card | None:
     """
     if path is None and initialize:
         raise RequestError(what="--init-card needs to know which card", fix="Add --card PATH.")
-    return None if path is None else card.find(path, initialize)
+    return None if path is None else card.find_at(path, initialize)
 
 
 def with_card(running: RunningExport, place: card.Card, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
@@ -60,22 +60,22 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
     database, request = running.target.database, running.request
     recorded = export_files.read_files(database, export_id)
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
-    card_id = card.marked(place)
+    card_id = card.ensure_card_id(place)
     card_files.seen(database, card_id, place.root)
     state = _state_of(running, card_files.files_on(database, card_id), recorded.output_path)
     export = {"card_id": card_id, "export_id": export_id, "output_path": recorded.output_path}
 
-    def record(batch: list[card.Wanted]) -> None:
+    def record(batch: list[card.WantedFile]) -> None:
         rows = [(file.path, file.file_hash, file.bytes) for file in batch]
         if rows:
             new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
             card_files.add(database, export, new)
 
     wanted = [
-        card.Wanted(path, os.path.join(recorded.output_path, path), size, file_hash)
+        card.WantedFile(path, os.path.join(recorded.output_path, path), size, file_hash)
         for path, size, file_hash in files.iter_rows()
     ]
-    done = card.put(place, wanted, state.known, record, request.verify_outputs)
+    done = card.copy_files(place, wanted, state.known, record, request.verify_outputs)
     # Two spellings of a name can be one file on a card.
     wanted_paths = fold_names(pl.concat([files["path"], running.draft.all_paths.alias("path")]))
     stale = state.ours.filter(~fold_names(state.ours["path"]).is_in(wanted_paths.implode()))
@@ -92,7 +92,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
         written_bytes=sum(file.bytes for file in done.written),
         unchanged=len(done.unchanged),
         in_the_way=done.in_the_way,
-        modified=done.spoiled,
+        modified=done.modified,
         stale=[path for path in stale["path"] if path not in set(removed)],
         removed=len(removed),
     )
@@ -155,7 +155,7 @@ def report(settings: Settings, path: str) -> CardReport:
         CardError: There is no card at ``path``, or nothing on it is known.
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
-    root = card.find(path).root
+    root = card.find_at(path).root
     card_id = card.card_id(root)
     if card_id is None:
         fix = "`sp404 export MANIFEST --card PATH` puts it there."
@@ -165,9 +165,9 @@ def report(settings: Settings, path: str) -> CardReport:
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
     columns = [name for name in CardFile.model_fields if name != "state"]
-    states = [card.state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
+    states = [card.file_state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
     rows = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
     files = [CardFile(state=state, **row) for state, row in rows]
     counts = {state: states.count(state) for state in ("there", "missing", "changed")}
     counts["stale"] = sum(file.stale for file in files)
-    return CardReport(card_id=card_id, root=root, counts=counts, files=files, unknown=card.unknown(root, on_card["path"]))
+    return CardReport(card_id=card_id, root=root, counts=counts, files=files, unknown=card.unknown_files(root, on_card["path"]))

@@ -7,14 +7,14 @@ from contextlib import suppress
 from config.settings import Settings, real_path
 from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult
-from tasks.bundle.archive import Entry, Written, write_zip
+from tasks.bundle.archive import ArchiveEntry, WrittenZip, write_zip
 from tasks.bundle.metadata_file import metadata_path
 from tasks.store import export_files
 from tasks.store.database import Database
 from tasks.store.export_lock import lock_exports
 
 
-def zip_export(settings: Settings, export_id: int, target: str | None, replace: bool = False) -> Written:
+def zip_export(settings: Settings, export_id: int, target: str | None, replace: bool = False) -> WrittenZip:
     """Bundle an export; no other may run meanwhile. ``target``: ``default_target`` where None; ``replace``: a .zip there.
 
     Raises RequestError and what the database and the disk raise.
@@ -42,7 +42,7 @@ def paths_of(settings: Settings, export_id: int) -> list[str]:
     return [entry.path for entry in _entries(recorded)]
 
 
-def _zipped(settings: Settings, export_id: int, target: str | None, replace: bool) -> Written:
+def _zipped(settings: Settings, export_id: int, target: str | None, replace: bool) -> WrittenZip:
     recorded = export_files.read_files(Database.of(settings), export_id)
     folder = recorded.output_path
     path = _absolute(target) if target else default_target(export_id, folder, settings.db)
@@ -64,13 +64,13 @@ def default_target(export_id: int, folder: str, db: str) -> str:
     raise RequestError(what=what, fix=f"Name one: `sp404 zip {export_id} -o FILE`.")
 
 
-def _entries(recorded: export_files.RecordedFiles) -> Iterator[Entry]:
+def _entries(recorded: export_files.RecordedFiles) -> Iterator[ArchiveEntry]:
     columns = ("path", "output_bytes", "file_hash", "metadata_hash")
     for name, size, file_hash, text_hash in recorded.files.select(columns).iter_rows():
         path = os.path.join(recorded.output_path, name)
-        yield Entry(name, path, size, file_hash)
+        yield ArchiveEntry(name, path, size, file_hash)
         if text_hash:
-            yield Entry(metadata_path(name), metadata_path(path), None, text_hash)
+            yield ArchiveEntry(metadata_path(name), metadata_path(path), None, text_hash)
 
 
 def _absolute(target: str) -> str:

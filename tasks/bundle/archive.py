@@ -1,4 +1,4 @@
-"""A ZIP of exactly the files that the records name, and of exactly the bytes that they had then.
+"""Write a ZIP of exactly the files that the records name, and of exactly the bytes that they had then.
 
 The same files give the same ZIP, byte for byte (with the same zlib): entries in order, one date (1980-01-01, zipfile's own),
 one set of permissions.
@@ -39,9 +39,14 @@ _FIX = "`sp404 verify` lists them. Run the export again with --verify-outputs, w
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """The file at ``path``, ``name`` in the ZIP. ``bytes`` and ``file_hash`` are those of the record; the
-    size is None where only the hash is recorded.
+class ArchiveEntry:
+    """A file for the ZIP.
+
+    Attributes:
+        name: Its name in the ZIP.
+        path: Where it is.
+        bytes: Its recorded size; None where only the hash is recorded.
+        file_hash: The recorded hash of its bytes.
     """
 
     name: str
@@ -51,7 +56,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenZip:
     """The ZIP at ``path``: how many files are in it, and how large it is itself."""
 
     path: str
@@ -63,17 +68,23 @@ class _DiffersError(Exception):
     """A file is not what is recorded, and why."""
 
 
-def write_zip(entries: Iterable[Entry], target: str, replace: bool = False) -> Written:
-    """Write the ZIP ``target``. It appears whole or not at all; ``replace``: also in the place of a .zip file.
+def write_zip(entries: Iterable[ArchiveEntry], target: str, replace: bool = False) -> WrittenZip:
+    """Write the ZIP ``target``. It appears whole or not at all.
 
-    Raises RequestError where a file is not as recorded, a name must not be, or something stands at ``target``; and what
-    ``schemas.errors.write_failure`` makes of an OSError.
+    Args:
+        entries: The files to put into it.
+        target: Its path.
+        replace: Replace a .zip file that is there.
+
+    Raises:
+        RequestError: A file is not as recorded, a name could lead out of the folder, or something is at ``target``.
+        SurroundingsError: What ``schemas.errors.write_failure`` makes of an OSError.
     """
     target = os.path.abspath(target)
     ordered = sorted(entries, key=lambda entry: entry.name)
     _check_names(ordered)
     check_target(target, replace)
-    if any(_outward_difference(entry) for entry in ordered):
+    if any(_status_difference(entry) for entry in ordered):
         _refuse(ordered, 0)
     folder, name = os.path.split(target)
     token = blake3(os.fsencode(name)).hexdigest()[:8]
@@ -81,7 +92,7 @@ def write_zip(entries: Iterable[Entry], target: str, replace: bool = False) -> W
     try:
         # Of killed runs under the same name. No two runs of a process make the same ZIP at a time.
         remove_parts(folder, token, lambda process, kind: kind == _KIND and not _is_running(process))
-        with _whole(part) as file:
+        with _durable_file(part) as file:
             with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
                 for number, entry in enumerate(ordered):
                     try:
@@ -89,7 +100,7 @@ def write_zip(entries: Iterable[Entry], target: str, replace: bool = False) -> W
                     except _DiffersError:
                         _refuse(ordered, number)
             size = file.seek(0, os.SEEK_END)
-        return _named(part, Written(target, len(ordered), size), replace)
+        return _rename_into_place(part, WrittenZip(target, len(ordered), size), replace)
     except OSError as error:
         raise write_failure(target, error) from error
 
@@ -112,7 +123,7 @@ def check_target(target: str, replace: bool) -> None:
         raise RequestError(what=f"There is a ZIP already: {target}", fix="--force replaces it; or choose another -o FILE.")
 
 
-def _check_names(ordered: list[Entry]) -> None:
+def _check_names(ordered: list[ArchiveEntry]) -> None:
     """Names from a database go to other people's machines: none may lead out of the folder that they unpack in."""
     seen: set[str] = set()
     for entry in ordered:
@@ -135,8 +146,8 @@ def _is_safe(name: str) -> bool:
     return not {"", ".", ".."} & set(name.split("/"))
 
 
-def _outward_difference(entry: Entry) -> str:
-    """What can be told without reading the file."""
+def _status_difference(entry: ArchiveEntry) -> str:
+    """Return how a file differs from its record, as far as its status tells; "" where it does not."""
     if not entry.file_hash:
         return _NO_HASH
     try:
@@ -150,12 +161,12 @@ def _outward_difference(entry: Entry) -> str:
     return "" if entry.bytes in (None, status.st_size) else "its size differs"
 
 
-def _refuse(ordered: list[Entry], start: int) -> NoReturn:
+def _refuse(ordered: list[ArchiveEntry], start: int) -> NoReturn:
     """Raise for those that are not as recorded, from ``start`` on: all are read, to say how many."""
-    differing: list[tuple[Entry, str]] = []
+    differing: list[tuple[ArchiveEntry, str]] = []
     for entry in ordered[start:]:
         try:
-            with _recorded(entry) as (_, blocks):
+            with _open_recorded(entry) as (_, blocks):
                 for _ in blocks:
                     pass
         except _DiffersError as error:
@@ -171,9 +182,9 @@ def _refuse(ordered: list[Entry], start: int) -> NoReturn:
 
 
 @contextmanager
-def _recorded(entry: Entry) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """The size of a file, and its bytes in blocks. Raises _DiffersError, at the latest behind the last block."""
-    if why := _outward_difference(entry):
+def _open_recorded(entry: ArchiveEntry) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """Open a file; give its size, and its bytes in blocks. Raises _DiffersError, at the latest behind the last block."""
+    if why := _status_difference(entry):
         raise _DiffersError(why)
     try:
         fd = os.open(entry.path, _READ)
@@ -201,14 +212,14 @@ def _blocks(fd: int, size: int, file_hash: str | None) -> Iterator[bytes]:
 
 
 def _read(fd: int) -> bytes:
-    """The errors of a file that is read are not those of the disk that the ZIP is written to."""
+    """Read a block. The errors of a file that is read are not those of the disk that the ZIP is written to."""
     try:
         return os.read(fd, _CHUNK_BYTES)
     except OSError as error:
         raise _DiffersError(f"it cannot be read ({error.strerror})") from error
 
 
-def _add(archive: ZipFile, entry: Entry) -> None:
+def _add(archive: ZipFile, entry: ArchiveEntry) -> None:
     """Deflate a file into the archive.
 
     What cannot be deflated grows by 5 bytes in 16 KB: storing it instead would need a second reading, and its rollback.
@@ -216,7 +227,7 @@ def _add(archive: ZipFile, entry: Entry) -> None:
     Raises:
         _DiffersError: The file is not as recorded.
     """
-    with _recorded(entry) as (size, blocks), archive.open(entry.name, "w", force_zip64=size > _ZIP64_BYTES) as member:
+    with _open_recorded(entry) as (size, blocks), archive.open(entry.name, "w", force_zip64=size > _ZIP64_BYTES) as member:
         for block in blocks:
             member.write(block)
     info = archive.getinfo(entry.name)
@@ -224,8 +235,8 @@ def _add(archive: ZipFile, entry: Entry) -> None:
 
 
 @contextmanager
-def _whole(part: str) -> Iterator[BufferedRandom]:
-    """A new file that is on the disk in the end, or gone. Buffered: a raw file may take less than it is given."""
+def _durable_file(part: str) -> Iterator[BufferedRandom]:
+    """Open a new file that is on the disk in the end, or gone. Buffered: a raw file may take less than it is given."""
     with create_exclusively(part) as raw:
         file = BufferedRandom(raw, _CHUNK_BYTES)
         yield file
@@ -233,7 +244,7 @@ def _whole(part: str) -> Iterator[BufferedRandom]:
         os.fsync(raw.fileno())
 
 
-def _named(part: str, written: Written, replace: bool) -> Written:
+def _rename_into_place(part: str, written: WrittenZip, replace: bool) -> WrittenZip:
     try:
         check_target(written.path, replace)
         os.replace(part, written.path)

@@ -1,4 +1,4 @@
-"""A card for the device: its root is found, and files are put below ``IMPORT/``, each read back before it has its name.
+"""Find a card of the device, and put files below its ``IMPORT/``, each read back before it has its name.
 
 Files in the making lie at the root, so that names appear in a folder in the order of their text: the device likely lists
 files as their entries stand in the folder (unproven), and FAT gives a new entry the first gap that it finds.
@@ -29,19 +29,19 @@ from tasks.fs.system_files import ON_EMPTY_CARDS
 
 IMPORT = "IMPORT"
 # At the root: which card this is, since the next computer may mount it elsewhere.
-_MARK = ".sp404-export"
-_MARK_TEXT = "{}\nsp404-export knows this card by the number above.\n"
+_ID_FILE = ".sp404-export"
+_ID_TEXT = "{}\nsp404-export knows this card by the number above.\n"
 _ID = re.compile(r"\A[0-9a-f]{32}\n")
 _BATCH_FILES, _BATCH_BYTES = 64, 64 << 20
 _CHUNK_BYTES = 1 << 20
 # What only a project or a backup of the device holds.
 _OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
 _BESIDE_IMPORT = ("EXPORT", "BKUP")
-_ON_EMPTY_CARDS = ON_EMPTY_CARDS | {_MARK}
+_ON_EMPTY_CARDS = ON_EMPTY_CARDS | {_ID_FILE}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedFile:
     """A file that is to be on the card: ``path`` below IMPORT, with ``/``; ``source``: where it is now."""
 
     path: str
@@ -59,10 +59,15 @@ class Card:
 
     @property
     def folder(self) -> str:
+        """The card's IMPORT folder."""
         return os.path.join(self.root, IMPORT)
 
     def check_there(self) -> None:
-        """Raises OutputGoneError."""
+        """Check that the card is still mounted.
+
+        Raises:
+            OutputGoneError: It was pulled.
+        """
         try:
             there = os.stat(self.root).st_dev == self.device and os.path.isdir(self.folder)
         except OSError:
@@ -72,21 +77,32 @@ class Card:
 
 
 @dataclass
-class Put:
-    """What became of the wanted files; paths are below IMPORT. ``in_the_way``: another's file stands there, and stays.
-    ``spoiled``: what is to be copied is not what the records say.
+class CopyResult:
+    """What happened to the wanted files; paths are below IMPORT.
+
+    Attributes:
+        written: They are on the card now.
+        unchanged: They were there already.
+        in_the_way: Another's file is there, and stays.
+        modified: The file to copy is not what the records say.
     """
 
-    written: list[Wanted] = field(default_factory=list)
-    unchanged: list[Wanted] = field(default_factory=list)
+    written: list[WantedFile] = field(default_factory=list)
+    unchanged: list[WantedFile] = field(default_factory=list)
     in_the_way: list[str] = field(default_factory=list)
-    spoiled: list[str] = field(default_factory=list)
+    modified: list[str] = field(default_factory=list)
 
 
-def find(path: str, initialize: bool = False) -> Card:
-    """The card at ``path``. With ``initialize`` an empty one gets its ``IMPORT/``.
+def find_at(path: str, initialize: bool = False) -> Card:
+    """Find the card that is mounted at ``path``.
 
-    Raises CardError where it is none, saying what it is instead, and what writing raises.
+    Args:
+        path: Its root.
+        initialize: Make ``IMPORT/`` on an empty card.
+
+    Raises:
+        CardError: It is not a card; with what it is instead.
+        SurroundingsError: ``IMPORT/`` cannot be made.
     """
     root = os.path.realpath(path) if path else ""
     if not os.path.isdir(root):
@@ -121,22 +137,27 @@ def find(path: str, initialize: bool = False) -> Card:
     try:
         os.mkdir(os.path.join(root, IMPORT))
     except OSError as error:
-        raise _trouble(root, error) from error
+        raise _translate_error(root, error) from error
     return Card(root, os.stat(root).st_dev)
 
 
 def card_id(root: str) -> str | None:
-    """The number that a card was given; None if it has none that can be read."""
+    """Return the number that a card was given; None if it has none that can be read."""
     try:
-        with open(os.path.join(root, _MARK), encoding="ascii") as file:
+        with open(os.path.join(root, _ID_FILE), encoding="ascii") as file:
             found = _ID.match(file.read(100))
     except (OSError, UnicodeDecodeError):
         return None
     return found[0].strip() if found else None
 
 
-def marked(card: Card) -> str:
-    """The card's number; a new card is given one. Raises what writing raises."""
+def ensure_card_id(card: Card) -> str:
+    """Return the card's number; a new card is given one.
+
+    Raises:
+        CardError: The file of the number is not ours.
+        SurroundingsError: It cannot be written, or the card was pulled.
+    """
     card.check_there()
     root = card.root
     known = card_id(root)
@@ -144,56 +165,68 @@ def marked(card: Card) -> str:
         return known
     number = secrets.token_hex(16)
     part = os.path.join(root, part_name(secrets.token_hex(4), 0))
-    mark = os.path.join(root, _MARK)
+    id_file = os.path.join(root, _ID_FILE)
     try:
-        if os.path.lexists(mark):
-            raise CardError(path=mark, what="is not what sp404-export wrote", fix="Move it away if you do not need it.")
+        if os.path.lexists(id_file):
+            raise CardError(path=id_file, what="is not what sp404-export wrote", fix="Move it away if you do not need it.")
         with create_exclusively(part) as file:
-            write_all(file, _MARK_TEXT.format(number).encode())
+            write_all(file, _ID_TEXT.format(number).encode())
             os.fsync(file.fileno())
-        os.replace(part, mark)
+        os.replace(part, id_file)
     except OSError as error:
         remove(part)
-        raise _trouble(root, error) from error
+        raise _translate_error(root, error) from error
     return number
 
 
-def put(
-    card: Card, wanted: Iterable[Wanted], recorded: Mapping[str, str], record: Callable[[list[Wanted]], None], verify: bool
-) -> Put:
-    """Put files on the card, in the order of their paths. ``recorded``: by path, the hash of what we know to stand there, and
-    may replace.
+def copy_files(
+    card: Card,
+    wanted: Iterable[WantedFile],
+    recorded: Mapping[str, str],
+    record: Callable[[list[WantedFile]], None],
+    verify: bool,
+) -> CopyResult:
+    """Put files on the card, in the order of their paths.
 
-    Of a path that is recorded with the hash that is wanted the size will do, or with ``verify`` its bytes. ``record`` is told
-    what has its name now, batch by batch. A file that we did not write, or that was changed since, is left alone.
-    Raises DiskFullError before anything is written where it cannot fit, and other SurroundingsErrors.
+    A file that we did not write, or that was changed since, is left alone.
+
+    Args:
+        card: The card.
+        wanted: The files.
+        recorded: By path, the hash of what we know to be there, and may replace.
+        record: Takes those that have their names now, batch by batch.
+        verify: Compare all bytes of a file that is recorded with the wanted hash; by default its size will do.
+
+    Raises:
+        DiskFullError: They cannot fit; before anything is written.
+        SurroundingsError: The card was pulled, or cannot be written.
     """
     card.check_there()
     folder = card.folder
-    answer = Put()
-    todo: list[Wanted] = []
+    result = CopyResult()
+    to_write: list[WantedFile] = []
     # What a run that was killed, or a card that was pulled, left unfinished.
     remove_parts(card.root, names=_listed(card.root))
-    for one in sorted(wanted, key=lambda one: one.path):
-        match _standing(os.path.join(folder, one.path), one, recorded.get(one.path), verify):
+    for file in sorted(wanted, key=lambda file: file.path):
+        match _compare(os.path.join(folder, file.path), file, recorded.get(file.path), verify):
             case "nothing" | "old":
-                todo.append(one)
+                to_write.append(file)
             case "same":
-                answer.unchanged.append(one)
+                result.unchanged.append(file)
             case _:
-                answer.in_the_way.append(one.path)
+                result.in_the_way.append(file.path)
     try:
-        _check_room(folder, todo)
+        _check_room(folder, to_write)
     except OSError as error:
-        raise _trouble(card.root, error) from error
+        raise _translate_error(card.root, error) from error
     token = secrets.token_hex(4)
-    record([one for one in answer.unchanged if recorded.get(one.path) != one.file_hash])
-    for batch in _batches(todo):
+    record([file for file in result.unchanged if recorded.get(file.path) != file.file_hash])
+    for batch in _batches(to_write):
         written = _write(card, batch, token)
         record(written)
-        answer.written += written
-        answer.spoiled += [one.path for one in batch if one not in written]
-    return answer
+        result.written += written
+        result.modified += [file.path for file in batch if file not in written]
+    return result
 
 
 def prune(card: Card, recorded: Mapping[str, str]) -> list[str]:
@@ -204,7 +237,7 @@ def prune(card: Card, recorded: Mapping[str, str]) -> list[str]:
     for path, file_hash in recorded.items():
         target = os.path.join(card.folder, path)
         card.check_there()
-        if state(card.root, path, None, file_hash) == "there":
+        if file_state(card.root, path, None, file_hash) == "there":
             remove(target)
             remove_empty_folders(os.path.dirname(target), card.folder)
     gone = [path for path in recorded if not os.path.lexists(os.path.join(card.folder, path))]
@@ -212,7 +245,7 @@ def prune(card: Card, recorded: Mapping[str, str]) -> list[str]:
     return gone
 
 
-def state(root: str, path: str, size: int | None, file_hash: str) -> str:
+def file_state(root: str, path: str, size: int | None, file_hash: str) -> str:
     """``there``, ``missing`` or ``changed``: a recorded file, by all its bytes."""
     target = os.path.join(root, IMPORT, path)
     if not os.path.lexists(target):
@@ -220,8 +253,8 @@ def state(root: str, path: str, size: int | None, file_hash: str) -> str:
     return "there" if is_unmodified(target, file_hash, size=size) else "changed"
 
 
-def unknown(root: str, known: Iterable[str]) -> list[str]:
-    """The files below IMPORT that are not among ``known``."""
+def unknown_files(root: str, known: Iterable[str]) -> list[str]:
+    """List the files below IMPORT that are not among ``known``."""
     folder = os.path.join(root, IMPORT)
     found = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
     return sorted({os.path.relpath(path, folder) for path in found} - set(known))
@@ -234,8 +267,8 @@ def _listed(folder: str) -> list[str]:
         raise CardError(path=folder, what=f"cannot be read: {error.strerror}", fix="Check the card.") from error
 
 
-def _standing(target: str, one: Wanted, known: str | None, verify: bool) -> str:
-    """What stands at ``target``: nothing, the same as is wanted, old (what we wrote before), or another's file."""
+def _compare(target: str, file: WantedFile, known: str | None, verify: bool) -> str:
+    """Return what is at ``target``: ``nothing``, the ``same`` as wanted, an ``old`` file of ours, or an ``other`` file."""
     if os.path.realpath(os.path.dirname(target)) != os.path.dirname(target):
         return "other"
     if not os.path.lexists(target):
@@ -243,95 +276,99 @@ def _standing(target: str, one: Wanted, known: str | None, verify: bool) -> str:
     try:
         if not is_regular(target):
             return "other"
-        if known == one.file_hash and not verify and os.path.getsize(target) == one.bytes:
+        if known == file.file_hash and not verify and os.path.getsize(target) == file.bytes:
             return "same"
         found = hash_file(target)
     except OSError:
         return "other"
-    return "same" if found == one.file_hash else "old" if found == known else "other"
+    return "same" if found == file.file_hash else "old" if found == known else "other"
 
 
-def _check_room(folder: str, todo: list[Wanted]) -> None:
-    """A file takes whole clusters, and so does a new folder; what is replaced is there until the new one is."""
+def _check_room(folder: str, to_write: list[WantedFile]) -> None:
+    """Check that files fit: each takes whole clusters, and so does a new folder; a replaced one stays until the end.
+
+    Raises:
+        DiskFullError: They do not.
+    """
     status = os.statvfs(folder)
     cluster = max(status.f_frsize, status.f_bsize, 1)
-    folders = {os.path.dirname(one.path) for one in todo}
+    folders = {os.path.dirname(file.path) for file in to_write}
     new_folders = sum(not os.path.isdir(os.path.join(folder, name)) for name in folders)
-    files = [-(-one.bytes // cluster) * cluster for one in todo]
-    replaced = sum(size for one, size in zip(todo, files, strict=True) if os.path.lexists(os.path.join(folder, one.path)))
+    files = [-(-file.bytes // cluster) * cluster for file in to_write]
+    replaced = sum(size for file, size in zip(to_write, files, strict=True) if os.path.lexists(os.path.join(folder, file.path)))
     # An entry takes 32 bytes, and one more for each 13 characters of its name.
-    entries = sum(32 * (2 + len(os.path.basename(one.path)) // 13) for one in todo)
+    entries = sum(32 * (2 + len(os.path.basename(file.path)) // 13) for file in to_write)
     needed = sum(files) + (new_folders + 1) * cluster + entries - max(replaced - _BATCH_BYTES, 0)
     free = free_bytes(folder)
-    if todo and needed > free:
+    if to_write and needed > free:
         raise DiskFullError(path=folder, needed_mb=needed / 1e6, free_mb=free / 1e6)
 
 
-def _batches(todo: list[Wanted]) -> Iterator[list[Wanted]]:
-    batch: list[Wanted] = []
+def _batches(to_write: list[WantedFile]) -> Iterator[list[WantedFile]]:
+    batch: list[WantedFile] = []
     size = 0
-    for one in todo:
-        if batch and (len(batch) == _BATCH_FILES or size + one.bytes > _BATCH_BYTES):
+    for file in to_write:
+        if batch and (len(batch) == _BATCH_FILES or size + file.bytes > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(one)
-        size += one.bytes
+        batch.append(file)
+        size += file.bytes
     if batch:
         yield batch
 
 
-def _write(card: Card, batch: list[Wanted], token: str) -> list[Wanted]:
+def _write(card: Card, batch: list[WantedFile], token: str) -> list[WantedFile]:
     """Those that have their names now: all but what is not what the records say."""
-    parts = {one: os.path.join(card.root, part_name(token, number)) for number, one in enumerate(batch)}
+    parts = {file: os.path.join(card.root, part_name(token, number)) for number, file in enumerate(batch)}
     try:
-        whole: list[Wanted] = []
-        for one, part in parts.items():
+        whole: list[WantedFile] = []
+        for file, part in parts.items():
             card.check_there()
-            if _copied(one, part) == one.file_hash:
-                whole.append(one)
+            if _copy(file, part) == file.file_hash:
+                whole.append(file)
         sync_file_system(card.root)
-        for one in whole:
-            _check_read_back(one, parts[one])
-        for one in whole:
+        for file in whole:
+            _check_read_back(file, parts[file])
+        for file in whole:
             card.check_there()
-            target = os.path.join(card.folder, one.path)
+            target = os.path.join(card.folder, file.path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(parts[one], target)
+            os.replace(parts[file], target)
         sync_file_system(card.root)
     except OSError as error:
-        raise _trouble(card.root, error) from error
+        raise _translate_error(card.root, error) from error
     finally:
         for part in parts.values():
             remove(part)
     return whole
 
 
-def _trouble(root: str, error: OSError) -> SurroundingsError:
-    trouble = write_failure(os.path.join(root, IMPORT), error)
-    if isinstance(trouble, SurroundingsError):
-        return trouble
+def _translate_error(root: str, error: OSError) -> SurroundingsError:
+    failure = write_failure(os.path.join(root, IMPORT), error)
+    if isinstance(failure, SurroundingsError):
+        return failure
     return DiskError(path=error.filename or root, error=error.strerror or str(error))
 
 
-def _copied(one: Wanted, part: str) -> str:
-    """The hash of what was copied; nothing where there is nothing to copy."""
+def _copy(file: WantedFile, part: str) -> str:
+    """Copy a file and return the hash of its bytes; "" where there is nothing to copy."""
     digest = blake3()
-    if not is_regular(one.source):
+    if not is_regular(file.source):
         return ""
-    with open(one.source, "rb") as source, create_exclusively(part) as copy:
+    with open(file.source, "rb") as source, create_exclusively(part) as copy:
         while block := source.read(_CHUNK_BYTES):
             digest.update(block)
             write_all(copy, block)
     return str(digest.hexdigest())
 
 
-def _check_read_back(one: Wanted, part: str) -> None:
+def _check_read_back(file: WantedFile, part: str) -> None:
     """From the card itself: what the kernel still holds of it is let go first."""
     fd = os.open(part, os.O_RDONLY)
     try:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        if hash_open_file(fd) != one.file_hash:
-            raise DiskError(path=part, error=f"{one.path} reads back differently from what was written")
+        if hash_open_file(fd) != file.file_hash:
+            raise DiskError(path=part, error=f"{file.path} reads back differently from what was written")
     finally:
         os.close(fd)

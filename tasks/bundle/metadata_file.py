@@ -1,4 +1,4 @@
-"""``name_metadata.txt`` beside each sample: what it is, where it came from, what was done to it."""
+"""Write the text of ``name_metadata.txt`` beside a sample: what it is, where it came from, what was done to it."""
 
 import os
 import re
@@ -15,16 +15,17 @@ _MOST_DIGITS = 20
 
 
 def metadata_path(target: str) -> str:
+    """Return the path of a sample's metadata file."""
     return os.path.splitext(target)[0] + "_metadata.txt"
 
 
-def text_of(column: str) -> pl.Expr:
-    """``metadata_path`` for a column of paths."""
+def metadata_path_of(column: str) -> pl.Expr:
+    """Return ``metadata_path`` of a column of paths."""
     return pl.col(column).str.replace(r"\.[^./]*$", metadata_path(""))
 
 
 def metadata_text(job: Job, outcome: Outcome, export_id: int) -> str:
-    """Plain text, a fact a line, the same bytes for the same facts."""
+    """Return the metadata of a converted sample as plain text, a fact a line: the same bytes for the same facts."""
     source = outcome.source or SourceInfo("", "", 0, 0, None)
     tags = job.tags
     facts = {
@@ -53,7 +54,7 @@ def _one_line(value: str) -> str:
 
 
 def is_same_but_for_export(one: str, other: str) -> bool:
-    """Whether two texts differ by their last line alone: a killed run, or another database, left the other."""
+    """Return whether two texts differ by their last line alone: a killed run, or another database, left the other."""
     try:
         if not is_regular(other) or os.path.getsize(other) > os.path.getsize(one) + _MOST_DIGITS:
             return False

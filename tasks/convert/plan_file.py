@@ -7,7 +7,7 @@ import polars as pl
 
 from schemas.conversion import Job, Outcome, Shard, Tags
 from schemas.errors import WorkingFolderError
-from tasks.bundle.metadata_file import text_of
+from tasks.bundle.metadata_file import metadata_path_of
 from tasks.store.outcome_table import OUTCOME_SCHEMA, outcome_of
 
 _JOB_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "loudest")
@@ -58,7 +58,7 @@ def write_plan(jobs: pl.DataFrame, folder: Path, token: str) -> str:
     path = folder / f"plan-{token}.arrow"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        jobs.with_columns(text=text_of("target")).select(PLAN_COLUMNS).write_ipc(path)
+        jobs.with_columns(text=metadata_path_of("target")).select(PLAN_COLUMNS).write_ipc(path)
     except OSError as error:
         raise WorkingFolderError.of(folder, error) from error
     return str(path)

@@ -48,7 +48,7 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9_!&()+,.=@\[\]{} -]+")
 
 
 @dataclass(frozen=True)
-class Pad:
+class ProjectPad:
     """A sample on a pad: banks are A to J, pads 1 to 16.
 
     Attributes:
@@ -75,7 +75,7 @@ class Project:
 
     name: str
     tempo: float
-    pads: tuple[Pad, ...]
+    pads: tuple[ProjectPad, ...]
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class _Sound:
 # ---- records ----
 
 
-def _records(pads: Mapping[int, Pad], sounds: Mapping[int, _Sound]) -> dict[int, PadRecord]:
+def _records(pads: Mapping[int, ProjectPad], sounds: Mapping[int, _Sound]) -> dict[int, PadRecord]:
     """Return what ``PADCONF.BIN`` says of the pads, by slot."""
     return {slot: PadRecord(_pad_name(pad), _record_words(pad, sounds[slot])) for slot, pad in pads.items()}
 
 
-def _record_words(pad: Pad, sound: _Sound) -> dict[int, int]:
+def _record_words(pad: ProjectPad, sound: _Sound) -> dict[int, int]:
     """The words of a pad's record that are not 0, by their numbers."""
     return EMPTY_RECORD | {
         PadField.SIZE: sound.size,
@@ -158,7 +158,7 @@ def _is_word(name: str) -> bool:
     return any(c.isalnum() for c in name)
 
 
-def _pad_name(pad: Pad) -> str:
+def _pad_name(pad: ProjectPad) -> str:
     return device_name(pad.name) or f"{pad.bank}-{pad.pad}"
 
 
@@ -225,7 +225,7 @@ def _check(project: Project, folder: str) -> None:
         raise ProjectError(path=folder, what=what, fix=f"Choose {_TEMPO_MIN // 100} to {_TEMPO_MAX // 100} BPM.")
     if not project.pads:
         raise ProjectError(path=folder, what="there is no sample to put into it", fix="Put samples on pads of a kit.")
-    slots: dict[int, Pad] = {}
+    slots: dict[int, ProjectPad] = {}
     for pad in project.pads:
         slot = slot_of(pad.bank, pad.pad)
         where = f"{folder}, pad {pad.bank}{pad.pad}"
@@ -262,7 +262,7 @@ def _temporary_folder(folder: str) -> Iterator[str]:
         raise
 
 
-def _write_sound(pad: Pad, part: str, read_pcm: ReadPcm) -> _Sound:
+def _write_sound(pad: ProjectPad, part: str, read_pcm: ReadPcm) -> _Sound:
     try:
         channels, pcm = read_pcm(pad.sound)
     except SampleError as error:

@@ -18,7 +18,7 @@ from tasks.manifest.readers.kit_rows import (
     read_at_most,
     replace_half_pairs,
 )
-from tasks.manifest.readers.kit_syntax import Entry, List, Map, Scalar, Value, decode_utf8, parse_toml, parse_yaml
+from tasks.manifest.readers.kit_syntax import KitEntry, KitList, KitMap, KitScalar, Value, decode_utf8, parse_toml, parse_yaml
 from tasks.manifest.readers.source_table import SourceTable, table_of_kits
 
 NO_PADS_FIX = "Name pads and their files: A1: kick.wav in YAML, A1 = 'kick.wav' in TOML."
@@ -66,8 +66,8 @@ def _open(path: str, parse: Callable[[str, str], Value]) -> SourceTable:
 
 
 def _read_pads(collector: KitRowCollector, root: Value) -> None:
-    if not isinstance(root, Map):
-        what = "is a list" if isinstance(root, List) else "is not a table of pads"
+    if not isinstance(root, KitMap):
+        what = "is a list" if isinstance(root, KitList) else "is not a table of pads"
         raise ManifestError(path=collector.path, what=what, fix=f"{NO_PADS_FIX} Several kits go into a list `kits`.")
     listed = [entry for entry in root.entries if entry.word == "kits"]
     if not listed:
@@ -84,15 +84,15 @@ def _read_pads(collector: KitRowCollector, root: Value) -> None:
         raise ManifestError(path=collector.path, what="names no pads", fix=NO_PADS_FIX)
 
 
-def _read_list(collector: KitRowCollector, kits: Entry) -> int:
-    if not isinstance(kits.value, List):
+def _read_list(collector: KitRowCollector, kits: KitEntry) -> int:
+    if not isinstance(kits.value, KitList):
         collector.add_reject(
             kits.position, None, PadError("kit", kits.key, "must be a list of kits", "Begin each kit with `- name: My Kit`.")
         )
         return 0
     pads = []
     for entry in kits.value.entries:
-        if isinstance(entry.value, Map):
+        if isinstance(entry.value, KitMap):
             pads.append(_read_kit(collector, entry.value, None))
         else:
             rule = "must be a table with a name and pads"
@@ -104,7 +104,7 @@ def _read_list(collector: KitRowCollector, kits: Entry) -> int:
     return sum(pads)
 
 
-def _read_kit(collector: KitRowCollector, table: Map, stem: str | None) -> int:
+def _read_kit(collector: KitRowCollector, table: KitMap, stem: str | None) -> int:
     """Read the pads of one kit, and return how many there are.
 
     Args:
@@ -118,7 +118,7 @@ def _read_kit(collector: KitRowCollector, table: Map, stem: str | None) -> int:
         _read_tempo(collector, heads["tempo"], kit)
     pads = 0
     for entry in table.entries:
-        if entry.word == "pads" and isinstance(entry.value, Map):
+        if entry.word == "pads" and isinstance(entry.value, KitMap):
             pads += sum(_read_pad(collector, pad, kit) for pad in entry.value.entries)
         elif entry.word == "pads":
             collector.add_reject(
@@ -129,9 +129,9 @@ def _read_kit(collector: KitRowCollector, table: Map, stem: str | None) -> int:
     return pads
 
 
-def _take_once(collector: KitRowCollector, table: Map, words: Iterable[str]) -> dict[str, Entry]:
+def _take_once(collector: KitRowCollector, table: KitMap, words: Iterable[str]) -> dict[str, KitEntry]:
     """Return the first entry of each of ``words``; reject the others."""
-    first: dict[str, Entry] = {}
+    first: dict[str, KitEntry] = {}
     for entry in table.entries:
         if entry.word in words and first.setdefault(entry.word, entry) is not entry:
             bad = PadError(_column_of(entry.word), entry.key, f"{entry.word} is there twice", "Remove one of them.")
@@ -143,7 +143,7 @@ def _column_of(word: str) -> str:
     return {"name": "kit", "tempo": "bpm"}.get(word) or _FIELDS[word]
 
 
-def _read_name(collector: KitRowCollector, entry: Entry, stem: str | None) -> str | None:
+def _read_name(collector: KitRowCollector, entry: KitEntry, stem: str | None) -> str | None:
     try:
         name = _text(entry, "kit").strip()
         if name != replace_half_pairs(name):
@@ -154,7 +154,7 @@ def _read_name(collector: KitRowCollector, entry: Entry, stem: str | None) -> st
     return name or stem
 
 
-def _read_tempo(collector: KitRowCollector, entry: Entry, kit: str | None) -> None:
+def _read_tempo(collector: KitRowCollector, entry: KitEntry, kit: str | None) -> None:
     try:
         text = _text(entry, "bpm").strip()
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
@@ -167,7 +167,7 @@ def _read_tempo(collector: KitRowCollector, entry: Entry, kit: str | None) -> No
         collector.add_reject(entry.position, kit, bad)
 
 
-def _read_pad(collector: KitRowCollector, entry: Entry, kit: str | None) -> bool:
+def _read_pad(collector: KitRowCollector, entry: KitEntry, kit: str | None) -> bool:
     """Read a pad, and return whether its key is one.
 
     Bank and pad are not looked at: ``validate`` does, and says which slot is taken.
@@ -183,17 +183,17 @@ def _read_pad(collector: KitRowCollector, entry: Entry, kit: str | None) -> bool
 
 
 def _cells(value: Value) -> Cells:
-    if isinstance(value, Map):
+    if isinstance(value, KitMap):
         return _cells_of_table(value)
-    if isinstance(value, Scalar) and value.kind == "text":
+    if isinstance(value, KitScalar) and value.kind == "text":
         return {"file_path": value.text}
-    if isinstance(value, Scalar) and value.kind == "integer":
+    if isinstance(value, KitScalar) and value.kind == "integer":
         return {"sample_id": _check_id(value.text)}
     fix = "Write A1: kick.wav, A1: 17 or A1: {file: kick.wav, bpm: 93}."
     raise PadError("file_path", _shown(value), "must be a path, the id of a sample, or a table", fix)
 
 
-def _cells_of_table(table: Map) -> Cells:
+def _cells_of_table(table: KitMap) -> Cells:
     cells: Cells = {}
     for entry in table.entries:
         column = _FIELDS.get(entry.word)
@@ -202,7 +202,7 @@ def _cells_of_table(table: Map) -> Cells:
         if column in cells:
             raise PadError(column, entry.key, f"{entry.word} is there twice", "Remove one of them.")
         value = entry.value
-        parts = value.entries if column == "tags" and isinstance(value, List) else (entry,)
+        parts = value.entries if column == "tags" and isinstance(value, KitList) else (entry,)
         cells[column] = "|".join(_text(part, column) for part in parts)
     if sample_id := (cells.get("sample_id") or "").strip():
         cells["sample_id"] = _check_id(sample_id)
@@ -216,13 +216,13 @@ def _check_id(text: str) -> str:
     return text
 
 
-def _text(entry: Entry, column: str) -> str:
-    if not isinstance(entry.value, Scalar):
+def _text(entry: KitEntry, column: str) -> str:
+    if not isinstance(entry.value, KitScalar):
         raise PadError(column, _shown(entry.value), "must be text or a number", "Write it without brackets.")
     return "" if entry.value.kind == "nothing" else entry.value.text
 
 
 def _shown(value: Value) -> str:
-    if isinstance(value, Scalar):
+    if isinstance(value, KitScalar):
         return value.text
-    return "(a list)" if isinstance(value, List) else "(a table)"
+    return "(a list)" if isinstance(value, KitList) else "(a table)"

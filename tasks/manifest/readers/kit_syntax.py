@@ -16,31 +16,31 @@ from schemas.errors import ManifestError
 from tasks.manifest.readers.kit_rows import Position
 
 
-class Scalar(NamedTuple):
+class KitScalar(NamedTuple):
     """A single value: its ``text`` as it stands in the file, as far as the parser lets it be known."""
 
     kind: Literal["text", "integer", "nothing", "other"]
     text: str
 
 
-class Map(NamedTuple):
+class KitMap(NamedTuple):
     """A table of entries, with duplicate keys if the language lets them be."""
 
-    entries: "tuple[Entry, ...]"
+    entries: "tuple[KitEntry, ...]"
 
 
-class List(NamedTuple):
+class KitList(NamedTuple):
     """A list of entries, which have no keys."""
 
-    entries: "tuple[Entry, ...]"
+    entries: "tuple[KitEntry, ...]"
 
 
-class Entry(NamedTuple):
+class KitEntry(NamedTuple):
     """A key with its value, and where it stands."""
 
     key: str
     position: Position
-    value: "Scalar | Map | List"
+    value: "KitScalar | KitMap | KitList"
 
     @property
     def word(self) -> str:
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
         return self.key.strip().lower()
 
 
-Value = Scalar | Map | List
+Value = KitScalar | KitMap | KitList
 
 
 def decode_utf8(path: str, data: bytes) -> str:
@@ -83,7 +83,7 @@ def parse_yaml(path: str, text: str) -> Value:
     """
     try:
         root = yaml.compose(text, _YamlLoader)
-        return _from_yaml(root) if root else Scalar("nothing", "")
+        return _from_yaml(root) if root else KitScalar("nothing", "")
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or _describe(error)
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -98,11 +98,11 @@ def _describe(error: Exception) -> str:
 
 def _from_yaml(node: yaml.Node) -> Value:
     if isinstance(node, yaml.MappingNode):
-        return Map(tuple(Entry(_yaml_key(key), _position(key), _from_yaml(value)) for key, value in node.value))
+        return KitMap(tuple(KitEntry(_yaml_key(key), _position(key), _from_yaml(value)) for key, value in node.value))
     if isinstance(node, yaml.SequenceNode):
-        return List(tuple(Entry("", _position(item), _from_yaml(item)) for item in node.value))
+        return KitList(tuple(KitEntry("", _position(item), _from_yaml(item)) for item in node.value))
     kinds: dict[str, Literal["text", "integer", "nothing"]] = {"str": "text", "int": "integer", "null": "nothing"}
-    return Scalar(kinds.get(node.tag.removeprefix("tag:yaml.org,2002:"), "other"), _join_surrogates(node.value))
+    return KitScalar(kinds.get(node.tag.removeprefix("tag:yaml.org,2002:"), "other"), _join_surrogates(node.value))
 
 
 def _position(node: yaml.Node) -> Position:
@@ -148,14 +148,14 @@ def parse_toml(path: str, text: str) -> Value:
 def _from_toml(value: Any, dotted_key: str, numbers: Iterator[int]) -> Value:
     """Return a value of ``tomllib``, its entries numbered in the order in which they are read."""
 
-    def entry(key: str, inner_key: str, inner: Any) -> Entry:
+    def entry(key: str, inner_key: str, inner: Any) -> KitEntry:
         position = Position(next(numbers), inner_key)
-        return Entry(key, position, _from_toml(inner, inner_key, numbers))
+        return KitEntry(key, position, _from_toml(inner, inner_key, numbers))
 
     if isinstance(value, dict):
-        return Map(tuple(entry(key, f"{dotted_key}.{key}".lstrip("."), inner) for key, inner in value.items()))
+        return KitMap(tuple(entry(key, f"{dotted_key}.{key}".lstrip("."), inner) for key, inner in value.items()))
     if isinstance(value, list):
-        return List(tuple(entry("", f"{dotted_key}[{at}]", inner) for at, inner in enumerate(value, 1)))
+        return KitList(tuple(entry("", f"{dotted_key}[{at}]", inner) for at, inner in enumerate(value, 1)))
     if isinstance(value, str):
-        return Scalar("text", value)
-    return Scalar("integer" if type(value) is int else "other", str(value).lower())
+        return KitScalar("text", value)
+    return KitScalar("integer" if type(value) is int else "other", str(value).lower())

@@ -12,7 +12,7 @@ from config.settings import Settings, load
 from flows.export import zip_archive
 from schemas.errors import DatabaseError, DiskFullError, RequestError
 from tasks.bundle import archive
-from tasks.bundle.archive import Written
+from tasks.bundle.archive import WrittenZip
 from tests.support import nightly
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, Tree, path_of, statuses, tree
@@ -22,7 +22,7 @@ def settings(night: Nightly) -> Settings:
     return load({"db": str(night.db)}, lambda *_: {}).settings
 
 
-def zipped(night: Nightly, export_id: int, name: str = "x.zip", **how: bool) -> Written:
+def zipped(night: Nightly, export_id: int, name: str = "x.zip", **how: bool) -> WrittenZip:
     return zip_archive.zip_export(settings(night), export_id, str(night.folder / name), **how)
 
 

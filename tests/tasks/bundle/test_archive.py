@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import DiskFullError, RequestError
 from tasks.bundle import archive
-from tasks.bundle.archive import Entry, Written, write_zip
+from tasks.bundle.archive import ArchiveEntry, WrittenZip, write_zip
 from tasks.fs.atomic import is_part, part_name
 from tests.support import ROOT
 
@@ -28,15 +28,15 @@ SILENCE, NOISE = bytes(300_000), bytes(blake3(b"noise").digest(300_000))
 CONTENTS = {"b/noise.wav": NOISE, "a/silence.wav": SILENCE, "b/empty.txt": b"", "ä/キック.wav": b"kick" * 99, "B.wav": b"B"}
 
 
-def entry(path: Path, name: str, content: bytes) -> Entry:
+def entry(path: Path, name: str, content: bytes) -> ArchiveEntry:
     """The file as it is recorded, and written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return Entry(name, str(path), len(content), blake3(content).hexdigest())
+    return ArchiveEntry(name, str(path), len(content), blake3(content).hexdigest())
 
 
 @pytest.fixture
-def entries(tmp_path: Path) -> list[Entry]:
+def entries(tmp_path: Path) -> list[ArchiveEntry]:
     return [entry(tmp_path / "out" / name, name, content) for name, content in CONTENTS.items()]
 
 
@@ -46,7 +46,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "zips" / "x.zip"
 
 
-def refused(entries: list[Entry], target: Path, *words: str, replace: bool = False) -> RequestError:
+def refused(entries: list[ArchiveEntry], target: Path, *words: str, replace: bool = False) -> RequestError:
     """The one error, with nothing changed where the ZIP would be."""
     before = {path: path.lstat().st_mtime_ns for path in target.parent.iterdir()}
     with pytest.raises(RequestError) as error:
@@ -60,9 +60,9 @@ def refused(entries: list[Entry], target: Path, *words: str, replace: bool = Fal
 # ---- what is in it ----
 
 
-def test_all_files_are_in_it_and_nothing_else(entries: list[Entry], target: Path) -> None:
+def test_all_files_are_in_it_and_nothing_else(entries: list[ArchiveEntry], target: Path) -> None:
     written = write_zip(iter(entries), str(target))
-    assert written == Written(str(target), len(CONTENTS), target.stat().st_size)
+    assert written == WrittenZip(str(target), len(CONTENTS), target.stat().st_size)
     with zipfile.ZipFile(target) as found:
         assert found.testzip() is None
         assert found.namelist() == sorted(CONTENTS)
@@ -71,7 +71,7 @@ def test_all_files_are_in_it_and_nothing_else(entries: list[Entry], target: Path
 
 
 @pytest.mark.skipif(not shutil.which("unzip"), reason="needs unzip")
-def test_another_program_reads_it(entries: list[Entry], target: Path, tmp_path: Path) -> None:
+def test_another_program_reads_it(entries: list[ArchiveEntry], target: Path, tmp_path: Path) -> None:
     write_zip(entries, str(target))
     subprocess.run(["unzip", "-tqq", target], check=True)
     subprocess.run(["unzip", "-qq", target, "-d", tmp_path / "un"], check=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
@@ -80,7 +80,7 @@ def test_another_program_reads_it(entries: list[Entry], target: Path, tmp_path: 
         assert stat.S_IMODE((tmp_path / "un" / name).stat().st_mode) == 0o644
 
 
-def test_silence_shrinks_and_noise_hardly_grows(entries: list[Entry], target: Path) -> None:
+def test_silence_shrinks_and_noise_hardly_grows(entries: list[ArchiveEntry], target: Path) -> None:
     write_zip(entries, str(target))
     with zipfile.ZipFile(target) as found:
         sizes = {info.filename: info.compress_size for info in found.infolist()}
@@ -94,7 +94,7 @@ def test_silence_shrinks_and_noise_hardly_grows(entries: list[Entry], target: Pa
     assert target.stat().st_size < len(NOISE) + 2_000
 
 
-def test_the_same_files_give_the_same_bytes(entries: list[Entry], target: Path, tmp_path: Path) -> None:
+def test_the_same_files_give_the_same_bytes(entries: list[ArchiveEntry], target: Path, tmp_path: Path) -> None:
     """Whatever their order, times, permissions and folder."""
     write_zip(entries, str(target))
     moved = [entry(tmp_path / "elsewhere" / one.name, one.name, CONTENTS[one.name]) for one in reversed(entries)]
@@ -116,7 +116,7 @@ def test_no_file_makes_an_empty_zip(target: Path) -> None:
         assert found.namelist() == []
 
 
-def test_a_size_that_is_not_recorded_is_that_of_the_file(entries: list[Entry], target: Path) -> None:
+def test_a_size_that_is_not_recorded_is_that_of_the_file(entries: list[ArchiveEntry], target: Path) -> None:
     write_zip([replace(one, bytes=None) for one in entries], str(target))
     with zipfile.ZipFile(target) as found:
         assert found.testzip() is None
@@ -125,7 +125,7 @@ def test_a_size_that_is_not_recorded_is_that_of_the_file(entries: list[Entry], t
 # ---- what is not as recorded ----
 
 
-def swap(one: Entry) -> None:
+def swap(one: ArchiveEntry) -> None:
     """The same size and times, other bytes."""
     status = os.stat(one.path)
     content = Path(one.path).read_bytes()
@@ -133,27 +133,27 @@ def swap(one: Entry) -> None:
     os.utime(one.path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def link(one: Entry) -> None:
+def link(one: ArchiveEntry) -> None:
     os.rename(one.path, f"{one.path}.real")
     os.symlink(f"{one.path}.real", one.path)
 
 
-def pipe(one: Entry) -> None:
+def pipe(one: ArchiveEntry) -> None:
     os.unlink(one.path)
     os.mkfifo(one.path)
 
 
-def folder(one: Entry) -> None:
+def folder(one: ArchiveEntry) -> None:
     os.unlink(one.path)
     os.mkdir(one.path)
 
 
-def no_folder(one: Entry) -> None:
+def no_folder(one: ArchiveEntry) -> None:
     shutil.rmtree(os.path.dirname(one.path))
     Path(os.path.dirname(one.path)).write_bytes(b"")
 
 
-HARM: dict[str, tuple[Callable[[Entry], object], str]] = {
+HARM: dict[str, tuple[Callable[[ArchiveEntry], object], str]] = {
     "changed": (swap, "content"),
     "grown": (lambda one: os.truncate(one.path, 1 << 20), "size"),
     "shrunk": (lambda one: os.truncate(one.path, 3), "size"),
@@ -166,7 +166,7 @@ HARM: dict[str, tuple[Callable[[Entry], object], str]] = {
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_a_file_that_is_not_as_recorded(entries: list[Entry], target: Path, harm: str) -> None:
+def test_a_file_that_is_not_as_recorded(entries: list[ArchiveEntry], target: Path, harm: str) -> None:
     harmed, word = HARM[harm]
     harmed(entries[1])
     error = refused(entries, target, "1 of 5 files", entries[1].path, word)
@@ -174,7 +174,9 @@ def test_a_file_that_is_not_as_recorded(entries: list[Entry], target: Path, harm
 
 
 @pytest.mark.parametrize("file_hash", [None, "", "0" * 64])
-def test_a_file_of_which_no_hash_or_another_is_recorded(entries: list[Entry], target: Path, file_hash: str | None) -> None:
+def test_a_file_of_which_no_hash_or_another_is_recorded(
+    entries: list[ArchiveEntry], target: Path, file_hash: str | None
+) -> None:
     refused([*entries[1:], replace(entries[0], file_hash=file_hash)], target, "1 of 5", entries[0].path)
 
 
@@ -186,7 +188,7 @@ def test_two_files_were_swapped(target: Path, tmp_path: Path) -> None:
     refused([one, two], target, "2 of 2", one.path, "content")
 
 
-def test_all_are_counted_and_the_first_by_name_is_named(entries: list[Entry], target: Path) -> None:
+def test_all_are_counted_and_the_first_by_name_is_named(entries: list[ArchiveEntry], target: Path) -> None:
     by_name = sorted(entries, key=lambda one: one.name)
     for one in by_name[1], by_name[4]:
         swap(one)
@@ -195,12 +197,14 @@ def test_all_are_counted_and_the_first_by_name_is_named(entries: list[Entry], ta
     refused(entries, target, "3 of 5", by_name[1].path)
 
 
-def test_a_file_that_changes_while_it_is_read(entries: list[Entry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read(
+    entries: list[ArchiveEntry], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between the look at all sizes and its own turn; and by growing."""
     noise = entries[0]
     add = archive._add
 
-    def changing(zipped: zipfile.ZipFile, one: Entry) -> None:
+    def changing(zipped: zipfile.ZipFile, one: ArchiveEntry) -> None:
         if one is noise:
             swap(one)
         add(zipped, one)
@@ -230,12 +234,12 @@ BAD_NAMES = (
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
-def test_a_name_that_could_lead_elsewhere(entries: list[Entry], target: Path, name: str) -> None:
+def test_a_name_that_could_lead_elsewhere(entries: list[ArchiveEntry], target: Path, name: str) -> None:
     refused([*entries, replace(entries[0], name=name)], target, "name")
 
 
 @pytest.mark.parametrize("name", ["b.wav", "B.wav", "Ä/キック.WAV"])
-def test_a_name_that_is_there_twice_for_who_sees_no_case(entries: list[Entry], target: Path, name: str) -> None:
+def test_a_name_that_is_there_twice_for_who_sees_no_case(entries: list[ArchiveEntry], target: Path, name: str) -> None:
     refused([*entries, replace(entries[0], name=name)], target, "twice")
 
 
@@ -250,7 +254,7 @@ def test_no_name_that_is_taken_leads_out_of_the_folder(name: str) -> None:
 # ---- where it goes ----
 
 
-def test_what_stands_there_stays_unless_it_may_be_replaced(entries: list[Entry], target: Path, tmp_path: Path) -> None:
+def test_what_stands_there_stays_unless_it_may_be_replaced(entries: list[ArchiveEntry], target: Path, tmp_path: Path) -> None:
     target.write_bytes(b"theirs")
     error = refused(entries, target, "ZIP already")
     assert "--force" in error.fix
@@ -274,7 +278,7 @@ def test_what_stands_there_stays_unless_it_may_be_replaced(entries: list[Entry],
     assert other.read_bytes() == b"theirs"
 
 
-def test_what_came_there_meanwhile_stays(entries: list[Entry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_came_there_meanwhile_stays(entries: list[ArchiveEntry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add = archive._add
 
     def meanwhile(*arguments: object) -> None:
@@ -288,14 +292,14 @@ def test_what_came_there_meanwhile_stays(entries: list[Entry], target: Path, mon
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_no_folder(entries: list[Entry], target: Path) -> None:
+def test_no_folder(entries: list[ArchiveEntry], target: Path) -> None:
     for path in (target.parent / "none" / "x.zip", Path(entries[0].path) / "x.zip"):
         with pytest.raises(RequestError, match="no folder"):
             write_zip(entries, str(path))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk(entries: list[Entry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(entries: list[ArchiveEntry], target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own ENOSPC, when the first bytes leave the buffer, or when all are in."""
     created = archive.create_exclusively
 
@@ -311,12 +315,12 @@ def test_a_full_disk(entries: list[Entry], target: Path, monkeypatch: pytest.Mon
         assert list(target.parent.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_removed(entries: list[Entry], target: Path) -> None:
+def test_what_a_killed_run_left_is_removed(entries: list[ArchiveEntry], target: Path) -> None:
     """And nothing else: not what one that still runs has in the making, nor that of another ZIP."""
     code = (
         "import sys, os, signal; from tasks.bundle import archive;"
         "archive._add = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
-        "archive.write_zip([archive.Entry(*sys.argv[1:3], None, '0')], sys.argv[3])"
+        "archive.write_zip([archive.ArchiveEntry(*sys.argv[1:3], None, '0')], sys.argv[3])"
     )
     command = [sys.executable, "-c", code, entries[0].name, entries[0].path, str(target)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
@@ -351,7 +355,7 @@ def test_a_file_above_4_gb(target: Path, tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.touch()
     os.truncate(big, size)
-    write_zip([first, Entry("m.wav", str(big), size, hash_of_zeros(size)), last], str(target))
+    write_zip([first, ArchiveEntry("m.wav", str(big), size, hash_of_zeros(size)), last], str(target))
     with zipfile.ZipFile(target) as found:
         info = found.getinfo("m.wav")
         assert (info.file_size, info.compress_type) == (size, zipfile.ZIP_DEFLATED)
@@ -370,7 +374,9 @@ def test_places_above_4_gb(target: Path, tmp_path: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(archive, "ZipFile", lambda file, mode, *_, **__: zipfile.ZipFile(file, mode, zipfile.ZIP_STORED))
         patch.setattr(archive, "BufferedRandom", _Holes)
-        write_zip([Entry("a.wav", str(big), size, hash_of_zeros(size)), entry(tmp_path / "z", "z.wav", b"z")], str(target))
+        write_zip(
+            [ArchiveEntry("a.wav", str(big), size, hash_of_zeros(size)), entry(tmp_path / "z", "z.wav", b"z")], str(target)
+        )
     with zipfile.ZipFile(target) as found:
         assert found.getinfo("a.wav").compress_size == size
         assert found.getinfo("z.wav").header_offset > size
@@ -405,10 +411,10 @@ def test_memory_does_not_grow_with_the_files(target: Path, tmp_path: Path) -> No
     os.truncate(tmp_path / "big", size)
     noise = entry(tmp_path / "noise", "noise.wav", bytes(blake3(b"n").digest(60 << 20)))
     code = (
-        "import sys, resource; from tasks.bundle.archive import Entry, write_zip;"
+        "import sys, resource; from tasks.bundle.archive import ArchiveEntry, write_zip;"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "before = peak();"
-        "write_zip([Entry(n, p, int(s), h) for n, p, s, h in zip(*[iter(sys.argv[2:])] * 4)], sys.argv[1]);"
+        "write_zip([ArchiveEntry(n, p, int(s), h) for n, p, s, h in zip(*[iter(sys.argv[2:])] * 4)], sys.argv[1]);"
         "print(peak() - before)"
     )
     told = [noise.name, noise.path, str(noise.bytes), str(noise.file_hash)]

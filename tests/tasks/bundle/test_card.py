@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import CardError, DiskError, DiskFullError, OutputGoneError
 from tasks.bundle import card
-from tasks.bundle.card import Wanted
+from tasks.bundle.card import WantedFile
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "card"
 
 
-def wanted(folder: Path, files: dict[str, bytes]) -> list[Wanted]:
+def wanted(folder: Path, files: dict[str, bytes]) -> list[WantedFile]:
     """The files of an export, by their paths."""
     made = []
     for path, content in files.items():
         source = folder / "export" / path
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_bytes(content)
-        made.append(Wanted(path, str(source), len(content), blake3(content).hexdigest()))
+        made.append(WantedFile(path, str(source), len(content), blake3(content).hexdigest()))
     return made
 
 
@@ -44,13 +44,13 @@ def on_card(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(found)): path.read_bytes() for path in sorted(found.rglob("*")) if path.is_file()}
 
 
-def put(root: Path, files: list[Wanted], recorded: dict[str, str] | None = None, verify: bool = False) -> card.Put:
+def put(root: Path, files: list[WantedFile], recorded: dict[str, str] | None = None, verify: bool = False) -> card.CopyResult:
     records = recorded if recorded is not None else {}
 
-    def record(batch: list[Wanted]) -> None:
+    def record(batch: list[WantedFile]) -> None:
         records.update({one.path: one.file_hash for one in batch})
 
-    return card.put(card.find(str(root)), files, records, record, verify)
+    return card.copy_files(card.find_at(str(root)), files, records, record, verify)
 
 
 # ---- which folder is a card ----
@@ -80,7 +80,7 @@ def test_what_is_no_card_is_told_what_it_is(place: Path, made: list[str], asked:
         (place / path).touch()
     before = sorted(place.rglob("*"))
     with pytest.raises(CardError) as error:
-        card.find(str(place / asked))
+        card.find_at(str(place / asked))
     assert words.format(root=place) in f"{error.value} {error.value.fix}"
     assert sorted(place.rglob("*")) == before
 
@@ -90,23 +90,23 @@ def test_only_an_empty_card_or_one_of_the_device_is_initialized(place: Path, mad
     for name in made:
         (place / name).mkdir()
     if may:
-        assert card.find(str(place), initialize=True).root == str(place)
+        assert card.find_at(str(place), initialize=True).root == str(place)
         assert (place / "IMPORT").is_dir()
     else:
         with pytest.raises(CardError, match="not a card"):
-            card.find(str(place), initialize=True)
+            card.find_at(str(place), initialize=True)
         assert not (place / "IMPORT").exists()
 
 
 def test_a_card_keeps_the_number_that_it_was_given(root: Path) -> None:
-    number = card.marked(card.find(str(root)))
+    number = card.ensure_card_id(card.find_at(str(root)))
     assert len(number) == 32
-    assert card.marked(card.find(str(root))) == card.card_id(str(root)) == number
+    assert card.ensure_card_id(card.find_at(str(root))) == card.card_id(str(root)) == number
     assert sorted(path.name for path in root.iterdir()) == [".sp404-export", "IMPORT"]
     (root / ".sp404-export").write_text("somebody else's")
     assert card.card_id(str(root)) is None
     with pytest.raises(CardError, match="not what sp404-export wrote"):
-        card.marked(card.find(str(root)))
+        card.ensure_card_id(card.find_at(str(root)))
     assert (root / ".sp404-export").read_text() == "somebody else's"
 
 
@@ -186,15 +186,15 @@ def test_a_folder_that_is_a_link_is_not_written_through(tmp_path: Path, root: Pa
 
 
 def test_what_reads_back_otherwise_gets_no_name(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = card._copied
+    real = card._copy
 
-    def flipped(one: Wanted, part: str) -> str:
+    def flipped(one: WantedFile, part: str) -> str:
         copied = real(one, part)
         if one.path == "hat.wav":
             Path(part).write_bytes(b"H")
         return copied
 
-    monkeypatch.setattr(card, "_copied", flipped)
+    monkeypatch.setattr(card, "_copy", flipped)
     records: dict[str, str] = {}
     with pytest.raises(DiskError, match=r"hat\.wav reads back differently"):
         put(root, wanted(tmp_path, FILES), records)
@@ -209,20 +209,20 @@ def test_what_is_not_what_was_exported_is_left_out_and_the_rest_is_put(tmp_path:
     (tmp_path / "export/a/snare.wav").unlink()
     records: dict[str, str] = {}
     done = put(root, files, records)
-    assert sorted(done.spoiled) == ["a/snare.wav", "hat.wav"]
+    assert sorted(done.modified) == ["a/snare.wav", "hat.wav"]
     assert set(on_card(root)) == set(records) == {"b/kick.wav"}
 
 
 def test_a_card_that_is_gone_is_missed(tmp_path: Path, root: Path) -> None:
     """Pulled: its folder is there, on another file system."""
-    files, there = wanted(tmp_path, FILES), card.find(str(root))
+    files, there = wanted(tmp_path, FILES), card.find_at(str(root))
     gone = replace(there, device=there.device + 1)
     put(root, files, {})
     before = on_card(root)
     for attempt in (
-        lambda: card.put(gone, files, {}, lambda _: None, verify=False),
+        lambda: card.copy_files(gone, files, {}, lambda _: None, verify=False),
         lambda: card._write(gone, files, "abcd"),
-        lambda: card.marked(gone),
+        lambda: card.ensure_card_id(gone),
         lambda: card.prune(gone, {one.path: one.file_hash for one in files}),
     ):
         with pytest.raises(OutputGoneError):
@@ -253,7 +253,7 @@ def test_only_what_is_still_ours_is_removed(tmp_path: Path, root: Path) -> None:
     put(root, wanted(tmp_path, FILES), records)
     (root / "IMPORT/hat.wav").write_bytes(b"edited")
     (root / "IMPORT/b/own.wav").write_bytes(b"a person's own")
-    assert sorted(card.prune(card.find(str(root)), records)) == ["a/snare.wav", "b/kick.wav"]
+    assert sorted(card.prune(card.find_at(str(root)), records)) == ["a/snare.wav", "b/kick.wav"]
     assert on_card(root) == {"b/own.wav": b"a person's own", "hat.wav": b"edited"}
     assert not (root / "IMPORT/a").exists()
 

@@ -18,7 +18,7 @@ from schemas.errors import DiskError, DiskFullError, ProjectError
 from tasks.audio.pcm16 import read_pcm16
 from tasks.device_project import project_file, smp
 from tasks.device_project.padconf import PadField, parse_padconf
-from tasks.device_project.project_file import Pad, Project, device_name, write_project
+from tasks.device_project.project_file import Project, ProjectPad, device_name, write_project
 from tasks.device_project.smp import parse_smp, read_smp, smp_name, write_smp
 from tests.support.audio import sixteen_bits, wav_bytes, write
 
@@ -37,9 +37,9 @@ def project(tmp_path: Path) -> Project:
     loop = write(tmp_path / "loop.wav", sixteen_bits(9_001, 2, seed=2), 48_000, "WAV", "PCM_16")
     bell = write(tmp_path / "bell.aiff", sixteen_bits(7_000, 2, seed=3), 48_000, "AIFF", "PCM_16")
     pads = (
-        Pad("J", 16, "bell_fsm", str(bell), bpm=92.335),
-        Pad("A", 1, "kick_808", str(kick), one_shot=True),
-        Pad("B", 3, "hipness_fonky_89", str(loop), bpm=89, loop=True, bpm_sync=True, gate=False),
+        ProjectPad("J", 16, "bell_fsm", str(bell), bpm=92.335),
+        ProjectPad("A", 1, "kick_808", str(kick), one_shot=True),
+        ProjectPad("B", 3, "hipness_fonky_89", str(loop), bpm=89, loop=True, bpm_sync=True, gate=False),
     )
     return Project("Night Bus", 92.5, pads)
 
