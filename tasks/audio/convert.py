@@ -1,7 +1,7 @@
 """Convert one source to one file that the device plays; and read it without converting, for the other verbs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
@@ -182,10 +182,7 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
     done = [*plan.done, *source.notes]
     if after.frames > stop - start:
         done.append(f"padded with silence to {settings.pad_to_ms} ms")
-    if not quantizer.exact:
-        done.append(f"rounded to 16 bits {_DITHERED[settings.dither]}")
-    if levels.clipped_samples:
-        done.append(f"{levels.clipped_samples} values above full scale clipped ({_dbfs(levels.peak)})")
+    done += _describe_rounding(settings, quantizer.exact, levels)
     if settings.keep_chunks and plan.marks:
         done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
@@ -207,6 +204,13 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
         done=tuple(done),
         warning=_warning(levels),
     )
+
+
+def _describe_rounding(settings: SoundSettings, exact: bool, levels: Levels) -> Iterator[str]:
+    if not exact:
+        yield f"rounded to 16 bits {_DITHERED[settings.dither]}"
+    if levels.clipped_samples:
+        yield f"{levels.clipped_samples} values above full scale clipped ({_dbfs(levels.peak)})"
 
 
 _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}

@@ -1,6 +1,6 @@
-"""The process in which samples are decoded, one after the other: ``python -P -m tasks.isolation.worker FD SECONDS MEMORY_MB``.
+"""Serve calls in a worker process, one sample after the other: ``python -P -m tasks.isolation.worker FD SECONDS MEMORY_MB``.
 
-``tasks.isolation.process_pool`` starts it and talks to it through FD. What a decoder does to it is felt nowhere else.
+``tasks.isolation.process_pool`` starts it and talks to it through FD. What a decoder does to it harms no other process.
 """
 
 import os
