@@ -1,4 +1,4 @@
-"""What only REST has to say: pages of the records, work that is under way, problems. The rest is ``schemas.export``."""
+"""Requests and answers of the REST API: pages of the records, jobs, problems. The rest is ``schemas.export``."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ _PAD: JsonDict = {"bank": "A", "pad": 1, "sample_id": 1, "title": "Sick Beat", "
 
 
 class State(StrEnum):
-    """Where a piece of work is; it ends with one of the last three."""
+    """The state of a job; it ends with one of the last three."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -49,8 +49,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-def _number(value: object) -> object:
-    """JSON knows one kind of number, 1.0 and 1 are the same; text and truth are none."""
+def _check_number(value: object) -> object:
+    """Refuse text and booleans, which Pydantic would read as numbers; in JSON 1.0 and 1 are the same number."""
     if isinstance(value, (bool, str)):
         raise ValueError("must be a whole number")
     return value
@@ -63,12 +63,12 @@ class BatchRequest(BaseModel):
         extra="forbid", frozen=True, json_schema_extra={"example": {"sample_ids": [1, 2, 6], "config": {"organize_by": "bpm"}}}
     )
 
-    sample_ids: list[Annotated[Id, BeforeValidator(_number)]] = Field(min_length=1, max_length=MOST_SAMPLES)
+    sample_ids: list[Annotated[Id, BeforeValidator(_check_number)]] = Field(min_length=1, max_length=MOST_SAMPLES)
     config: ExportConfig = ExportConfig()
 
 
 class SingleExport(ExportResult):
-    """What became of one sample. ``warnings``: what deserves a look, such as another output folder than was asked for."""
+    """The result of one sample. ``warnings``: what deserves a look, such as another output folder than the one asked for."""
 
     model_config = ConfigDict(json_schema_extra={"example": _RESULT | {"export_id": 12, "warnings": []}})
 
@@ -77,7 +77,7 @@ class SingleExport(ExportResult):
 
 
 class BatchExport(BaseModel):
-    """What became of a batch: rows = exported + unchanged + rejected + failed; ``successful`` counts the first two."""
+    """The result of a batch: rows = exported + unchanged + rejected + failed; ``successful`` counts the first two."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -114,14 +114,14 @@ class BatchExport(BaseModel):
 
 
 class KitPad(ExportResult):
-    """What became of the sample on a pad; ``bank`` and ``pad`` are null for one that has none."""
+    """The result of the sample on a pad; ``bank`` and ``pad`` are null where it has none."""
 
     bank: str | None
     pad: int | None
 
 
 class KitExport(SingleExport):
-    """What became of a kit: as of one sample, whose file is the kit's folder, and pad by pad."""
+    """The result of a kit: as of one sample, whose file is the kit's folder, and pad by pad."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -145,7 +145,7 @@ class KitExport(SingleExport):
 
 
 class Page(BaseModel):
-    """Which part of a list."""
+    """A part of a list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     not_filters: ClassVar[frozenset[str]] = frozenset({"page", "page_size"})
@@ -154,26 +154,29 @@ class Page(BaseModel):
     page_size: int = Field(50, ge=1, le=500)
 
     def filters(self) -> dict[str, Any]:
+        """Return the filters alone, by the names of the query's parameters."""
         return self.model_dump(mode="json", exclude=set(self.not_filters))
 
 
 class SampleFilter(Page):
-    """Which samples; all that is given must hold."""
+    """A page of samples; all filters that are given must hold."""
 
     genre: _Text | None = Field(None, description="Exactly this one, whatever its case.")
     bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     musical_key: _Text | None = Field(None, description="Exactly this one.")
     text: _Text | None = Field(None, description="Somewhere in the title, the tags or the file's path.")
-    status: Status | None = Field(None, description="What became of it in its last export.")
+    status: Status | None = Field(None, description="Its status in its last export.")
 
 
 class KitFilter(Page):
+    """A page of kits."""
+
     text: _Text | None = Field(None, description="Somewhere in the name.")
 
 
 class ExportFilter(Page):
-    """Which exports; all that is given must hold."""
+    """A page of exports; all filters that are given must hold."""
 
     status: Status | None = Field(None, description="With at least one such sample.")
     export_type: ExportType | None = None
@@ -193,7 +196,7 @@ class Listed(BaseModel, Generic[Item]):
 
 
 class Sample(BaseModel):
-    """What the records know of a sample. ``status`` and ``export_id`` are those of its last export."""
+    """A sample in the records. ``status`` and ``export_id`` are those of its last export."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -233,6 +236,8 @@ class Sample(BaseModel):
 
 
 class Kit(BaseModel):
+    """A kit in the records; ``samples`` is how many it has."""
+
     model_config = ConfigDict(json_schema_extra={"example": _KIT})
 
     id: int
@@ -242,6 +247,8 @@ class Kit(BaseModel):
 
 
 class Pad(BaseModel):
+    """A sample of a kit; ``bank`` and ``pad`` are null where it has none."""
+
     bank: str | None
     pad: int | None
     sample_id: int
@@ -250,6 +257,8 @@ class Pad(BaseModel):
 
 
 class KitDetail(Kit):
+    """A kit with its pads."""
+
     model_config = ConfigDict(json_schema_extra={"example": _KIT | {"pads": [_PAD]}})
 
     pads: list[Pad]
@@ -279,7 +288,7 @@ class ExportRecord(BaseModel):
 
 
 class ExportTotals(BaseModel):
-    """Of all exports that the filters let through."""
+    """Sums over all exports that the filters let through, on all pages."""
 
     samples: int
     bytes: int
@@ -287,11 +296,13 @@ class ExportTotals(BaseModel):
 
 
 class ListedExports(Listed[ExportRecord]):
+    """A page of exports, with sums over all pages."""
+
     totals: ExportTotals
 
 
 class ExportedSample(BaseModel):
-    """What became of one row of an export. ``path`` is below the output folder."""
+    """One row of an export. ``path`` is below the output folder."""
 
     sample_id: int | None
     line: int
@@ -308,6 +319,8 @@ class ExportedSample(BaseModel):
 
 
 class ExportDetail(ExportRecord):
+    """An export with a page of its samples."""
+
     samples: Listed[ExportedSample]
 
 
@@ -322,7 +335,7 @@ class Peaks(BaseModel):
 
 
 class Preferences(BaseModel):
-    """The ``user_preferences`` row: what holds where a request says nothing; null is not set."""
+    """The ``user_preferences`` row: what counts where a request says nothing; null is not set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": {"organize_by": "genre"}})
 
@@ -359,8 +372,10 @@ class Problem(BaseModel):
 
 
 class Work(BaseModel):
-    """An export that somebody asked for and did not wait for. ``done`` and ``total`` are of the pass over its files that is
-    under way; ``errors`` counts those that failed so far, ``messages`` are the last of them.
+    """A job: an export that no client waits for.
+
+    ``done`` and ``total`` are of the pass over its files that is under way; ``errors`` counts those that failed so far, and
+    ``messages`` are the last of them.
     """
 
     id: str

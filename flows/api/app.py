@@ -243,7 +243,7 @@ def kit(library: _Library, kit_id: _Id) -> KitDetail:
 
 @router.get("/preferences", tags=["preferences"], responses=describe_problems())
 def preferences(library: _Library) -> Preferences:
-    """Get what holds where a request says nothing; null is not set."""
+    """Get what counts where a request says nothing; null is not set."""
     return library.preferences()
 
 
