@@ -19,7 +19,7 @@ _SCHEMA = {
 
 
 def files_on(database: Database, card_id: str) -> pl.DataFrame:
-    """What was put on a card: each ``path`` below IMPORT, its hash and size, and the export and the source it is from.
+    """Return what was put on a card: each ``path`` below IMPORT, its hash and size, and its export and source.
 
     ``stale``: the export's own file is another by now, or gone.
     """
@@ -44,5 +44,6 @@ def add(database: Database, told: dict[str, object], files: pl.DataFrame) -> Non
 
 
 def forget(database: Database, card_id: str, paths: list[str]) -> None:
+    """Remove files from the records of a card."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": paths}))

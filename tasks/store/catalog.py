@@ -27,30 +27,37 @@ class Catalog:
     database: Database
 
     def samples(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
+        """List samples by their ids."""
         return self._page("list_samples", {"id": None} | filters, page, page_size)
 
     def sample(self, sample_id: int) -> dict[str, Any] | None:
+        """Return one sample, or None."""
         blank = dict.fromkeys(("genre", "bpm_min", "bpm_max", "musical_key", "text", "status"))
         return self._one("list_samples", blank | {"id": sample_id})
 
     def kits(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
+        """List kits."""
         return self._page("list_kits", {"id": None} | filters, page, page_size)
 
     def kit(self, kit_id: int) -> dict[str, Any] | None:
+        """Return one kit, or None."""
         return self._one("list_kits", {"id": kit_id, "text": None})
 
     def exports(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
+        """List exports, newest first."""
         return self._page("list_exports", {"id": None} | filters, page, page_size)
 
     def export(self, export_id: int) -> dict[str, Any] | None:
+        """Return one export, or None."""
         blank = dict.fromkeys(("user_id", "export_type", "organized_by", "sample_id", "status", "text"))
         return self._one("list_exports", blank | {"id": export_id})
 
     def export_samples(self, export_id: int, page: int, page_size: int) -> RecordPage:
+        """List what became of the samples of an export."""
         return self._page("list_export_samples", {"export_id": export_id}, page, page_size)
 
     def rows_of(self, sample_ids: list[int], with_kits: bool) -> list[dict[str, Any]]:
-        """A manifest's rows for these samples, one each in their order; an id that is in no record is all that its row has.
+        """Return manifest rows for these samples, one each in their order; an unknown id is all that its row has.
 
         ``with_kits``: the pads of every kit that one of them sits on, whole, and only those in no kit by themselves.
         """
@@ -65,12 +72,13 @@ class Catalog:
         return pads + [{"sample_id": number} | _told(known.get(number, {})) for number in alone]
 
     def pads_of(self, kit_id: int) -> list[dict[str, Any]]:
-        """A manifest's rows for the pads of a kit."""
+        """Return manifest rows for the pads of a kit."""
         nobody = pl.DataFrame(schema={"id": pl.Int64})
         with self.database.connect() as connection:
             return _pads(connection, kit_id, nobody)
 
     def put_preferences(self, values: dict[str, Any]) -> None:
+        """Store all preferences."""
         with self.database.connect() as connection:
             run(connection, "put_preferences", values)
 

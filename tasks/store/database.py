@@ -245,10 +245,11 @@ class Answer:
     rows: list[tuple[Any, ...]]
 
     def one(self) -> int:
-        """The single number that was asked for; 0 for NULL."""
+        """Return the single number of the result; 0 for NULL."""
         return int(self.rows[0][0] or 0)
 
     def dicts(self) -> list[dict[str, Any]]:
+        """Return each row by the names of its columns."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
@@ -281,14 +282,17 @@ def frame(
     schema: Mapping[str, pl.DataType | type[pl.DataType]],
     **frames: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The answer to ``queries/<query>.sql`` as a frame of ``schema``: by columns, which for 100,000 rows is thrice as fast."""
+    """Return the result of ``queries/<query>.sql`` as a frame of ``schema``.
+
+    It is fetched by columns, which for 100,000 rows is thrice as fast.
+    """
     with _registered(connection, frames):
         columns = connection.execute(_sql(query), parameters).fetchnumpy()
     return pl.DataFrame([_series(name, columns[name], dtype) for name, dtype in schema.items()])
 
 
 def _series(name: str, column: Any, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
-    """A column as numpy has it: text and truth as objects, numbers with a mask for the nulls."""
+    """Convert a column as numpy has it: text and truth as objects, numbers with a mask for the nulls."""
     if column.dtype.kind not in "iuf":
         return pl.Series(name, column.tolist(), dtype)
     values = pl.Series(name, np.ma.getdata(column)).cast(dtype)

@@ -30,7 +30,11 @@ class RecordedFiles:
 
 
 def read_files(database: Database, export_id: int) -> RecordedFiles:
-    """Raises RequestError where the export is not known, not finished or without files, or a later one replaced some."""
+    """Read which files an export has.
+
+    Raises:
+        RequestError: The export is not known, not finished or without files, or a later one replaced some.
+    """
     database.require()
     with database.connect() as connection:
         found = run(connection, "bundled_export", {"export_id": export_id}).rows

@@ -94,7 +94,7 @@ class PriorState:
 class ExportSpec:
     """What an export is to do: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``ASKED_SCHEMA``.
 
-    ``kit_rows`` are all rows of the kits that it touches, also those that were not spec for. ``refreshed`` (``path``,
+    ``kit_rows`` are all rows of the kits that it touches, also those that were not asked for. ``refreshed`` (``path``,
     ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
     """
 
@@ -106,6 +106,7 @@ class ExportSpec:
 
     @property
     def id(self) -> int:
+        """The export's id."""
         return int(self.export["id"])
 
     @cached_property
@@ -128,7 +129,7 @@ def begin(target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState
 
 
 def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
-    """What ``begin`` does within a transaction."""
+    """Do what ``begin`` does, within a transaction."""
     identified, new_ids, new_kits = identified_rows(connection, rows)
     if new_ids.height:
         run(connection, "forget_given_ids", new_given_ids=new_ids)
@@ -155,7 +156,7 @@ def _next_id(connection: Connection, database: Database) -> int:
 
 
 def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
-    """The same without writing: ids and paths as the next export would have them."""
+    """Do what ``begin`` does without writing: ids and paths as the next export would have them."""
     if not target.database.exists:
         return PriorState(
             with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
@@ -168,7 +169,7 @@ def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
 
 
 def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
-    """The outcomes (``tasks.store.outcome_table.frame_of``) of the files at these ``paths``."""
+    """Return the outcomes (``tasks.store.outcome_table.frame_of``) of the files at these ``paths``."""
     if paths.is_empty():
         return frame_of([])
     with target.database.connect() as connection:
@@ -196,7 +197,7 @@ def start(target: ExportTarget, spec: ExportSpec, done: pl.DataFrame) -> None:
 
 
 def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> None:
-    """What ``start`` writes, within a transaction."""
+    """Write what ``start`` writes, within a transaction."""
     export_id = {"export_id": spec.id}
     run(connection, "drop_export", export_id)
     run(connection, "clear_export", export_id, done=done)
@@ -225,7 +226,7 @@ def add_part(target: ExportTarget, spec: ExportSpec, part: Path) -> None:
 
 
 def add_part_in(connection: Connection, spec: ExportSpec, name: str, outcomes: pl.DataFrame) -> None:
-    """What ``add_part`` writes, within a transaction; nothing if it is there already."""
+    """Write what ``add_part`` writes, within a transaction; nothing if it is there already."""
     if (name,) in run(connection, "parts", {"export_id": spec.id}).rows:
         return
     _put_samples(connection, spec, sample_rows(spec.rows, outcomes))
@@ -253,7 +254,7 @@ def finish(target: ExportTarget, spec: ExportSpec, ending: dict[str, Any]) -> No
 
 
 def finish_in(connection: Connection, spec: ExportSpec, ending: dict[str, Any]) -> None:
-    """What ``finish`` writes, within a transaction."""
+    """Write what ``finish`` writes, within a transaction."""
     done = frame(connection, "export_lines", {"export_id": spec.id}, {"manifest_line": pl.Int64})["manifest_line"]
     _add_rows(connection, spec, lost_rows(spec.rows, done, ending["why"]))
     told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
@@ -261,8 +262,9 @@ def finish_in(connection: Connection, spec: ExportSpec, ending: dict[str, Any]) 
 
 
 def _recover(connection: Connection, database: Database) -> None:
-    """Put what killed runs have finished into the records. One on this manifest and folder that is not resumed is ended by
-    ``end_killed``.
+    """Put what killed runs have finished into the records.
+
+    One on this manifest and folder that is not resumed is ended by ``end_killed``.
     """
     for (export_id,) in run(connection, "unfinished_exports").rows:
         spec = read_export_spec(database, export_id)
@@ -296,7 +298,7 @@ def forget_outputs(target: ExportTarget, export_id: int, paths: list[str]) -> No
 
 
 def read_export_spec(database: Database, export_id: int) -> ExportSpec | None:
-    """What an export was to do, from its own files; None where they are gone."""
+    """Read what an export was to do, from its own files; None where they are gone."""
     found = run_folder.read_spec(database, export_id)
     return ExportSpec(found[0], *found[1]) if found else None
 

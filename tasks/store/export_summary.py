@@ -1,4 +1,4 @@
-"""What one export was like, by the records: for the report of it."""
+"""The summary of one export, by the records: for its report."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class ExportSummary:
 
 
 def summarize_export(database: Database, export_id: int, most_reasons: int, most_failures: int) -> ExportSummary:
-    """Raises DatabaseBusyError and DatabaseError."""
+    """Read the summary of an export, with at most so many reasons and failures. Raises DatabaseError."""
     this = {"export_id": export_id}
     with database.connect() as connection:
 

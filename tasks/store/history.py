@@ -8,7 +8,7 @@ from tasks.store.database import Database, frame, run
 
 
 def exports(database: Database, *, user_id: int | None, export_id: int | None, most: int | None) -> list[dict[str, Any]]:
-    """Exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
+    """Return exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
     parameters = {"user_id": user_id, "export_id": export_id, "most": most}
     return _ask(database, "history", parameters)
 
@@ -22,18 +22,18 @@ def export_samples(
     failed_only: bool,
     most: int | None,
 ) -> list[dict[str, Any]]:
-    """What became of samples, newest export first, in the order of the manifest."""
+    """Return what became of samples, newest export first, in the order of the manifest."""
     parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}
     return _ask(database, "history_samples", parameters | {"most": most})
 
 
 def trend(database: Database, *, user_id: int | None, most: int) -> list[dict[str, Any]]:
-    """The newest finished exports, oldest first, each with its counts, bytes and seconds."""
+    """Return the newest finished exports, oldest first, each with its counts, bytes and seconds."""
     return _ask(database, "trend", {"user_id": user_id, "most": most})
 
 
 def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
-    """What stands where by the records; ``wanted`` are the files of one export, or all."""
+    """Return the files that the records know; ``wanted`` are the files of one export, or all."""
     database.require()
     schema = {"output_path": pl.String, "path": pl.String, "output_bytes": pl.Int64, "file_hash": pl.String}
     with database.connect() as connection:
@@ -46,7 +46,7 @@ _SAMPLES |= {"musical_key": pl.String, "tags": pl.String}
 
 
 def known_samples(database: Database, ids: list[int], paths: pl.Series) -> pl.DataFrame:
-    """What the records say of samples of these ids, or of these files (``_SAMPLES``)."""
+    """Return what the records say of samples of these ids, or of these files (``_SAMPLES``)."""
     if not database.exists:
         return pl.DataFrame(schema=_SAMPLES)
     wanted = pl.concat([pl.DataFrame({"id": ids}, {"id": pl.Int64}), paths.alias("file_path").to_frame()], how="diagonal")
@@ -55,16 +55,17 @@ def known_samples(database: Database, ids: list[int], paths: pl.Series) -> pl.Da
 
 
 def kit_pads(database: Database, kit: str) -> list[dict[str, Any]]:
-    """The pads of a kit and the ``file`` of each, None where none stands."""
+    """Return the pads of a kit and the ``file`` of each, None where none stands."""
     return _ask(database, "kit_pads", {"kit": kit})
 
 
 def kit_names(database: Database) -> list[str]:
+    """Return the names of all kits."""
     return [row["name"] for row in _ask(database, "kits", {})]
 
 
 def preferences(database: Database) -> dict[str, Any]:
-    """The ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
+    """Return the ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
     if not database.exists:
         return {}
     return {name: value for row in _ask(database, "preferences", {}) for name, value in row.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Who is who: ids for samples and kits that the manifest gives none, the same ones in every later run."""
+"""Assign stable sample and kit ids: ids for samples and kits that the manifest gives none, the same ones in every later run."""
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ _HIGHEST_ID = 2**63 - 1
 
 
 def identified_rows(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Assign ids to rows as ``with_ids`` does, by the ids that the database keeps."""
     given = frame(connection, "given_ids", {}, GIVEN) if rows["sample_id"].null_count() else pl.DataFrame(schema=GIVEN)
     kits = frame(connection, "kits", {}, KITS)
     return with_ids(rows, given, kits, run(connection, "highest_id").one())

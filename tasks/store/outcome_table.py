@@ -46,13 +46,13 @@ _SEPARATOR = "; "
 
 
 def frame_of(outcomes: Iterable[tuple[str, Outcome]]) -> pl.DataFrame:
-    """A row an outcome: its ``path`` below the output folder, and ``OUTCOME_SCHEMA``."""
+    """Return a row for each outcome: its ``path`` below the output folder, and ``OUTCOME_SCHEMA``."""
     rows = [(path, *_row(outcome)) for path, outcome in outcomes]
     return pl.DataFrame(rows, {"path": pl.String, **OUTCOME_SCHEMA}, orient="row")
 
 
 def outcome_of(index: int, row: dict[str, Any]) -> Outcome:
-    """The outcome that a row of ``OUTCOME_SCHEMA`` stands for, now of the job ``index``."""
+    """Return the outcome that a row of ``OUTCOME_SCHEMA`` stands for, now of the job ``index``."""
     levels = Levels(*(row[name] for name in _LEVELS)) if row["peak"] is not None else None
     source = SourceInfo(
         row["source_format"], row["source_subtype"], row["source_rate_hz"], row["source_channels"], row["source_frames"]

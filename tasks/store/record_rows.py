@@ -12,20 +12,20 @@ _LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"
 
 
 def done_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Records of the rows of ``asked`` (``ASKED_SCHEMA``) whose files have an outcome (``outcome_table.frame_of``)."""
+    """Return the records of the rows of ``asked`` (``ASKED_SCHEMA``) whose files have an outcome (``frame_of``)."""
     told = asked.drop("status", "output_bytes", "output_frames")
     return _rows(told.join(outcomes, on="path", how="inner", maintain_order="left"))
 
 
 def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
-    """Records of the rows of ``asked`` whose files are there already: those that have a status."""
+    """Return the records of the rows of ``asked`` whose files are there already: those that have a status."""
     settled = asked.filter(pl.col("status").is_not_null())
     blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in settled.columns}
     return _rows(settled.with_columns(**blank).with_columns(conversion_seconds=pl.lit(0.0)))
 
 
 def lost_rows(asked: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
-    """Records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
+    """Return the records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
     left = asked.filter(~pl.col("line").is_in(done.implode()))
     error = NotConvertedError(error=why)
     lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
@@ -46,7 +46,7 @@ def _rows(joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def sample_rows(asked: pl.DataFrame, outcomes: pl.DataFrame | None = None) -> pl.DataFrame:
-    """``SAMPLES``: what the manifest says of each sample, and where there are outcomes what was found out of its file."""
+    """Return ``SAMPLES``: what the manifest says of each sample, and what its file has where there are outcomes."""
     samples = asked.unique("sample_id", keep="first", maintain_order=True)
     if outcomes is not None:  # of whichever of its rows; what the manifest says is that of the first
         files = asked.select("sample_id", "path").join(outcomes, on="path", how="inner", maintain_order="left")
@@ -61,7 +61,7 @@ _FOUND = [name for name in SAMPLES.columns if name in OUTCOME_SCHEMA]
 
 
 def output_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
-    """``OUTPUTS``: the files that now stand below the output folder, and are ours."""
+    """Return ``OUTPUTS``: the files that now stand below the output folder, and are ours."""
     told = asked.unique("path", keep="first", maintain_order=True).drop("status", "output_bytes", "output_frames")
     ours = outcomes.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
     there = told.join(ours, on="path", how="inner", maintain_order="left")
@@ -78,13 +78,13 @@ def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int
 
 
 def warnings(export_samples: pl.DataFrame) -> dict[str, int]:
-    """What exported rows were warned of and how many, the most frequent first: texts without their figures."""
+    """Count the warnings of exported rows, the most frequent first: texts without their figures."""
     texts = export_samples["warning"].drop_nulls().str.replace(": .*", "")
     return dict(texts.value_counts(sort=True).iter_rows())
 
 
 def reject_text() -> pl.Expr:
-    """A reject in words, as one line: ``bpm 'fast': must be a number``."""
+    """Return a reject in words, as one line: ``bpm 'fast': must be a number``."""
     value = pl.when(pl.col("value") != "").then(pl.format(" '{}'", "value")).otherwise(pl.lit(""))
     return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
 

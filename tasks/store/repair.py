@@ -95,7 +95,7 @@ def _replayed(connection: Connection, database: Database, export_id: int, troubl
 
 
 def _set_aside(db: str) -> str | None:
-    """The name under which the old file, if there is one, and its log are kept."""
+    """Rename the old file, if there is one, and its log; return the new name."""
     if not os.path.lexists(db):
         return None
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"

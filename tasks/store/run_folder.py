@@ -14,12 +14,12 @@ from tasks.store.database import Database
 
 
 def runs_folder(database: Database) -> Path:
-    """Where runs keep their working files: beside the database."""
+    """Return the folder of working files beside the database."""
     return Path(f"{database.path}.runs")
 
 
 def new_pass(database: Database, export_id: int) -> Path:
-    """A new folder for a pass over samples: for its plan and for the parts that its shards write. Raises WorkingFolderError."""
+    """Create a folder for a pass over samples: for its plan and for the parts that its shards write. Raises WorkingFolderError."""
     folder = _folder(database, export_id)
     path = folder / f"{1 + max((int(old.name) for old in _passes(folder)), default=0):03d}"
     try:
@@ -42,7 +42,7 @@ def write_spec(database: Database, export: dict[str, Any], frames: _Frames) -> N
 
 
 def read_spec(database: Database, export_id: int) -> tuple[dict[str, Any], _Frames] | None:
-    """What ``write_spec`` wrote last; None where it is gone. Raises DamagedPartError."""
+    """Read what ``write_spec`` wrote last; None where it is gone. Raises DamagedPartError."""
     for folder in reversed(_passes(_folder(database, export_id))):
         for export in checkpoint_paths(folder, "export"):
             rows, rejects, kit_rows, refreshed = (
@@ -60,7 +60,7 @@ def write_ids(database: Database, export_id: int, ids: pl.DataFrame, kits: pl.Da
 
 
 def read_ids(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame]]:
-    """The ids that were given before an export, of files (``ids``) and of kits (``new-kits``). Raises DamagedPartError."""
+    """Read the ids that were given before an export, of files (``ids``) and of kits (``new-kits``). Raises DamagedPartError."""
     passes = _passes(_folder(database, export_id))
     return [
         (name, read_checkpoint(path))
@@ -71,12 +71,12 @@ def read_ids(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame
 
 
 def parts(database: Database, export_id: int) -> list[Path]:
-    """The parts that the shards of an export have written, in the order of its passes."""
+    """Return the parts that the shards of an export have written, in the order of its passes."""
     return [part for folder in _passes(_folder(database, export_id)) for part in checkpoint_paths(folder, "part")]
 
 
 def name_of(part: Path) -> str:
-    """A part's name in the records: its pass, and its file."""
+    """Return a part's name in the records: its pass, and its file."""
     return f"{part.parent.name}/{part.name}"
 
 
@@ -91,7 +91,7 @@ def sweep(database: Database) -> None:
 
 
 def read_ending(database: Database, export_id: int) -> dict[str, Any] | None:
-    """How an export ended; None if it did not. Raises DamagedPartError."""
+    """Read how an export ended; None if it did not. Raises DamagedPartError."""
     found = list(checkpoint_paths(_folder(database, export_id), "ending"))
     return read_checkpoint(found[-1]).row(0, named=True) if found else None
 
@@ -102,13 +102,13 @@ def write_gone(database: Database, export_id: int, gone: pl.DataFrame) -> None:
 
 
 def read_gone(database: Database, export_id: int) -> pl.DataFrame | None:
-    """Which files an export removed. Raises DamagedPartError."""
+    """Read which files an export removed. Raises DamagedPartError."""
     found = [read_checkpoint(path) for path in checkpoint_paths(_folder(database, export_id), "gone")]
     return pl.concat(found) if found else None
 
 
 def has_changed_anything(database: Database, export_id: int) -> bool:
-    """Whether an export wrote, moved or removed a file."""
+    """Return whether an export wrote, moved or removed a file."""
     return bool(parts(database, export_id)) or read_gone(database, export_id) is not None
 
 
@@ -124,7 +124,7 @@ def thin(database: Database, export_id: int) -> None:
 
 
 def export_ids(database: Database) -> list[int]:
-    """The exports that left files beside the database."""
+    """Return the exports that left files beside the database."""
     numbers = (path.name.removeprefix("export-") for path in runs_folder(database).glob("export-*"))
     return sorted(int(number) for number in numbers if number.isdigit())
 
@@ -148,7 +148,7 @@ class LeftBehind:
 
 
 def left_behind(database: Database) -> list[LeftBehind]:
-    """What runs left that did not end."""
+    """Read the plans of runs that did not end."""
     found = []
     for plan in sorted(runs_folder(database).glob("export-*/*/plan-*.arrow")):
         try:

@@ -11,7 +11,7 @@ ROWS_SCHEMA = dict.fromkeys(("path", "signature", *CELLS), pl.String)
 
 
 def known(database: Database, manifest_path: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What is known of files (``FILES_SCHEMA``), and what was written into the manifest last (``ROWS_SCHEMA``)."""
+    """Return what is known of files (``FILES_SCHEMA``), and what was written into the manifest last (``ROWS_SCHEMA``)."""
     if not database.exists:
         return pl.DataFrame(schema=FILES_SCHEMA), pl.DataFrame(schema=ROWS_SCHEMA)
     with database.connect() as connection:
@@ -20,7 +20,7 @@ def known(database: Database, manifest_path: str) -> tuple[pl.DataFrame, pl.Data
 
 
 def put_files(database: Database, files: pl.DataFrame) -> None:
-    """``files`` (``FILES_SCHEMA``) are known from now on, in the place of what was known of their paths."""
+    """Keep ``files`` (``FILES_SCHEMA``), in the place of what was known of their paths."""
     if files.is_empty():
         return
     with database.connect() as connection, transaction(connection):
