@@ -19,7 +19,7 @@ def runs_folder(database: Database) -> Path:
 
 
 def new_pass(database: Database, export_id: int) -> Path:
-    """Create a folder for a pass over samples: for its plan and for the parts that its shards write. Raises WorkingFolderError."""
+    """Create a folder for a pass over samples: for its plan and its shards' parts. Raises WorkingFolderError."""
     folder = _folder(database, export_id)
     path = folder / f"{1 + max((int(old.name) for old in _passes(folder)), default=0):03d}"
     try:
