@@ -96,7 +96,7 @@ def _records(pads: Mapping[int, ProjectPad], sounds: Mapping[int, _Sound]) -> di
 
 
 def _record_words(pad: ProjectPad, sound: _Sound) -> dict[int, int]:
-    """The words of a pad's record that are not 0, by their numbers."""
+    """Return the words of a pad's record that are not 0, by their numbers."""
     return EMPTY_RECORD | {
         PadField.SIZE: sound.size,
         PadField.START: SMP_HEAD_BYTES,

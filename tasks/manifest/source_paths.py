@@ -1,4 +1,4 @@
-"""A manifest's paths as absolute ones."""
+"""Make the paths of a manifest absolute."""
 
 import os
 
@@ -6,7 +6,7 @@ import polars as pl
 
 
 def absolute(file_paths: pl.Series, folder: str) -> pl.Series:
-    """``file_paths`` below ``folder`` unless they are absolute; ``./`` and ``//`` removed, so that a file has one name.
+    """Put ``file_paths`` below ``folder`` unless they are absolute; remove ``./`` and ``//``, so that a file has one name.
 
     ``..`` stays: behind a symbolic link it means another folder than the text says.
     """

@@ -1,4 +1,4 @@
-"""Rows in, accepted rows and rejects out: nothing is dropped without a line, a column, a value and a rule."""
+"""Validate the rows of a manifest: nothing is dropped without a line, a column, a value and a rule."""
 
 from dataclasses import dataclass, field
 
@@ -26,10 +26,12 @@ _STEM = r"([^/\\]+?)(?:\.[^./\\]*)?[/\\]*$"
 
 @dataclass(frozen=True)
 class Manifest:
-    """``frame``: accepted rows (``TYPED_SCHEMA``, in line order). ``rejects``: one row a broken rule.
+    """A manifest whose rows were validated; what is not said here is as in ``RawManifest``.
 
-    ``rows`` counts what went in: accepted rows plus rejected ones, a rejected row once however many rules it broke.
-    ``notes`` and ``kit_tempos`` are those of a kit file (``RawManifest``).
+    Attributes:
+        rows: How many rows there were: accepted ones plus rejected ones, each once however many rules it broke.
+        frame: Accepted rows (``TYPED_SCHEMA``), in line order.
+        rejects: One row for each broken rule (``REJECT_SCHEMA``).
     """
 
     kind: ManifestKind
@@ -42,11 +44,12 @@ class Manifest:
 
     @property
     def rejected_lines(self) -> list[int]:
+        """The lines of rejected rows, each once, in order."""
         return sorted(set(self.rejects["line"].to_list()))
 
 
 def validate(raw: RawManifest) -> Manifest:
-    """Check rows one by one as text, cast the good ones, then check what holds between rows."""
+    """Check rows one by one as text, cast the good ones, then check the rules between rows."""
     cells = raw.frame
     if raw.decimal_comma:
         cells = cells.with_columns(pl.col("bpm").str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}"))
@@ -67,7 +70,7 @@ def validate(raw: RawManifest) -> Manifest:
 
 
 def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that pass, and the rejects of the others."""
+    """Return the rows that pass, and the rejects of the others."""
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as errors:

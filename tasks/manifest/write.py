@@ -1,4 +1,4 @@
-"""A table becomes a manifest file: written beside and renamed, in the format of its extension, and safe in a spreadsheet."""
+"""Write a manifest file: beside its place and then renamed, in the format of its extension, and safe in a spreadsheet."""
 
 import io
 import os
@@ -20,6 +20,7 @@ State: TypeAlias = tuple[int, int, int] | None
 
 
 def state_of(path: str) -> State:
+    """Return what changes when somebody else writes the file; None where there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -28,10 +29,18 @@ def state_of(path: str) -> State:
 
 
 def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State) -> None:
-    """Write the text columns of ``frame`` to ``path``, in place of the file that was in the state ``before``.
+    """Write a manifest in place of the file that was there before.
 
-    ``delimiter``: of a delimited text that was there; "": the one of its extension. Raises RequestError where the file was
-    changed meanwhile, and SurroundingsError.
+    Args:
+        frame: Text columns.
+        path: The file; its extension decides the format.
+        delimiter: That of the delimited text that was there; "" for the one of the extension.
+        before: ``state_of`` the file when it was read; None where there was none.
+
+    Raises:
+        RequestError: The file was changed meanwhile.
+        SurroundingsError: The disk is full, or the folder cannot be written.
+        ManifestError: It cannot be written for another reason.
     """
     data = _as_bytes(frame, path, delimiter)
     part = os.path.join(os.path.dirname(path), part_name(f"{os.getpid():x}", 0, "manifest"))
@@ -45,9 +54,9 @@ def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State
             raise RequestError(what=f"{path} was changed while folders were scanned", fix="Save it, then scan again.")
         os.replace(part, path)
     except OSError as error:
-        trouble = write_failure(path, error)
-        if isinstance(trouble, (DiskFullError, OutputNotWritableError)):
-            raise trouble from error
+        failure = write_failure(path, error)
+        if isinstance(failure, (DiskFullError, OutputNotWritableError)):
+            raise failure from error
         what = f"cannot be written: {error.strerror}"
         raise ManifestError(path=path, what=what, fix="Choose another file with -o.") from error
     finally:
