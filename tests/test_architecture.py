@@ -20,6 +20,7 @@ FLOORS = (
     ("tasks.manifest", "tasks.layout", "tasks.audio", "tasks.store", "tasks.bundle", "tasks.scan", "tasks.device_project"),
     ("tasks.isolation",),
     ("tasks.convert",),
+    ("flows.scan_files",),
     ("flows.export", "flows.scan", "flows.demo"),
     ("flows.orchestration", "flows.device_project"),
     ("flows.service", "flows.api"),
