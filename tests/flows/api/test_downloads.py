@@ -35,7 +35,7 @@ def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path
     whole = api.get(url, headers={"Range": "bytes=-7", "If-Range": '"other"'})
     assert (whole.status_code, whole.content) == (200, answer.content)
     beyond = api.get(url, headers={"Range": f"bytes={len(answer.content)}-"})
-    problem(beyond, 416, f"The range lies outside of the file ({len(answer.content):,} bytes)")
+    problem(beyond, 416, f"The range is outside of the file ({len(answer.content):,} bytes)")
     assert beyond.headers["content-range"] == f"bytes */{len(answer.content)}"
 
 
