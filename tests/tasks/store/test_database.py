@@ -234,7 +234,7 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened: list[str] = []
     connect = duckdb.connect
 
-    def counted(path: str, **how: Any) -> duckdb.DuckDBPyConnection:
+    def counted(path: str, **how: Any) -> "duckdb.DuckDBPyConnection":
         opened.append(path)
         return connect(path, **how)
 
