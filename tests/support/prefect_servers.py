@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.orchestration import prefect_server
 from tests.support.waiting import until
 
-_START_SECONDS = 120
+_START_SECONDS = 300  # a new home is migrated first, beside all other tests
 
 
 @contextmanager
@@ -36,6 +36,10 @@ def session_server(home: Path) -> Iterator[str]:
 
             with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
                 yield api
+                # Prefect sends log lines in batches; without this, the rest fails behind pytest's last line.
+                from prefect.logging.handlers import APILogHandler
+
+                APILogHandler().flush()
         finally:
             process.terminate()
             process.wait(30)

@@ -16,6 +16,8 @@ from schemas.export import ExportRequest, SoundConfig
 from tasks.audio import synth
 from tasks.convert.progress import Progress
 from tests.support import ROOT, audio, worked
+from tests.support.machines import dask_cluster
+from tests.support.prefect_runs import export_with, last_flow_run, prefect_client, task_runs
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -23,26 +25,8 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 @pytest.fixture
 def client() -> Iterator[Any]:
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         yield client
-
-
-def last_flow_run(client: Any) -> Any:
-    """Of those that were started: a run that is scheduled for tomorrow sorts before them all."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-    from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    to_come = FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.SCHEDULED, StateType.PENDING]))
-    return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=to_come), sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
-
-
-def task_runs(client: Any, flow_run: Any) -> list[Any]:
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-
-    return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id])))
 
 
 def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
@@ -190,3 +174,24 @@ def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goe
     again = subprocess.run([*command, "--direct"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again
     assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_does_the_same(tmp_path: Path) -> None:
+    manifest = worked.make(tmp_path / "library")
+    with dask_cluster(tmp_path) as address:
+        batch = export_with(Runner.DASK, manifest, tmp_path, dask_address=address)
+    worked.check(batch, tmp_path, manifest.parent)
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_does_not_answer_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.orchestration import flow
+
+    monkeypatch.setattr(flow, "_DASK_SECONDS", 1)
+    manifest = worked.make(tmp_path / "library")
+    for address in ("tcp://127.0.0.1:9", "no address at all"):
+        with pytest.raises(RequestError, match="No Dask scheduler answers at"):
+            export_with(Runner.DASK, manifest, tmp_path, dask_address=address)
+    assert not (tmp_path / "out").exists()
