@@ -30,9 +30,8 @@ def begin(plan: DecidedPlan) -> RunningExport:
         refreshed=_refreshed(plan.jobs),
     )
     done = rows.filter(status=str(Status.EXPORTED)).select(manifest_line="line")
-    with draft.target.database.hold():
-        export_records.end_killed(draft.target, draft.reservation.killed)
-        export_records.start(draft.target, spec, done)
+    export_records.end_killed(draft.target, draft.reservation.killed)
+    export_records.start(draft.target, spec, done)
     return RunningExport(plan, spec)
 
 

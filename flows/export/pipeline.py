@@ -41,7 +41,9 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
     manifest = steps.validate(raw)
     check_selection(manifest, resolved)
     card = sd_card.find_card(resolved.request.card, resolved.request.init_card)
-    with lock_exports(resolved.target.database), progress or Progress() as watched:
+    database = resolved.target.database
+    # Opened once for all that is asked of it in short succession; other processes get in while audio is converted.
+    with lock_exports(database), database.hold(), progress or Progress() as watched:
         draft = steps.plan(resolved, manifest, started)
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()
@@ -53,8 +55,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         converted = runner.convert(running)
         batch = steps.record(running, converted)
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
-    log.info("Export %d: %s", batch.export_id, batch.counts())
-    steps.report(running, batch)
+        log.info("Export %d: %s", batch.export_id, batch.counts())
+        steps.report(running, batch)
     for error in errors:
         raise error
     return batch

@@ -42,9 +42,8 @@ def draft_plan(resolved: ResolvedRequest, manifest: Manifest, started: float) ->
     """
     _check_accounts(manifest, manifest.frame)
     identity = identity_of(resolved.request, resolved.settings)
-    with resolved.target.database.hold():
-        resolved, warning = make_writable(resolved)
-        prior = export_records.begin(resolved.target, rows_of(manifest), identity)
+    resolved, warning = make_writable(resolved)
+    prior = export_records.begin(resolved.target, rows_of(manifest), identity)
     return _draft(resolved, manifest, prior, warning, started)
 
 

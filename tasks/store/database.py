@@ -34,6 +34,8 @@ _LOCKED = "Could not set lock"
 _POLL_SECONDS = 0.1
 # How long threads of one process may hand an open database to each other, and how long others then have to get in.
 _SHARED_SECONDS, _PAUSE_SECONDS = 0.5, 0.15
+# How long a database that is held stays open though nothing is asked of it: a sample may be converted meanwhile.
+_IDLE_SECONDS = 0.25
 
 
 class _ArrowStream:
@@ -51,7 +53,8 @@ class _SharedConnection:
 
     DuckDB keeps other processes out of an open file, so it is closed after each turn; but not while another thread waits
     or somebody holds it, since to open it (15 to 20 ms) takes longer than most statements. After ``_SHARED_SECONDS`` threads
-    that wait, and holds that overlap, give other processes a chance.
+    that wait, and holds that overlap, give other processes a chance; so does a hold in which nothing is asked for
+    ``_IDLE_SECONDS``.
     """
 
     def __init__(self) -> None:
@@ -63,6 +66,7 @@ class _SharedConnection:
         self._kept: Connection | None = None
         self._file: tuple[int, int] = (0, 0)
         self._since = 0.0
+        self._idle: threading.Timer | None = None
 
     def enter(self, seconds: float) -> bool:
         """Return whether the turn came within ``seconds``."""
@@ -76,6 +80,9 @@ class _SharedConnection:
 
     def cursor(self, database: "Database", deadline: float) -> Connection:
         """Return a connection of the caller's own, which the caller closes. Needs the turn."""
+        if self._idle:
+            self._idle.cancel()
+            self._idle = None
         path = database.path
         if self._kept and self._file != _file_at(path):  # replaced or removed: what is kept is no longer that file
             self._close()
@@ -92,6 +99,10 @@ class _SharedConnection:
             is_old = time.monotonic() - self._since > _SHARED_SECONDS
             is_wanted = self._holds or (self._waiting and not is_old)
             if not self._kept or (is_sound and is_wanted and not self._yields):
+                if self._kept and self._holds:
+                    self._idle = threading.Timer(_IDLE_SECONDS, self._close_idle)
+                    self._idle.daemon = True
+                    self._idle.start()
                 self._turn.release()  # within the count: the end of a hold sees either the turn taken, or all of its end
                 return
             others = self._waiting or (self._yields and self._holds)
@@ -126,7 +137,19 @@ class _SharedConnection:
                 return
         self.leave(is_sound=True)
 
+    def _close_idle(self) -> None:
+        """Let other processes in while a hold asks nothing."""
+        if self._turn.acquire(blocking=False):
+            try:
+                if self._idle is threading.current_thread():
+                    self._close()
+            finally:
+                self._turn.release()
+
     def _close(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+            self._idle = None
         kept, self._kept = self._kept, None
         if kept:
             kept.close()
@@ -177,9 +200,9 @@ class Database:
     def hold(self) -> Iterator[None]:
         """Open the file once for all ``connect()`` of the block, of whichever thread; close it with the block's end.
 
-        Opens nothing itself. Between two ``connect()`` other threads have their turns. A statement that fails, and a file
-        that was replaced or removed, cause a new opening. Other processes have to wait for the block's end: do not hold the
-        database while audio is converted.
+        Opens nothing itself. Between two ``connect()`` other threads have their turns. A statement that fails, a file that
+        was replaced or removed, and 0.25 s in which nothing is asked cause a new opening: so other processes get in
+        while audio is converted.
         """
         shared = _shared_connection(self.path)
         shared.add_hold()

@@ -19,6 +19,7 @@ from schemas.errors import DatabaseBusyError, DatabaseError, StatementError
 from tasks.store import export_records, history
 from tasks.store.database import Database
 from tests.support.exporting import Ledger, holder_command
+from tests.support.waiting import comes_true
 
 ROW = {"source": "/a.wav"}
 Ways = dict[str, Callable[[Ledger], object]]
@@ -230,7 +231,8 @@ def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Le
 
 @pytest.fixture
 def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that are opened, as they are opened."""
+    """The paths that are opened, as they are opened. What is held stays open, however slow this machine is."""
+    monkeypatch.setattr("tasks.store.database._IDLE_SECONDS", 120.0)
     opened: list[str] = []
     connect = duckdb.connect
 
@@ -401,6 +403,21 @@ def test_holds_that_overlap_without_end_let_other_processes_in(ledger: Ledger) -
             thread.join()
     assert others == [0, 0]
     assert is_free(ledger.database)
+
+
+def test_a_hold_in_which_nothing_is_asked_lets_other_processes_in(
+    ledger: Ledger, openings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.store.database._IDLE_SECONDS", 0.05)
+    database = ledger.database
+    holding(database)
+    openings.clear()
+    with database.hold():
+        holding(database)
+        assert comes_true(lambda: is_free(database), 60)
+        holding(database)
+    assert len(openings) >= 2
+    assert is_free(database)
 
 
 def test_nothing_is_opened_for_the_outcomes_of_no_files(ledger: Ledger, openings: list[str]) -> None:
