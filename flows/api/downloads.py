@@ -18,7 +18,7 @@ from schemas.conversion import Job, Tags
 from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
 from tasks.audio.decode.detect import detect_container, open_file
-from tasks.fs.file_status import stat_files
+from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
 

@@ -12,8 +12,8 @@ from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
 from schemas.jobs_frame import validate_decided_jobs
 from tasks.bundle.metadata_file import metadata_path_of
-from tasks.fs.file_status import stat_files
 from tasks.fs.hashing import is_unmodified
+from tasks.fs.stat_table import stat_files
 from tasks.layout import actions
 
 

@@ -17,8 +17,8 @@ from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
 from tasks.bundle.metadata_file import metadata_path_of
 from tasks.fs.atomic import remove_parts
-from tasks.fs.file_status import stat_files
 from tasks.fs.hashing import hash_with_times
+from tasks.fs.stat_table import stat_files
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
