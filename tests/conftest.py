@@ -58,6 +58,12 @@ def sp404(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return command_line.runner(capfd, monkeypatch)
 
 
+@pytest.fixture
+def uncontained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode in this process, for tests in which isolation has no part: two workers take half a second to start."""
+    monkeypatch.setenv("SP404_CONTAINED", "false")
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the path of an empty database, migrated."""

@@ -185,6 +185,7 @@ def test_an_output_folder_that_cannot_be(tmp_path: Path) -> None:
         threads.export_directly(worked.request(manifest, tmp_path))
 
 
+@pytest.mark.usefixtures("uncontained")
 def test_nothing_leaves_the_output_folder(tmp_path: Path) -> None:
     synth.write(tmp_path / "lib/a.wav", synth.hat(48_000), 48_000)
     evil = "../../../etc/passwd"
@@ -214,6 +215,7 @@ ROW = st.tuples(
 )
 
 
+@pytest.mark.usefixtures("uncontained")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=12), strategy=st.sampled_from(list(OrganizeBy)), salt=st.integers(0, 10**9))
 def test_rows_in_are_rows_accounted_for(tmp_path: Path, rows: list[tuple[str, ...]], strategy: OrganizeBy, salt: int) -> None:
