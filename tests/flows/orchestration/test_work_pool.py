@@ -16,7 +16,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.slow]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")  # a worker takes half a minute to come online; the test that kills one is the last to use them
 def machines(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Iterator[list[Machine]]:
     with two_machines(tmp_path_factory.mktemp("machines"), prefect_server) as machines:
         yield machines

@@ -348,6 +348,7 @@ def hash_of_zeros(size: int) -> str:
     return str(digest.hexdigest())
 
 
+@pytest.mark.slow
 def test_a_file_above_4_gb(target: Path, tmp_path: Path) -> None:
     """A sparse one, between two small ones; its sizes, and the places of those behind it, need ZIP64."""
     size = HUGE
@@ -365,6 +366,7 @@ def test_a_file_above_4_gb(target: Path, tmp_path: Path) -> None:
             assert member.read(1 << 20) == bytes(1 << 20)
 
 
+@pytest.mark.slow
 def test_places_above_4_gb(target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored file of more than 4 GB, of which a hole is written, and one behind it."""
     size = HUGE
@@ -393,6 +395,7 @@ class _Holes(BufferedRandom):
         return len(data)
 
 
+@pytest.mark.slow
 def test_more_entries_than_zip_has_numbers_for(target: Path, tmp_path: Path) -> None:
     one = entry(tmp_path / "one", "", b"0" * 99)
     write_zip((replace(one, name=f"{number % 7}/{number:06d}.wav") for number in range(65_600)), str(target))
@@ -404,6 +407,7 @@ def test_more_entries_than_zip_has_numbers_for(target: Path, tmp_path: Path) -> 
         assert "65600" in told
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_files(target: Path, tmp_path: Path) -> None:
     """Of a file of 300 MB, which is deflated to little, and one of 60, which is not."""
     size = 300 << 20

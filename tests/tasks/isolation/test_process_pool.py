@@ -147,6 +147,7 @@ def test_a_hang_ends_when_its_time_is_up(workers: PoisonPool, job: Callable[...,
     assert 1.9 < time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_a_hang_that_no_signal_of_its_own_ends(workers: PoisonPool, job: Callable[..., Job]) -> None:
     """A stopped process, as one that waits for a dead disk, does not see its alarm."""
     started = time.monotonic()
@@ -219,6 +220,7 @@ def test_a_half_written_file_goes_and_one_that_is_not_ours_stays(workers: Poison
 # ---- the others go on ----
 
 
+@pytest.mark.slow
 def test_neighbours_go_on(workers: PoisonPool, job: Callable[..., Job]) -> None:
     verbs = ["nothing"] * 200
     verbs[10::40] = ["read_nowhere"] * 5
@@ -230,6 +232,7 @@ def test_neighbours_go_on(workers: PoisonPool, job: Callable[..., Job]) -> None:
     assert failed == {n for n in range(200) if verbs[n] != "nothing"}
 
 
+@pytest.mark.slow
 def test_eight_threads_have_eight_processes_at_the_most(workers: PoisonPool, job: Callable[..., Job]) -> None:
     workers.start(3)
     together = threading.Barrier(8)
@@ -438,6 +441,7 @@ threading.Event().wait()
     assert comes_true(lambda: not any(map(runs, pids)), 4)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_open(workers: PoisonPool, job: Callable[..., Job]) -> None:
     pid_of(workers, job)
     before = len(os.listdir("/proc/self/fd"))

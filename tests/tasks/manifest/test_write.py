@@ -24,6 +24,7 @@ def table(title: str) -> pl.DataFrame:
     return pl.DataFrame(cells, dict.fromkeys(cells, pl.String))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXT, st.sampled_from(NAMES), st.sampled_from(["", ";"]))
 @example("=1+1", "m.csv", "")

@@ -171,6 +171,7 @@ def test_nothing_stands_beside_the_database(ledger: Ledger) -> None:
     assert sorted(path.name for path in ledger.db.parent.iterdir()) == ["records.duckdb", "records.duckdb.runs"]
 
 
+@pytest.mark.slow
 def test_threads_hand_an_open_database_on_and_other_processes_still_get_in(ledger: Ledger) -> None:
     """Twenty threads ask without a pause; meanwhile other processes open the same file again and again."""
     ledger.begin(ROW)
@@ -376,6 +377,7 @@ def test_threads_take_turns_while_one_holds_the_database(ledger: Ledger, opening
     assert is_free(ledger.database)
 
 
+@pytest.mark.slow
 def test_holds_that_overlap_without_end_let_other_processes_in(ledger: Ledger) -> None:
     holding(ledger.database)
     ended = threading.Event()
