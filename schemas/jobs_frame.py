@@ -5,11 +5,10 @@ target. The decided plan (``DECIDED_JOBS``) says besides what the file needs, an
 Both have exactly these columns, in any order. A source is the file of a sample, a target the file to be written.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandera.polars as pa
 import polars as pl
+
+from schemas.quick_validation import validate_quickly
 
 
 def _column(dtype: type[pl.DataType], description: str) -> pa.Column:
@@ -115,7 +114,8 @@ def validate_draft_jobs(jobs: pl.DataFrame) -> pl.DataFrame:
     Raises:
         SchemaError: A column is missing, is not of the schema, has another dtype, or has nulls where none may be.
     """
-    return _validate(jobs, DRAFT_JOBS, _DRAFT_DTYPES)
+    validate_quickly(jobs, DRAFT_JOBS)
+    return jobs
 
 
 def validate_decided_jobs(jobs: pl.DataFrame) -> pl.DataFrame:
@@ -127,24 +127,5 @@ def validate_decided_jobs(jobs: pl.DataFrame) -> pl.DataFrame:
     Raises:
         SchemaError: A column is missing, is not of the schema, has another dtype, or has nulls where none may be.
     """
-    return _validate(jobs, DECIDED_JOBS, _DECIDED_DTYPES)
-
-
-def dtypes_of(schema: pa.DataFrameSchema) -> dict[str, Any]:
-    """Return the Polars dtype of each column of a schema."""
-    return {name: column.dtype.type for name, column in schema.columns.items()}
-
-
-_DRAFT_DTYPES, _DECIDED_DTYPES = dtypes_of(DRAFT_JOBS), dtypes_of(DECIDED_JOBS)
-
-
-def _validate(jobs: pl.DataFrame, schema: pa.DataFrameSchema, dtypes: Mapping[str, Any]) -> pl.DataFrame:
-    """Check names, dtypes and nulls by Polars, and let Pandera name the fault where there is one.
-
-    Pandera takes 20 ms for the draft and 30 ms for the decided plan, for 1 job as for 100,000; this takes 0.2 ms.
-    """
-    if dict(jobs.schema) == dtypes:
-        required = (name for name, column in schema.columns.items() if not column.nullable)
-        if not any(jobs[name].null_count() for name in required):
-            return jobs
-    return schema.validate(jobs)
+    validate_quickly(jobs, DECIDED_JOBS)
+    return jobs

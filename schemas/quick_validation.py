@@ -14,21 +14,20 @@ _CHECKS: dict[str, Callable[[pl.Expr, dict[str, Any]], pl.Expr]] = {
 
 
 def validate_quickly(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> None:
-    """Validate a frame against a strict, ordered schema.
+    """Validate a frame against a strict schema.
 
     Pandera copies its schema and collects each column by itself: 17 ms of CPU time for one row of 32 columns, where this
     takes 0.5. What this pass does not find right, or cannot check, is left to Pandera, whose verdict and error count.
 
     Args:
-        frame: Its columns in the schema's order.
+        frame: Its columns; in the schema's order, where the schema is ordered.
         schema: Dtypes, nulls, uniqueness, and checks.
 
     Raises:
         pandera.errors.SchemaError: The frame breaks the schema.
     """
-    is_known = schema.strict and schema.ordered and not schema.checks and not schema.unique
-    dtypes = {name: column.dtype.type for name, column in schema.columns.items()} if is_known else {}
-    if not is_known or list(frame.schema.items()) != list(dtypes.items()):
+    is_known = schema.strict and not schema.checks and not schema.unique
+    if not is_known or not _has_columns(frame, schema):
         schema.validate(frame)
         return
     checks: list[pl.Expr] = []
@@ -45,3 +44,13 @@ def validate_quickly(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> None:
             checks.append(_CHECKS[check.name](value, check.statistics).all())
     if not all(frame.select(right.alias(str(number)) for number, right in enumerate(checks)).row(0)):
         schema.validate(frame)
+
+
+def dtypes_of(schema: pa.DataFrameSchema) -> dict[str, Any]:
+    """Return the Polars dtype of each column of a schema."""
+    return {name: column.dtype.type for name, column in schema.columns.items()}
+
+
+def _has_columns(frame: pl.DataFrame, schema: pa.DataFrameSchema) -> bool:
+    dtypes = dtypes_of(schema)
+    return dict(frame.schema) == dtypes and (not schema.ordered or frame.columns == list(dtypes))

@@ -96,7 +96,9 @@ def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
         RequestError: A requested sample or kit is not in the manifest.
     """
     if resolved.is_selection:
-        rows = export_records.read_prior_state(resolved.target, rows_of(manifest)).rows
+        rows = rows_of(manifest)
+        if resolved.request.sample_ids and rows["sample_id"].null_count():  # else the manifest's own ids are all there are
+            rows = export_records.read_prior_state(resolved.target, rows).rows
         select(rows, manifest.rejects, resolved.request)
 
 

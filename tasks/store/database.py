@@ -380,11 +380,12 @@ def _migrate(path: str, connection: Connection) -> None:
 
 
 def _schema_version(path: str, connection: Connection) -> int:
+    import duckdb  # noqa: PLC0415
+
+    with suppress(duckdb.CatalogException):  # a new file, or another program's
+        return connection.execute("SELECT max(version) FROM schema_version").fetchall()[0][0] or 0
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not tables:
         return 0
-    if "schema_version" not in tables:
-        error = "it is the database of another program"
-        raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")
-    found = connection.execute("SELECT max(version) FROM schema_version").fetchall()
-    return found[0][0] or 0
+    error = "it is the database of another program"
+    raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")

@@ -10,7 +10,8 @@ import pytest
 from pandera.errors import SchemaError
 
 from schemas import jobs_frame
-from schemas.jobs_frame import DECIDED_JOBS, DRAFT_JOBS, dtypes_of, validate_decided_jobs, validate_draft_jobs
+from schemas.jobs_frame import DECIDED_JOBS, DRAFT_JOBS, validate_decided_jobs, validate_draft_jobs
+from schemas.quick_validation import dtypes_of
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tests.support.nightly import Nightly
 
@@ -88,13 +89,13 @@ def test_the_decided_plan_has_all_columns_of_the_draft_and_each_says_what_it_mea
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, pl.DataFrame]]:
     """The frames of an export as they are checked, each with the name of its schema."""
     frames: list[tuple[str, pl.DataFrame]] = []
-    validate = jobs_frame._validate
+    validate = jobs_frame.validate_quickly
 
-    def watched(jobs: pl.DataFrame, schema: pa.DataFrameSchema, dtypes: Any) -> pl.DataFrame:
+    def watched(jobs: pl.DataFrame, schema: pa.DataFrameSchema) -> None:
         frames.append((str(schema.name), jobs))
-        return validate(jobs, schema, dtypes)
+        validate(jobs, schema)
 
-    monkeypatch.setattr(jobs_frame, "_validate", watched)
+    monkeypatch.setattr(jobs_frame, "validate_quickly", watched)
     return frames
 
 
