@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,28 @@ def test_a_second_run_leaves_the_same_files_and_a_record_of_its_own(tmp_path: Pa
     one, two = (query(tmp_path / "records.duckdb", sql, export_id) for export_id in (1, 2))
     assert one == two
     assert len(one) == 10
+
+
+def test_a_sample_opens_the_database_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for the preferences, where there are any, and once for the export, if nothing takes longer than the idle time."""
+    monkeypatch.setattr("tasks.store.database._IDLE_SECONDS", 120.0)
+    opened: list[str] = []
+    connect = duckdb.connect
+
+    def counted(path: str, **how: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(path)
+        return connect(path, **how)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    synth.write(tmp_path / "kick.wav", synth.kick(48_000), 48_000)
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("sample_id,file_path\n7,kick.wav\n", encoding="utf-8")
+    config = ExportConfig(output_base_path=str(tmp_path / "out"))
+    request = ExportRequest(manifest=str(manifest), config=config, db=str(tmp_path / "r.duckdb"), sample_ids=(7,), full=True)
+    for openings in (1, 2):
+        opened.clear()
+        assert threads.export_directly(request).successful == 1
+        assert len(opened) <= openings
 
 
 def test_workers_and_shards_change_nothing(tmp_path: Path) -> None:
