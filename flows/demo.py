@@ -22,7 +22,7 @@ KIT = "Night Bus"
 _PREFIX = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
 
 
-class _Sample(NamedTuple):
+class _DemoRow(NamedTuple):
     """A row of the demo's manifest, and how its file is made. A file on two pads has two rows.
 
     Attributes:
@@ -48,29 +48,29 @@ def _long_chord(rate_hz: int) -> synth.Sound:
 
 
 LIBRARY = (
-    _Sample("drums/808 Kick.wav", "808 Kick", "hip-hop", None, "", "drum|kick", "A1", synth.kick, 44_100, "PCM_16"),
-    _Sample("drums/kick_soft.aiff", "Kick", "house", None, "", "drum|kick", "A5", partial(synth.kick, seconds=0.3), 48_000, "PCM_24"),  # noqa: E501
-    _Sample("drums/KICK (hard).wav", "kick", "house", None, "", "drum|kick", "", partial(synth.kick, seconds=0.6), 96_000, "FLOAT"),  # noqa: E501
-    _Sample("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "A2", synth.snare, 48_000, "PCM_16"),
-    _Sample("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "B2", None),
-    _Sample("drums/old_hat.wav", "Hat, 8 bit", "hip-hop", None, "", "drum|hat", "A3", synth.hat, 44_100, "PCM_U8"),
-    _Sample("drums/clap.flac", "Clap", "house", None, "", "drum|clap", "A4", synth.clap, 48_000, "PCM_24"),
-    _Sample("bass/Bass F#m.wav", "Bass F#m", "dub", None, "F#m", "bass", "B1", partial(synth.bass, midi_note=30), 44_100, "PCM_24"),  # noqa: E501
-    _Sample("bass/Bass Fm.ogg", "Bass Fm", "dub", None, "Fm", "bass", "", partial(synth.bass, midi_note=29)),
-    _Sample("chords/Café Noir.flac", "Café Noir", "lo-fi", 78, "Am", "keys|chord", "C1", synth.chord, 96_000, "PCM_24"),
-    _Sample("chords/夜のバス.wav", "夜のバス", "lo-fi", 78, "F#m", "keys|chord", "C2", _long_chord, 48_000, "FLOAT"),
-    _Sample("chords/rhodes.m4a", "Rhodes", "", 85, "Am", "keys|chord", "C3", partial(synth.chord, midi_notes=(45, 52, 60)), 48_000),  # noqa: E501
-    _Sample("chords/Sick Beat (2024) 🔥.mp3", "Sick Beat (2024) 🔥", "hip-hop", 92.5, "", "keys", "C4", synth.chord),
-    _Sample("loops/boom_bap_90.wav", "Boom Bap", "hip-hop", 90, "", "drum|loop", "D1", partial(synth.loop, bpm=90, bars=2, swing=0.3)),  # noqa: E501
-    _Sample("loops/house_124.mp3", "Four Floors", "house", 124, "", "drum|loop", "D2", partial(synth.loop, bpm=124, bars=2)),
-    _Sample("loops/jungle_170.ogg", "Jungle Bus", "jungle", 170, "", "drum|loop", "D3", partial(synth.loop, bpm=170, bars=4)),
-    _Sample("loops/garage_132.aiff", "Two Step", "garage", 132, "", "drum|loop", "", partial(synth.loop, bpm=132, swing=0.4), 44_100, "PCM_16"),  # noqa: E501
-    _Sample("loops/dub_slow.m4a", "Slow Dub", "dub", 66, "", "drum|loop", "", partial(synth.loop, bpm=66)),
-    _Sample("loops/edge_110.flac", "Edge of 110", "house", 110, "", "drum|loop", "", partial(synth.loop, bpm=110), 48_000, "PCM_16"),  # noqa: E501
-    _Sample("chords/pad_lossless.m4a", "Glass Pad", "ambient", 60, "C#m", "keys|pad", "", partial(synth.chord, midi_notes=(49, 52, 56)), 48_000, "ALAC"),  # noqa: E501
-    _Sample("bass/sub.opus", "Sub", "dub", None, "", "bass", "", partial(synth.bass, midi_note=26), 48_000),
-    _Sample("fx/vinyl_tick.wav", "Vinyl Tick", "lo-fi", None, "", "fx", "", partial(synth.hat, seconds=0.05), 44_100, "PCM_16"),
-    _Sample("fx/broken_tape.flac", "Broken Tape", "lo-fi", 80, "", "fx", "", None),
+    _DemoRow("drums/808 Kick.wav", "808 Kick", "hip-hop", None, "", "drum|kick", "A1", synth.kick, 44_100, "PCM_16"),
+    _DemoRow("drums/kick_soft.aiff", "Kick", "house", None, "", "drum|kick", "A5", partial(synth.kick, seconds=0.3), 48_000, "PCM_24"),  # noqa: E501
+    _DemoRow("drums/KICK (hard).wav", "kick", "house", None, "", "drum|kick", "", partial(synth.kick, seconds=0.6), 96_000, "FLOAT"),  # noqa: E501
+    _DemoRow("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "A2", synth.snare, 48_000, "PCM_16"),
+    _DemoRow("drums/snare.wav", "Snare", "hip-hop", None, "", "drum|snare", "B2", None),
+    _DemoRow("drums/old_hat.wav", "Hat, 8 bit", "hip-hop", None, "", "drum|hat", "A3", synth.hat, 44_100, "PCM_U8"),
+    _DemoRow("drums/clap.flac", "Clap", "house", None, "", "drum|clap", "A4", synth.clap, 48_000, "PCM_24"),
+    _DemoRow("bass/Bass F#m.wav", "Bass F#m", "dub", None, "F#m", "bass", "B1", partial(synth.bass, midi_note=30), 44_100, "PCM_24"),  # noqa: E501
+    _DemoRow("bass/Bass Fm.ogg", "Bass Fm", "dub", None, "Fm", "bass", "", partial(synth.bass, midi_note=29)),
+    _DemoRow("chords/Café Noir.flac", "Café Noir", "lo-fi", 78, "Am", "keys|chord", "C1", synth.chord, 96_000, "PCM_24"),
+    _DemoRow("chords/夜のバス.wav", "夜のバス", "lo-fi", 78, "F#m", "keys|chord", "C2", _long_chord, 48_000, "FLOAT"),
+    _DemoRow("chords/rhodes.m4a", "Rhodes", "", 85, "Am", "keys|chord", "C3", partial(synth.chord, midi_notes=(45, 52, 60)), 48_000),  # noqa: E501
+    _DemoRow("chords/Sick Beat (2024) 🔥.mp3", "Sick Beat (2024) 🔥", "hip-hop", 92.5, "", "keys", "C4", synth.chord),
+    _DemoRow("loops/boom_bap_90.wav", "Boom Bap", "hip-hop", 90, "", "drum|loop", "D1", partial(synth.loop, bpm=90, bars=2, swing=0.3)),  # noqa: E501
+    _DemoRow("loops/house_124.mp3", "Four Floors", "house", 124, "", "drum|loop", "D2", partial(synth.loop, bpm=124, bars=2)),
+    _DemoRow("loops/jungle_170.ogg", "Jungle Bus", "jungle", 170, "", "drum|loop", "D3", partial(synth.loop, bpm=170, bars=4)),
+    _DemoRow("loops/garage_132.aiff", "Two Step", "garage", 132, "", "drum|loop", "", partial(synth.loop, bpm=132, swing=0.4), 44_100, "PCM_16"),  # noqa: E501
+    _DemoRow("loops/dub_slow.m4a", "Slow Dub", "dub", 66, "", "drum|loop", "", partial(synth.loop, bpm=66)),
+    _DemoRow("loops/edge_110.flac", "Edge of 110", "house", 110, "", "drum|loop", "", partial(synth.loop, bpm=110), 48_000, "PCM_16"),  # noqa: E501
+    _DemoRow("chords/pad_lossless.m4a", "Glass Pad", "ambient", 60, "C#m", "keys|pad", "", partial(synth.chord, midi_notes=(49, 52, 56)), 48_000, "ALAC"),  # noqa: E501
+    _DemoRow("bass/sub.opus", "Sub", "dub", None, "", "bass", "", partial(synth.bass, midi_note=26), 48_000),
+    _DemoRow("fx/vinyl_tick.wav", "Vinyl Tick", "lo-fi", None, "", "fx", "", partial(synth.hat, seconds=0.05), 44_100, "PCM_16"),  # noqa: E501
+    _DemoRow("fx/broken_tape.flac", "Broken Tape", "lo-fi", 80, "", "fx", "", None),
 )  # fmt: skip
 CORRUPT = "fx/broken_tape.flac"
 _MARK = "MADE BY SP404 DEMO.txt"

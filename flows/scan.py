@@ -17,8 +17,8 @@ import polars as pl
 from config.settings import Settings, real_path
 from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds, read_headers
 from schemas.errors import RequestError
-from schemas.scan import CELLS, INFERRED, SoundAnalysis
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile
+from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.convert.progress import Progress
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns

@@ -19,7 +19,7 @@ from config.settings import Settings
 from schemas.conversion import AnalysisResult, Job, Tags
 from schemas.enums import Verb
 from schemas.errors import SampleError, StoppedError
-from schemas.scan import FILES, Header
+from schemas.scan_values import FILES, Header
 from tasks.audio.header import read_header
 from tasks.convert.progress import Progress
 from tasks.scan import rows
@@ -81,7 +81,7 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
         files: All files below the folders: ``path, root`` (String), ``bytes, mtime_ns, ctime_ns`` (Int64).
         known: What earlier scans learnt (``scan_memory.FILES_SCHEMA``).
         memory: Takes what is learnt.
-        progress: Is told of each file that is read.
+        progress: Counts each file that is read.
 
     Returns:
         ``files`` in their order with ``scan_memory.FILES_SCHEMA``, and how many were opened.
@@ -113,7 +113,7 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
     Args:
         files: The result of ``read_headers``.
         memory: Takes what is learnt.
-        progress: Is told of each file, and gives the processes that decode.
+        progress: Counts each file, and provides the processes that decode.
 
     Returns:
         ``files`` with the analysis in ``heard``, or with ``trouble`` and ``fix`` where the audio cannot be decoded.

@@ -8,7 +8,7 @@ from typing import Self, TypeAlias
 
 from schemas.enums import Dither, Guard, Mono, Status, Verb
 from schemas.errors import SampleError
-from schemas.scan import SoundAnalysis
+from schemas.scan_values import SoundAnalysis
 
 
 @dataclass(frozen=True, slots=True)

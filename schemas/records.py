@@ -8,7 +8,7 @@ from schemas.enums import Status
 # A requested row as it was planned: what the records need of it to say what became of it. ``status`` is set where that is
 # known before the work begins (a file that is there already); ``facts`` are those of the metadata file, None if none is
 # wanted; ``settings_hash`` is the recipe of the sound; ``source_peak`` the level that a gain for all of a kit goes by.
-ASKED_SCHEMA: dict[str, type[pl.DataType]] = {
+REQUESTED_ROWS: dict[str, type[pl.DataType]] = {
     "line": pl.Int64,
     "sample_id": pl.Int64,
     "id_given": pl.Boolean,

@@ -54,9 +54,6 @@ HOMES = {
     "zipfile": ("tasks/bundle/archive.py",),
 }
 MAX_LINES = 450
-# Still to be split or named anew.
-PENDING_FILES: set[str] = set()
-PENDING_NAMES = {"scan", "Sample", "StoppedError"}
 # What runs on ``sp404 export --direct``; none of it may import Prefect, at whatever depth.
 DIRECT = ("flows.export.threads", "flows.cli.main")
 SQL = ("SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "MERGE INTO ")
@@ -166,8 +163,7 @@ def test_a_direct_export_never_imports_prefect() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_files_can_be_read_at_one_sitting(path: Path) -> None:
-    if relative(path) not in PENDING_FILES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -184,7 +180,7 @@ def test_a_module_name_stands_for_one_module() -> None:
     for path in FILES:
         if path.stem not in ("__init__", "__main__"):
             named[path.stem].append(relative(path))
-    assert not {name: paths for name, paths in named.items() if len(paths) > 1 and name not in PENDING_NAMES}
+    assert not {name: paths for name, paths in named.items() if len(paths) > 1}
 
 
 def test_a_class_name_stands_for_one_class() -> None:
@@ -193,7 +189,7 @@ def test_a_class_name_stands_for_one_class() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 named[node.name.lstrip("_")].add(relative(path))
-    assert not {name: paths for name, paths in named.items() if len(paths) > 1 and name not in PENDING_NAMES}
+    assert not {name: paths for name, paths in named.items() if len(paths) > 1}
 
 
 def test_no_module_hides_another() -> None:

@@ -75,9 +75,9 @@ def repair(force: bool, db: str | None) -> int:
 
     settings = load_settings(db, stored=False).settings
     rebuilt = store.repair(Database.of(settings), force)
-    for trouble in rebuilt.troubles:
-        click.echo(f"sp404: {one_line(trouble)}", err=True)
+    for loss in rebuilt.losses:
+        click.echo(f"sp404: {one_line(loss)}", err=True)
     click.echo(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")
     if rebuilt.kept:
         click.echo(f"  The old file is {rebuilt.kept}")
-    return SOME_FAILED if rebuilt.troubles else ALL_DONE
+    return SOME_FAILED if rebuilt.losses else ALL_DONE

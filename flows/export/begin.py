@@ -6,7 +6,7 @@ from flows.export.output_folder import mount_point
 from flows.export.stages import DecidedPlan, DraftPlan, RunningExport
 from schemas.enums import Status
 from schemas.manifest import ManifestKind
-from schemas.records import ASKED_SCHEMA
+from schemas.records import REQUESTED_ROWS
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.store import export_records
 from tasks.store.export_records import ExportSpec
@@ -24,7 +24,7 @@ def begin(plan: DecidedPlan) -> RunningExport:
     rows = _requested_rows(plan)
     spec = ExportSpec(
         export=_export_row(draft),
-        rows=rows.select(pl.col(name).cast(dtype) for name, dtype in ASKED_SCHEMA.items()),
+        rows=rows.select(pl.col(name).cast(dtype) for name, dtype in REQUESTED_ROWS.items()),
         rejects=draft.rejects,
         kit_rows=_kit_rows(draft),
         refreshed=_refreshed(plan.jobs),
@@ -76,7 +76,7 @@ def _kit_rows(draft: DraftPlan) -> pl.DataFrame:
 
     A table cannot say a tempo, and so takes none back.
     """
-    columns = [pl.col(name).cast(ASKED_SCHEMA[name]) for name in draft.kit_rows.columns if name in ASKED_SCHEMA]
+    columns = [pl.col(name).cast(REQUESTED_ROWS[name]) for name in draft.kit_rows.columns if name in REQUESTED_ROWS]
     if draft.kind is ManifestKind.KIT:
         tempo = pl.col("kit").replace_strict(draft.kit_tempos, default=None, return_dtype=pl.Float64)
         columns.append(tempo.alias("kit_tempo"))

@@ -16,7 +16,7 @@ from schemas.errors import AccountingError, NotConvertedError, StoppedError
 from schemas.report import BatchExportResult, ExportResult
 from tasks.store import export_records, run_folder
 from tasks.store.outcome_table import frame_of
-from tasks.store.record_rows import causes, done_rows, lost_rows, rejected_rows, warnings
+from tasks.store.record_rows import causes, records_of_done, records_of_rejects, records_of_unreached, warnings
 
 log = logging.getLogger("sp404")
 Result = TypeVar("Result", bound=JobResult)
@@ -56,9 +56,9 @@ def record_export(running: RunningExport, answers: Iterable[object]) -> BatchExp
 def account(running: RunningExport, answers: Iterable[object]) -> pl.DataFrame:
     """Return a record (``EXPORT_SAMPLES``) for every requested row, also for those of shards that broke or were not reached."""
     settled, rows, rejects = running.spec.settled, running.spec.rows, running.draft.rejects
-    done = done_rows(rows, made_by(running.plan, answers))
+    done = records_of_done(rows, made_by(running.plan, answers))
     lines = pl.concat([settled["manifest_line"], done["manifest_line"]])
-    return pl.concat([settled, done, lost_rows(rows, lines, why_not_reached(answers)), rejected_rows(rejects)])
+    return pl.concat([settled, done, records_of_unreached(rows, lines, why_not_reached(answers)), records_of_rejects(rejects)])
 
 
 def results_of(kind: type[Result], answers: Iterable[object]) -> Iterator[Result]:

@@ -61,7 +61,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
     recorded = export_files.read_files(database, export_id)
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
     card_id = card.ensure_card_id(place)
-    card_files.seen(database, card_id, place.root)
+    card_files.record_mount(database, card_id, place.root)
     state = _state_of(running, card_files.files_on(database, card_id), recorded.output_path)
     export = {"card_id": card_id, "export_id": export_id, "output_path": recorded.output_path}
 
@@ -69,7 +69,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
         rows = [(file.path, file.file_hash, file.bytes) for file in batch]
         if rows:
             new = pl.DataFrame(rows, {"path": pl.String, "file_hash": pl.String, "output_bytes": pl.Int64}, orient="row")
-            card_files.add(database, export, new)
+            card_files.record_files(database, export, new)
 
     wanted = [
         card.WantedFile(path, os.path.join(recorded.output_path, path), size, file_hash)

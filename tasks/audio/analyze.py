@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.conversion import AnalysisResult, Job, SoundSettings
 from schemas.errors import SampleError, TooLargeError
-from schemas.scan import SoundAnalysis
+from schemas.scan_values import SoundAnalysis
 from tasks.audio.blocks import Block
 from tasks.audio.decode.source import AudioSource, open_audio
 from tasks.audio.measure.fingerprint import Fingerprint

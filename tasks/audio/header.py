@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from schemas.errors import UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS
-from schemas.scan import Header
+from schemas.scan_values import Header
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.detect import detect_container, open_file
 from tasks.audio.decode.raw_bytes import read_bytes

@@ -64,7 +64,7 @@ class ProcessPool(JobExecutor):
     def _call(self, verb: str, job: Job, sound: SoundSettings) -> JobResult | None:
         try:
             return self._send_twice(pickle.dumps((verb, job, _pickle_settings(sound))), job)
-        except _StoppedError:
+        except _PoolStoppedError:
             return None
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class ProcessPool(JobExecutor):
             if is_part(os.path.basename(job.target)):
                 remove(job.target)
             if overdue and self._stopped.is_set():
-                raise _StoppedError from error
+                raise _PoolStoppedError from error
             raise self._cause(-signal.SIGALRM if overdue else status, last_line) from error
         self._idle.append(worker)
         if isinstance(answer, Sp404Error):
@@ -127,7 +127,7 @@ class ProcessPool(JobExecutor):
         except _LOST as error:
             status, last_line = self._end(worker, 0 if isinstance(error, TimeoutError) else _GRACE_S)
             if self._stopped.wait(1) or self._closed:  # what stops the run may have ended it, before it could ignore that
-                raise _StoppedError from error
+                raise _PoolStoppedError from error
             raise WorkerError(error=last_line or _describe_end(status)) from error
         worker.is_up = True
         return worker
@@ -136,7 +136,7 @@ class ProcessPool(JobExecutor):
         while True:
             with self._lock:
                 if self._closed or self._stopped.is_set():
-                    raise _StoppedError
+                    raise _PoolStoppedError
                 if not self._idle:
                     return self._start_worker()
                 worker = self._idle.pop()
@@ -157,7 +157,7 @@ class ProcessPool(JobExecutor):
         return worker.end(patience_s)
 
 
-class _StoppedError(Exception):
+class _PoolStoppedError(Exception):
     """The run stops before the sample is done."""
 
 

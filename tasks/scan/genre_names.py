@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from schemas.scan import Guess
+from schemas.scan_values import Guess
 from tasks.scan.name_parser import normalize
 from tasks.scan.vocabulary import split_camel_case
 

@@ -3,13 +3,13 @@
 import re
 
 from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, beats_in
-from schemas.scan import THRESHOLD, Guess, Header
+from schemas.scan_values import THRESHOLD, Guess, Header
 from tasks.scan import name_parser, vocabulary
 from tasks.scan.genre_names import GenreVocabulary
 
 # Raise it when a release infers other values of the same files: then they are inferred anew.
 RULES = 1
-# By the names of ``schemas.scan.INFERRED``.
+# By the names of ``schemas.scan_values.INFERRED``.
 Guesses = dict[str, Guess]
 _LOOP_BEATS = 4
 _TAG_KEY = re.compile(r"([A-G])(#|b|♯|♭)?\s?(m|min|minor|maj|major)?")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from schemas.scan import CELLS, INFERRED
+from schemas.scan_values import CELLS, INFERRED
 from tasks.scan.rows import ANALYSIS_COLUMNS, COLUMNS
 
 YOU = "you"

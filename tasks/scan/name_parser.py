@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.music import LOOP_BPM_MAX, LOOP_BPM_MIN, beats_in
-from schemas.scan import Guess
+from schemas.scan_values import Guess
 from tasks.scan import vocabulary
 
 # Bare numbers outside of this are indices more often than tempi.

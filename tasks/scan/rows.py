@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.scan import CELLS, INFERRED, THRESHOLD, SoundAnalysis
+from schemas.scan_values import CELLS, INFERRED, THRESHOLD, SoundAnalysis
 from tasks.scan.infer import Guesses
 
 _GUESS = pl.Struct({"value": pl.String, "source": pl.String, "confidence": pl.Float64})

@@ -1,4 +1,4 @@
-"""Which card holds what."""
+"""The records of cards: where each is mounted, and which files it holds."""
 
 import polars as pl
 
@@ -29,18 +29,21 @@ def files_on(database: Database, card_id: str) -> pl.DataFrame:
         return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
 
 
-def seen(database: Database, card_id: str, root: str) -> None:
-    """Write down where a card is mounted now."""
+def record_mount(database: Database, card_id: str, root: str) -> None:
+    """Record where a card is mounted now."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card", {"card_id": card_id})
         run(connection, "add_card", {"card_id": card_id, "root": root, "now": utc_now()})
 
 
-def add(database: Database, told: dict[str, object], files: pl.DataFrame) -> None:
-    """``files`` (``path, file_hash, output_bytes``) stand on a card now. ``told``: ``card_id, export_id, output_path``."""
+def record_files(database: Database, export: dict[str, object], files: pl.DataFrame) -> None:
+    """Record ``files`` (``path, file_hash, output_bytes``) that are on a card now.
+
+    ``export``: ``card_id, export_id, output_path``.
+    """
     with database.connect() as connection, transaction(connection):
-        run(connection, "forget_card_files", {"card_id": told["card_id"]}, gone=files.select("path"))
-        run(connection, "add_card_files", told | {"now": utc_now()}, new_card_files=files)
+        run(connection, "forget_card_files", {"card_id": export["card_id"]}, gone=files.select("path"))
+        run(connection, "add_card_files", export | {"now": utc_now()}, new_card_files=files)
 
 
 def forget(database: Database, card_id: str, paths: list[str]) -> None:

@@ -69,13 +69,13 @@ class Catalog:
             pads = _pads(connection, None, wanted) if with_kits else []
         placed = {row["sample_id"] for row in pads}
         alone = [number for number in sample_ids if number not in placed]
-        return pads + [{"sample_id": number} | _told(known.get(number, {})) for number in alone]
+        return pads + [{"sample_id": number} | _without_id(known.get(number, {})) for number in alone]
 
     def pads_of(self, kit_id: int) -> list[dict[str, Any]]:
         """Return manifest rows for the pads of a kit."""
-        nobody = pl.DataFrame(schema={"id": pl.Int64})
+        no_samples = pl.DataFrame(schema={"id": pl.Int64})
         with self.database.connect() as connection:
-            return _pads(connection, kit_id, nobody)
+            return _pads(connection, kit_id, no_samples)
 
     def put_preferences(self, values: dict[str, Any]) -> None:
         """Store all preferences."""
@@ -101,5 +101,5 @@ def _pads(connection: Connection, kit_id: int | None, wanted: pl.DataFrame) -> l
     return run(connection, "kit_rows", {"kit_id": kit_id}, wanted=wanted).dicts()
 
 
-def _told(sample: dict[str, Any]) -> dict[str, Any]:
+def _without_id(sample: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in sample.items() if name != "id"}

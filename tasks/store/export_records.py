@@ -14,9 +14,16 @@ from schemas.records import EXPORT_SAMPLES, SAMPLES
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
-from tasks.store.identity import GIVEN, KITS, identified_rows, with_ids
+from tasks.store.identity import GIVEN, KITS, assign_ids, assign_recorded_ids
 from tasks.store.outcome_table import frame_of
-from tasks.store.record_rows import done_rows, lost_rows, output_rows, rejected_rows, sample_rows, settled_rows
+from tasks.store.record_rows import (
+    output_rows,
+    records_of_done,
+    records_of_rejects,
+    records_of_settled,
+    records_of_unreached,
+    sample_rows,
+)
 from tasks.store.timestamps import utc_now
 
 log = logging.getLogger("sp404")
@@ -77,7 +84,7 @@ DRY_RUN = Reservation(export_id=0, identity="", resumed=False, killed=())
 
 @dataclass(frozen=True)
 class PriorState:
-    """What the records know before an export.
+    """The state of the records before an export.
 
     Attributes:
         rows: The manifest's rows with ``sample_id`` and ``kit_id``.
@@ -92,9 +99,9 @@ class PriorState:
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """What an export is to do: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``ASKED_SCHEMA``.
+    """The work of an export: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``REQUESTED_ROWS``.
 
-    ``kit_rows`` are all rows of the kits that it touches, also those that were not asked for. ``refreshed`` (``path``,
+    ``kit_rows`` are all rows of the kits that it touches, also those that were not requested. ``refreshed`` (``path``,
     ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
     """
 
@@ -112,7 +119,7 @@ class ExportSpec:
     @cached_property
     def settled(self) -> pl.DataFrame:
         """The records of what is there already."""
-        return settled_rows(self.rows)
+        return records_of_settled(self.rows)
 
 
 def begin(target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
@@ -125,20 +132,20 @@ def begin(target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState
     with target.database.connect() as connection:
         _recover(connection, target.database)
         with transaction(connection):
-            return _begun(connection, target, rows, identity)
+            return _begin_in(connection, target, rows, identity)
 
 
-def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
+def _begin_in(connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
     """Do what ``begin`` does, within a transaction."""
-    identified, new_ids, new_kits = identified_rows(connection, rows)
+    identified, new_ids, new_kits = assign_recorded_ids(connection, rows)
     if new_ids.height:
         run(connection, "forget_given_ids", new_given_ids=new_ids)
         run(connection, "add_given_ids", new_given_ids=new_ids)
     new_kits = new_kits.with_columns(created_at=pl.lit(utc_now()))
     if new_kits.height:
         run(connection, "add_kits", new_kits=new_kits)
-    told = {"manifest_path": target.manifest, "output_path": target.output}
-    killed = run(connection, "killed_exports", told).rows
+    folder = {"manifest_path": target.manifest, "output_path": target.output}
+    killed = run(connection, "killed_exports", folder).rows
     resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
     export_id = resumed[-1] if resumed else _next_id(connection, target.database)
     outputs = _outputs(connection, target)
@@ -148,7 +155,7 @@ def _begun(connection: Connection, target: ExportTarget, rows: pl.DataFrame, ide
 
 
 def _next_id(connection: Connection, database: Database) -> int:
-    """One that no other export has, nor those whose files are still there after their database was removed."""
+    """Return an id that no other export has, nor those whose files are still there after their database was removed."""
     taken = max(run_folder.export_ids(database), default=0)
     while (export_id := run(connection, "next_export_id").one()) <= taken:
         continue
@@ -159,12 +166,12 @@ def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
     """Do what ``begin`` does without writing: ids and paths as the next export would have them."""
     if not target.database.exists:
         return PriorState(
-            with_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
+            assign_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
             DRY_RUN,
         )
     with target.database.connect() as connection:
-        identified, _, _ = identified_rows(connection, rows)
+        identified, _, _ = assign_recorded_ids(connection, rows)
         return PriorState(identified, _outputs(connection, target), DRY_RUN)
 
 
@@ -178,7 +185,7 @@ def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
 
 
 def last_mount_point(target: ExportTarget) -> str | None:
-    """Where the file system was mounted that the last export to this folder went to; None if it was that of the machine."""
+    """Return where the file system of the last export to this folder was mounted; None if it was that of the machine."""
     if not target.database.exists:
         return None
     with target.database.connect() as connection:
@@ -187,7 +194,7 @@ def last_mount_point(target: ExportTarget) -> str | None:
 
 
 def start(target: ExportTarget, spec: ExportSpec, done: pl.DataFrame) -> None:
-    """Write down what is to be done, and what of it is there already.
+    """Record what is to be done, and what of it is there already.
 
     ``done`` (``manifest_line``): the lines that an export which is resumed keeps as they are.
     """
@@ -204,22 +211,22 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     run(connection, "clear_rejects", export_id)
     run(connection, "add_user", {"id": spec.export["user_id"]})
     run(connection, "add_export", spec.export)
-    told = {name: spec.export[name] for name in ("output_path", "manifest_path")}
-    run(connection, "refresh_outputs", told, refreshed=spec.refreshed)
+    folder = {name: spec.export[name] for name in ("output_path", "manifest_path")}
+    run(connection, "refresh_outputs", folder, refreshed=spec.refreshed)
     _put_samples(connection, spec, sample_rows(pl.concat([spec.rows, spec.kit_rows], how="diagonal")))
     if spec.kit_rows.height:
         kits = spec.kit_rows.select("kit_id", "sample_id", "bank", "pad")
         run(connection, "clear_kit_samples", new_kit_samples=kits)
         run(connection, "add_kit_samples", new_kit_samples=kits)
-        if "kit_tempo" in spec.kit_rows.columns:  # not in what earlier versions wrote down
+        if "kit_tempo" in spec.kit_rows.columns:  # not in what earlier versions wrote
             run(connection, "put_kit_tempos", kit_tempos=spec.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
     run(connection, "add_rejects", export_id, new_rejects=spec.rejects)
     kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
-    _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), rejected_rows(spec.rejects)]))
+    _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), records_of_rejects(spec.rejects)]))
 
 
 def add_part(target: ExportTarget, spec: ExportSpec, part: Path) -> None:
-    """Put what a shard has done into the records, in one transaction with the mark that it is there."""
+    """Put the outcomes of a shard into the records, in one transaction with the part's name."""
     outcomes = read_checkpoint(part)
     with target.database.connect() as connection, transaction(connection):
         add_part_in(connection, spec, run_folder.name_of(part), outcomes)
@@ -230,7 +237,7 @@ def add_part_in(connection: Connection, spec: ExportSpec, name: str, outcomes: p
     if (name,) in run(connection, "parts", {"export_id": spec.id}).rows:
         return
     _put_samples(connection, spec, sample_rows(spec.rows, outcomes))
-    _add_rows(connection, spec, done_rows(spec.rows, outcomes))
+    _add_rows(connection, spec, records_of_done(spec.rows, outcomes))
     new_outputs = output_rows(spec.rows, outcomes)
     gone = pl.concat([new_outputs["path"], outcomes["moved_from"].drop_nulls()]).alias("path").to_frame()
     facts = {name: spec.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
@@ -256,9 +263,9 @@ def finish(target: ExportTarget, spec: ExportSpec, ending: dict[str, Any]) -> No
 def finish_in(connection: Connection, spec: ExportSpec, ending: dict[str, Any]) -> None:
     """Write what ``finish`` writes, within a transaction."""
     done = frame(connection, "export_lines", {"export_id": spec.id}, {"manifest_line": pl.Int64})["manifest_line"]
-    _add_rows(connection, spec, lost_rows(spec.rows, done, ending["why"]))
-    told = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
-    run(connection, "finish_export", told | {"export_id": spec.id})
+    _add_rows(connection, spec, records_of_unreached(spec.rows, done, ending["why"]))
+    facts = {name: ending[name] for name in ("seconds", "trouble", "warning", "finished_at")}
+    run(connection, "finish_export", facts | {"export_id": spec.id})
 
 
 def _recover(connection: Connection, database: Database) -> None:

@@ -11,17 +11,17 @@ KITS = {"name": pl.String, "id": pl.Int64}
 _HIGHEST_ID = 2**63 - 1
 
 
-def identified_rows(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Assign ids to rows as ``with_ids`` does, by the ids that the database keeps."""
+def assign_recorded_ids(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Assign ids to rows as ``assign_ids`` does, by the ids that the database keeps."""
     given = frame(connection, "given_ids", {}, GIVEN) if rows["sample_id"].null_count() else pl.DataFrame(schema=GIVEN)
     kits = frame(connection, "kits", {}, KITS)
-    return with_ids(rows, given, kits, run(connection, "highest_id").one())
+    return assign_ids(rows, given, kits, run(connection, "highest_id").one())
 
 
-def with_ids(
+def assign_ids(
     rows: pl.DataFrame, given: pl.DataFrame, kits: pl.DataFrame, highest: int
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """``rows`` (``source``, ``sample_id``, ``kit``) with all ids, and the ids that are new, in the order of lines.
+    """Return ``rows`` (``source``, ``sample_id``, ``kit``) with all ids; and the new ids, in the order of lines.
 
     ``given`` (``GIVEN``) and ``kits`` (``KITS``) have those of earlier runs, ``highest`` is the highest that any sample has.
     """
@@ -48,11 +48,11 @@ def with_ids(
     all_kits = kits.vstack(new_kits)
     identified = rows.with_columns(
         id_given=pl.col("sample_id").is_null(),
-        sample_id=pl.col("sample_id").fill_null(_looked_up("source", all_ids["file_path"], all_ids["id"])),
-        kit_id=_looked_up("kit", all_kits["name"], all_kits["id"]),
+        sample_id=pl.col("sample_id").fill_null(_look_up("source", all_ids["file_path"], all_ids["id"])),
+        kit_id=_look_up("kit", all_kits["name"], all_kits["id"]),
     )
     return identified, new_ids, new_kits
 
 
-def _looked_up(column: str, keys: pl.Series, values: pl.Series) -> pl.Expr:
+def _look_up(column: str, keys: pl.Series, values: pl.Series) -> pl.Expr:
     return pl.col(column).replace_strict(keys, values, default=None, return_dtype=pl.Int64)

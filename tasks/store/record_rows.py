@@ -1,35 +1,35 @@
-"""From what was asked for and what became of it to the rows of the database. Pure."""
+"""Make the rows of the database from the requested rows and their outcomes. Pure."""
 
 import polars as pl
 
 from schemas.conversion import Outcome
 from schemas.enums import Status
 from schemas.errors import NotConvertedError
-from schemas.records import ASKED_SCHEMA, EXPORT_SAMPLES, OUTPUTS, SAMPLES
+from schemas.records import EXPORT_SAMPLES, OUTPUTS, REQUESTED_ROWS, SAMPLES
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 
 _LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
 
 
-def done_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Return the records of the rows of ``asked`` (``ASKED_SCHEMA``) whose files have an outcome (``frame_of``)."""
-    told = asked.drop("status", "output_bytes", "output_frames")
-    return _rows(told.join(outcomes, on="path", how="inner", maintain_order="left"))
+def records_of_done(requested: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Return the records of the rows of ``requested`` (``REQUESTED_ROWS``) whose files have an outcome (``frame_of``)."""
+    rows = requested.drop("status", "output_bytes", "output_frames")
+    return _rows(rows.join(outcomes, on="path", how="inner", maintain_order="left"))
 
 
-def settled_rows(asked: pl.DataFrame) -> pl.DataFrame:
-    """Return the records of the rows of ``asked`` whose files are there already: those that have a status."""
-    settled = asked.filter(pl.col("status").is_not_null())
+def records_of_settled(requested: pl.DataFrame) -> pl.DataFrame:
+    """Return the records of the rows of ``requested`` whose files are there already: those that have a status."""
+    settled = requested.filter(pl.col("status").is_not_null())
     blank = {name: pl.lit(None, dtype) for name, dtype in OUTCOME_SCHEMA.items() if name not in settled.columns}
     return _rows(settled.with_columns(**blank).with_columns(conversion_seconds=pl.lit(0.0)))
 
 
-def lost_rows(asked: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
-    """Return the records of the rows of ``asked`` that were never reached: all but the lines in ``done``."""
-    left = asked.filter(~pl.col("line").is_in(done.implode()))
+def records_of_unreached(requested: pl.DataFrame, done: pl.Series, why: str) -> pl.DataFrame:
+    """Return the records of the rows of ``requested`` that were never reached: all but the lines in ``done``."""
+    left = requested.filter(~pl.col("line").is_in(done.implode()))
     error = NotConvertedError(error=why)
     lost = Outcome(0, Status.FAILED, error=str(error), reason=error.reason, fix=error.fix)
-    return done_rows(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))
+    return records_of_done(left, frame_of([(path, lost) for path in left["path"].unique(maintain_order=True)]))
 
 
 def _rows(joined: pl.DataFrame) -> pl.DataFrame:
@@ -45,31 +45,31 @@ def _rows(joined: pl.DataFrame) -> pl.DataFrame:
     return joined.select(named.get(name, pl.col(name)).alias(name) for name in EXPORT_SAMPLES.columns)
 
 
-def sample_rows(asked: pl.DataFrame, outcomes: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Return ``SAMPLES``: what the manifest says of each sample, and what its file has where there are outcomes."""
-    samples = asked.unique("sample_id", keep="first", maintain_order=True)
+def sample_rows(requested: pl.DataFrame, outcomes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return ``SAMPLES``: the manifest's values of each sample, and those of its file where there are outcomes."""
+    samples = requested.unique("sample_id", keep="first", maintain_order=True)
     if outcomes is not None:  # of whichever of its rows; what the manifest says is that of the first
-        files = asked.select("sample_id", "path").join(outcomes, on="path", how="inner", maintain_order="left")
-        files = files.unique("sample_id", keep="first", maintain_order=True).select("sample_id", *_FOUND)
+        files = requested.select("sample_id", "path").join(outcomes, on="path", how="inner", maintain_order="left")
+        files = files.unique("sample_id", keep="first", maintain_order=True).select("sample_id", *_FROM_FILES)
         samples = samples.join(files, on="sample_id", how="inner", maintain_order="left")
-    found = {name: pl.col(name) if name in samples.columns else pl.lit(None, OUTCOME_SCHEMA[name]) for name in _FOUND}
-    told = {name: pl.col(name) for name in list(SAMPLES.columns)[2:] if name not in _FOUND}
-    return samples.select(id="sample_id", file_path="source", **told, **found)
+    read = {name: pl.col(name) if name in samples.columns else pl.lit(None, OUTCOME_SCHEMA[name]) for name in _FROM_FILES}
+    given = {name: pl.col(name) for name in list(SAMPLES.columns)[2:] if name not in _FROM_FILES}
+    return samples.select(id="sample_id", file_path="source", **given, **read)
 
 
-_FOUND = [name for name in SAMPLES.columns if name in OUTCOME_SCHEMA]
+_FROM_FILES = [name for name in SAMPLES.columns if name in OUTCOME_SCHEMA]
 
 
-def output_rows(asked: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+def output_rows(requested: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
     """Return ``OUTPUTS``: the files that now stand below the output folder, and are ours."""
-    told = asked.unique("path", keep="first", maintain_order=True).drop("status", "output_bytes", "output_frames")
+    rows = requested.unique("path", keep="first", maintain_order=True).drop("status", "output_bytes", "output_frames")
     ours = outcomes.filter(pl.col("status") == str(Status.EXPORTED), pl.col("file_hash").is_not_null())
-    there = told.join(ours, on="path", how="inner", maintain_order="left")
+    there = rows.join(ours, on="path", how="inner", maintain_order="left")
     return there.rename({"source": "source_path"}).select(OUTPUTS)
 
 
 def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
-    """Why rows were not exported and how many, the most frequent first: texts without what differs from row to row."""
+    """Count why rows were not exported, the most frequent cause first: texts without what differs from row to row."""
     failed = export_samples.filter(status=str(Status.FAILED))["error_message"]
     details = r"(: /.*|: [0-9.]+m?s \(.*)$"
     broken = rejects.select(cause=pl.format("{} {}", "column", "rule"))
@@ -89,8 +89,8 @@ def reject_text() -> pl.Expr:
     return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
 
 
-def rejected_rows(rejects: pl.DataFrame) -> pl.DataFrame:
-    """One record a rejected line, however many rules it broke."""
+def records_of_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Return one record for each rejected line, however many rules it broke."""
     lines = rejects.group_by("line", maintain_order=True).agg(
         pl.col("sample_id", "kit").first(),
         text=reject_text().str.join("; "),
@@ -112,7 +112,7 @@ def rejected_rows(rejects: pl.DataFrame) -> pl.DataFrame:
         "owns_output": pl.lit(False),
     }
     levels = dict.fromkeys((*_LEVELS.values(), "dc_offset"), pl.Float64)
-    dtypes: dict[str, type[pl.DataType]] = {**ASKED_SCHEMA, **OUTCOME_SCHEMA, **levels}
+    dtypes: dict[str, type[pl.DataType]] = {**REQUESTED_ROWS, **OUTCOME_SCHEMA, **levels}
     return lines.select(
         given.get(name, pl.lit(None, dtypes.get(name, pl.String))).alias(name) for name in EXPORT_SAMPLES.columns
     )

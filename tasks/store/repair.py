@@ -1,4 +1,4 @@
-"""The database made anew from what the exports left beside it: what they were to do, and the parts that their shards wrote."""
+"""Rebuild the database from what the exports left beside it: their plans, and the parts that their shards wrote."""
 
 import os
 from dataclasses import dataclass, replace
@@ -16,17 +16,17 @@ from tasks.store.export_records import add_part_in, finish_in, read_export_spec,
 
 
 @dataclass(frozen=True)
-class Repaired:
-    """``kept``: where the old file is now; ``troubles``: what could not be made good."""
+class RepairResult:
+    """The result of a repair. ``kept``: the path of the old file now; ``losses``: what could not be restored."""
 
     exports: int
     rows: int
     kept: str | None
-    troubles: list[str]
+    losses: list[str]
 
 
-def repair(database: Database, force: bool = False) -> Repaired:
-    """Make the database anew; the old file is kept under another name.
+def repair(database: Database, force: bool = False) -> RepairResult:
+    """Rebuild the database; the old file is kept under another name.
 
     Raises RequestError when it is whole (unless ``force``), or when nothing is there to make it from.
     """
@@ -40,13 +40,13 @@ def repair(database: Database, force: bool = False) -> Repaired:
             raise RequestError(what=f"The database is not damaged: {database.path}", fix="--force rebuilds it all the same.")
         new = replace(database, path=f"{database.path}.repaired")
         _remove(new.path)
-        troubles: list[str] = []
+        losses: list[str] = []
         with new.connect() as connection:
-            rows = sum(_replayed(connection, database, export_id, troubles) for export_id in ids)
+            rows = sum(_replay_export(connection, database, export_id, losses) for export_id in ids)
             run(connection, "skip_export_ids", {"taken": ids[-1]})
         kept = _set_aside(database.path)
         os.replace(new.path, database.path)
-        return Repaired(len(ids), rows, kept, troubles)
+        return RepairResult(len(ids), rows, kept, losses)
 
 
 def _is_whole(database: Database) -> bool:
@@ -60,8 +60,8 @@ def _is_whole(database: Database) -> bool:
     return True
 
 
-def _replayed(connection: Connection, database: Database, export_id: int, troubles: list[str]) -> int:
-    """Put one export into the records again; how many rows it has."""
+def _replay_export(connection: Connection, database: Database, export_id: int, losses: list[str]) -> int:
+    """Put one export into the records again; return how many rows it has."""
     try:
         with transaction(connection):
             for name, frame in run_folder.read_ids(database, export_id):
@@ -73,20 +73,20 @@ def _replayed(connection: Connection, database: Database, export_id: int, troubl
         spec = read_export_spec(database, export_id)
         ending, gone = run_folder.read_ending(database, export_id), run_folder.read_gone(database, export_id)
     except DamagedPartError as error:
-        troubles.append(f"Export {export_id} is lost: {error}")
+        losses.append(f"Export {export_id} is lost: {error}")
         return 0
     if spec is None:  # killed before it was begun
         return 0
     parts = run_folder.parts(database, export_id)
     if ending and len(parts) < ending["parts"]:
-        troubles.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
+        losses.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
     with transaction(connection):
         start_in(connection, spec, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
         for part in parts:
             try:
                 add_part_in(connection, spec, run_folder.name_of(part), read_checkpoint(part))
             except DamagedPartError as error:
-                troubles.append(f"Of export {export_id}: {error}. {error.fix}")
+                losses.append(f"Of export {export_id}: {error}. {error.fix}")
         if ending:
             finish_in(connection, spec, ending)
         if gone is not None:

@@ -1,4 +1,4 @@
-"""Records of old exports are let go: never a file of theirs, and nothing that the next run goes by."""
+"""Delete records of old exports: never a file of theirs, and nothing that the next run goes by."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ _NONE_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
 
 
 def forget_before(database: Database, before: datetime) -> list[int]:
-    """Remove the records of exports that were made before a time (UTC); their numbers.
+    """Remove the records of exports that were made before a time (UTC); return their numbers.
 
     What stands in the output folders stays in the records, and so do all ids. What exports left beside the database goes
     as well, but for what ``repair`` still needs.
@@ -21,10 +21,10 @@ def forget_before(database: Database, before: datetime) -> list[int]:
         old = [export_id for (export_id,) in run(connection, "old_exports", {"before": before}).rows]
         with transaction(connection):
             for export_id in old:
-                told = {"export_id": export_id}
-                run(connection, "clear_export", told, done=_NONE_DONE)
+                parameters = {"export_id": export_id}
+                run(connection, "clear_export", parameters, done=_NONE_DONE)
                 for query in ("clear_rejects", "clear_parts", "drop_export"):
-                    run(connection, query, told)
+                    run(connection, query, parameters)
         first_standing = run(connection, "first_standing").one()
         for export_id in old:
             # What was moved or removed must be known beside what was written before.

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.scan import CELLS, FILES
+from schemas.scan_values import CELLS, FILES
 from tasks.store.database import Database, frame, run, transaction
 
 _NUMBERS = ("bytes", "mtime_ns", "ctime_ns")

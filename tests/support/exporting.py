@@ -13,7 +13,7 @@ import polars as pl
 from schemas.conversion import Outcome, SourceInfo
 from schemas.enums import AudioFormat, OrganizeBy, Status
 from schemas.manifest import REJECT_SCHEMA, TYPED_SCHEMA
-from schemas.records import ASKED_SCHEMA
+from schemas.records import REQUESTED_ROWS
 from tasks.layout.actions import SOURCE_STAMP
 from tasks.layout.paths import PathRules, assign_paths
 from tasks.layout.sharding import make_jobs
@@ -122,9 +122,9 @@ class Ledger:
             for index, path, source in make_jobs(placed).select("job", "path", "source").iter_rows()
         ]
         refused = rejects_of(rejects)
-        blank = {name: pl.lit(None, dtype) for name, dtype in ASKED_SCHEMA.items() if name not in placed.columns}
-        asked = placed.select(pl.col(name).cast(ASKED_SCHEMA[name]) for name in placed.columns if name in ASKED_SCHEMA)
-        rows_asked = asked.with_columns(**blank).select(*ASKED_SCHEMA)
+        blank = {name: pl.lit(None, dtype) for name, dtype in REQUESTED_ROWS.items() if name not in placed.columns}
+        asked = placed.select(pl.col(name).cast(REQUESTED_ROWS[name]) for name in placed.columns if name in REQUESTED_ROWS)
+        rows_asked = asked.with_columns(**blank).select(*REQUESTED_ROWS)
         count = placed.height + refused["line"].n_unique()
         export = self.export(known.reservation.export_id, count, organize_by, user_id, identity)
         in_kits = asked.filter(pl.col("kit").is_not_null())

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from config import genres
-from schemas.scan import Guess, Header
+from schemas.scan_values import Guess, Header
 from tasks.scan.genre_names import GenreVocabulary
 from tasks.scan.infer import infer
 

@@ -918,7 +918,7 @@ def test_after_a_repair_all_is_unchanged(three: Nightly) -> None:
     before = states(three.out)
     three.let_go()
     three.db.write_bytes(b"not a database" * 1000)
-    assert repair.repair(Database(str(three.db), 5)).troubles == []
+    assert repair.repair(Database(str(three.db), 5)).losses == []
     batch = three.export(**GENRE)
     assert (batch.export_id, statuses(batch)) == (3, ["unchanged"] * 3)
     assert (three.spy.calls, states(three.out)) == ([], before)

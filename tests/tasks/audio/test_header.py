@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from schemas.errors import LoadError
-from schemas.scan import Guess, Header
+from schemas.scan_values import Guess, Header
 from tasks.audio.header import read_header
 from tasks.scan.infer import Guesses, infer
 from tests.support import audio

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config import genres
-from schemas.scan import Guess
+from schemas.scan_values import Guess
 from tasks.scan.genre_names import GenreVocabulary
 from tests.support.scan_table import told
 

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.scan import CELLS
+from schemas.scan_values import CELLS
 from tasks.scan import merge
 from tasks.scan.rows import COLUMNS
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.scan import THRESHOLD
+from schemas.scan_values import THRESHOLD
 from tests.support.scan_table import Row, rows, told
 
 ROWS = rows()

@@ -49,7 +49,7 @@ def mended(nightly: Nightly, times: bool = False) -> tuple[Rows, Rows]:
     before = rows_of(nightly, times)
     lose(nightly)
     made = repair.repair(Database(str(nightly.db), 5))
-    assert made.troubles == []
+    assert made.losses == []
     assert made.exports == len(before["sp404_exports"])
     assert made.rows == len(before["sp404_export_samples"])
     return before, rows_of(nightly, times)
@@ -145,7 +145,7 @@ def test_an_export_that_was_killed_before_its_last_part_was_recorded(mixed: Nigh
     nightly.killed(mixed, monkeypatch, merged=1, unrecorded=1, out=mixed.folder / "second")
     before = rows_of(mixed)
     lose(mixed)
-    assert repair.repair(Database(str(mixed.db), 5)).troubles == []
+    assert repair.repair(Database(str(mixed.db), 5)).losses == []
     after = rows_of(mixed)
     assert len(after["outputs"]) == len(before["outputs"]) + 2, "the part is there, and what it says is on the disk"
     batch = mixed.export(out=mixed.folder / "second")
@@ -233,11 +233,11 @@ def test_a_damaged_part_is_named_and_the_rest_is_made_good(mixed: Nightly, harm:
     made = repair.repair(Database(str(mixed.db), 5))
     assert (made.exports, made.rows) == (2, len(before["sp404_export_samples"]))
     if bad is not None:
-        (trouble,) = made.troubles
-        assert str(part) in trouble
+        (loss,) = made.losses
+        assert str(part) in loss
         assert part.read_bytes() == bad
     else:
-        assert made.troubles, "a part that is gone is no trouble"
+        assert made.losses, "a part that is gone is a loss"
     after = rows_of(mixed)
     assert [row for row in after["sp404_export_samples"] if row[1] == 1] == [
         row for row in before["sp404_export_samples"] if row[1] == 1
@@ -255,9 +255,9 @@ def test_what_an_export_was_to_do_is_damaged(mixed: Nightly, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     lose(mixed)
     made = repair.repair(Database(str(mixed.db), 5))
-    assert len(made.troubles) == 1
-    assert made.troubles[0].startswith("Export 2")
-    assert str(path) in made.troubles[0]
+    assert len(made.losses) == 1
+    assert made.losses[0].startswith("Export 2")
+    assert str(path) in made.losses[0]
     assert (1,) in mixed.ask("SELECT id FROM sp404_exports")
     path.unlink()
     assert set(statuses(mixed.export(organize_by="genre", whole=False))) >= {"unchanged"}

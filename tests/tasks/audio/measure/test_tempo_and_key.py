@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schemas.conversion import AnalysisResult, Job, SoundSettings, Tags
-from schemas.scan import THRESHOLD, SoundAnalysis
+from schemas.scan_values import THRESHOLD, SoundAnalysis
 from tasks.audio import synth
 from tasks.audio.analyze import analyze, lower_rate
 from tasks.audio.measure.tempo_and_key import estimate_tempo, find_root_note
