@@ -248,6 +248,7 @@ PREFERENCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", PREFERENCES)
 def test_the_preferences_row_is_read(ledger: Ledger, folder: Path, column: str) -> None:
     name, value, wanted = PREFERENCES[column]

@@ -128,6 +128,7 @@ def test_folders_become_a_manifest_that_export_takes(scan: Any, sp404: Run, tmp_
     assert len(list((tmp_path / "bpm/130-150").glob("*.wav"))) == 1
 
 
+@pytest.mark.slow
 def test_a_second_scan_opens_only_what_is_new_or_changed(
     scan: Any, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     assert [(cell["column"], cell["before"], cell["after"]) for cell in third["changes"]] == [("bpm", "120", "240")]
 
 
+@pytest.mark.slow
 def test_edits_stay_and_the_diff_is_shown(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "library.csv"
     scan()
@@ -179,6 +181,7 @@ def test_edits_stay_and_the_diff_is_shown(scan: Any, sp404: Run, library: Path, 
 HOSTILE = ("=cmd|calc", "+1+1", "-2", "@SUM(1)", "'=x", "''-y", " = z", '=a"b,c', "=a;b", "-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["csv", "tsv", "ndjson", "parquet"])
 def test_no_spreadsheet_runs_a_cell(sp404: Run, library: Path, tmp_path: Path, extension: str) -> None:
     folder = library / "=Pack"
@@ -217,6 +220,7 @@ def test_a_manifest_from_a_spreadsheet_keeps_its_separator_and_columns(scan: Any
     assert scan()["written"] is False
 
 
+@pytest.mark.slow
 def test_analysis_fills_in_what_names_do_not_tell(scan: Any, library: Path, tmp_path: Path) -> None:
     shutil.copy(library / "Hip Hop Drums Vol 2/Clap.wav", library / "Clap again.wav")
     synth.write(library / "groove.wav", synth.loop(RATE, 118, bars=2), RATE)
@@ -329,6 +333,7 @@ main.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_scan_that_was_stopped_goes_on_where_it_was(scan: Any, library: Path, tmp_path: Path, number: int) -> None:
     sound = (library / "Hip Hop Drums Vol 2/Clap.wav").read_bytes()

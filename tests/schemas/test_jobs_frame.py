@@ -59,6 +59,7 @@ def test_a_missing_an_extra_and_a_renamed_column_are_refused(schema: pa.DataFram
     assert "Path" in refused(schema, validate, jobs.rename({"path": "Path"}))
 
 
+@pytest.mark.slow
 @stages
 def test_a_wrong_dtype_is_refused_in_every_column(schema: pa.DataFrameSchema, validate: Validate) -> None:
     jobs = frame(schema)
@@ -66,6 +67,7 @@ def test_a_wrong_dtype_is_refused_in_every_column(schema: pa.DataFrameSchema, va
         assert name in refused(schema, validate, jobs.with_columns(pl.lit(1, pl.Int32).alias(name))), dtype
 
 
+@pytest.mark.slow
 @stages
 def test_a_null_is_refused_where_none_may_be(schema: pa.DataFrameSchema, validate: Validate) -> None:
     jobs = frame(schema)
@@ -99,6 +101,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, pl.DataFrame]]:
     return frames
 
 
+@pytest.mark.slow
 def test_real_plans_are_checked_where_they_are_made(night: Nightly, seen: list[tuple[str, pl.DataFrame]]) -> None:
     night.add("kick.wav", 100, kit="K", bank="A", pad=1, bpm=90, musical_key="Am")
     night.add("snare.wav", 200, kit="K", bank="A", pad=2)

@@ -25,6 +25,7 @@ def is_right(frame: pl.DataFrame, schema: pa.DataFrameSchema, quick: bool) -> bo
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", [EXPORT_SAMPLES, SAMPLES], ids=["export_samples", "samples"])
 def test_the_quick_pass_agrees_with_pandera(schema: pa.DataFrameSchema, monkeypatch: pytest.MonkeyPatch) -> None:
     right = frame_of(schema)

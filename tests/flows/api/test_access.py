@@ -40,6 +40,7 @@ def status(api: httpx.Client, **headers: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "wanted"),
     [
@@ -114,6 +115,7 @@ def test_no_address_beyond_this_machine_without_a_token(address: str) -> None:
     assert access.build_rules(allowed).token == TOKEN.encode()
 
 
+@pytest.mark.slow
 def test_a_server_that_may_not_start_says_why_in_a_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.api"]
     environment = os.environ | {"SP404_API_HOST": "0.0.0.0", "SP404_DB": str(tmp_path / "r.duckdb")}
@@ -158,6 +160,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(api: httpx.Client) -> No
     connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -15,6 +15,7 @@ from tests.support.serve import API
 pytestmark = pytest.mark.xdist_group("api downloads")  # which shares what its module's fixtures start
 
 
+@pytest.mark.slow
 def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:
     made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": {"output_base_path": "zip"}}).json()
     url = f"{API}/exports/{made['export_id']}/download"
@@ -39,6 +40,7 @@ def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path
     assert beyond.headers["content-range"] == f"bytes */{len(answer.content)}"
 
 
+@pytest.mark.slow
 def test_a_download_of_what_is_unknown_changed_or_gone(api: httpx.Client, folder: Path) -> None:
     problem(api.get(f"{API}/exports/9999/download"), 404, "Export 9999 not found")
     config = {"output_base_path": "damaged", "include_metadata": False}

@@ -46,6 +46,7 @@ def test_without_a_body_the_settings_in_force_count(api: httpx.Client, folder: P
     assert told["output_path"] == str(folder / "out/kick_one.wav")
 
 
+@pytest.mark.slow
 def test_a_batch_tells_of_each_and_goes_on_where_one_fails(api: httpx.Client) -> None:
     config = {"organize_by": "genre", "include_metadata": False, "output_base_path": "many", "format": "aiff"}
     answer = api.post(f"{API}/samples/export-batch", json={"sample_ids": [3, 6, 99, 1], "config": config})
@@ -91,6 +92,7 @@ def test_a_sample_of_a_kit_leaves_the_other_pads_in_the_records(api: httpx.Clien
     assert records(folder, "SELECT * FROM kit_samples ORDER BY ALL") == before
 
 
+@pytest.mark.slow
 def test_the_tempo_of_a_kit_outlives_its_export_by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_library(tmp_path / "lib")
     (tmp_path / "lib/k.yaml").write_text("name: K\ntempo: 92\nA1: kick.wav\n", encoding="utf-8")
@@ -104,6 +106,7 @@ def test_the_tempo_of_a_kit_outlives_its_export_by_id(tmp_path: Path, monkeypatc
     assert records(tmp_path, "SELECT tempo FROM kits") == [(92.0,)]
 
 
+@pytest.mark.slow
 def test_two_samples_of_one_title_never_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for one by one, in whatever order and again, each keeps its own."""
     (tmp_path / "lib").mkdir()
@@ -149,6 +152,7 @@ def test_a_file_that_does_not_decode(api: httpx.Client) -> None:
     assert answer.json()["detail"].startswith("Failed to load audio: ")
 
 
+@pytest.mark.slow
 def test_a_sample_that_cannot_be_resampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """128 beats at 64 BPM as one loop take more memory than there is for a sample, at either quality."""
     (tmp_path / "lib").mkdir()
@@ -198,6 +202,7 @@ def test_another_folder_where_the_one_asked_for_cannot_be_written(api: httpx.Cli
         shutil.rmtree(instead)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_too_long_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lib").mkdir()
     synth.write(tmp_path / "lib/a.wav", synth.bass(48_000, 40, 0.2), 48_000)

@@ -34,6 +34,7 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
 
 
+@pytest.mark.slow
 def test_exports_are_listed_newest_first_with_totals(api: httpx.Client, folder: Path) -> None:
     api.post(f"{API}/samples/3/export", json={"output_base_path": "listed"})
     told = api.get(f"{API}/exports", params={"page_size": 2}).json()
@@ -50,6 +51,7 @@ def test_exports_are_listed_newest_first_with_totals(api: httpx.Client, folder: 
     assert (sample["sample_id"], sample["status"], sample["path"]) == (3, "exported", "pad_three.wav")
 
 
+@pytest.mark.slow
 def test_preferences_are_what_holds_where_a_request_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded_library(tmp_path)
     for name, value in {"db": tmp_path / "r.duckdb", "api_root": tmp_path / "out", "workers": 2}.items():

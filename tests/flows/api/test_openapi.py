@@ -34,6 +34,7 @@ def test_the_examples_of_readme(tmp_path: Path) -> None:
     assert (tmp_path / "head.wav").read_bytes() == (tmp_path / "lib/kick.wav").read_bytes()[:1024]
 
 
+@pytest.mark.slow
 def test_every_operation_is_described_with_examples_and_problems(tmp_path: Path) -> None:
     with process(tmp_path, db=tmp_path / "r.duckdb", output_base_path=tmp_path / "out") as (api, _):
         told = api.get("/openapi.json").json()

@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.api_library import recorded_library
 from tests.support.serve import API, process
 from tests.support.waiting import until
@@ -21,6 +23,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.slow
 def test_workers_are_warm_idle_and_end_with_the_server(tmp_path: Path) -> None:
     db = recorded_library(tmp_path, only_good=True)
     with process(tmp_path, db=db, output_base_path=tmp_path / "out", workers=2) as (api, running):

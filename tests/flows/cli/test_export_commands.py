@@ -49,6 +49,7 @@ def test_status_0_when_all_is_done(sp404: Run, library: Path, tmp_path: Path) ->
     assert "2 exported of 2" in said.out
 
 
+@pytest.mark.slow
 def test_export_json_says_once_why_there_is_no_zip(sp404: Run, library: Path, tmp_path: Path) -> None:
     where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
     for options in ((), ("--json",)):
@@ -57,6 +58,7 @@ def test_export_json_says_once_why_there_is_no_zip(sp404: Run, library: Path, tm
         assert said.err.count("No ZIP: ") == 1, said.err
 
 
+@pytest.mark.slow
 def test_check_says_what_would_fail_and_what_to_do_and_writes_nothing(sp404: Run, library: Path, tmp_path: Path) -> None:
     (library / "broken.flac").write_bytes(b"fLaC" + b"\x55" * 5000)
     manifest = library / "more.csv"
@@ -82,6 +84,7 @@ def test_check_says_what_would_fail_and_what_to_do_and_writes_nothing(sp404: Run
     assert (done["successful"], done["rejected"], done["failed"]) == (9, 1, 3)
 
 
+@pytest.mark.slow
 def test_plan_is_what_export_then_writes(sp404: Run, library: Path, tmp_path: Path) -> None:
     options = ("--organize-by", "bpm", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb", "--json")
     before = sorted(tmp_path.rglob("*"))

@@ -37,6 +37,7 @@ def test_worked_example_directly(tmp_path: Path) -> None:
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
 def test_a_second_run_leaves_the_same_files_and_a_record_of_its_own(tmp_path: Path, full: bool) -> None:
     request = worked.request(worked.make(tmp_path / "library"), tmp_path)
@@ -75,6 +76,7 @@ def test_a_sample_opens_the_database_twice(tmp_path: Path, monkeypatch: pytest.M
         assert len(opened) <= openings
 
 
+@pytest.mark.slow
 def test_workers_and_shards_change_nothing(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     outputs = []
@@ -86,6 +88,7 @@ def test_workers_and_shards_change_nothing(tmp_path: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_ids_given_by_path_stay_when_the_manifest_grows_and_is_shuffled(tmp_path: Path) -> None:
     names = [f"{name}.wav" for name in "abcdef"]
     for name in names:
@@ -106,6 +109,7 @@ def test_ids_given_by_path_stay_when_the_manifest_grows_and_is_shuffled(tmp_path
     assert len(set.union(*outputs.values())) == 6
 
 
+@pytest.mark.slow
 def test_a_sample_on_three_pads_is_three_rows_and_one_sample(tmp_path: Path) -> None:
     synth.write(tmp_path / "kick.wav", synth.kick(48_000), 48_000)
     manifest = tmp_path / "m.csv"
@@ -148,6 +152,7 @@ def test_an_unknown_sample_writes_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["library"]
 
 
+@pytest.mark.slow
 def test_a_file_that_we_did_not_write_is_left_alone(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     theirs = tmp_path / "out/fast/sample_009.wav"
@@ -159,6 +164,7 @@ def test_a_file_that_we_did_not_write_is_left_alone(tmp_path: Path) -> None:
     assert any("is in the way" in error for error in batch.errors)
 
 
+@pytest.mark.slow
 def test_the_library_itself_as_output_folder_harms_no_original(tmp_path: Path) -> None:
     library = tmp_path / "library"
     manifest = worked.make(library)
@@ -171,6 +177,7 @@ def test_the_library_itself_as_output_folder_harms_no_original(tmp_path: Path) -
         assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = worked.make(tmp_path / "library")
     real = shard._stage
@@ -192,6 +199,7 @@ def test_a_full_disk_keeps_what_was_finished_and_accounts_for_the_rest(tmp_path:
     assert len(list((tmp_path / "out").rglob("*.wav"))) == 2
 
 
+@pytest.mark.slow
 def test_a_shard_that_breaks_is_accounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(shard: object) -> None:
         raise ZeroDivisionError
@@ -208,6 +216,7 @@ def test_an_output_folder_that_cannot_be(tmp_path: Path) -> None:
         threads.export_directly(worked.request(manifest, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncontained")
 def test_nothing_leaves_the_output_folder(tmp_path: Path) -> None:
     synth.write(tmp_path / "lib/a.wav", synth.hat(48_000), 48_000)
@@ -321,6 +330,7 @@ def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_exports_with_one_database_take_turns(tmp_path: Path) -> None:
     from tasks.store.database import Database
     from tasks.store.export_lock import lock_exports
@@ -350,6 +360,7 @@ def test_a_row_that_gets_lost_on_the_way_fails_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_original_is_no_target_however_its_path_is_spelt(tmp_path: Path) -> None:
     """A sample of ours is put aside by a file of the person's own, under the same name, which then joins the manifest."""
     synth.write(tmp_path / "a.wav", synth.hat(44_100), 44_100)
@@ -366,6 +377,7 @@ def test_an_original_is_no_target_however_its_path_is_spelt(tmp_path: Path) -> N
     assert (tmp_path / "boom.wav").read_bytes() == own
 
 
+@pytest.mark.slow
 def test_a_manifest_by_another_spelling_is_the_same_library(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     request = worked.request(manifest, tmp_path)
@@ -377,6 +389,7 @@ def test_a_manifest_by_another_spelling_is_the_same_library(tmp_path: Path) -> N
     assert sorted((tmp_path / "out").rglob("*")) == files
 
 
+@pytest.mark.slow
 def test_three_libraries_with_the_same_names_and_ids_share_a_folder(tmp_path: Path) -> None:
     outputs = set()
     for name, voice in (("one", synth.kick), ("two", synth.snare), ("three", synth.clap)):

@@ -96,6 +96,7 @@ def assert_inside(out: Path) -> None:
         assert name.split(".")[0].strip().lower() not in {"con", "aux", "nul", "prn", "com1", "lpt9"}, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sanitize", [True, False])
 @pytest.mark.parametrize("layout", list(OrganizeBy))
 def test_traversal_in_every_text_column(night: Nightly, outside: Path, layout: OrganizeBy, sanitize: bool) -> None:
@@ -154,6 +155,7 @@ LINKS = ("a file", "its text", "nowhere", "a text to nowhere", "itself", "its so
 LINKS += ("a folder that is not there", "a folder of its own", "the library", "the output folder", "root")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_a_link_in_the_output_folder(night: Nightly, outside: Path, name: str) -> None:
     """It is refused and said; nothing is written through it, and the others go on."""
@@ -175,6 +177,7 @@ def test_a_link_in_the_output_folder(night: Nightly, outside: Path, name: str) -
     assert statuses(night.export(organize_by="genre")) == ["exported", "unchanged"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_a_link_that_came_after_an_export(night: Nightly, outside: Path, name: str) -> None:
     """What was written is moved away, and a link put in its place; then the sample changes."""
@@ -300,6 +303,7 @@ def test_no_endless_file_is_read_to_tell_it_from_another(night: Nightly, monkeyp
 # ---- where the database and the library lie ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.wav", "a_metadata.txt", "house", "records.duckdb", "house/a.wav", "house/a_metadata.txt"])
 def test_a_database_in_the_output_folder(tmp_path: Path, spy: Spy, template: Path, name: str) -> None:
     """Also under the very name of an output: it stays a database, and the sample is a failed row at the worst."""

@@ -48,6 +48,7 @@ def peaks(out: Path) -> dict[str, float]:
     return {path.stem.split("_")[-1]: float(np.abs(soundfile.read(path)[0]).max()) for path in out.rglob("*.wav")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "quieter"),
     [(OrganizeBy.FLAT, {"soft", "hard"}), (OrganizeBy.KIT, {"soft", "hard", "hat"})],
@@ -60,6 +61,7 @@ def test_one_gain_for_what_belongs_together(manifest: Path, layout: OrganizeBy, 
     assert peaks(manifest.parent.parent / "out") == pytest.approx(wanted, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_by_default_what_is_too_loud_is_clipped_and_said(manifest: Path) -> None:
     batch = threads.export_directly(request(manifest, Guard.NONE, OrganizeBy.FLAT))
     assert list(batch.warnings.values()) == [1]
@@ -89,6 +91,7 @@ def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path, monkeypatch:
     assert query(manifest.parent / "r", "SELECT status, count(*) FROM sp404_export_samples GROUP BY 1") == [("failed", 5)]
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_in_the_records(manifest: Path) -> None:
     threads.export_directly(request(manifest, Guard.NONE, OrganizeBy.FLAT))
     columns = "source_hash, output_hash, peak_dbfs, true_peak_dbfs, overs, rms_dbfs, dc_offset, leading_silence_ms"
@@ -110,6 +113,7 @@ def test_what_was_measured_is_in_the_records(manifest: Path) -> None:
     assert query(manifest.parent / "r", "SELECT source_frames FROM samples WHERE file_path LIKE '%hard.wav'") == [(14_400,)]
 
 
+@pytest.mark.slow
 def test_a_database_of_the_first_version_is_brought_up_to_date(manifest: Path) -> None:
     """Its rows stay, and the next export is recorded beside them."""
     first = ROOT / "tasks/store/migrations/0001_initial.sql"
@@ -125,6 +129,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(manifest: Path) -
 # ---- the command line ----
 
 
+@pytest.mark.slow
 def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:
     out = manifest.parent.parent / "out"
     place = "--direct", "--db", manifest.parent / "r", "--out", out
@@ -138,6 +143,7 @@ def test_sound_settings_are_given_by_name(sp404: Run, manifest: Path) -> None:
     assert "1 x Louder than full scale" in sp404("export", manifest, *place).err
 
 
+@pytest.mark.slow
 def test_check_goes_by_them_too(sp404: Run, tmp_path: Path) -> None:
     audio.write(tmp_path / "short.wav", audio.tone(0.05, 48_000), 48_000, "WAV", "PCM_16")
     (tmp_path / "m.csv").write_text("file_path\nshort.wav\n", encoding="utf-8")

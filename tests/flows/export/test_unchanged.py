@@ -139,6 +139,7 @@ SOUND = {
 }
 
 
+@pytest.mark.slow
 def test_each_setting_of_the_sound_converts_anew(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     from schemas.export import SoundConfig
 
@@ -207,6 +208,7 @@ def test_a_source_with_another_name_and_a_title_from_it_moves(night: Nightly) ->
     assert "Original file: renamed.wav" in (night.out / "renamed_metadata.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "change", "old", "new"),
     [
@@ -259,6 +261,7 @@ def test_a_metadata_file_that_somebody_wrote_in_stays_when_its_sample_moves(thre
     assert (three.out / "acid/a.wav").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"tags": "z"}, {"musical_key": "C"}, {"bpm": 91}, {"title": "A!"}, {"sample_id": 17}])
 def test_other_words_rewrite_the_text_alone(three: Nightly, change: dict[str, Any]) -> None:
     before = states(three.out)
@@ -432,6 +435,7 @@ def test_copies_in_kits_are_converted_once_and_pads_that_change_places_are_moved
     assert not (night.out / "k/bank_B").exists()
 
 
+@pytest.mark.slow
 def test_the_tempo_of_a_loop_is_part_of_its_sound(night: Nightly) -> None:
     """seamless=true: the same bytes at another tempo are another output; without it they are not."""
     path = night.lib / "loop.wav"
@@ -506,6 +510,7 @@ def test_two_sources_that_are_swapped(three: Nightly) -> None:
     assert {name: (three.out / f"jazz/{name}.wav").read_bytes() for name in "cb"} == {"c": jazz["b"], "b": jazz["c"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("titles", ["bcd", "dab", "bca"])
 def test_a_chain_of_names(night: Nightly, titles: str) -> None:
     for n, name in enumerate("abc"):
@@ -532,6 +537,7 @@ def test_full_converts_everything_again(three: Nightly) -> None:
     assert statuses(three.export(**GENRE)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_a_part_and_then_the_whole(night: Nightly) -> None:
     for n, name in enumerate("abc"):
         night.add(f"{name}.wav", 300 + 50 * n, kit="K" if n else "L", bank="A", pad=n + 1)
@@ -553,6 +559,7 @@ def test_a_part_and_then_the_whole(night: Nightly) -> None:
     assert states(night.out) == before
 
 
+@pytest.mark.slow
 def test_another_layout_beside_the_first(three: Nightly) -> None:
     before = tree(three.out)
     for layout, folder in (("flat", ""), ("bpm", "90-110/")):
@@ -607,6 +614,7 @@ def test_another_manifest_into_the_same_folder(three: Nightly) -> None:
 # ---- one gain for all ----
 
 
+@pytest.mark.slow
 def test_a_gain_for_a_folder_goes_by_known_peaks(night: Nightly) -> None:
     for n, name in enumerate(("x/soft.wav", "x/loud.wav", "y/hat.wav")):
         night.sound(name, 300 + 50 * n, level=(0.2, 1.5, 0.5)[n], subtype="FLOAT")
@@ -689,6 +697,7 @@ def test_prune_removes_empty_folders_and_texts(three: Nightly) -> None:
     assert not (three.out / "house").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad",
     [
@@ -1058,6 +1067,7 @@ class Walk:
 SEEDS = range(int(os.environ.get("WALKS", "2")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_nights_end_as_one_fresh_export(night: Nightly, template: Path, seed: int) -> None:
     rng = random.Random(seed)

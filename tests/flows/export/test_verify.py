@@ -147,6 +147,7 @@ class Planter:
         self.expect(plant, undo, (path, "changed"))
 
 
+@pytest.mark.slow
 def test_it_finds_every_damage_and_nothing_else(exported: Nightly) -> None:
     planter = Planter(exported, random.Random(404))
     assert 35 <= len(planter.files) <= 45
@@ -236,6 +237,7 @@ def test_no_false_alarm_after_a_run_that_was_killed_and_resumed(ten: Nightly, mo
     assert len(ten.spy.of("convert")) == 2, "finished shards are not converted again"
 
 
+@pytest.mark.slow
 def test_no_false_alarm_after_moves_copies_prunes_and_repairs(ten: Nightly) -> None:
     ten.export(organize_by="genre")
     ten.rows[0]["genre"] = "acid"

@@ -233,6 +233,7 @@ def test_the_current_folder_but_never_among_the_samples(two: Nightly, monkeypatc
     assert not list(two.out.rglob("*.zip"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", ".", "..", "a\0b", "\udc80.zip"], ids=ascii)
 def test_a_target_that_is_no_file(two: Nightly, name: str) -> None:
     with pytest.raises(RequestError, match="cannot be written"):

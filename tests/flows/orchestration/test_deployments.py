@@ -84,6 +84,7 @@ def test_the_nightly_run_needs_a_library() -> None:
     assert NIGHTLY not in {deployment.name for deployment in build_deployments(settings)}
 
 
+@pytest.mark.slow
 def test_a_deployment_of_an_older_version_gets_the_entrypoint_of_this_one(prefect_server: str) -> None:
     """``sp404 up`` registers all deployments at each start, under the same names: those in the home follow the code."""
     from prefect.client.orchestration import get_client

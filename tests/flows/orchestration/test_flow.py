@@ -86,6 +86,7 @@ def test_levels_are_measured_in_task_runs_of_their_own(tmp_path: Path, client: A
     assert names == {f"convert {what}1 of 1: sample_002 to sample_005" for what in ("", "levels of ")}
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(
     tmp_path: Path, client: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:

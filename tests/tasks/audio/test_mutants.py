@@ -74,6 +74,7 @@ def test_junk_behind_any_magic_is_an_outcome(magic: bytes, rest: bytes, padding:
             assert outcome.error.startswith(TEXTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "extension"), [("aac", ".m4a"), ("alac", ".m4a"), ("aac", ".aac"), ("wavpack", ".wv")])
 def test_eight_channels_by_ffmpeg_do_not_end_the_process(tmp_path: Path, codec: str, extension: str) -> None:
     """PyAV 18.1's ``AudioFrame.to_ndarray`` reads beyond the planes of a planar frame with eight of them."""

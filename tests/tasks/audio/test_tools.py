@@ -71,6 +71,7 @@ LENGTH_IN_THE_FILE = {  # formats whose container says how long the sound is; an
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LENGTH_IN_THE_FILE)
 def test_the_length_and_the_place_in_time_are_kept(bench: Bench, melody: Path, name: str) -> None:
     source = made(melody, name, *LENGTH_IN_THE_FILE[name])
@@ -129,6 +130,7 @@ def test_ffprobe_agrees(bench: Bench, melody: Path) -> None:
         assert entries == f"{codec},48000,2,{outcome.frames}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -88,6 +88,7 @@ def assert_failed(outcome: JobResult | None, reason: str, words: str) -> None:
 # ---- each way to die takes one sample, and says why ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "words"),
     [
@@ -139,6 +140,7 @@ def test_a_mistake_of_ours_does_not_end_the_process(workers: PoisonPool, job: Ca
     assert pid_of(workers, job) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["sleep", "hold_the_gil"])
 def test_a_hang_ends_when_its_time_is_up(workers: PoisonPool, job: Callable[..., Job], verb: str) -> None:
     pid_of(workers, job)
@@ -171,6 +173,7 @@ def test_the_alarm_rings_where_the_caller_is_deaf_to_it(job: Callable[..., Job])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
 
 
+@pytest.mark.slow
 def test_time_is_counted_for_each_sample_and_not_between_them(job: Callable[..., Job]) -> None:
     with PoisonPool(Limits(1, 300), threading.Event(), POISON) as workers:
         first = pid_of(workers, job)
@@ -191,6 +194,7 @@ def test_c_plus_plus_says_it_in_its_own_words(workers: PoisonPool, job: Callable
     assert_failed(workers("abort_with", job(said), SOUND), "too_much_memory", "300 MB")
 
 
+@pytest.mark.slow
 def test_a_real_decoder_has_room_and_no_more(job: Callable[..., Job], tmp_path: Path) -> None:
     """An hour fits in the memory of a drum; numpy's refusal is an error of the sample."""
     source = audio.write(tmp_path / "long.flac", audio.tone(240, 96_000), 96_000, "FLAC", "PCM_24")
@@ -323,6 +327,7 @@ def taken(path: str) -> bytes:
 # ---- starting, stopping, ending ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -368,6 +373,7 @@ def test_starting_ahead_waits_for_nothing(job: Callable[..., Job]) -> None:
         assert len(workers._all) == 2
 
 
+@pytest.mark.slow
 def test_a_stop_gives_five_seconds_and_then_no_outcome(
     workers: PoisonPool, job: Callable[..., Job], stopped: threading.Event
 ) -> None:
@@ -384,6 +390,7 @@ def test_a_stop_gives_five_seconds_and_then_no_outcome(
     assert workers("nothing", job(), SOUND) is None
 
 
+@pytest.mark.slow
 def test_a_stop_while_it_starts(job: Callable[..., Job], stopped: threading.Event) -> None:
     with PoisonPool(LIMITS, stopped, (sys.executable, "-c", "import time; time.sleep(60)")) as workers:
         threading.Timer(0.3, stopped.set).start()
@@ -415,6 +422,7 @@ def test_closing_leaves_no_process(job: Callable[..., Job]) -> None:
     assert children() == before
 
 
+@pytest.mark.slow
 def test_a_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     script = f"""
 import sys, threading

@@ -86,6 +86,7 @@ _ROW = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(_ROW, min_size=1, max_size=12, unique_by=lambda row: row["sample_id"]))
 def test_every_name_fits_and_none_is_given_twice(given_rows: list[dict[str, object]]) -> None:

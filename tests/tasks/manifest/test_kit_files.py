@@ -258,6 +258,7 @@ def test_pads_that_share_a_line_are_all_kept(tmp_path: Path) -> None:
         assert ("numbered" in "".join(manifest.notes)) == (name == "k.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [

@@ -416,6 +416,7 @@ def test_whole_numbers_with_gaps_arrive_as_floats(tmp_path: Path) -> None:
     assert reject_of(manifest, 2)["value"] == "2.5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "column",
     [
@@ -437,11 +438,13 @@ def test_an_empty_parquet_file_is_refused(tmp_path: Path) -> None:
     assert "no rows" in refusal(path).what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"file_path\nkick.wav\n", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])
 def test_a_parquet_file_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
     refusal(saved(tmp_path, data, "m.parquet"))
 
 
+@pytest.mark.slow
 def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample pack may hold any file, also one that is named like a Python package."""
     pl.DataFrame({"file_path": ["a.wav"]}).write_parquet(tmp_path / "m.parquet")
@@ -471,6 +474,7 @@ for at, value in ((40, 0), (43, 5), (len(whole) - 6, 255)):
 """
 
 
+@pytest.mark.slow
 def test_a_damaged_parquet_file_is_an_error_and_no_crash(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     pl.DataFrame({"file_path": ["a.wav", "b.wav"], "sample_id": [1, 2]}).write_parquet(path, compression="uncompressed")
@@ -638,6 +642,7 @@ def mutated(data: bytes, mutations: list[tuple[str, int, bytes]]) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(VALID)), st.lists(MUTATION, min_size=1, max_size=6))
 def test_damaged_text_is_refused_or_accounted_for(folder: Path, name: str, mutations: list[tuple[str, int, bytes]]) -> None:
@@ -646,6 +651,7 @@ def test_damaged_text_is_refused_or_accounted_for(folder: Path, name: str, mutat
         checked(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(VALID))
 def test_every_single_byte_may_be_lost_or_struck(folder: Path, name: str) -> None:
     data = VALID[name]

@@ -1,6 +1,7 @@
 """Kits that are proposed: every slot valid and taken once, drums where players expect them."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ NAMES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(NAMES.map(" ".join), st.sampled_from(["one-shot", "loop", ""]), min_size=1, max_size=170))
 def test_every_slot_is_valid_and_taken_once(names: dict[str, str]) -> None:

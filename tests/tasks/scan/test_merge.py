@@ -1,6 +1,7 @@
 """A manifest and a new scan as one, judged cell by cell: what a person wrote stays, all else follows the scan."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def test_a_file_on_two_pads_has_two_rows() -> None:
 VALUE = st.sampled_from([None, "1", "2", "3"])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(VALUE, VALUE, VALUE), min_size=1, max_size=6))
 def test_three_ways(cells: list[tuple[str | None, str | None, str | None]]) -> None:

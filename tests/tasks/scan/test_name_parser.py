@@ -50,6 +50,7 @@ NAMES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(NAMES, st.lists(NAMES, max_size=2), st.one_of(st.none(), st.floats(0.001, 900)))
 def test_no_name_invents_a_tempo_or_a_number_that_is_not_in_it(stem: str, folders: list[str], seconds: float | None) -> None:

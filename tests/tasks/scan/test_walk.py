@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tasks.scan.walk import ScannedFile, SkippedPath, SkipReason, parent_names, walk
 from tests.support.tools import not_root, open_folder
 
@@ -87,6 +89,7 @@ def test_folders_from_the_nearest_to_the_scanned_one() -> None:
     assert parent_names("/a/House Pack/x.wav", "/a/House Pack") == ["House Pack"]
 
 
+@pytest.mark.slow
 def test_folders_in_folders_without_end(tmp_path: Path) -> None:
     before = os.getcwd()
     os.chdir(tmp_path)

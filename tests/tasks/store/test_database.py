@@ -75,6 +75,7 @@ def test_a_folder_that_cannot_be_made(ledger: Ledger) -> None:
     refused(below, "begin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_newer_schema_is_left_as_it_is(ledger: Ledger, way: str) -> None:
     ledger.begin(ROW)
@@ -86,6 +87,7 @@ def test_a_newer_schema_is_left_as_it_is(ledger: Ledger, way: str) -> None:
     assert ledger.db.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_duckdb_of_another_program_is_left_as_it_is(ledger: Ledger, way: str) -> None:
     with duckdb.connect(str(ledger.db)) as connection:
@@ -94,6 +96,7 @@ def test_a_duckdb_of_another_program_is_left_as_it_is(ledger: Ledger, way: str) 
     assert ledger.ask("SELECT table_name FROM duckdb_tables()") == [("users",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
 def test_a_truncated_database_is_an_error_or_whole(ledger: Ledger, keep: float) -> None:
     ledger.record(*({"source": f"/{n}.wav"} for n in range(3_000)))
@@ -121,6 +124,7 @@ def test_a_missing_folder_is_made(ledger: Ledger) -> None:
 # ---- in use ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
     ledger.begin(ROW)
@@ -140,6 +144,7 @@ def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
     assert WAYS[way](short) is not None
 
 
+@pytest.mark.slow
 def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
     first = ledger.ids("/a.wav")
     patient = Ledger(replace(ledger.target, database=ledger.database.waiting(20.0)))
@@ -154,6 +159,7 @@ def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
         assert 0.3 < time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 def test_connections_are_short(ledger: Ledger) -> None:
     """Between our statements another process can open the database."""
     ledger.record(ROW)
@@ -165,6 +171,7 @@ def test_connections_are_short(ledger: Ledger) -> None:
     assert holder.returncode == 0
 
 
+@pytest.mark.slow
 def test_nothing_stands_beside_the_database(ledger: Ledger) -> None:
     """No write-ahead log and no lock file is left; only the folder with the parts that records can be made again from."""
     ledger.record(ROW)
@@ -273,6 +280,7 @@ def test_connections_within_a_hold_open_the_database_once(ledger: Ledger, openin
     assert is_free(database)
 
 
+@pytest.mark.slow
 def test_a_handle_of_the_same_file_shares_the_hold(ledger: Ledger, openings: list[str]) -> None:
     link = ledger.db.with_name("link.duckdb")
     link.symlink_to(ledger.db)
@@ -283,6 +291,7 @@ def test_a_handle_of_the_same_file_shares_the_hold(ledger: Ledger, openings: lis
     assert is_free(ledger.database)
 
 
+@pytest.mark.slow
 def test_holds_nest(ledger: Ledger, openings: list[str]) -> None:
     database = ledger.database
     with database.hold():
@@ -302,6 +311,7 @@ def test_a_hold_in_which_nothing_is_asked_opens_nothing(ledger: Ledger, openings
     assert not ledger.db.exists()
 
 
+@pytest.mark.slow
 def test_a_hold_that_begins_and_ends_within_a_connection(ledger: Ledger, openings: list[str]) -> None:
     with ledger.database.connect(), ledger.database.hold():
         pass
@@ -315,6 +325,7 @@ def test_a_hold_that_begins_and_ends_within_a_connection(ledger: Ledger, opening
     assert is_free(ledger.database)
 
 
+@pytest.mark.slow
 def test_an_error_ends_a_hold(ledger: Ledger, openings: list[str]) -> None:
     database = ledger.database
 
@@ -335,6 +346,7 @@ def test_an_error_ends_a_hold(ledger: Ledger, openings: list[str]) -> None:
     assert is_free(database)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_a_file_that_is_replaced_or_removed_while_it_is_held(ledger: Ledger, openings: list[str], is_replaced: bool) -> None:
     other = Ledger(replace(ledger.target, database=replace(ledger.database, path=f"{ledger.db}.other")))
@@ -352,6 +364,7 @@ def test_a_file_that_is_replaced_or_removed_while_it_is_held(ledger: Ledger, ope
     assert ledger.ask("SELECT count(*) FROM given_ids") == [(3 if is_replaced else 1,)]
 
 
+@pytest.mark.slow
 def test_threads_take_turns_while_one_holds_the_database(ledger: Ledger, openings: list[str]) -> None:
     """As the API asks questions while an export records."""
     holding(ledger.database)
@@ -407,6 +420,7 @@ def test_holds_that_overlap_without_end_let_other_processes_in(ledger: Ledger) -
     assert is_free(ledger.database)
 
 
+@pytest.mark.slow
 def test_a_hold_in_which_nothing_is_asked_lets_other_processes_in(
     ledger: Ledger, openings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_the_time_is_utc(ledger: Ledger) -> None:
     assert abs(datetime.now(UTC).replace(tzinfo=None) - created) < timedelta(seconds=30)
 
 
+@pytest.mark.slow
 def test_a_sample_is_one_row_and_follows_the_manifest(ledger: Ledger) -> None:
     ledger.record({"source": "/a.wav", "title": "Old", "bpm": 90.0}, {"source": "/b.wav"})
     ledger.record({"source": "/a.wav", "title": "New", "bpm": None}, outcomes={"/a.wav": failed})
@@ -118,6 +119,7 @@ def test_a_sample_is_one_row_and_follows_the_manifest(ledger: Ledger) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_slots_of_a_kit_are_those_of_its_last_export(ledger: Ledger) -> None:
     ledger.record(*ROWS)
     ledger.record({"source": "/l/hat.wav", "kit": "K", "bank": "J", "pad": 16})
@@ -125,6 +127,7 @@ def test_the_slots_of_a_kit_are_those_of_its_last_export(ledger: Ledger) -> None
     assert slots == [("K", "J", 16), ("L", "A", 1)]
 
 
+@pytest.mark.slow
 def test_an_export_of_one_sample_does_not_empty_its_kit(tmp_path: Path) -> None:
     """``--sample`` selects rows of the manifest; the kit in the manifest is still whole."""
     from flows.export.threads import export_directly
@@ -196,6 +199,7 @@ def counts(ledger: Ledger) -> tuple[int, ...]:
     return row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["rejects", "kit_samples", "export"])
 def test_a_failing_record_leaves_nothing_behind(ledger: Ledger, broken: str) -> None:
     ledger.record({"source": "/before.wav"})

@@ -144,6 +144,7 @@ def test_a_whole_file_is_no_false_alarm(bench: Bench, files: dict[str, bytes], n
         assert abs(outcome.frames - seconds * 48_000) <= 1 + 48_000 / RATE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_what_is_cut_in_its_sound_is_not_exported(bench: Bench, files: dict[str, bytes], name: str) -> None:
     whole = files[name]
@@ -184,6 +185,7 @@ def test_how_much_is_there_is_said(bench: Bench, files: dict[str, bytes], name: 
     assert abs(float(said[1]) - there) <= (0.051 if frame else 0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.tools
 @pytest.mark.parametrize("name", ["mulaw.w64", "mp3.wav", "adpcm.wav", "extensible.wav", "sowt.aif", "alaw.caf", "vorbis.ogg"])
 def test_ffmpegs_files_cut(bench: Bench, files: dict[str, bytes], name: str) -> None:
@@ -217,6 +219,7 @@ TAILS = {"id3v1": ID3V1, "ape": APE, "ape and id3v1": APE + ID3V1, "lyrics3": LY
          "text": b"downloaded from example.org\r\n" * 9}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("name", ["mp3-cbr.mp3", "vbr.mp3", "vbr-no-xing.mp3", "cbr-no-xing.mp3", "wavpack.wv", "flac-16.flac",
                                   "wav-16.wav", "aiff-24.aiff", "w64-16.w64", "au-16.au", "caf-16.caf", "faststart-aac.m4a",
