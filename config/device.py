@@ -1,4 +1,4 @@
-"""What the SP-404MKII takes. Each fact with its source and how sure it is (sure, likely, unproven).
+"""The formats and limits of the SP-404MKII. Each fact with its source and how sure it is (sure, likely, unproven).
 
 Its banks and pads stand in ``schemas.music``.
 """

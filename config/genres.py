@@ -17,7 +17,7 @@ _Text = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Genres(BaseModel):
-    """What ``genres.toml`` holds.
+    """The contents of ``genres.toml``.
 
     Attributes:
         genres: The spellings of each genre, by its name.

@@ -90,7 +90,7 @@ class RecordSettings(_Group):
 
 
 class LayoutSettings(_Group):
-    """Where files go, and what they are called."""
+    """The settings of folders and file names."""
 
     output_base_path: _Path = setting(identity=True, description="The output folder")
     organize_by: OrganizeBy = setting(identity=True, description="Folders of the output: flat, genre, bpm or kit")
@@ -102,7 +102,7 @@ class LayoutSettings(_Group):
 
 
 class LimitSettings(_Group):
-    """What one sample may take. A limit that decides which samples fail belongs to the identity; time and memory do not."""
+    """The limits for one sample. A limit that decides which samples fail belongs to the identity; time and memory do not."""
 
     min_duration_ms: int = setting(identity=True, ge=0, le=60_000, description="Shorter samples fail")
     max_duration_s: float = setting(
@@ -118,7 +118,7 @@ class LimitSettings(_Group):
 
 
 class RunnerSettings(_Group):
-    """Where and how fast samples are converted."""
+    """The settings of where and how fast samples are converted."""
 
     workers: _Workers = setting(identity=False, ge=0, le=256, description="Conversions at the same time; 0: one a core")
     runner: Runner = setting(identity=False, description="threads, pool or dask")
@@ -127,7 +127,7 @@ class RunnerSettings(_Group):
 
 
 class ScheduleSettings(_Group):
-    """What ``sp404 up`` does by itself, and when a run is reported as failed."""
+    """The settings of what ``sp404 up`` does by itself, and of when a run is reported as failed."""
 
     library: _PathOrEmpty = setting(identity=False, description="The manifest that is exported every night")
     nightly_cron: str = setting(identity=False, description="When it is exported, as in crontab(5)")

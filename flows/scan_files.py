@@ -41,7 +41,7 @@ _PASSING_REASONS = ("took_too_long", "too_much_memory", "not_reached")
 
 
 class FileMemory:
-    """What a scan learns of files, written to the database every few seconds."""
+    """The facts that a scan learns of files, written to the database every few seconds."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -13,7 +13,7 @@ from schemas.scan_values import SoundAnalysis
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What an audio file says it is. ``frames`` is at ``rate_hz`` and None where only decoding can tell."""
+    """The header's description of an audio file. ``frames`` is at ``rate_hz`` and None where only decoding can tell."""
 
     container: str
     subtype: str
@@ -80,7 +80,7 @@ def clips(peak: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What became of one Job, whatever the verb.
+    """The result of one Job, whatever the verb.
 
     Attributes:
         index: The job's number.
@@ -102,7 +102,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(JobResult):
-    """What a conversion gives.
+    """The result of a conversion.
 
     Attributes:
         bytes: The size of the output file.
@@ -173,7 +173,7 @@ class SizeEstimate(JobResult):
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResult(JobResult):
-    """What a scan learns from the decoded sound."""
+    """The result of analyzing the decoded sound for a scan."""
 
     analysis: SoundAnalysis | None = None
 
@@ -204,7 +204,7 @@ CONVERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class SoundSettings:
-    """What touches the sound; the words are those of ``schemas.export.SoundConfig``. None: off. ``format``: wav or aiff.
+    """The settings that change the sound, named as in ``schemas.export.SoundConfig``. None: off. ``format``: wav or aiff.
 
     ``max_frames`` is at 48 kHz; ``max_file_bytes`` and ``max_decoded_bytes`` are of a source, the latter as float32.
     """
@@ -237,7 +237,7 @@ class SoundSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one sample may take. ``contained``: it is converted in a process of its own kind, which may die of it."""
+    """The limits for one sample. ``contained``: it is converted in a process of its own kind, which may die of it."""
 
     seconds: float
     memory_mb: int

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What became of a manifest row. Rows in are the sum of the four."""
+    """The outcome of a manifest row. The four counts add up to the rows that went in."""
 
     EXPORTED = "exported"
     UNCHANGED = "unchanged"
@@ -13,7 +13,7 @@ class Status(StrEnum):
 
 
 class OrganizeBy(StrEnum):
-    """How the output is put in folders: not at all, by genre, by BPM bucket, or by kit and bank."""
+    """The layout of the output in folders: not at all, by genre, by BPM bucket, or by kit and bank."""
 
     FLAT = "flat"
     GENRE = "genre"
@@ -22,7 +22,7 @@ class OrganizeBy(StrEnum):
 
 
 class Names(StrEnum):
-    """How long a file's name may be: as long as a card allows, or as the device's screen shows (23 characters)."""
+    """The maximum length of a file's name: as long as a card allows, or as the device's screen shows (23 characters)."""
 
     FULL = "full"
     SCREEN = "screen"
@@ -36,7 +36,7 @@ class AudioFormat(StrEnum):
 
 
 class ExportType(StrEnum):
-    """What an export was of: one sample, many, or kits pad by pad."""
+    """The scope of an export: one sample, many, or kits pad by pad."""
 
     SINGLE = "single"
     BATCH = "batch"
@@ -44,7 +44,7 @@ class ExportType(StrEnum):
 
 
 class Runner(StrEnum):
-    """Where shards are converted: by threads of this machine, a Dask cluster, or the workers of a Prefect work pool."""
+    """The place where shards are converted: threads of this machine, a Dask cluster, or the workers of a Prefect work pool."""
 
     THREADS = "threads"
     DASK = "dask"
@@ -52,7 +52,7 @@ class Runner(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a worker process can do with one sample. ``schemas.conversion.RESULT_TYPES`` has the result of each."""
+    """The operations of a worker process on one sample. ``schemas.conversion.RESULT_TYPES`` has the result of each."""
 
     CONVERT = "convert"
     MEASURE = "measure"
@@ -70,7 +70,7 @@ class Dither(StrEnum):
 
 
 class Guard(StrEnum):
-    """What is turned down so that its peaks fit: nothing (they clip), each file, or all files of a folder or kit alike."""
+    """The scope of the gain that makes peaks fit: none (they clip), each file, or all files of a folder or kit alike."""
 
     NONE = "none"
     FILE = "file"
@@ -78,7 +78,7 @@ class Guard(StrEnum):
 
 
 class Mono(StrEnum):
-    """Which stereo samples become mono: none, those with identical channels, or all."""
+    """The stereo samples that become mono: none, those with identical channels, or all."""
 
     KEEP = "keep"
     IDENTICAL = "identical"

@@ -11,7 +11,7 @@ Off = Literal["off"]
 
 
 class ExportConfig(IdentityModel):
-    """How samples are laid out and written. What is left empty comes from the settings in force."""
+    """The layout and format of the output. A value that is left empty comes from the settings in force."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_extra={"example": {"organize_by": "bpm", "format": "wav"}}
@@ -36,7 +36,7 @@ class ExportConfig(IdentityModel):
 
 
 class SoundConfig(IdentityModel):
-    """What is done to the sound beside the conversion. What is left empty comes from the settings in force."""
+    """The effects on the sound beside the conversion. A value that is left empty comes from the settings in force."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -37,7 +37,7 @@ _WHOLE = r"^\+?[0-9]{1,19}(?:\.0*)?$"
 
 
 class ManifestKind(StrEnum):
-    """What a manifest file is: a table with a row for each sample, or a kit file, which names pads."""
+    """The kind of a manifest file: a table with a row for each sample, or a kit file, which names pads."""
 
     TABLE = "table"
     KIT = "kit"

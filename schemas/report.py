@@ -1,4 +1,4 @@
-"""What became of an export: the contract's ``BatchExportResult``, and what else is said to a person."""
+"""The results of an export: the contract's ``BatchExportResult``, and what else is reported to a person."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -10,7 +10,7 @@ from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
 
 
 class ExportResult(BaseModel):
-    """What became of one manifest row."""
+    """The result of one manifest row."""
 
     success: bool
     sample_id: int | None
@@ -32,7 +32,7 @@ class Finding(BaseModel):
 
 
 class CardResult(BaseModel):
-    """What an export put on a card.
+    """The files that an export put on a card.
 
     Attributes:
         card_id: The id in the card's sentinel file, by which it is known wherever it is mounted.
@@ -59,7 +59,7 @@ class CardResult(BaseModel):
 
 
 class BatchExportResult(BaseModel):
-    """What became of an export: the fields of the contract, and some that only the command line and Prefect's UI show.
+    """The result of an export: the fields of the contract, and some that only the command line and Prefect's UI show.
 
     Attributes:
         successful: Exported and unchanged rows.

@@ -50,16 +50,16 @@ def identity_values(model: IdentityModel) -> dict[str, Any]:
     The hash over them is in the records of every run. Another name or form of a value is another hash: then no run that an
     older version began can be resumed.
     """
-    return model.model_dump(mode="json", exclude=_excluded(model))
+    return model.model_dump(mode="json", exclude=_excluded_fields(model))
 
 
-def _excluded(model: IdentityModel) -> dict[str, Any]:
+def _excluded_fields(model: IdentityModel) -> dict[str, Any]:
     excluded: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if not _in_identity(field):
             excluded[name] = True
-        elif isinstance(value, IdentityModel) and (inner := _excluded(value)):
+        elif isinstance(value, IdentityModel) and (inner := _excluded_fields(value)):
             excluded[name] = inner
     return excluded
 

@@ -1,4 +1,4 @@
-"""What a scan is asked for, and what it reports: the JSON of ``sp404 scan --json``."""
+"""The request and the report of a scan: the JSON of ``sp404 scan --json``."""
 
 from pydantic import BaseModel, Field
 
@@ -39,7 +39,7 @@ class ChangedCell(BaseModel):
 
 
 class ScanResult(BaseModel):
-    """What a scan did.
+    """The result of a scan.
 
     Attributes:
         manifest: Where the manifest is.

@@ -23,7 +23,7 @@ _UNKNOWN_VALUES = (None, "", 0)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself, without decoding it. A field that it does not say is empty, 0 or None.
+    """The facts that a file states without being decoded. A field that it does not state is empty, 0 or None.
 
     Attributes:
         container: As ``tasks.audio.decode.detect.container`` names it.
@@ -66,7 +66,7 @@ CELLS = (*INFERRED, "kit", "bank", "pad")
 
 @dataclass(frozen=True, slots=True)
 class SoundAnalysis:
-    """What the decoded sound says; 0 or "" where it says nothing.
+    """The analysis of the decoded sound; 0 or "" where nothing was found.
 
     Attributes:
         fingerprint: The same for the same samples (a BLAKE3 hash).

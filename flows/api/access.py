@@ -21,14 +21,14 @@ App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 1 << 18
 _MIN_TOKEN_CHARACTERS = 16
-# The description of the API is no secret, and a browser cannot send a token for it.
+# The description of the API is not a secret, and a browser cannot send a token for it.
 _PUBLIC_PATHS = {"/docs", "/openapi.json"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
 class AccessRules:
-    """What a request needs to be let in.
+    """The conditions on which a request is let in.
 
     Attributes:
         names: The host names that the server may be called by.

@@ -57,7 +57,7 @@ _EXPORT_RESPONSES = describe_problems(404, 409, 507) | ACCEPTED
 
 @dataclass(frozen=True)
 class ApiServices:
-    """What the routes call. They are ``app.state.services``."""
+    """The services that the routes call: ``app.state.services``."""
 
     process_pool: SharedProcessPool
     library: LibraryPages

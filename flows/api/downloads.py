@@ -30,7 +30,7 @@ AUDIO_MEDIA_TYPES = sorted({*_MEDIA_TYPES.values(), _OTHER_AUDIO})
 
 
 class Downloads:
-    """What clients can fetch of the library's files.
+    """The files of the library that clients can fetch.
 
     ZIPs stand in ``downloads`` beside the database while the server runs. The last four are kept, each for as long as
     the files in it are as they were.

@@ -74,7 +74,7 @@ class PolledProgress(Progress):
         return self._process_pool.get(limits) if limits.contained else super().executor(limits, ahead)
 
     def expect(self, samples: int, verb: str = Verb.CONVERT) -> None:
-        """Begin a pass, and measure its rate anew."""
+        """Begin a pass, and start a new measurement of its rate."""
         super().expect(samples, verb)
         self._seen = deque([(time.monotonic(), self.so_far[0])])
 
@@ -113,7 +113,7 @@ class QueuedExport(Generic[AnswerT]):
 
     @property
     def state(self) -> State:
-        """Where it is on its way."""
+        """The state of the export in the queue."""
         if self.cancelled and self.ended_at:
             return State.CANCELLED
         if self.answer.done():

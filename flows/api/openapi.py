@@ -1,4 +1,4 @@
-"""What the OpenAPI description says beside the types: problems, files, jobs, the token."""
+"""The parts of the OpenAPI description beside the types: problems, files, jobs, the token."""
 
 from http import HTTPStatus
 from typing import Any, TypeAlias

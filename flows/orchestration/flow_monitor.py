@@ -63,7 +63,7 @@ def without_prefect_heartbeats() -> Iterator[None]:
 
 
 class _FlowRunMonitor:
-    """What the thread does. ``cancelled``: *Cancel* was pressed; ``ended``: the run is over, and the thread may end."""
+    """The monitor's thread. ``cancelled``: *Cancel* was pressed; ``ended``: the run is over, and the thread may end."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._run_id = progress, UUID(flow_run.id)

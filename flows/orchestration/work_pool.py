@@ -96,7 +96,7 @@ def check_pool(client: SyncPrefectClient, name: str) -> int:
 
 
 def _deploy(pool: str) -> UUID:
-    """Deploy ``export-slice`` to a pool, anew for each export, so that the entrypoint is that of this version."""
+    """Deploy ``export-slice`` to a pool again for each export, so that the entrypoint is that of this version."""
     deployment: Any = export_slice.to_deployment(
         f"slice-{pool}",
         work_pool_name=pool,

@@ -151,14 +151,14 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
     rest = [sys.executable, "-m", "flows.api"]
     return [
         _Service("Prefect server", serve, common, folder / "server.log", lambda: prefect_server.is_healthy(api)),
-        _Service("runner", run, client, folder / "runner.log", lambda: wanted <= _deployed(api, started)),
+        _Service("runner", run, client, folder / "runner.log", lambda: wanted <= _list_deployed(api, started)),
         _Service(
             "REST API", rest, client, folder / "api.log", lambda: _accepts_connections(settings.api_host, settings.api_port)
         ),
     ]
 
 
-def _deployed(api: str, since: float) -> set[str]:
+def _list_deployed(api: str, since: float) -> set[str]:
     """Return the deployments that were written to the server since we started: not those of an earlier run."""
     try:
         deployments = prefect_server.request_json(api, "/deployments/filter", {"limit": 200})
@@ -207,7 +207,7 @@ def _describe_status(status: int) -> str:
 
 def _stop(services: list[_Service]) -> None:
     """Stop the server last, so that what the runner runs can still report how it ended. Kill what does not end."""
-    with _signals_ignored():
+    with _ignore_signals():
         deadline = time.monotonic() + _STOP_SECONDS
         for service in reversed(services):
             service.signal(signal.SIGTERM)
@@ -218,7 +218,7 @@ def _stop(services: list[_Service]) -> None:
 
 
 @contextmanager
-def _signals_ignored() -> Iterator[None]:
+def _ignore_signals() -> Iterator[None]:
     """Ignore a second Ctrl-C, which would leave half of the processes running."""
     kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -39,7 +39,7 @@ class Sp404Error(Exception):
         return str(self.facts.get("fix") or self.remedy.format(**self.facts))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the facts: ``Exception`` pickles by positional arguments, of which there are none."""
+        """Pickle by the facts: ``Exception`` pickles by positional arguments, and there are none."""
         return _rebuild, (type(self), self.facts)
 
 

@@ -22,7 +22,7 @@ Mix = Callable[[Block], Block]
 
 @dataclass(frozen=True)
 class ConversionPlan:
-    """How a source becomes 48 kHz, decided by its header and the settings.
+    """The way from a source to 48 kHz, decided by its header and the settings.
 
     Attributes:
         channels: 1 or 2, of the output.
@@ -121,10 +121,10 @@ def read_bounded(source: AudioSource, settings: SoundSettings) -> Iterator[Block
         raise TooLargeError(what="The file", bytes=source.bytes, maximum=settings.max_file_bytes, setting="max_file_mb")
     if source.info.frames:
         _check_length(source.info.frames, source.info, settings, ended=True)
-    return _bounded(source, settings)
+    return _stop_at_limit(source, settings)
 
 
-def _bounded(source: AudioSource, settings: SoundSettings) -> Iterator[Block]:
+def _stop_at_limit(source: AudioSource, settings: SoundSettings) -> Iterator[Block]:
     info = source.info
     done = 0
     for block in source.blocks:

@@ -171,7 +171,7 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
         after.add_samples(samples)
         write_all(file, encode_samples(samples, file_format))
     whole = plan.loop.frames if plan.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
-    start, stop = plan.edit.kept(whole)
+    start, stop = plan.edit.kept_range(whole)
     kept = move_marks(plan.marks, whole / before.frames, (start, stop), whole)
     chunks = write_chunks(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
     write_all(file, chunks)
@@ -179,10 +179,7 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
     file.seek(0)
     write_all(file, file_header(after.frames, plan.channels, file_format, len(chunks)))
     levels = meter.levels()
-    done = [*plan.done, *source.notes]
-    if after.frames > stop - start:
-        done.append(f"padded with silence to {settings.pad_to_ms} ms")
-    done += _describe_rounding(settings, quantizer.exact, levels)
+    done = [*plan.done, *source.notes, *_describe_output(settings, after.frames > stop - start, quantizer.exact, levels)]
     if settings.keep_chunks and plan.marks:
         done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
@@ -206,7 +203,9 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
     )
 
 
-def _describe_rounding(settings: SoundSettings, exact: bool, levels: Levels) -> Iterator[str]:
+def _describe_output(settings: SoundSettings, padded: bool, exact: bool, levels: Levels) -> Iterator[str]:
+    if padded:
+        yield f"padded with silence to {settings.pad_to_ms} ms"
     if not exact:
         yield f"rounded to 16 bits {_DITHERED[settings.dither]}"
     if levels.clipped_samples:

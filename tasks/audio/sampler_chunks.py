@@ -16,7 +16,7 @@ _ONE_SHOT, _HAS_ROOT = 1, 2
 
 @dataclass(frozen=True)
 class Acid:
-    """What a loop editor wrote. ``beats`` and ``tempo_bpm`` are 0, and ``root`` (a MIDI note) None, where it says nothing."""
+    """The tags of a loop editor. ``beats`` and ``tempo_bpm`` are 0, and ``root`` (a MIDI note) None, where it says nothing."""
 
     one_shot: bool
     beats: int

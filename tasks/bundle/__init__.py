@@ -1,1 +1,1 @@
-"""What stands beside the samples: metadata files."""
+"""Metadata files beside the samples, ZIP archives and SD cards."""

@@ -52,7 +52,7 @@ class WantedFile:
 
 @dataclass(frozen=True)
 class Card:
-    """Where a card is mounted, and the number of its file system: when it is pulled, the folder below it has another."""
+    """The mount point of a card, and the number of its file system: when it is pulled, the folder below it has another."""
 
     root: str
     device: int
@@ -78,7 +78,7 @@ class Card:
 
 @dataclass
 class CopyResult:
-    """What happened to the wanted files; paths are below IMPORT.
+    """The fate of each wanted file; paths are below IMPORT.
 
     Attributes:
         written: They are on the card now.
@@ -108,13 +108,23 @@ def find_at(path: str, initialize: bool = False) -> Card:
     if not os.path.isdir(root):
         what = "is a file, not a folder" if os.path.exists(root) else "is not there"
         raise CardError(path=path, what=what, fix="Put the card in, and give the folder it is mounted on.")
-    names = {name.upper(): name for name in _listed(root)}
+    names = {name.upper(): name for name in _list_names(root)}
     if any(name in names for name in _OF_DEVICE):
         raise CardError(
             path=root, what="is a project or a backup of the device", fix=f"Give the card's root, where {IMPORT} is."
         )
     if os.path.isdir(os.path.join(root, IMPORT)):
         return Card(root, os.stat(root).st_dev)
+    _check_can_become_card(root, names, initialize)
+    try:
+        os.mkdir(os.path.join(root, IMPORT))
+    except OSError as error:
+        raise _translate_error(root, error) from error
+    return Card(root, os.stat(root).st_dev)
+
+
+def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -> None:
+    """Raise CardError unless ``IMPORT/`` may be made in ``root``, which has ``names``, by their upper case."""
     if IMPORT in names:
         what = f"has {names[IMPORT]} instead of a folder {IMPORT}"
         raise CardError(path=root, what=what, fix="Rename it: the device may not find it so.")
@@ -134,11 +144,6 @@ def find_at(path: str, initialize: bool = False) -> Card:
     if not initialize:
         what = "is empty" if empty else f"has {beside[0]}/, but no {IMPORT}/"
         raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
-    try:
-        os.mkdir(os.path.join(root, IMPORT))
-    except OSError as error:
-        raise _translate_error(root, error) from error
-    return Card(root, os.stat(root).st_dev)
 
 
 def card_id(root: str) -> str | None:
@@ -206,7 +211,7 @@ def copy_files(
     result = CopyResult()
     to_write: list[WantedFile] = []
     # What a run that was killed, or a card that was pulled, left unfinished.
-    remove_parts(card.root, names=_listed(card.root))
+    remove_parts(card.root, names=_list_names(card.root))
     for file in sorted(wanted, key=lambda file: file.path):
         match _compare(os.path.join(folder, file.path), file, recorded.get(file.path), verify):
             case "nothing" | "old":
@@ -260,7 +265,7 @@ def unknown_files(root: str, known: Iterable[str]) -> list[str]:
     return sorted({os.path.relpath(path, folder) for path in found} - set(known))
 
 
-def _listed(folder: str) -> list[str]:
+def _list_names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
     except OSError as error:

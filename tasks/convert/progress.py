@@ -73,7 +73,7 @@ class Progress:
 
     @property
     def so_far(self) -> tuple[int, int]:
-        """How many samples are done, and how many there are."""
+        """Return how many samples are done, and how many there are."""
         with self._lock:
             return self._done, self._total
 

@@ -40,7 +40,7 @@ class DamagedFile:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a verification found.
+    """The findings of a verification.
 
     Attributes:
         damaged: By path. Those that are unknown or unfinished come on top of the two figures.
@@ -56,7 +56,7 @@ class Verification:
 def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str], workers: int) -> Verification:
     """Read recorded files, and list the others in their folders.
 
-    A file of which no hash is recorded is compared by its size alone. Two files of one name but for its extension share a
+    A file without a recorded hash is compared by its size alone. Two files of one name but for its extension share a
     metadata file: that is whole if it is that of one of them. Of a folder that is gone the files are not listed.
 
     Args:

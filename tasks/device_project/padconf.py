@@ -69,7 +69,7 @@ class PadField(IntEnum):
 
 @dataclass(frozen=True)
 class PadRecord:
-    """What is to be written for a pad: its name, and the words of its record that are not 0, by their numbers."""
+    """The record to write for a pad: its name, and the words that are not 0, by their numbers."""
 
     name: str
     words: Mapping[int, int]
@@ -170,13 +170,13 @@ def encode_padconf(name: str, tempo: int, records: Mapping[int, PadRecord]) -> P
     for number, value in (_SETTINGS_SEEN | {0: tempo}).items():
         struct.pack_into(">I", data, _SETTINGS + 4 * number, value)
     struct.pack_into(f">{len(BANKS)}I", data, _BANK_TEMPOS, *[tempo << 1] * len(BANKS))
-    data[_NAME : _NAME + _NAME_BYTES] = _padded(name, _NAME_BYTES)
+    data[_NAME : _NAME + _NAME_BYTES] = _pad_with_zeros(name, _NAME_BYTES)
     for slot in range(PADS_PER_KIT):
         record = records.get(slot, EMPTY_PAD)
         for number, value in record.words.items():
             struct.pack_into(">I", data, _RECORDS + slot * _RECORD_BYTES + 4 * number, value)
         start = _PAD_NAMES + slot * _PAD_NAME_BYTES
-        data[start : start + _PAD_NAME_BYTES] = _padded(record.name, _PAD_NAME_BYTES)
+        data[start : start + _PAD_NAME_BYTES] = _pad_with_zeros(record.name, _PAD_NAME_BYTES)
         struct.pack_into(f">{_CHOP_POINTS}I", data, _CHOPS + slot * _CHOPS_BYTES, *[_NO_CHOP] * _CHOP_POINTS)
     return PadConf(bytes(data))
 
@@ -210,7 +210,7 @@ def unreadable_error(
     return ProjectError(path=path, what=what, fix=fix)
 
 
-def _padded(name: str, length: int) -> bytes:
+def _pad_with_zeros(name: str, length: int) -> bytes:
     """Fill up with spaces to the last byte, which is NUL."""
     return name.encode("ascii").ljust(length - 1)[: length - 1] + b"\0"
 

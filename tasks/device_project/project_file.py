@@ -80,7 +80,7 @@ class Project:
 
 @dataclass(frozen=True)
 class _Sound:
-    """What was written for a pad: ``pcm_hash`` is BLAKE3 of the samples."""
+    """The sound that was written for a pad: ``pcm_hash`` is BLAKE3 of the samples."""
 
     channels: int
     size: int

@@ -1,4 +1,4 @@
-"""What the file system says of files, without reading them."""
+"""The status of files as the file system gives it, without reading them."""
 
 import os
 import shutil

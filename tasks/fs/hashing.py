@@ -59,7 +59,7 @@ def is_unmodified(path: str, *hashes: str | None, size: int | None = None) -> bo
 
     Args:
         path: The file. A link, a folder and a file that cannot be read are modified.
-        hashes: Recorded BLAKE3 hashes of its bytes, of which one has to match. Without any, only the size is compared.
+        hashes: Recorded BLAKE3 hashes of its bytes; one has to match. Without any, only the size is compared.
         size: The recorded size in bytes, if it is known. A file of another size is not read.
     """
     try:

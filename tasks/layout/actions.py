@@ -13,7 +13,7 @@ SOURCE_STAMP = ("source_bytes", "source_mtime_ns", "source_ctime_ns")
 
 
 class Action(StrEnum):
-    """What a file of the plan needs.
+    """The action that a file of the plan needs.
 
     UNCHANGED: it is there. RETEXT: only its metadata file is written. MOVE, COPY: the audio is there under another path.
     FOLLOW: it will be there when another job, its leader, is done. CONVERT: it is converted.
@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class ActionRules:
-    """What an export permits when the actions are decided.
+    """The rules by which the actions of an export are decided.
 
     Attributes:
         organized_by: The layout of this export.

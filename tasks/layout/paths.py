@@ -23,7 +23,7 @@ CleanNames = Callable[[pl.Series], pl.Series]
 
 @dataclass(frozen=True)
 class PathRules:
-    """How paths are made. They are relative to the output folder, with ``/``.
+    """The rules by which paths are made. Paths are relative to the output folder, with ``/``.
 
     Attributes:
         organize_by: The strategy of folders.

@@ -27,7 +27,7 @@ def estimate_costs(sources: pl.Series, sizes: npt.NDArray[np.int64]) -> npt.NDAr
     """Estimate what converting each source costs, in bytes of PCM.
 
     Args:
-        sources: Paths, of which the extension counts.
+        sources: Paths; only the extension counts.
         sizes: Their sizes in bytes, in the same order.
     """
     costs = sizes

@@ -43,7 +43,7 @@ def fill_files(raw: RawManifest, files: Mapping[int, str]) -> RawManifest:
 
 
 def fill_facts(raw: RawManifest, samples: pl.DataFrame) -> RawManifest:
-    """Fill in what the records know of files where the kit file says nothing: a kit is no reason to forget a tempo.
+    """Fill in what the records know of files where the kit file says nothing: a kit is not a reason to forget a tempo.
 
     Args:
         raw: A kit file.

@@ -116,7 +116,7 @@ def kind_by_name(path: str | os.PathLike[str]) -> ManifestKind:
 
 
 class _Reader(NamedTuple):
-    """How to read the manifests of one extension.
+    """The functions that read the manifests of one extension.
 
     ``open`` and ``read_all`` take the path and the file's first bytes; ``read_all`` returns the delimiter, too. A kit is not
     read for being written again.
@@ -127,7 +127,7 @@ class _Reader(NamedTuple):
     read_all: Callable[[str, bytes], tuple[pl.DataFrame, str]] | None = None
 
 
-def _delimited(delimiters: str) -> _Reader:
+def _reader_of_delimited(delimiters: str) -> _Reader:
     return _Reader(
         ManifestKind.TABLE,
         lambda path, head: open_delimited(path, head, delimiters),
@@ -135,7 +135,7 @@ def _delimited(delimiters: str) -> _Reader:
     )
 
 
-_CSV, _TSV = _delimited(CSV_DELIMITERS), _delimited(TSV_DELIMITERS)
+_CSV, _TSV = _reader_of_delimited(CSV_DELIMITERS), _reader_of_delimited(TSV_DELIMITERS)
 _NDJSON = _Reader(ManifestKind.TABLE, open_ndjson, lambda path, _head: (read_all_ndjson(path), ""))
 _PARQUET = _Reader(ManifestKind.TABLE, lambda path, _head: open_parquet(path), lambda path, _head: (read_all_parquet(path), ""))
 _TOML = _Reader(ManifestKind.KIT, lambda path, _head: open_toml(path))

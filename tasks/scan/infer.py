@@ -7,7 +7,7 @@ from schemas.scan_values import THRESHOLD, Guess, Header
 from tasks.scan import name_parser, vocabulary
 from tasks.scan.genre_names import GenreVocabulary
 
-# Raise it when a release infers other values of the same files: then they are inferred anew.
+# Raise it when a release infers other values of the same files: then they are inferred again.
 RULES = 1
 # By the names of ``schemas.scan_values.INFERRED``.
 Guesses = dict[str, Guess]

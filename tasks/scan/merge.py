@@ -53,13 +53,13 @@ class MergedManifest:
 
 @dataclass(frozen=True)
 class MergeRequest:
-    """What a scan knows beside its rows.
+    """The facts that a scan knows beside its rows.
 
     Attributes:
         gone: Absolute paths of files that were below the scanned folders and are no longer there.
         moved: The new paths of those whose content was found elsewhere.
         restore: Rows that a person removed come back.
-        kits: Kits were proposed anew.
+        kits: Kits were proposed again.
     """
 
     gone: frozenset[str]
@@ -160,7 +160,7 @@ def _is_edited(name: str) -> pl.Expr:
 
 
 def _mark_own_kits(table: pl.DataFrame, kits: bool) -> pl.DataFrame:
-    """Add ``own_kit``: a kit of which a person touched one pad is theirs, and nothing of it is proposed anew."""
+    """Add ``own_kit``: a kit of which a person touched one pad is theirs, and nothing of it is proposed again."""
     touched = pl.any_horizontal(f"{name}_edited" for name in _SLOT) if kits else pl.lit(False)
     own = _kits_of(table.filter(touched))
     is_own = pl.any_horizontal(pl.col(name).is_in(own.implode()) for name in _KITS)

@@ -44,7 +44,7 @@ _NAMED_BY_I = frozenset("i who what where here there".split())
 
 @dataclass(frozen=True)
 class TempoReading:
-    """What one name says of the tempo.
+    """The tempo that one name states.
 
     Attributes:
         guess: The tempo; None where it says none.

@@ -24,7 +24,7 @@ def _set(words: str) -> frozenset[str]:
 
 LOOP = _set("loop loops looped drumloop drumloops toploop toploops breakbeat breakbeats breakloop")
 BREAK = _set("break breaks")
-# What breaks and is no drum break.
+# Words with "break" that do not mean a drum break.
 NOT_A_BREAK = _set(
     """
     glass bone bones wood plate window ice stick bottle branch twig wave day spring coffee lunch tea tape line bad heart

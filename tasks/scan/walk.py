@@ -13,7 +13,7 @@ from tasks.fs.system_files import RESOURCE_FORK_PREFIX, SKIPPED_BY_SCAN
 
 
 class SkipReason(StrEnum):
-    """Why a file or folder is left out. Those of ``LACKING`` are samples that somebody may miss.
+    """The reasons why a file or folder is left out. Those of ``LACKING`` are samples that somebody may miss.
 
     The values are keys of ``sp404 scan --json``.
     """

@@ -1,4 +1,4 @@
-"""What the records say of the files of one export, for a bundle of them."""
+"""The records of the files of one export, for a bundle of them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the records say: exports, their samples, preferences."""
+"""Queries of the records: exports, their samples, preferences."""
 
 from typing import Any
 

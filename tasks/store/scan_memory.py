@@ -1,4 +1,4 @@
-"""What earlier scans found, and what they wrote into manifests."""
+"""The results of earlier scans, and the cells that they wrote into manifests."""
 
 import polars as pl
 

@@ -31,7 +31,7 @@ _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sow
 
 @dataclass(frozen=True)
 class SampleFormat:
-    """How plain samples are stored. ``code``: byte order and kind (``<i``, ``>f``, ``<u``); ``bits``: 8 to 64."""
+    """The storage format of plain samples. ``code``: byte order and kind (``<i``, ``>f``, ``<u``); ``bits``: 8 to 64."""
 
     code: str
     bits: int
@@ -65,7 +65,7 @@ class ExtraChunks:
 
 @dataclass(frozen=True)
 class ChunkLayout:
-    """Where the sound's bytes lie.
+    """The place of the sound's bytes in a file.
 
     Attributes:
         start: The offset of the first.
@@ -87,7 +87,7 @@ class ChunkLayout:
 
     @property
     def whole(self) -> bool:
-        """Whether all frames are there that the header promises."""
+        """True if all frames are there that the header promises."""
         frame_bytes = self.form.frame_bytes if self.form else 1  # part of a frame was never one
         return self.promised is None or self.there // frame_bytes >= self.promised // frame_bytes
 

@@ -1,4 +1,4 @@
-"""Open any supported audio file as blocks of float32, in read_bounded memory, and notice what is missing of it."""
+"""Open any supported audio file as blocks of float32, in bounded memory, and notice what is missing of it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def open_audio(path: str) -> Iterator[AudioSource]:
                 raise LoadError(error=f"its header claims {info.rate_hz} Hz")
             if not 1 <= info.channels <= MAX_CHANNELS:
                 raise LoadError(error=f"its header claims {info.channels} channels")
-            checked = _unchanged(fd, status, _checked(track, is_cut))
+            checked = _check_unchanged(fd, status, _check_complete(track, is_cut))
             extras = found.extras if found else ExtraChunks()
             content = partial(hash_content, fd)
             yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, tuple(_notes(kind, found)))
@@ -95,10 +95,10 @@ def truncation_error(found: ChunkLayout) -> LoadError:
     if not found.form or not found.form.rate_hz:
         return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")
     frame_bytes = found.form.frame_bytes
-    return _truncated(found.there // frame_bytes, promised // frame_bytes, found.form.rate_hz)
+    return _truncated_error(found.there // frame_bytes, promised // frame_bytes, found.form.rate_hz)
 
 
-def _truncated(there: int, promised: int, rate_hz: int) -> LoadError:
+def _truncated_error(there: int, promised: int, rate_hz: int) -> LoadError:
     missing_s = (promised - there) / rate_hz
     if missing_s < 0.001:
         return LoadError(error=f"truncated: {there:,} of {promised:,} frames")
@@ -113,7 +113,7 @@ def _notes(kind: str, found: ChunkLayout | None) -> Iterator[str]:
         yield f"may start with a few hundredths of a second of silence: {_UNALIGNED[kind]} does not say how much was added"
 
 
-def _checked(track: Track, is_cut: bool) -> Iterator[Block]:
+def _check_complete(track: Track, is_cut: bool) -> Iterator[Block]:
     """Yield the blocks, as long as they are numbers that a converter can take, and as many as were promised."""
     rate_hz = track.info.rate_hz
     done = 0
@@ -131,14 +131,14 @@ def _checked(track: Track, is_cut: bool) -> Iterator[Block]:
         whole = f" of {track.promised / rate_hz:.1f} s" if track.promised else ""
         raise LoadError(error=f"{error}, after {done / rate_hz:.1f} s{whole}") from error
     if track.promised is not None and done < track.promised - (0 if is_cut else track.slack):
-        raise _truncated(done, track.promised, rate_hz)
+        raise _truncated_error(done, track.promised, rate_hz)
     if is_cut:
         raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
     if not done:
         raise LoadError(error="it holds no sound (0 frames)")
 
 
-def _unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
+def _check_unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
     """Yield the blocks, and check at their end that the file is still the one that was opened."""
     yield from blocks
     if not is_same_state(before, os.fstat(fd)):

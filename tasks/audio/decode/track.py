@@ -1,4 +1,4 @@
-"""What a decoder makes of a source, and how its complaints become errors of ours."""
+"""The result of a decoder, and the translation of its messages into our errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,7 +16,7 @@ FULL_SCALE = 1 - 1.5 / 32768
 
 @dataclass(frozen=True)
 class Survey:
-    """What a first pass over the sound finds, where the end decides on the beginning.
+    """The findings of a first pass over the sound, where the end decides on the beginning.
 
     Attributes:
         frames: The length.
@@ -45,10 +45,10 @@ class Edit:
 
     @property
     def computes(self) -> bool:
-        """Whether sample values change; a trim and silence behind do not."""
+        """True if sample values change; a trim and silence behind do not change them."""
         return self.gain != 1 or bool(self.fade_in or self.fade_out)
 
-    def kept(self, whole: int) -> tuple[int, int]:
+    def kept_range(self, whole: int) -> tuple[int, int]:
         """Return the first frame that is left of ``whole``, and the one behind the last, before silence is added."""
         return self.start, whole if self.stop is None else min(self.stop, whole)
 
@@ -89,7 +89,7 @@ def plan_edit(settings: SoundSettings, found: Survey | None, loudest: float, is_
     done: list[str] = []
     start, stop = 0, None
     if found and settings.trim_dbfs is not None and not is_loop:
-        start, stop = _trimmed(found, settings)
+        start, stop = _find_trim(found, settings)
         at_start, at_end = (1000 * frames / RATE_HZ for frames in (start, found.frames - stop))
         if start or stop < found.frames:
             done.append(
@@ -136,7 +136,7 @@ def _ramp(start: int, frames: int, length: int) -> Block:
     return (0.5 - 0.5 * np.cos(np.pi * at)).astype(np.float32)[:, None]
 
 
-def _trimmed(found: Survey, settings: SoundSettings) -> tuple[int, int]:
+def _find_trim(found: Survey, settings: SoundSettings) -> tuple[int, int]:
     """Trim to what is audible, but never to less than the device's shortest; silence stays: a trim makes no sample fail."""
     start, stop = found.audible
     if start == stop:

@@ -12,7 +12,7 @@ from tasks.audio.blocks import Block
 
 # What counts as silence at a sample's start: -60 dBFS, about what a mouse click is worth on a pad.
 _AUDIBLE = 10 ** (-60 / 20)
-# Sums of such levels overflow; what holds them is no sound.
+# Sums of such levels overflow; what holds them is not a sound.
 _ABSURD = 1e12
 # Four values a sample (ITU-R BS.1770-5, annex 2), by twelve taps of a windowed sine cardinal; the windows in which
 # they are worked out together are 16 samples long.
@@ -86,7 +86,7 @@ class TruePeak:
         self._matrix, self._reach = _interpolator()
 
     def add(self, block: Block, size: Block, peak: float) -> None:
-        """Search the next block. ``size`` has its absolute values, of which ``peak`` is the highest."""
+        """Search the next block. ``size`` has its absolute values; ``peak`` is the highest of them."""
         self.found = max(self.found, peak)
         if max(peak, float(np.abs(self._rest).max(initial=0.0))) * self._reach <= self.found:
             self._rest = np.concatenate([self._rest, block[1 - _TAPS :]])[1 - _TAPS :]

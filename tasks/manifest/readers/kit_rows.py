@@ -32,7 +32,7 @@ class KitTable:
 
 
 class Position(NamedTuple):
-    """Where a row stands in its file.
+    """The position of a row in its file.
 
     ``line``: counted from 1; or, where the parser gives no lines, its number among all entries, and ``key`` its dotted key.
     """

@@ -1,4 +1,4 @@
-"""What every reader returns: the rows of a manifest file in chunks, and the checks and errors that readers share."""
+"""The result of every reader: the rows of a manifest file in chunks; and the checks and errors that readers share."""
 
 import codecs
 import difflib

@@ -35,14 +35,14 @@ def conceal_length(flac: Path) -> None:
 def blocks_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the frames that come out of decoders."""
     read: list[int] = []
-    checked = decode_source._checked
+    checked = decode_source._check_complete
 
     def counted(*arguments: object) -> object:
         for block in checked(*arguments):  # type: ignore[arg-type]
             read.append(len(block))
             yield block
 
-    monkeypatch.setattr(decode_source, "_checked", counted)
+    monkeypatch.setattr(decode_source, "_check_complete", counted)
     return read
 
 
