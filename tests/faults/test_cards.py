@@ -14,7 +14,7 @@ import pytest
 from tests.support import means
 from tests.support.faults import Card, Export, Library, Said, make_library, tree, watched
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cards")]
+pytestmark = pytest.mark.slow
 
 KINDS: dict[str, Callable[[Path, Path], AbstractContextManager[Path]]] = {"fat": means.fat, "exfat": means.exfat}
 BOTH = [pytest.param(kind, marks=pytest.mark.faults(kind)) for kind in KINDS]

@@ -27,11 +27,7 @@ PLACES = {
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"), pytest.mark.slow]
 
 
-def _on_one_worker(scene: Scene) -> object:
-    return pytest.param(scene, id=scene.name, marks=pytest.mark.xdist_group(f"kills of {scene.name}"))
-
-
-@pytest.fixture(scope="module", params=map(_on_one_worker, SCENES))
+@pytest.fixture(scope="module", params=SCENES, ids=[scene.name for scene in SCENES])
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     scene: Scene = request.param
     return Stage(scene, tmp_path_factory.mktemp("stage") / "s")

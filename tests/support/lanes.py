@@ -7,6 +7,19 @@ import pytest
 from tests.support import means
 
 _TRIED = "faults_tried"
+# All tests under the Prefect server of the session: so there is one, and not one for each worker.
+_UNDER_PREFECT = ("tests/flows/orchestration/test_", "tests/flows/service/test_supervisor")
+# Files whose tests share what fixtures of the module start or make.
+_SHARING = {
+    "tests/faults/test_cards.py",
+    "tests/flows/api/test_downloads.py",
+    "tests/flows/api/test_exports.py",
+    "tests/flows/api/test_library.py",
+    "tests/flows/export/test_verify.py",
+    "tests/tasks/audio/decode/test_truncated.py",
+}
+# Files whose tests share something by their parameter.
+_BY_PARAMETER = {"tests/faults/test_kills.py"}
 
 
 def named(config: pytest.Config) -> bool:
@@ -14,11 +27,29 @@ def named(config: pytest.Config) -> bool:
     return config.args_source is pytest.Config.ArgsSource.ARGS
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all tests under the Prefect server to one worker: so there is one server, and not one for each worker."""
-    for item in items:
-        if "prefect_server" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("prefect"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give tests that share something dear to one worker, and each of the others to whichever is free.
+
+    By the tests' files, not by marks: with pytest 9.2, pytest-xdist 3.8 loses the groups of ``xdist_group``.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Scheduler(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of what a test shares with others: a server, a module's fixtures, a scene; else the test's own name."""
+    file, _, name = nodeid.partition("::")
+    if file.startswith(_UNDER_PREFECT):
+        return "prefect"
+    if file in _BY_PARAMETER and "[" in name:
+        return f"{file} {name.partition('[')[2]}"
+    return file if file in _SHARING else nodeid
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

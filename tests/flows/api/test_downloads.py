@@ -12,8 +12,6 @@ import soundfile
 from tests.support.api_library import problem
 from tests.support.serve import API
 
-pytestmark = pytest.mark.xdist_group("api downloads")  # which shares what its module's fixtures start
-
 
 @pytest.mark.slow
 def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:

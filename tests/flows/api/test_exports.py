@@ -20,8 +20,6 @@ from tests.support.api_library import KIT, finished, make_library, problem, reco
 from tests.support.serve import API
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("api exports")  # which shares what its module's fixtures start
-
 
 def test_a_sample_is_exported_and_recorded(api: httpx.Client, folder: Path) -> None:
     answer = api.post(f"{API}/samples/2/export", json={"organize_by": "bpm", "output_base_path": "one"})

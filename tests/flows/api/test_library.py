@@ -9,8 +9,6 @@ import pytest
 from tests.support.api_library import problem, recorded_library, records, serve_library
 from tests.support.serve import API, served
 
-pytestmark = pytest.mark.xdist_group("api library")  # which shares what its module's fixtures start
-
 
 def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     every = api.get(f"{API}/samples").json()

@@ -17,8 +17,6 @@ from tests.support import nightly
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses
 
-pytestmark = pytest.mark.xdist_group("verify")  # which shares what its module's fixtures start
-
 DAMAGES = 200
 
 

@@ -29,8 +29,6 @@ from tests.support.processes import pids_at
 from tests.support.tools import tool
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.xdist_group("up")  # which shares what its module's fixtures start
-
 
 class Listener(ThreadingHTTPServer):
     """A web address that keeps what it is told."""

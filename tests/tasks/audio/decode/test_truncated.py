@@ -23,8 +23,6 @@ from tests.support.audio import FORM, FORMS, wav_bytes, write_av
 from tests.support.converting import Bench, small_blocks
 from tests.support.tools import answer
 
-pytestmark = pytest.mark.xdist_group("truncated")  # which shares what its module's fixtures start
-
 LOAD = "Failed to load audio: "
 RATE, FRAMES = 44_100, 22_050
 SECONDS = FRAMES / RATE
