@@ -50,7 +50,7 @@ class PlannedFile(BaseModel):
 
 
 class PlanPreview(BaseModel):
-    """What an export would write, and what it would leave out."""
+    """The files that an export would write, and the rows that it would leave out."""
 
     output_base_path: str
     total_requested: int
@@ -62,7 +62,7 @@ class PlanPreview(BaseModel):
 
 
 class CheckReport(BaseModel):
-    """What ``check`` found: rows = good + rejected + failing. ``worth_a_look`` is about the kits."""
+    """The findings of ``check``: rows = good + rejected + failing. ``worth_a_look`` is about the kits."""
 
     total_requested: int
     good: int
@@ -82,7 +82,7 @@ class DamageEntry(BaseModel):
 
 
 class VerifyReport(BaseModel):
-    """What ``verify`` found: files = good + missing + changed; those that are not ours come on top."""
+    """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top."""
 
     files: int
     good: int

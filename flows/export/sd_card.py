@@ -45,7 +45,7 @@ def with_card(running: RunningExport, place: card.Card, batch: BatchExportResult
 
 @dataclass(frozen=True)
 class _CardState:
-    """What the records know of a card before an export is copied to it.
+    """The recorded state of a card before an export is copied to it.
 
     Attributes:
         ours: Files of this manifest and output folder, in a selection none.
@@ -129,7 +129,7 @@ class CardFile(BaseModel):
 
 
 class CardReport(BaseModel):
-    """What a card holds: the recorded files, and the paths of those that no record knows."""
+    """The contents of a card: the recorded files, and the paths of those that no record knows."""
 
     card_id: str
     root: str

@@ -53,7 +53,7 @@ class ResolvedRequest:
 
 @dataclass(frozen=True)
 class DraftPlan:
-    """Where every requested row goes, and whose the files are that stand there.
+    """A plan that says where every requested row goes, and whose the files are that stand there.
 
     Attributes:
         resolved: The request; its output folder is the one that is written to.

@@ -1,4 +1,4 @@
-"""What each step of an export takes and gives, whoever carries it out: plain calls and threads, or Prefect's tasks."""
+"""The steps of an export by what they take and give; plain calls and threads carry them out, or Prefect's tasks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

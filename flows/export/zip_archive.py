@@ -1,4 +1,4 @@
-"""One export as a ZIP: the record says which files, and the archive is made of those or not at all."""
+"""Bundle one export as a ZIP: of exactly the files that the records name, or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -15,29 +15,38 @@ from tasks.store.export_lock import lock_exports
 
 
 def zip_export(settings: Settings, export_id: int, target: str | None, replace: bool = False) -> WrittenZip:
-    """Bundle an export; no other may run meanwhile. ``target``: ``default_target`` where None; ``replace``: a .zip there.
+    """Bundle an export, while no other one runs.
 
-    Raises RequestError and what the database and the disk raise.
+    Args:
+        settings: The settings in force.
+        export_id: The export.
+        target: The file to write; ``default_target`` where None.
+        replace: Replace a .zip file that is there.
+
+    Raises:
+        RequestError: The export or the target cannot be bundled or written.
+        DatabaseBusyError, DatabaseError, SurroundingsError: The records or the disk do not allow it.
     """
     with lock_exports(Database.of(settings)):
         return _zipped(settings, export_id, target, replace)
 
 
 def with_zip(settings: Settings, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:
-    """``batch``, bundled, or with why there is no ZIP of it; and the trouble of surroundings that ended that.
+    """Bundle an export that has just ended; the caller holds the lock of exports.
 
-    For who holds the place of the one export.
+    Returns:
+        ``batch`` with the path of its ZIP, or with why there is none; and the errors of the surroundings that ended it.
     """
     try:
         written = _zipped(settings, batch.export_id, None, replace=False)
     except Sp404Error as error:
-        troubles: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
-        return batch.model_copy(update={"no_zip": f"{error}. {error.fix}"}), troubles
+        errors: list[Exception] = [error] if isinstance(error, SurroundingsError) else []
+        return batch.model_copy(update={"no_zip": f"{error}. {error.fix}"}), errors
     return batch.model_copy(update={"zip_path": written.path}), []
 
 
 def paths_of(settings: Settings, export_id: int) -> list[str]:
-    """The files that a ZIP of an export is made of. Raises as ``zip_export``."""
+    """Return the files that a ZIP of an export is made of. Raises as ``zip_export``."""
     recorded = export_files.read_files(Database.of(settings), export_id)
     return [entry.path for entry in _entries(recorded)]
 

@@ -187,7 +187,7 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Return whether the file is there."""
         return os.path.exists(self.path)
 
     def require(self) -> None:
