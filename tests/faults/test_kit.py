@@ -42,6 +42,7 @@ def test_a_file_that_is_written_in_place_is_seen(tmp_path: Path) -> None:
         in_place()
 
 
+@pytest.mark.slow
 @pytest.mark.faults("setpriv")
 def test_an_ordinary_user_reads_here_and_writes_nowhere(ground: Path) -> None:
     (ground / "closed").write_text("")

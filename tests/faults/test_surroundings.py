@@ -83,7 +83,8 @@ def test_a_disk_that_somebody_else_fills_meanwhile(export: Export, undisturbed: 
     with means.mounted(ground / "disk", "size=8m", "nr_inodes=2000", "mode=1777") as disk, watched(disk / "IMPORT"):
         with there.start() as running:
             running.until_files(there.out, 8)
-            filler = Card(disk).fill() if what == "bytes" else Card(disk).fill_inodes()
+            with running.paused():
+                filler = Card(disk).fill() if what == "bytes" else Card(disk).fill_inodes()
             said = running.wait()
         disturbed(said, there, undisturbed.tree(), FULL, str(there.out))
         Card.clear(filler)
@@ -103,7 +104,8 @@ def test_the_disk_of_the_database_fills_meanwhile(export: Export, undisturbed: U
     with means.mounted(export.db.parent, "size=16m", "mode=1777"):
         with export.start() as running:
             running.until_files(export.out, 8)
-            filler = Card(export.db.parent).fill()
+            with running.paused():
+                filler = Card(export.db.parent).fill()
             said = running.wait()
         disturbed(said, export, undisturbed.tree(), FULL, str(export.db.parent))
         filler.unlink()

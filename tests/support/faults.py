@@ -204,6 +204,15 @@ class Running:
         assert self.until(lambda: len(final_sounds(out)) >= count, timeout), self.wait()
         assert self.process.poll() is None, f"it ended before anything could be done: {self.wait()}"
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the run's process for the block, so that it cannot end before the fault is there."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def until_anything(self, out: Path, timeout: float = 30) -> None:
         """Wait until the first file is there or in the making."""
         assert self.until(lambda: next(files(out), None), timeout), self.wait()

@@ -60,6 +60,7 @@ def test_only_by_its_own_names(api: httpx.Client, host: str, wanted: int) -> Non
     assert status(api, host=host) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "wanted"),
     [
@@ -89,6 +90,7 @@ def test_no_answer_may_be_read_by_another_origin(api: httpx.Client) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [None, "", TOKEN, "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"])
 def test_without_the_token_nothing(locked: httpx.Client, sent: str | None) -> None:
     answer = locked.get(f"{API}/samples", headers={"authorization": sent} if sent is not None else {})
@@ -184,6 +186,7 @@ def test_bodies_that_are_refused(api: httpx.Client, body: Any) -> None:
     assert answer.json()["errors"][0]["where"].startswith("body")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["page=0", "page_size=501", "bpm_min=nan", "bpm_max=x", "colour=red", "page=1&page=2", "text=%00"]
 )

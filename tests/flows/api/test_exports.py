@@ -68,6 +68,7 @@ def test_a_batch_of_which_nothing_is_known(api: httpx.Client) -> None:
     assert told["errors"] == ["Sample 98 not found", "Sample 99 not found"]
 
 
+@pytest.mark.slow
 def test_a_kit_is_laid_out_pad_by_pad(api: httpx.Client, folder: Path) -> None:
     (kit,) = api.get(f"{API}/kits").json()["items"]
     told = api.post(f"{API}/kits/{kit['id']}/export", json={"output_base_path": "kits"}).json()
@@ -215,6 +216,7 @@ def test_a_name_that_is_too_long_is_shortened(tmp_path: Path, monkeypatch: pytes
     assert Path(told["output_path"]).is_file()
 
 
+@pytest.mark.slow
 def test_a_database_that_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By another process, for longer than a client waits; then it answers again."""
     import subprocess

@@ -39,6 +39,7 @@ def test_an_error_that_is_not_ours_says_nothing() -> None:
     assert not re.search("secret|ZeroDivision", told.model_dump_json())
 
 
+@pytest.mark.slow
 def test_a_server_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch, api: httpx.Client) -> None:
     from tasks.store.catalog import Catalog
 

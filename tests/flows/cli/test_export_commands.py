@@ -133,6 +133,7 @@ def test_manifests_that_are_no_files(sp404: Run, tmp_path: Path) -> None:
         one_clear_error(sp404("export", tmp_path / name, "--direct"), 2, words)
 
 
+@pytest.mark.slow
 def test_sources_that_are_no_files_are_failed_rows(sp404: Run, tmp_path: Path) -> None:
     lib = tmp_path / "lib"
     synth.write(lib / "good.wav", synth.hat(48_000), 48_000)

@@ -209,6 +209,7 @@ def test_a_shard_that_breaks_is_accounted_for(tmp_path: Path, monkeypatch: pytes
     assert batch.failed == 10
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_cannot_be(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     (tmp_path / "out").write_text("a file stands here")
@@ -347,6 +348,7 @@ def test_exports_with_one_database_take_turns(tmp_path: Path) -> None:
     assert threads.export_directly(request).successful == 9
 
 
+@pytest.mark.slow
 def test_a_row_that_gets_lost_on_the_way_fails_the_run(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
 

@@ -43,6 +43,7 @@ def test_a_sample_on_several_pads_is_converted_once(night: Nightly) -> None:
     assert batch.findings == []
 
 
+@pytest.mark.slow
 def test_findings_come_before_anything_is_written_and_again_without_listening(night: Nightly) -> None:
     night.sound("silent.wav", level=0.0)
     night.sound("loud.wav", 300, level=1.5, subtype="FLOAT")
@@ -207,6 +208,7 @@ def test_what_is_kept_beside_the_sounds_is_not_put_on_a_card(night: Nightly) -> 
     ]
 
 
+@pytest.mark.slow
 def test_a_kit_that_names_one_sample_by_id_and_by_path_leaves_its_id_and_what_is_known_of_it(night: Nightly) -> None:
     night.columns = tuple(column for column in night.columns if column != "sample_id")
     night.add("loop.wav", 300, title="Amen", bpm=136, musical_key="Am")
@@ -224,6 +226,7 @@ def test_a_kit_that_names_one_sample_by_id_and_by_path_leaves_its_id_and_what_is
     assert slots(night)[1:] == ["kit/bank_A/pad_01_amen.wav", "kit/bank_A/pad_02_amen.wav"]
 
 
+@pytest.mark.slow
 def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Nightly, sp404: Run) -> None:
     for pad in (1, 2, 3):
         night.add(f"s{pad}.wav", 300 + pad, kit="K", bank="A", pad=pad)

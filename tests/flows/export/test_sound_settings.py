@@ -70,6 +70,7 @@ def test_by_default_what_is_too_loud_is_clipped_and_said(manifest: Path) -> None
     assert found == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_stop_while_levels_are_measured_is_a_stop(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are accounted for, and the caller hears of it."""
     from schemas.conversion import Shard, ShardResult

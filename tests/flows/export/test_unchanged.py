@@ -101,6 +101,7 @@ def test_a_new_file_with_old_times_is_found(three: Nightly) -> None:
     assert three.spy.of("convert") == ["b.wav"]
 
 
+@pytest.mark.slow
 def test_times_of_a_file_that_was_just_written_are_not_trusted(three: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a card times go by steps of two seconds: what is newer than that is looked at again."""
     from tasks.fs import file_status
@@ -158,6 +159,7 @@ def test_each_setting_of_the_sound_converts_anew(night: Nightly, monkeypatch: py
     assert statuses(night.export(label="another")) == ["unchanged"]
 
 
+@pytest.mark.slow
 def test_another_format_is_another_file(three: Nightly) -> None:
     batch = three.export(**GENRE, format="aiff")
     assert statuses(batch) == ["exported"] * 3
@@ -275,6 +277,7 @@ def test_other_words_rewrite_the_text_alone(three: Nightly, change: dict[str, An
     assert statuses(three.export(**GENRE)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_without_metadata_and_with_it_again(three: Nightly) -> None:
     before = states(three.out)
     assert statuses(three.export(**GENRE, include_metadata=False)) == ["unchanged"] * 3
@@ -325,6 +328,7 @@ def test_what_was_damaged_is_made_again(three: Nightly, damage: str) -> None:
     assert texts(tree(three.out)) == texts(before)
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_same_size_is_found_by_verify_outputs(three: Nightly) -> None:
     path = three.out / "jazz/b.wav"
     good = path.read_bytes()
@@ -346,6 +350,7 @@ def test_an_edited_text_is_made_again_by_what_verify_advises(three: Nightly) -> 
     assert texts({"b_metadata.txt": text.read_bytes()}) == texts({"b_metadata.txt": good})
 
 
+@pytest.mark.slow
 def test_failed_and_rejected_rows_are_never_unchanged(night: Nightly) -> None:
     night.checked = True
     night.add("good.wav", 300)
@@ -492,6 +497,7 @@ def test_a_leader_that_changes_meanwhile_gives_nobody_else_its_new_sound(night: 
 # ---- names that change hands ----
 
 
+@pytest.mark.slow
 def test_two_titles_that_are_swapped(three: Nightly) -> None:
     jazz = {name: (three.out / f"jazz/{name}.wav").read_bytes() for name in "bc"}
     three.rows[1]["title"], three.rows[2]["title"] = "c", "b"
@@ -528,6 +534,7 @@ def test_a_chain_of_names(night: Nightly, titles: str) -> None:
 # ---- the whole, parts of it, and others ----
 
 
+@pytest.mark.slow
 def test_full_converts_everything_again(three: Nightly) -> None:
     before = tree(three.out)
     batch = three.export(**GENRE, full=True)
@@ -593,6 +600,7 @@ def test_a_changed_sound_without_metadata_leaves_no_text_of_the_old_one(three: N
     assert not text.exists() or "Duration: 0.200 s" in text.read_text()
 
 
+@pytest.mark.slow
 def test_another_manifest_into_the_same_folder(three: Nightly) -> None:
     """It copies what is there, takes nothing from the first, and each prunes its own."""
     before = states(three.out)
@@ -649,6 +657,7 @@ def test_a_gain_for_a_folder_goes_by_known_peaks(night: Nightly) -> None:
 # ---- what no row names any more ----
 
 
+@pytest.mark.slow
 def test_stale_files_are_reported_and_kept(three: Nightly) -> None:
     before = states(three.out)
     del three.rows[1]
@@ -892,6 +901,7 @@ def test_large_sources_are_not_read_to_tell_them_apart(night: Nightly, monkeypat
     assert night.spy.hashed == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["text", "audio"])
 def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     three: Nightly, monkeypatch: pytest.MonkeyPatch, at: str
@@ -920,6 +930,7 @@ def test_a_move_that_is_killed_half_way_is_done_by_the_next_run(
     assert three.findings() == []
 
 
+@pytest.mark.slow
 def test_after_a_repair_all_is_unchanged(three: Nightly) -> None:
     three.rows[0]["genre"] = "acid"
     three.sound("b.wav", 444)

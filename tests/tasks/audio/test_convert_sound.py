@@ -12,6 +12,7 @@ from tests.support.converting import Bench
 # ---- one tone, one melody ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_a_tone_keeps_its_frequency_and_level(bench: Bench, form: Form) -> None:
     for rate in sorted({form.rates[0], 44_100, 48_000, form.rates[-1]} & set(form.rates)):

@@ -207,6 +207,7 @@ chunk_lists = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(before=chunk_lists, after=chunk_lists, rate=st.sampled_from([22_050, 48_000]), trim=st.booleans())
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_no_chunk_loses_the_sound(

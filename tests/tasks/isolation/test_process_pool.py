@@ -363,6 +363,7 @@ def test_it_starts_from_any_folder(job: Callable[..., Job], tmp_path: Path, monk
         assert_failed(workers.run(Verb.CHECK, job("/nowhere.wav"), SOUND), "not_found", "nowhere")
 
 
+@pytest.mark.slow
 def test_starting_ahead_waits_for_nothing(job: Callable[..., Job]) -> None:
     with PoisonPool(Limits(60, 1_000), threading.Event()) as workers:
         started = time.monotonic()
@@ -405,6 +406,7 @@ def test_a_stop_that_reaches_it_before_it_can_look_away(job: Callable[..., Job],
         assert workers("nothing", job(), SOUND) is None
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_process(job: Callable[..., Job]) -> None:
     before = children()
     with PoisonPool(Limits(60, 300), threading.Event(), POISON) as workers, ThreadPoolExecutor(2) as threads:

@@ -168,6 +168,7 @@ def test_stale_is_what_nobody_asks_for_and_nobody_gets(case: tuple[pl.DataFrame,
     assert not set(stale["path"]) & set(jobs["path"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_decides_nothing(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules], rng: random.Random) -> None:
@@ -259,6 +260,7 @@ def known(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     return jobs, pl.DataFrame(recorded, schema, orient="row")
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(known())
 def test_a_content_is_known_by_size_and_both_times_and_else_looked_at_where_it_can_matter(

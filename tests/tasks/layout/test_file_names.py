@@ -121,6 +121,7 @@ def test_names_agree_with_the_oracle(title: str) -> None:
     assert "__" not in name
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(TITLES)
 def test_a_name_that_is_clean_stays(title: str) -> None:

@@ -146,6 +146,7 @@ def test_titles_kept_as_they_are_give_safe_paths(organize_by: str, rows: list[Ro
         assert path.count("/") == {"flat": 0, "kit": 2 if row["kit"] else 1}.get(organize_by, 1)
 
 
+@pytest.mark.slow
 @relaxed
 @given(organize_by=strategies, rows=manifests())
 def test_titles_kept_as_they_are_stay_apart(organize_by: str, rows: list[Row]) -> None:
@@ -300,6 +301,7 @@ def test_kits_stay_apart(kits: list[str], sanitize: bool) -> None:
     assert len({path.split("/", 1)[1] for path in paths[:-1]}) == 1
 
 
+@pytest.mark.slow
 @relaxed
 @given(st.lists(st.one_of(KITS.filter(bool), st.text(min_size=1, max_size=4)), unique=True, max_size=8), st.booleans())
 def test_no_two_kits_share_a_folder(kits: list[str], sanitize: bool) -> None:
@@ -374,6 +376,7 @@ STRANGERS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @relaxed
 @given(organize_by=strategies, rows=manifests(PLAIN), strangers=st.lists(STRANGERS, max_size=6), sanitize=st.booleans())
 @example(organize_by="flat", rows=titled("kick", "Kick"), strangers=[("kick.wav", 9), ("KICK.wav", 2)], sanitize=True)

@@ -534,6 +534,7 @@ def test_the_oldest_kits_name_a_file_for_each_instrument(tmp_path: Path) -> None
     assert assert_judged(path).frame.select("title", "pad").rows() == [("Kick", 1), ("c", 2)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=200).filter(any))
 def test_no_kit_is_larger_than_the_device(folder: Path, counts: list[int]) -> None:

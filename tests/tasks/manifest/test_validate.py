@@ -115,6 +115,7 @@ def test_a_bad_cell_rejects_its_row_alone(folder: Path, column: str, cell: str) 
     assert (reject["column"], reject["value"]) == (column, cell.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "cell"), [(column, cell) for column, cells in BAD_SLOT.items() for cell in cells])
 def test_a_bad_slot_rejects_its_row_alone(folder: Path, column: str, cell: str) -> None:
     manifest = manifest_of(folder, slot(1), slot(2, **{column: cell}), slot(3, pad="2"))

@@ -208,6 +208,7 @@ def test_threads_hand_an_open_database_on_and_other_processes_still_get_in(ledge
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
 
 
+@pytest.mark.slow
 def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Ledger) -> None:
     """Who waits must not be given what the file was before."""
     ledger.begin(ROW)

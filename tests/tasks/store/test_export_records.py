@@ -167,12 +167,14 @@ def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     assert outputs(elsewhere) == []
 
 
+@pytest.mark.slow
 def test_a_path_is_written_down_once_however_often_it_is_written(ledger: Ledger) -> None:
     ledger.record({"source": "/a.wav"}, {"source": "/b.wav"})
     second = ledger.record({"source": "/b.wav"}, {"source": "/a.wav"})
     assert ledger.ask("SELECT path, export_id FROM outputs ORDER BY path") == [("a.wav", second.id), ("b.wav", second.id)]
 
 
+@pytest.mark.slow
 def test_what_failed_later_still_stands_there(ledger: Ledger) -> None:
     """A conversion that fails leaves the file of the export before it: it is there, and ours."""
     first = ledger.record({"source": "/a.wav"})
@@ -180,6 +182,7 @@ def test_what_failed_later_still_stands_there(ledger: Ledger) -> None:
     assert ledger.ask("SELECT path, export_id FROM outputs") == [("a.wav", first.id)]
 
 
+@pytest.mark.slow
 def test_a_file_that_moved_is_held_by_its_new_path_alone(ledger: Ledger) -> None:
     ledger.record({"source": "/a.wav", "title": "old"})
     ledger.record({"source": "/a.wav", "title": "new"}, outcomes={"/a.wav": partial(exported, moved_from="old.wav")})
