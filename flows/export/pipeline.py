@@ -55,8 +55,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         converted = runner.convert(running)
         batch = steps.record(running, converted)
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
-        log.info("Export %d: %s", batch.export_id, batch.counts())
-        steps.report(running, batch)
+    log.info("Export %d: %s", batch.export_id, batch.counts())
+    steps.report(running, batch)
     for error in errors:
         raise error
     return batch
