@@ -4,6 +4,7 @@ Each fact stands here once, with its source. What only the device defines (sampl
 stands in ``config.device``.
 """
 
+import re
 from collections.abc import Iterable
 
 # ---- pads of the SP-404MKII ----
@@ -33,6 +34,11 @@ BEATS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128)
 # How far a loop's length may be from whole beats. A millisecond or two is rounding; this is an editor's careless cut.
 FIT_SECONDS = 0.030
 
+# A tempo as tags spell it: with a comma, with the unit. Nothing else may stand beside it: `120/60` and `90-100` are none.
+_TEMPO = re.compile(r"(?:bpm[\s:=]*)?(\d{1,3}(?:[.,]\d*)?)\s*(?:bpm)?", re.IGNORECASE)
+# A key as tags spell it: ID3's `Dbm`, `Amin`, `A minor`, `F sharp minor`. Only the root's case counts, and that of M and m.
+_KEY = re.compile(r"([A-G])(?:([#b♯♭]|s(?=[ -]?(?i:min|maj)))|[ -]?(?i:(sharp|flat)))?[ -]?(m|M|(?i:min|minor|maj|major))?\.?")
+
 # ---- extensions of audio files, in lower case (contract, section 4: the content decides, not the extension) ----
 
 PCM_EXTENSIONS = (".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd")
@@ -60,3 +66,20 @@ def beats_in(seconds: float, bpm: float, min_beats: int = 1) -> int:
     """
     fitting = (beats for beats in BEATS if beats >= min_beats and abs(beats * 60 / bpm - seconds) <= FIT_SECONDS)
     return next(fitting, 0)
+
+
+def parse_tempo(text: str) -> float | None:
+    """Read the tempo in a tag: `128`, `92,5`, `128 BPM`, `120.00`; None where it states none that a loop has (`0 Bpm`)."""
+    match = _TEMPO.fullmatch(text.strip())
+    bpm = float(match[1].replace(",", ".")) if match else 0.0
+    return bpm if LOOP_BPM_MIN <= bpm <= LOOP_BPM_MAX else None
+
+
+def parse_key(text: str) -> str:
+    """Read the key in a tag, and spell it as keys are written here: `Am`, `F#m`, `Bbmaj` (major without a word); else ""."""
+    match = _KEY.fullmatch(text.strip())
+    if not match:
+        return ""
+    root, sign, word, mode = match.groups(default="")
+    accidental = {"♯": "#", "s": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(sign or word.lower(), sign)
+    return root + accidental + ("m" if mode == "m" or mode.lower().startswith("min") else "maj")

@@ -35,7 +35,7 @@ class Header:
         acid_root: Root note by the `acid` chunk, as MIDI's number.
         smpl_root: Root note by the `smpl` chunk, as MIDI's number.
         is_loop: A loop over all of it is marked.
-        title: Its tag; the other texts likewise.
+        title: Its tag; the other texts likewise. Several genres have a semicolon between them.
     """
 
     container: str = ""

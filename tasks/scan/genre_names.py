@@ -8,6 +8,8 @@ from tasks.scan.name_parser import normalize
 from tasks.scan.vocabulary import split_camel_case
 
 _SEGMENTS = re.compile(r"\s-\s|_-_|[()\[\]{}/,;|]")
+# Between the genres of a tag.
+_SEVERAL = re.compile(r"[;,/|]")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _MOST_WORDS = 5
 
@@ -47,11 +49,11 @@ class GenreVocabulary:
         return cls(spelt, *(frozenset(_spelling(text) for text in lists.get(name, ())) for name in names))
 
     def guess_from_tag(self, text: str) -> Guess | None:
-        """Guess the genre of a file's tag, if it names one that is known."""
-        genre = self.genres.get(_spelling(text))
+        """Guess the genre of a file's tag: the first that it names, among several, of those that are known."""
+        genres = filter(None, (self.genres.get(_spelling(part)) for part in (text, *_SEVERAL.split(text))))
         # Number 0 of ID3, which programs write where nobody chose a genre.
-        confidence = 0.5 if genre == "blues" else 0.8
-        return Guess(genre, "tag", confidence) if genre else None
+        guesses = [Guess(genre, "tag", 0.5 if genre == "blues" else 0.8) for genre in genres]
+        return max(guesses, key=lambda guess: guess.confidence, default=None)
 
     def guess_from_name(self, stem: str) -> Guess | None:
         """Guess the only genre that a file's name holds, by a word that means nothing else."""

@@ -1,19 +1,20 @@
 """Infer title, genre, tempo, key, tags and kind of a sample: the most trusted source that says something decides."""
 
 import re
+import unicodedata
 
-from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, beats_in
+from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, beats_in, parse_key, parse_tempo
 from schemas.scan_values import THRESHOLD, Guess, Header
 from tasks.scan import name_parser, vocabulary
 from tasks.scan.genre_names import GenreVocabulary
 
 # Raise it when a release infers other values of the same files: then they are inferred again.
-RULES = 1
+RULES = 2
 # By the names of ``schemas.scan_values.INFERRED``.
 Guesses = dict[str, Guess]
 _LOOP_BEATS = 4
-_TAG_KEY = re.compile(r"([A-G])(#|b|♯|♭)?\s?(m|min|minor|maj|major)?")
-_GAPS = re.compile(r"[\s_]+")
+# U+FFFD stands where a program lost a letter: as good as a gap, and not to be written.
+_GAPS = re.compile(r"[\s_\ufffd]+")
 # Single cycles of a synthesizer are loops, too, but none to play.
 _LEAST_LOOP_SECONDS = 1.0
 
@@ -67,11 +68,8 @@ def _believed_beats(header: Header) -> int:
 
 
 def _tempo_tag(text: str) -> Guess | None:
-    try:
-        bpm = float(text)
-    except ValueError:
-        return None
-    return Guess(f"{bpm:g}", "tag", 0.85) if LOOP_BPM_MIN <= bpm <= LOOP_BPM_MAX else None
+    bpm = parse_tempo(text)
+    return Guess(f"{bpm:g}", "tag", 0.85) if bpm else None
 
 
 def _only_second_fits(seconds: float | None, first: Guess, second: Guess) -> bool:
@@ -83,7 +81,7 @@ def _only_second_fits(seconds: float | None, first: Guess, second: Guess) -> boo
 
 def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
     """Guess the key; a root note without major or minor comes last, since programs often write one where nobody chose it."""
-    if key := _tag_key(header.musical_key):
+    if key := parse_key(header.musical_key):
         return Guess(key, "tag", 0.85)
     if key := name_parser.find_key(stem):
         return Guess(key, "name", 0.9)
@@ -95,15 +93,6 @@ def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
     if header.smpl_root is not None and not name_parser.has_drums(stem):
         return Guess(NOTES[header.smpl_root % 12], "smpl", 0.6)
     return None
-
-
-def _tag_key(text: str) -> str:
-    """Spell ID3's TKEY (`Dbm`; major without a word) and its like as keys are written here."""
-    match = _TAG_KEY.fullmatch(text)
-    if not match:
-        return ""
-    accidental = {"♯": "#", "♭": "b"}.get(match[2], match[2] or "")
-    return match[1] + accidental + ("m" if match[3] in ("m", "min", "minor") else "maj")
 
 
 def _genre(header: Header, stem: str, folders: list[str], genres: GenreVocabulary) -> Guess | None:
@@ -138,9 +127,12 @@ def _tags(stem: str, folders: list[str]) -> Guess | None:
 
 
 def _title(header: Header, stem: str) -> Guess | None:
-    """Guess the title: the name as people write it, or a tag that says the same and more; never a number alone."""
+    """Guess the title: the name as people write it, or a tag that says the same and more; never a number alone.
+
+    Accents are the same in one letter or in two.
+    """
     text = _GAPS.sub(" ", stem).strip()
     own = {word for word in vocabulary.split_words(text) if len(word) > 2}
-    if own and header.title and own <= set(vocabulary.split_words(header.title)):
-        return Guess(header.title, "tag", 0.8)
+    if own and "\ufffd" not in header.title and own <= set(vocabulary.split_words(name_parser.normalize(header.title))):
+        return Guess(unicodedata.normalize("NFC", header.title), "tag", 0.8)
     return Guess(text, "name", 0.7) if vocabulary.split_words(text) else None
