@@ -42,7 +42,7 @@ HOMES = {
         "schemas/records.py",
         "tasks/manifest/validate.py",
     ),
-    "tinytag": ("tasks/audio/header.py",),
+    "tinytag": ("tasks/audio/tags/file_tags.py",),
     "anyascii": ("tasks/layout/file_names.py",),
     "fastapi": ("flows/api/app.py", "flows/api/openapi.py"),
     "starlette": ("flows/api/app.py",),

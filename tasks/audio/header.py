@@ -2,18 +2,14 @@
 
 import re
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
-import tinytag
 from blake3 import blake3
 
 from schemas.errors import UnsupportedFormatError
-from schemas.music import AUDIO_EXTENSIONS
+from schemas.music import AUDIO_EXTENSIONS, parse_tempo
 from schemas.scan_values import Header
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.detect import detect_container, open_file
@@ -21,13 +17,14 @@ from tasks.audio.decode.raw_bytes import read_bytes
 from tasks.audio.decode.riff_chunks import ChunkLayout, read_chunk_layout
 from tasks.audio.decode.source import truncation_error
 from tasks.audio.sampler_chunks import read_marks
+from tasks.audio.tags.file_tags import read_tags
 
 # Pictures, films and chance look like these, too: the extension has to agree.
 _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
-# tinytag knows their length by a header; of the others it would have to look through the whole file.
-_LENGTH_BY_TAGS = frozenset(["flac", "ogg", "mp4"])
+# Raise it when a release reads more, or otherwise, in a file: then files that a scan remembers are read again.
+READER = 2
 _PIECE_BYTES = 4096
-_TEMPO = re.compile(rb"<TEMPO>\s*([0-9.]{1,12})\s*</TEMPO>", re.IGNORECASE)
+_TEMPO = re.compile(rb"<TEMPO>\s*([0-9.,]{1,12})\s*</TEMPO>", re.IGNORECASE)
 # A sampler's chunk has a note even where nobody chose one: then it is this.
 _USUAL_NOTE = 60
 
@@ -53,7 +50,7 @@ def read_header(path: str) -> Header | None:
         if found and not found.whole:
             raise truncation_error(found)
         facts = _from_chunks(found) if found else {}
-        facts |= _from_tags(fd, kind) if not found or kind != "wav" or found.tagged else {}
+        facts |= read_tags(fd, kind, status.st_size)
         if kind == "mp3" and (counted := mpeg.count_samples(fd)) and counted[1]:
             facts["seconds"] = counted[0] / mpeg.read_rate_hz(fd)
         return replace(Header(kind, signature=_signature(fd, status.st_size)), **facts)
@@ -75,35 +72,9 @@ def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
     if len(found.extras.smpl) >= 36:
         note = struct.unpack_from("<I", found.extras.smpl, 12)[0]
         facts["smpl_root"] = note if 0 < note < 128 and note != _USUAL_NOTE else None
-    if match := _TEMPO.search(found.extras.ixml):
-        facts["bpm"] = match[1].decode()
+    if (match := _TEMPO.search(found.extras.ixml)) and parse_tempo(tempo := match[1].decode()):
+        facts["bpm"] = tempo
     return facts
-
-
-def _from_tags(fd: int, kind: str) -> dict[str, Any]:
-    """Return what the tags say, by the names of ``Header``; nothing where they are damaged."""
-    facts: dict[str, Any] = {}
-    with suppress(tinytag.TinyTagException, struct.error, ValueError, OSError, RecursionError, OverflowError):
-        with BufferedReader(FileIO(fd, closefd=False)) as file:
-            tag = tinytag.TinyTag.get(file_obj=file, duration=kind in _LENGTH_BY_TAGS)
-        facts = {name: text for name, text in _texts(tag) if text}
-        if kind in _LENGTH_BY_TAGS and tag.duration:
-            facts["seconds"] = tag.duration
-    return facts
-
-
-def _texts(tag: tinytag.TinyTag) -> Iterator[tuple[str, str]]:
-    other = {name: " ".join(map(str, values[:1])) for name, values in tag.other.items()}
-    yield "title", _clean(tag.title)
-    yield "genre", _clean(tag.genre)
-    yield "bpm", _clean(other.get("bpm") or other.get("tempo"))
-    yield "musical_key", _clean(other.get("initial_key") or other.get("initialkey") or other.get("key"))
-
-
-def _clean(text: object) -> str:
-    """Return a tag on one line, as UTF-8 can hold it."""
-    words = str(text or "").encode(errors="replace").decode().replace("\0", " ").split()
-    return " ".join(words)[:200]
 
 
 def _signature(fd: int, size: int) -> str:

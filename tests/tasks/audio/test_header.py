@@ -1,5 +1,6 @@
 """What files say of themselves. Judges: chunks packed by hand, and tags written by libsndfile and FFmpeg."""
 
+import unicodedata
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from tests.support import audio
 from tests.support.audio import FORM, FORMS, Form
 from tests.support.riff import ONE_SHOT, acid, chunk, smpl, wav
 from tests.support.scan_table import VOCABULARY
+from tests.support.tag_bytes import ape, frame, id3, info, latin1
 
 RATE = 44_100
 TWO_SECONDS = np.zeros(2 * RATE, np.int16)
@@ -127,6 +129,10 @@ def riff_info(path: Path, **tags: str) -> None:
 
 def by_ffmpeg(path: Path, codec: str, **tags: str) -> None:
     audio.write_av(path, codec, RATE, audio.tone(1, RATE))
+    tag_by_ffmpeg(path, **tags)
+
+
+def tag_by_ffmpeg(path: Path, **tags: str) -> None:
     plain = path.with_name(f"plain{path.suffix}")
     path.rename(plain)
     with av.open(str(plain)) as source, av.open(str(path), "w") as target:
@@ -159,13 +165,166 @@ def test_id3_tags(tmp_path: Path) -> None:
     assert found["genre"].value == "techno"
 
 
-@pytest.mark.parametrize("tag", ["0", "", "abc", "1e9", "nan", "-5", "301", "29"])
+def info_tags(path: Path, *texts: tuple[bytes, bytes]) -> Path:
+    return wav(path, TWO_SECONDS, RATE, after=info(*texts))
+
+
+def id3_tags(path: Path, **texts: str) -> Path:
+    tag = id3(*(frame(name.encode(), latin1(text)) for name, text in texts.items()))
+    return wav(path, TWO_SECONDS, RATE, after=chunk(b"id3 ", tag))
+
+
+TEMPI = [
+    ("128", "128"),
+    ("92,5", "92.5"),
+    ("92.5", "92.5"),
+    ("120.00", "120"),
+    ("128 BPM", "128"),
+    ("128bpm", "128"),
+    ("128,0 Bpm", "128"),
+    ("BPM: 128", "128"),
+    ("099", "99"),
+]
+
+
+@pytest.mark.parametrize(("tag", "bpm"), TEMPI)
+def test_spellings_of_a_tempo(tmp_path: Path, tag: str, bpm: str) -> None:
+    path = tmp_path / "x.wav"
+    assert told(id3_tags(path, TBPM=tag))["bpm"] == Guess(bpm, "tag", 0.85)
+    assert told(info_tags(path, (b"IBPM", tag.encode())))["bpm"] == Guess(bpm, "tag", 0.85)
+    assert told(id3_tags(path, TXXX=f"Tempo\0{tag}"))["bpm"] == Guess(bpm, "tag", 0.85)
+
+
+def test_a_tag_of_no_tempo_hides_no_other_source(tmp_path: Path) -> None:
+    ixml = chunk(b"iXML", b"<BWFXML><TEMPO>96,5</TEMPO></BWFXML>")
+    zero = chunk(b"id3 ", id3(frame(b"TBPM", latin1("0 Bpm"))))
+    path = wav(tmp_path / "loop 100bpm.wav", TWO_SECONDS, RATE, ixml, zero)
+    assert told(path)["bpm"] == Guess("96.5", "tag", 0.85)
+    assert (
+        told(wav(path, TWO_SECONDS, RATE, ixml.replace(b"96,5", b"0000"), zero + info((b"IBPM", b"99"))))["bpm"].value == "99"
+    )
+    assert told(wav(path, TWO_SECONDS, RATE, after=zero))["bpm"] == Guess("100", "name", 0.95)
+
+
+@pytest.mark.parametrize(("folder", "encoding"), [("a", "latin-1"), ("b", "utf-8"), ("c", "cp1252")])
+def test_a_title_in_latin_1_keeps_its_letters(tmp_path: Path, folder: str, encoding: str) -> None:
+    path = info_tags(tmp_path / "noir.wav", (b"INAM", "Café Noir".encode(encoding)), (b"IGNR", b"House"))
+    assert told(path, folder)["title"] == Guess("Café Noir", "tag", 0.8)
+
+
+@pytest.mark.parametrize("text", [b"Caf\x81 Noir", "Caf\ufffd Noir".encode()])
+def test_a_title_with_a_letter_that_is_lost_gives_way_to_the_name(tmp_path: Path, text: bytes) -> None:
+    assert told(info_tags(tmp_path / "noir.wav", (b"INAM", text)))["title"] == Guess("noir", "name", 0.7)
+    assert infer(Header(title="Caf\ufffd Noir"), "noir", [], VOCABULARY)["title"].value == "noir"
+    assert infer(Header(), "Caf\ufffd Noir", [], VOCABULARY)["title"].value == "Caf Noir"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_are_the_same_in_one_letter_or_in_two(tmp_path: Path, form: str) -> None:
+    """macOS takes the letters of file names apart."""
+    name, title = "Café Köln", "Café Köln (Röhre)"
+    for other in ("NFC", "NFD"):
+        path = tmp_path / f"{unicodedata.normalize(form, name)}.wav"  # type: ignore[arg-type]
+        info_tags(path, (b"INAM", unicodedata.normalize(other, title).encode()))  # type: ignore[arg-type]
+        assert told(path)["title"] == Guess(title, "tag", 0.8)
+        assert infer(Header(title=unicodedata.normalize(other, title)), path.stem, [], VOCABULARY)["title"].value == title  # type: ignore[arg-type]
+        assert infer(Header(), path.stem, [], VOCABULARY)["title"].value == name
+        path.unlink()
+
+
+def test_tags_behind_odd_sound_without_a_pad_byte(tmp_path: Path) -> None:
+    tags = info((b"INAM", b"Dusty Keys (Warm)"), (b"IBPM", b"92,5"))
+    path = wav(tmp_path / "dusty_keys.wav", np.zeros((99, 1)), RATE)
+    data = bytearray(path.read_bytes())
+    data[32:36] = b"\1\0\x08\0"  # 8 bits, one byte a frame
+    for pad in (b"", b"\0"):
+        odd = bytes(data[:40]) + b"\x63\0\0\0" + b"\x80" * 99 + pad + tags
+        path.write_bytes(odd[:4] + (len(odd) - 8).to_bytes(4, "little") + odd[8:])
+        found = told(path)
+        assert (found["title"].value, found["bpm"].value) == ("Dusty Keys (Warm)", "92.5")
+
+
+def test_wavpack_tags_by_ffmpeg(tmp_path: Path) -> None:
+    by_ffmpeg(tmp_path / "zé.wv", "wavpack", BPM="66", title="Zé", INITIALKEY="Bbm", genre="Dub")
+    found = told(tmp_path / "zé.wv")
+    assert {name: found[name].value for name in ("bpm", "musical_key", "genre")} == {
+        "bpm": "66", "musical_key": "Bbm", "genre": "dub",
+    }  # fmt: skip
+    (tmp_path / "zé.wv").write_bytes((tmp_path / "zé.wv").read_bytes() + b"TAG" + bytes(124) + b"\xff")
+    assert told(tmp_path / "zé.wv")["bpm"].value == "66"
+
+
+@pytest.mark.parametrize("form", ["mp3-lame", "flac-16", "ogg-vorbis", "opus", "m4a-aac", "wavpack", "wav-16"])
+def test_tags_by_ffmpeg_with_accents(tmp_path: Path, form: str) -> None:
+    path = FORM[form].save(tmp_path / f"röhre{FORM[form].extension}", audio.tone(1, 48_000), 48_000)
+    tag_by_ffmpeg(path, title="Röhre 日本", genre="Techno")
+    assert told(path)["title"] == Guess("Röhre 日本", "tag", 0.8)
+    assert told(path)["genre"].value == "techno"
+
+
+def test_the_first_genre_that_is_known_counts(tmp_path: Path) -> None:
+    for text, genre in (
+        ("House\0Techno", "house"),
+        ("Other\0Techno", "techno"),
+        ("(17)", "rock"),
+        ("(18)", "techno"),
+        ("(0)Dub Techno", "techno"),
+        ("Hip-Hop/Rap", "hip-hop"),
+        ("Soundtrack; Drum & Bass", "drum-and-bass"),
+        ("R&B/Soul", "r-and-b"),
+    ):
+        assert told(id3_tags(tmp_path / "x.wav", TCON=text))["genre"] == Guess(genre, "tag", 0.8)
+    for text in ("(0)", "(255)", "Other", "(12)"):
+        assert "genre" not in told(id3_tags(tmp_path / "x.wav", TCON=text))
+
+
+def test_a_file_with_no_more_than_an_ape_tag_in_an_mp3(tmp_path: Path) -> None:
+    path = FORM["mp3-cbr"].save(tmp_path / "x.mp3", audio.tone(1, RATE), RATE)
+    path.write_bytes(path.read_bytes() + ape(("BPM", b"128 BPM"), ("Key", b"A minor")))
+    found = told(path)
+    assert (found["bpm"].value, found["musical_key"].value) == ("128", "Am")
+
+
+@pytest.mark.parametrize(
+    "tag", ["0", "", "abc", "1e9", "nan", "-5", "301", "29", "0 Bpm", "0,0", "120/60", "90-100", "1,128", "12800"]
+)
 def test_tags_of_no_tempo(tmp_path: Path, tag: str) -> None:
     by_ffmpeg(tmp_path / "x.mp3", "libmp3lame", TBPM=tag)
     assert "bpm" not in told(tmp_path / "x.mp3")
 
 
-@pytest.mark.parametrize("key", ["o", "8A", "H", "Cmaj7", "Am/C", "c", "A#b"])
+KEYS = [
+    ("Am", "Am"),
+    ("Amin", "Am"),
+    ("A minor", "Am"),
+    ("A Minor", "Am"),
+    ("A-min", "Am"),
+    ("F#m", "F#m"),
+    ("F♯ minor", "F#m"),
+    ("F sharp minor", "F#m"),
+    ("Fsmin", "F#m"),
+    ("Ebm", "Ebm"),
+    ("E♭ Maj", "Ebmaj"),
+    ("B flat", "Bbmaj"),
+    ("Cmin", "Cm"),
+    ("Bbm", "Bbm"),
+    ("Bb", "Bbmaj"),
+    ("CM", "Cmaj"),
+    ("C", "Cmaj"),
+]
+
+
+@pytest.mark.parametrize(("tag", "key"), KEYS)
+def test_spellings_of_a_key(tag: str, key: str) -> None:
+    assert infer(Header(musical_key=tag), "x", [], VOCABULARY)["musical_key"] == Guess(key, "tag", 0.85)
+
+
+def test_a_key_with_odd_bytes_is_none_and_hides_no_other(tmp_path: Path) -> None:
+    assert "musical_key" not in told(id3_tags(tmp_path / "x.wav", TKEY="F\xe9m"))
+    assert told(id3_tags(tmp_path / "x.wav", TKEY="o", TXXX="INITIALKEY\0F#m"))["musical_key"].value == "F#m"
+
+
+@pytest.mark.parametrize("key", ["o", "8A", "H", "Cmaj7", "Am/C", "c", "A#b", "F\xe9m", "A min 7", "Fs", "1m", "A B", "all"])
 def test_tags_of_no_key(key: str) -> None:
     assert "musical_key" not in infer(Header(musical_key=key), "x", [], VOCABULARY)
 

@@ -1,0 +1,1 @@
+"""Tags of audio files: the texts that programs and people left beside the sound."""
