@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 
 import polars as pl
@@ -113,12 +114,10 @@ def _role(stem: str) -> str:
 
 
 def _name_kits(folders: list[str]) -> dict[str, str]:
-    """Name each kit by its folder, with the folder above it where two have the same name."""
-    counts = Counter(os.path.basename(folder) for folder in folders)
-    candidates = {
-        folder: " ".join(folder.split(os.sep)[-2:]) if counts[os.path.basename(folder)] > 1 else os.path.basename(folder)
-        for folder in folders
-    }
+    """Name each kit by its folder, with the folder above it where two have the same name. Accents are composed (NFC)."""
+    parts = {folder: unicodedata.normalize("NFC", folder).split(os.sep) for folder in folders}
+    counts = Counter(names[-1] for names in parts.values())
+    candidates = {folder: " ".join(names[-2:]) if counts[names[-1]] > 1 else names[-1] for folder, names in parts.items()}
     seen: Counter[str] = Counter()
     names = {}
     for folder, name in candidates.items():

@@ -142,8 +142,8 @@ _OF_KIT = ("kit_source", "kit_confidence")
 
 
 def _normal(name: str, column: str) -> pl.Expr:
-    """Return a cell as it is compared: 120, 120.0 and 120,0 are one tempo."""
-    cell = pl.col(column).str.strip_chars()
+    """Return a cell as it is compared: 120, 120.0 and 120,0 are one tempo, an accent is one letter or two."""
+    cell = pl.col(column).str.strip_chars().str.normalize("NFC")
     if name in _NUMBERS:
         number = cell.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
         cell = pl.coalesce(number.cast(pl.String), cell)

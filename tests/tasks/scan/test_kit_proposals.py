@@ -36,6 +36,12 @@ def test_drums_lie_where_players_expect_them() -> None:
     }
 
 
+def test_accents_of_a_kit_are_composed_and_two_spellings_of_a_folder_are_two_kits() -> None:
+    drums = ("Kick", "Snare", "Hat", "Clap")
+    kit = proposed(*shots("/p/Cafe\u0301", *drums), *shots("/p/x/Caf\xe9", *drums))
+    assert {slot[0] for slot in kit.values() if slot} == {"p Caf\xe9", "x Caf\xe9"}
+
+
 def test_no_kit_of_three_of_many_or_of_loops() -> None:
     assert set(proposed(*shots("/p/x", "Kick", "Snare", "Hat")).values()) == {None}
     assert set(proposed(*shots("/p/x", *(f"Kick {n}" for n in range(161)))).values()) == {None}

@@ -47,6 +47,15 @@ def test_an_untouched_manifest_follows_the_scan() -> None:
     assert merged(done.frame, new, new).changes == []
 
 
+def test_accents_in_one_letter_or_in_two_are_no_edit() -> None:
+    """An older scan wrote titles as their tags had them, and some programs compose what they save."""
+    last, new = scanned(a={"title": "Cafe\u0301"}), scanned(a={"title": "Caf\xe9"})
+    for before in (last, new):
+        done = merged(merge.start_manifest(before).frame, last, new)
+        assert cell(done.frame, "a", "title") == "Caf\xe9"
+        assert (done.changes, done.edited) == ([], 0)
+
+
 def test_what_a_person_wrote_or_emptied_stays() -> None:
     last = scanned(a={"bpm": "90", "title": "A", "bpm_source": "name"}, b={"bpm": "70", "bpm_source": "name"})
     old = merge.start_manifest(last).frame.with_columns(
