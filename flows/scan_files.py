@@ -20,7 +20,7 @@ from schemas.conversion import AnalysisResult, Job, Tags
 from schemas.enums import Verb
 from schemas.errors import SampleError, StoppedError
 from schemas.scan_values import FILES, Header
-from tasks.audio.header import read_header
+from tasks.audio.header import READER, read_header
 from tasks.convert.progress import Progress
 from tasks.scan import rows
 from tasks.scan.genre_names import GenreVocabulary
@@ -36,6 +36,7 @@ _REMEMBER_SECONDS = 5.0
 # Threads that take headers one by one spend their time on handing them over.
 _HEADERS_AT_ONCE = 64
 _STAMP = ("bytes", "mtime_ns", "ctime_ns")
+_BY_READER = f"{READER}-"
 # Another setting may cure these: they are not a property of the file.
 _PASSING_REASONS = ("took_too_long", "too_much_memory", "not_reached")
 
@@ -52,8 +53,8 @@ class FileMemory:
         self._written = time.monotonic()
 
     def hash_rules(self, root: str) -> str:
-        """Hash what the guesses of a file below ``root`` depend on beside the file."""
-        return blake2b(f"{RULES} {self._known_genres} {root}".encode(), digest_size=8).hexdigest()
+        """Return the version of the reader, and a hash of what else the guesses of a file below ``root`` depend on."""
+        return _BY_READER + blake2b(f"{RULES} {self._known_genres} {root}".encode(), digest_size=8).hexdigest()
 
     @contextmanager
     def remembering(self) -> "Iterator[Callable[[dict[str, Any]], None]]":
@@ -75,7 +76,7 @@ class FileMemory:
 
 
 def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, progress: Progress) -> tuple[pl.DataFrame, int]:
-    """Read the headers of files that are new or changed, and infer their values.
+    """Read the headers of files that are new or changed, or were read by an older release, and infer their values.
 
     Args:
         files: All files below the folders: ``path, root`` (String), ``bytes, mtime_ns, ctime_ns`` (Int64).
@@ -87,7 +88,9 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
         ``files`` in their order with ``scan_memory.FILES_SCHEMA``, and how many were opened.
     """
     now = files.join(known, on=["path"], how="left", suffix="_known", maintain_order="left")
-    same = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_known") for name in _STAMP) & (pl.col("mtime_ns") != 0)
+    untouched = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_known") for name in _STAMP) & (pl.col("mtime_ns") != 0)
+    now = now.with_columns(untouched=untouched.fill_null(False))
+    same = pl.col("untouched") & pl.col("rules").str.starts_with(_BY_READER)
     roots = now["root"].unique()
     rules = pl.col("root").replace_strict(roots, [memory.hash_rules(root) for root in roots], return_dtype=pl.String)
     now = now.with_columns(same=same.fill_null(False), rules_now=rules)
@@ -157,7 +160,7 @@ def _infer_file(memory: FileMemory, file: dict[str, Any]) -> dict[str, Any]:
         return learnt
     stem = os.path.splitext(os.path.basename(file["path"]))[0]
     guesses = infer(header, stem, parent_names(file["path"], file["root"]), memory.vocabulary)
-    heard = file["heard"] if file["same"] else None
+    heard = file["heard"] if file["untouched"] else None
     return learnt | {"header": json.dumps(header.known_values()), "guesses": rows.guesses_to_json(guesses), "heard": heard}
 
 

@@ -151,6 +151,17 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     assert [(cell["column"], cell["before"], cell["after"]) for cell in third["changes"]] == [("bpm", "120", "240")]
 
 
+def test_a_release_that_reads_more_in_files_reads_all_of_them_once_more(scan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import scan_files
+
+    with monkeypatch.context() as older:
+        older.setattr(scan_files, "_BY_READER", "1-")
+        assert scan()["read"] == 8
+        assert scan()["read"] == 0
+    assert scan()["read"] == 8
+    assert scan()["read"] == 0
+
+
 @pytest.mark.slow
 def test_edits_stay_and_the_diff_is_shown(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "library.csv"
