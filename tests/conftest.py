@@ -1,13 +1,14 @@
 """What all tests share: homes of their own, one Prefect server a session, ``sp404`` in this process, exports after exports."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import lanes
+from tests.support import ROOT, lanes
 
 if TYPE_CHECKING:  # many tests need nothing of these, and Prefect alone takes 2 s
     from tests.support.command_line import Run
@@ -17,6 +18,10 @@ if TYPE_CHECKING:  # many tests need nothing of these, and Prefect alone takes 2
 for _name in [name for name in os.environ if name.startswith(("SP404_", "PREFECT_"))]:
     del os.environ[_name]
 os.environ["DO_NOT_TRACK"] = "1"
+# Hundreds of processes would compile the same modules again, 2 s for an export, 7 s for a server; still nothing beside sources.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache/bytecode")
+    sys.dont_write_bytecode = False
 
 
 def pytest_configure(config: pytest.Config) -> None:
