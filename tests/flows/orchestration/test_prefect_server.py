@@ -12,6 +12,7 @@ import pytest
 from flows.orchestration import prefect_server
 from schemas.errors import ServerError
 from tests.support import ROOT
+from tests.support.prefect_servers import give_migrated_database
 from tests.support.processes import cpu_seconds, pids_with
 from tests.support.waiting import until
 
@@ -26,6 +27,7 @@ _MOST_OF_A_CORE = 0.25
 
 @pytest.mark.slow
 def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -> None:
+    give_migrated_database(tmp_path / "prefect")
     environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
     with subprocess.Popen(
         [sys.executable, "-c", _STARTS], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
