@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(lanes, "lanes")
     if lanes.named(config) and all("::" in argument for argument in config.args) and config.option.markexpr == "not slow":
         config.option.markexpr = ""
+    lanes.choose(config)
 
 
 @pytest.hookimpl(optionalhook=True)

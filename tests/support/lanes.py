@@ -1,4 +1,4 @@
-"""Hooks of pytest: which tests share a worker of pytest-xdist, and what is said at the end about faults."""
+"""Hooks of pytest: what belongs to which lane, which tests share a worker of pytest-xdist, and what is said about faults."""
 
 from typing import Any
 
@@ -20,6 +20,30 @@ _SHARING = {
 }
 # Files whose tests share something by their parameter.
 _BY_PARAMETER = {"tests/faults/test_kills.py"}
+
+
+# Whether the fast lane runs alone, of which properties of seconds are asked a part.
+_fast = False
+
+
+def examples(count: int) -> int:
+    """Return of how many examples a property marked ``thorough`` is asked: in the fast lane a fifth."""
+    return max(count // 5, 2) if _fast else count
+
+
+def choose(config: pytest.Config) -> None:
+    """Note which lane runs, before any test is imported."""
+    global _fast  # noqa: PLW0603  (decorators ask, which know no configuration)
+    _fast = config.option.markexpr == "not slow"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ask properties of seconds again in the slow lane, of all their examples."""
+    if config.option.markexpr == "slow":
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker("slow")
 
 
 def named(config: pytest.Config) -> bool:

@@ -26,6 +26,7 @@ from tasks.convert import shard
 from tasks.manifest.table import RawManifest
 from tasks.manifest.validate import Manifest, validate
 from tests.support import ROOT, audio, worked
+from tests.support.lanes import examples
 from tests.support.records import query
 from tests.support.waiting import until
 
@@ -248,8 +249,9 @@ ROW = st.tuples(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("uncontained")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=12), strategy=st.sampled_from(list(OrganizeBy)), salt=st.integers(0, 10**9))
 def test_rows_in_are_rows_accounted_for(tmp_path: Path, rows: list[tuple[str, ...]], strategy: OrganizeBy, salt: int) -> None:
     """exported + unchanged + rejected + failed, in the result, in the table, and by the files that are there."""

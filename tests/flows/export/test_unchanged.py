@@ -316,6 +316,7 @@ def damages() -> dict[str, tuple[Callable[[Path], object], list[str]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", damages())
 def test_what_was_damaged_is_made_again(three: Nightly, damage: str) -> None:
     make, converted = damages()[damage]
@@ -383,6 +384,7 @@ def test_a_source_that_fails_now_keeps_what_it_made(three: Nightly) -> None:
 # ---- the same audio more than once ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [2, 3])
 def test_the_same_audio_is_converted_once(night: Nightly, copies: int) -> None:
     first = night.sound("copy0.wav", 300)
@@ -473,6 +475,7 @@ def test_copies_of_a_file_that_fails_all_fail(night: Nightly) -> None:
     assert statuses(night.export()) == ["failed"] * 2
 
 
+@pytest.mark.slow
 def test_a_leader_that_changes_meanwhile_gives_nobody_else_its_new_sound(night: Nightly) -> None:
     """Two equal files; the one that is converted is written to after the plan was made."""
     shutil.copy(night.sound("a.wav", 300), night.lib / "b.wav")
@@ -736,6 +739,7 @@ def test_prune_spares_what_a_failed_row_made_elsewhere(three: Nightly) -> None:
     assert tree(three.out) == before
 
 
+@pytest.mark.slow
 def test_what_a_rejected_row_made_is_not_given_to_another(three: Nightly) -> None:
     """The file of a row that is rejected this time stays where it is, also when another row has the same audio."""
     three.checked = True
@@ -760,6 +764,7 @@ def test_prune_keeps_a_selection_in_mind(three: Nightly) -> None:
 # ---- originals are never ours ----
 
 
+@pytest.mark.slow
 def test_a_library_as_output_folder_loses_no_original(night: Nightly) -> None:
     """A source that already is what an export would write stands where its output goes: it was not written by us."""
     night.add("a.wav", 300)
@@ -776,6 +781,7 @@ def test_a_library_as_output_folder_loses_no_original(night: Nightly) -> None:
     assert {name: (night.lib / name).read_bytes() for name in originals if (night.lib / name).exists()} == originals
 
 
+@pytest.mark.slow
 def test_somebody_elses_file_of_the_same_bytes_is_not_ours(night: Nightly) -> None:
     """It is left as it is, and never moved or pruned."""
     night.add("a.wav", 300)
@@ -790,6 +796,7 @@ def test_somebody_elses_file_of_the_same_bytes_is_not_ours(night: Nightly) -> No
     assert (night.out / "a.wav").exists()
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_source_now_has_a_text_that_is_recorded(night: Nightly) -> None:
     night.add("a.wav", 300)
     night.export()
@@ -797,6 +804,7 @@ def test_an_output_that_is_a_source_now_has_a_text_that_is_recorded(night: Night
     night.export()
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_source_now_is_not_pruned(three: Nightly) -> None:
     three.rows.pop(0)
     three.add(str(three.out / "house/a.wav"), title="again", genre="jazz")
@@ -805,6 +813,7 @@ def test_an_output_that_is_a_source_now_is_not_pruned(three: Nightly) -> None:
     assert (three.out / "house/a.wav").exists()
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_source_now_is_not_moved(night: Nightly) -> None:
     """A row names a file of an earlier export, which is also what another row's output would be made of."""
     night.add("a.wav", 300)
@@ -855,6 +864,7 @@ def test_a_record_without_a_file_to_move_converts(three: Nightly) -> None:
     assert (three.out / "acid/a.wav").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_not_moved_nor_copied(three: Nightly) -> None:
     path = three.out / "house/a.wav"
     good = path.read_bytes()
@@ -867,6 +877,7 @@ def test_a_damaged_file_is_not_moved_nor_copied(three: Nightly) -> None:
     assert (three.out / "a.wav").read_bytes() == good
 
 
+@pytest.mark.slow
 def test_nothing_is_moved_onto_a_file_of_somebody_else(three: Nightly) -> None:
     (three.out / "acid").mkdir()
     (three.out / "acid/a.wav").write_bytes(b"mine")
@@ -881,6 +892,7 @@ def test_nothing_is_moved_onto_a_file_of_somebody_else(three: Nightly) -> None:
     assert three.spy.calls == []
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind_when_a_move_meets_the_same_bytes(three: Nightly) -> None:
     three.strays = {"acid/a.wav"}
     (three.out / "acid").mkdir()

@@ -226,6 +226,7 @@ def ten(night: Nightly) -> Nightly:
     return night
 
 
+@pytest.mark.slow
 def test_no_false_alarm_after_a_run_that_was_killed_and_resumed(ten: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     nightly.killed(ten, monkeypatch, merged=1, unrecorded=1, organize_by="genre")
     assert len(list(ten.out.rglob("*.part"))) > 0
@@ -260,6 +261,7 @@ def test_no_false_alarm_after_moves_copies_prunes_and_repairs(ten: Nightly) -> N
     ten.export(organize_by="genre")
 
 
+@pytest.mark.slow
 def test_no_false_alarm_for_failed_rows(night: Nightly) -> None:
     night.add("a.wav", 300)
     night.add("gone.wav")
@@ -268,6 +270,7 @@ def test_no_false_alarm_for_failed_rows(night: Nightly) -> None:
     assert statuses(night.export()) == ["failed"] * 2
 
 
+@pytest.mark.slow
 def test_no_false_alarm_where_one_output_folder_lies_in_another(ten: Nightly) -> None:
     ten.export()
     ten.export(kits=("K",), out=ten.out / "kits")

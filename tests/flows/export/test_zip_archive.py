@@ -97,6 +97,7 @@ def test_a_selection_is_what_was_selected(two: Nightly) -> None:
     assert list(contents(zipped(two, batch.export_id).path)) == ["jazz/snare.wav", "jazz/snare_metadata.txt"]
 
 
+@pytest.mark.slow
 def test_two_formats_share_a_metadata_file(night: Nightly) -> None:
     """That of the last is there; who finds it unchanged has it."""
     night.add("kick.wav", 300)
@@ -137,6 +138,7 @@ def test_an_export_that_was_killed(night: Nightly, monkeypatch: pytest.MonkeyPat
     assert len(contents(zipped(night, 1).path)) == 12
 
 
+@pytest.mark.slow
 def test_an_export_that_was_resumed_after_a_later_one(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number is lower than that of an export which wrote to the same folder meanwhile, of the same sources."""
     for number in range(6):
@@ -168,6 +170,7 @@ def test_a_later_export_wrote_all_of_it(two: Nightly) -> None:
     refused(two, 1, "export 2 has replaced house/kick.wav and 1 more")
 
 
+@pytest.mark.slow
 def test_a_later_export_moved_or_removed_a_file(two: Nightly) -> None:
     two.rows[0]["genre"] = "dub"
     two.export(organize_by="genre")
@@ -179,6 +182,7 @@ def test_a_later_export_moved_or_removed_a_file(two: Nightly) -> None:
     assert len(contents(zipped(two, 3).path)) == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
     """The same sound stood there before: it counts as exported, but who wrote it is not known."""
     night.add("kick.wav", 300)
@@ -194,6 +198,7 @@ def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
 # ---- the files do not allow it ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["house/kick.wav", "jazz/snare_metadata.txt"])
 def test_files_that_are_not_as_recorded(two: Nightly, name: str) -> None:
     path = two.out / name

@@ -301,6 +301,7 @@ def sources(tmp_path: Path) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 def test_outcomes_and_bytes_are_those_of_convert(sources: list[Path], job: Callable[..., Job]) -> None:
     others = {name: verb for name, verb in audio_verbs().items() if verb is not convert}
     assert len(others) == len(Verb) - 1
@@ -350,6 +351,7 @@ def test_one_that_cannot_start(job: Callable[..., Job], command: tuple[str, ...]
             assert pickle.loads(pickle.dumps(caught.value)).fix
 
 
+@pytest.mark.slow
 def test_too_little_memory_to_start(job: Callable[..., Job]) -> None:
     with PoisonPool(Limits(2, 12), threading.Event()) as workers, pytest.raises(WorkerError):
         workers("nothing", job(), SOUND)

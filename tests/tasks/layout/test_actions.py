@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from tasks.layout import actions
 from tasks.layout.actions import Action, ActionRules
+from tests.support.lanes import examples
 
 PATHS = [f"{folder}{n}.wav" for folder in ("", "house/") for n in range(4)]
 JOBS: dict[str, type[pl.DataType]] = {
@@ -103,7 +104,8 @@ def is_there(job: dict[str, Any], recorded: dict[str, Any] | None) -> bool:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(150), deadline=None)
 @given(cases())
 def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules]) -> None:
     jobs, outputs, rules = case
@@ -151,7 +153,8 @@ def test_any_records_and_any_manifest(case: tuple[pl.DataFrame, pl.DataFrame, Ac
     assert not {key_of(row) for row in kept} & set(keys), "what is there is not converted"
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(80), deadline=None)
 @given(cases())
 def test_stale_is_what_nobody_asks_for_and_nobody_gets(case: tuple[pl.DataFrame, pl.DataFrame, ActionRules]) -> None:
     jobs, outputs, rules = case

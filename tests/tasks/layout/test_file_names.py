@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.device import RESERVED_NAMES
 from tasks.layout import file_names
+from tests.support.lanes import examples
 from tests.support.layout_judges import CLEAN, WINDOWS_FORBIDDEN, assert_safe, caseless, is_windows_device
 
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -101,7 +102,8 @@ PIECES = st.one_of(LATIN, OTHER_SCRIPTS, MARKS, CONTROLS, EXTENSION)
 TITLES = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=12).map("".join), st.text(min_size=60, max_size=120))
 
 
-@settings(max_examples=250, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(250), deadline=None)
 @given(TITLES)
 @example("Sick Beat (2024) 🔥.mp3")
 @example("x" * 200)
@@ -129,7 +131,8 @@ def test_a_name_that_is_clean_stays(title: str) -> None:
     assert sanitized(name) == name
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(TITLES, max_size=8))
 def test_a_column_gives_what_its_cells_give(titles: list[str]) -> None:
     column = pl.Series(titles, dtype=pl.String)
@@ -190,7 +193,8 @@ def test_a_long_name_keeps_its_end_from_a_word_on() -> None:
 # ---- made_safe ----
 
 
-@settings(max_examples=500, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(500), deadline=None)
 @given(TITLES)
 @example("🔥" * 300)
 @example("e\u0301" * 100)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from config.device import RESERVED_NAMES
 from schemas.enums import AudioFormat, OrganizeBy
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
+from tests.support.lanes import examples
 from tests.support.layout_judges import Row, assert_apart, assert_safe, caseless, frame_of, paths_of, titled
 
 STRATEGIES = [str(strategy) for strategy in OrganizeBy]
@@ -116,12 +117,13 @@ def held_by(rows: list[Row], paths: list[str]) -> pl.DataFrame:
     return pl.DataFrame(sorted(held, key=str), {"path": pl.String, "sample_id": pl.Int64}, orient="row")
 
 
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 strategies = st.sampled_from(STRATEGIES)
 
 # ---- what the contract's table says ----
 
 
+@pytest.mark.thorough
 @relaxed
 @given(organize_by=strategies, rows=manifests(), audio_format=st.sampled_from(["wav", "aiff"]))
 def test_clean_paths_are_those_of_the_contract(organize_by: str, rows: list[Row], audio_format: str) -> None:
@@ -138,6 +140,7 @@ def test_clean_paths_are_those_of_the_contract(organize_by: str, rows: list[Row]
     assert_apart(rows, paths)
 
 
+@pytest.mark.thorough
 @relaxed
 @given(organize_by=strategies, rows=manifests())
 def test_titles_kept_as_they_are_give_safe_paths(organize_by: str, rows: list[Row]) -> None:
@@ -146,6 +149,7 @@ def test_titles_kept_as_they_are_give_safe_paths(organize_by: str, rows: list[Ro
         assert path.count("/") == {"flat": 0, "kit": 2 if row["kit"] else 1}.get(organize_by, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @relaxed
 @given(organize_by=strategies, rows=manifests())
@@ -301,6 +305,7 @@ def test_kits_stay_apart(kits: list[str], sanitize: bool) -> None:
     assert len({path.split("/", 1)[1] for path in paths[:-1]}) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @relaxed
 @given(st.lists(st.one_of(KITS.filter(bool), st.text(min_size=1, max_size=4)), unique=True, max_size=8), st.booleans())
@@ -321,6 +326,7 @@ def test_the_oldest_kit_keeps_the_plain_folder() -> None:
 # ---- names that stay ----
 
 
+@pytest.mark.thorough
 @relaxed
 @given(organize_by=strategies, rows=manifests(), sanitize=st.booleans(), seed=st.integers(0, 1000))
 def test_the_order_of_rows_does_not_matter(organize_by: str, rows: list[Row], sanitize: bool, seed: int) -> None:
@@ -330,6 +336,7 @@ def test_the_order_of_rows_does_not_matter(organize_by: str, rows: list[Row], sa
     assert shuffled == [paths[at] for at in order]
 
 
+@pytest.mark.thorough
 @relaxed
 @given(organize_by=strategies, rows=manifests(PLAIN), more=manifests(PLAIN, st.integers(10, 19)), sanitize=st.booleans())
 def test_names_stay_when_newer_samples_come(organize_by: str, rows: list[Row], more: list[Row], sanitize: bool) -> None:
@@ -338,6 +345,7 @@ def test_names_stay_when_newer_samples_come(organize_by: str, rows: list[Row], m
     assert paths_of(grown, organize_by, sanitize)[: len(old)] == paths_of(old, organize_by, sanitize)
 
 
+@pytest.mark.thorough
 @relaxed
 @given(organize_by=strategies, rows=manifests(PLAIN), more=manifests(PLAIN), sanitize=st.booleans())
 def test_names_stay_by_the_record_whatever_comes(organize_by: str, rows: list[Row], more: list[Row], sanitize: bool) -> None:
@@ -376,6 +384,7 @@ STRANGERS = st.tuples(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @relaxed
 @given(organize_by=strategies, rows=manifests(PLAIN), strangers=st.lists(STRANGERS, max_size=6), sanitize=st.booleans())

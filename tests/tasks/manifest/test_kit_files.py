@@ -17,6 +17,7 @@ from schemas.manifest import ManifestKind
 from tasks.manifest.kit_references import fill_files, ids_without_file
 from tasks.manifest.table import check_is_manifest, kind_by_name, read_manifest
 from tasks.manifest.validate import Manifest, validate
+from tests.support.lanes import examples
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
 
 DEBIAN = Path("/usr/share/hydrogen/data/drumkits")
@@ -335,7 +336,8 @@ VALUES = st.one_of(
 NOISE = st.lists(st.sampled_from(["", "# A9: x", "   ", "# [pads]"]), max_size=3)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.thorough
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pads=st.dictionaries(PADS, st.tuples(VALUES, NOISE), min_size=1, max_size=8), is_toml=st.booleans(), header=st.booleans()
 )
@@ -404,7 +406,8 @@ def test_a_long_dotted_key_takes_no_memory(tmp_path: Path, quote: str) -> None:
     assert checked(saved(tmp_path, f"A1 = {quote or chr(39)}{'.'.join('ab' * 15)}.wav{quote or chr(39)}", "k.toml")).rows == 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.thorough
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(st.sampled_from("A1bK9 \n\t:=-[]{},'\"#.&*!|>?%@\\ux0<é\ud83d"), max_size=60),
     end=st.sampled_from(["toml", "yaml", "xml"]),
@@ -534,8 +537,9 @@ def test_the_oldest_kits_name_a_file_for_each_instrument(tmp_path: Path) -> None
     assert assert_judged(path).frame.select("title", "pad").rows() == [("Kick", 1), ("c", 2)]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=200).filter(any))
 def test_no_kit_is_larger_than_the_device(folder: Path, counts: list[int]) -> None:
     layers = {f"i{at}": [Layer(f"{at}-{n}.wav", n / 10, (n + 1) / 10) for n in range(count)] for at, count in enumerate(counts)}

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from schemas.errors import ManifestError
 from tasks.manifest.table import check_is_manifest, read_manifest
 from tests.support import ROOT
+from tests.support.lanes import examples
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
 
 BOM = b"\xef\xbb\xbf"
@@ -556,7 +557,8 @@ def trimmed(cell: str) -> str | None:
     return cell.strip(WHITE_SPACE) or None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.thorough
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans())
 def test_what_csv_writes_is_what_is_read(
     folder: Path, table: tuple[list[str], list[dict[str, str]]], separator: str, end: str, quote_all: bool, bom: bool
@@ -587,7 +589,8 @@ LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 CUT_LINES = st.lists(st.lists(st.text("ab \0\t\v\x1c\x85\u2028\ufeff;é", max_size=3), max_size=4).map(",".join), max_size=6)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.thorough
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(LINES, CUT_LINES), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 @example(lines=["a,b"], end="\n", last=False, wide=True)
 def test_both_ways_of_reading_agree(folder: Path, lines: list[str], end: str, last: bool, wide: bool) -> None:
@@ -671,7 +674,8 @@ JSON_VALUES = st.recursive(
 JSON_KEYS = st.sampled_from(["file_path", "sample_id", "bpm", "tags", "title", "kit", "pad", "BPM", "x"])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.thorough
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(JSON_KEYS, JSON_VALUES, max_size=5) | JSON_VALUES, min_size=1, max_size=5))
 def test_every_json_line_is_a_row_or_a_reject(folder: Path, rows: list[object]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=bool(number % 2)) + "\n" for number, row in enumerate(rows))

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.manifest.validate import Manifest
+from tests.support.lanes import examples
 from tests.support.manifest_judges import checked, reject_of, saved
 
 Cells = dict[str, str]
@@ -285,7 +286,8 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.thorough
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_what_is_accepted_holds_together(folder: Path, rows: list[Cells]) -> None:
     """Accepted rows are free of conflict, and no row is rejected without a reason in itself or in an earlier line."""

@@ -264,6 +264,7 @@ def everything(ledger: Ledger) -> list[list[tuple[Any, ...]]]:
     return [ledger.ask(f"SELECT {columns} FROM {table} ORDER BY ALL") for table, columns in told.items()]
 
 
+@pytest.mark.slow
 def test_an_export_is_not_recorded_twice(ledger: Ledger) -> None:
     """It can be started again: then it goes on. A part of it counts once."""
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
@@ -293,6 +294,7 @@ def test_what_was_never_reached_is_accounted_for_with_its_reason(ledger: Ledger)
     assert ledger.ask("SELECT count(*) FROM sp404_export_samples") == [(8,)]
 
 
+@pytest.mark.slow
 def test_records_at_a_time_in_one_process_are_all_kept(ledger: Ledger) -> None:
     """Of the same samples and the same kit, as two exports of one manifest have them."""
     made = [ledger.made(*ROWS, outcomes=OUTCOMES) for _ in range(6)]
@@ -307,6 +309,7 @@ def test_records_at_a_time_in_one_process_are_all_kept(ledger: Ledger) -> None:
 # ---- statistics ----
 
 
+@pytest.mark.slow
 def test_the_statistics_are_the_sums_of_a_plain_count(ledger: Ledger) -> None:
     for rows in (ROWS, ROWS[2:], ROWS[::-1]):
         ledger.record(*rows, rejects=REJECTS, outcomes=OUTCOMES)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from tasks.store.database import Database
 from tasks.store.export_records import DRY_RUN, ExportTarget
 from tests.support import ROOT
 from tests.support.exporting import Ledger
+from tests.support.lanes import examples
 
 PATHS = ("/lib/a.wav", "/lib/b.wav", "/lib/c.wav", "/lib/é.wav", "/lib/A.WAV", "/other/a.wav")
 
@@ -47,8 +49,9 @@ def test_a_file_in_several_rows_has_one_id(ledger: Ledger) -> None:
     assert known.rows["sample_id"].to_list() == [1, 1, 1]
 
 
+@pytest.mark.thorough
 @given(runs=st.lists(st.lists(st.sampled_from(PATHS), min_size=1, unique=True), min_size=2, max_size=4))
-@hypothesis_settings(max_examples=8, deadline=None)
+@hypothesis_settings(max_examples=examples(8), deadline=None)
 def test_ids_stay_through_any_history(runs: list[list[str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(ExportTarget(Database(f"{folder}/r.duckdb", 1.0), "/m.csv", "/out"))
@@ -130,6 +133,7 @@ def test_exports_at_a_time_in_one_process_share_no_ids(ledger: Ledger) -> None:
     assert ledger.ask("SELECT count(*), count(DISTINCT id) FROM given_ids") == [(81, 81)]
 
 
+@pytest.mark.slow
 def test_exports_at_a_time_in_two_processes_share_no_ids(ledger: Ledger) -> None:
     ledger.ids("/first.wav")
     code = (

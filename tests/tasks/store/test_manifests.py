@@ -32,6 +32,7 @@ def export(folder: Path, manifest: str, text: str) -> BatchExportResult:
     return export_directly(request)
 
 
+@pytest.mark.slow
 def test_an_id_that_was_given_to_one_file_and_then_written_beside_another(tmp_path: Path, sounds: Sounds) -> None:
     """The first manifest has no id for its only file, which is given 1; later a line with the id 1 is added."""
     export(tmp_path, "m.csv", "sample_id,file_path\n,one/kick.wav\n")
@@ -44,6 +45,7 @@ def test_an_id_that_was_given_to_one_file_and_then_written_beside_another(tmp_pa
             np.testing.assert_array_equal(audio.read16(path), sounds[name])
 
 
+@pytest.mark.slow
 def test_another_manifest_with_the_same_ids_does_not_replace_the_files_of_the_first(tmp_path: Path, sounds: Sounds) -> None:
     """Two packs whose manifests both count from 1, exported to one card."""
     first = export(tmp_path, "one/m.csv", "sample_id,file_path\n1,kick.wav\n")
@@ -53,6 +55,7 @@ def test_another_manifest_with_the_same_ids_does_not_replace_the_files_of_the_fi
         np.testing.assert_array_equal(audio.read16(Path(str(second.results[0].output_path))), sounds["two"])
 
 
+@pytest.mark.slow
 def test_another_manifest_whose_names_are_taken_gives_way(tmp_path: Path, sounds: Sounds) -> None:
     """Contract, section 3: a loser gets a suffix derived from its ``sample_id``. It is our own file that is in the way."""
     batches = [export(tmp_path, f"{name}/m.csv", "file_path\nkick.wav\n") for name in sounds]

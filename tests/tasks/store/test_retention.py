@@ -61,11 +61,13 @@ def test_the_newest_export_of_a_library_stays_and_no_file_is_touched(nights: Nig
     assert again.unchanged == again.total_requested == 4
 
 
+@pytest.mark.slow
 def test_what_is_young_stays(nights: Nightly) -> None:
     assert _forget(nights, _NOW - timedelta(hours=1)) == []
     assert _exports(nights) == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_repair_still_knows_all_files_and_ids(nights: Nightly) -> None:
     lasting = _lasting(nights)
     _forget(nights)
@@ -75,6 +77,7 @@ def test_a_repair_still_knows_all_files_and_ids(nights: Nightly) -> None:
     assert _lasting(nights) == lasting
 
 
+@pytest.mark.slow
 def test_an_export_of_which_no_file_stands_is_gone_but_for_its_ids(nights: Nightly) -> None:
     nights.export(organize_by="genre", full=True)
     lasting = _lasting(nights)
@@ -88,6 +91,7 @@ def test_an_export_of_which_no_file_stands_is_gone_but_for_its_ids(nights: Night
     assert _lasting(nights) == lasting
 
 
+@pytest.mark.slow
 def test_not_while_an_export_runs(nights: Nightly) -> None:
     nights.let_go()
     with lock_exports(Database(str(nights.db), 1)), pytest.raises(ExportRunningError):
