@@ -55,7 +55,7 @@ def ground(_common_ground: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def library(_common_ground: Path) -> Library:
-    """96 short samples in 4 genres, eight shards for four workers; not to be changed: ``Library.copy`` is."""
+    """96 short samples in 4 genres, eight shards; not to be changed: ``Library.copy`` is."""
     return make_library(_common_ground / "library", 96)
 
 

@@ -120,7 +120,7 @@ class Export:
     out: Path
     db: Path
     home: Path
-    options: tuple[str, ...] = ("--organize-by", "genre", "--workers", "4")
+    options: tuple[str, ...] = ("--organize-by", "genre", "--workers", "2")
 
     def command(self, *more: object) -> list[str]:
         where = ("--direct", "--db", self.db, "--out", self.out, "--json")

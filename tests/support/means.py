@@ -208,6 +208,13 @@ def short_writes(*whose: str) -> list[str]:
     return [program("fiu-run"), "-x", *(part for command in whose for part in ("-c", command))]
 
 
+def loaded_first(folder: Path) -> dict[str, str]:
+    """Return variables for a process that loads the libraries of sounds and tables before it does anything else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text("import av, duckdb, polars, soundfile, soxr\n")
+    return {"PYTHONPATH": str(folder)}
+
+
 def clock(folder: Path, offset: str = "+0") -> dict[str, str]:
     """Variables that give a process a wall clock of its own; ``set_clock`` turns it while it runs.
 
