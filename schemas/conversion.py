@@ -6,20 +6,25 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Self, TypeAlias
 
-from schemas.enums import Dither, Guard, Mono, Status, Verb
+from schemas.enums import Dither, Guard, Mono, Status, Truncated, Verb
 from schemas.errors import SampleError
 from schemas.scan_values import SoundAnalysis
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """The header's description of an audio file. ``frames`` is at ``rate_hz`` and None where only decoding can tell."""
+    """The header's description of an audio file.
+
+    ``frames`` is at ``rate_hz`` and None where only decoding can tell. ``speakers`` names that of each channel
+    (``tasks.audio.decode.speakers``); it is empty where the header names none, and for mono and stereo.
+    """
 
     container: str
     subtype: str
     rate_hz: int
     channels: int
     frames: int | None
+    speakers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,8 @@ ShardJobResult: TypeAlias = Outcome | MeasuredLevels | CheckResult | SizeEstimat
 
 
 # The version of the conversion: to be raised when a release makes other bytes of the same source and settings.
-CONVERSION = 1
+# 2: files of which a part was lost come out whole, and channels are mixed down by their speakers.
+CONVERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +230,7 @@ class SoundSettings:
     fade_out_ms: int = 0
     seamless: bool = False
     keep_chunks: bool = False
+    truncated: Truncated = Truncated.REFUSE
 
     def recipe(self) -> str:
         """Hash the settings and the version of the conversion: with equal hashes, equal sources make equal files.

@@ -77,6 +77,13 @@ class Guard(StrEnum):
     FOLDER = "folder"
 
 
+class Truncated(StrEnum):
+    """What becomes of a file whose end is missing: it is refused, or what is there of it is exported."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
+
+
 class Mono(StrEnum):
     """The stereo samples that become mono: none, those with identical channels, or all."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictBool
 
-from schemas.enums import AudioFormat, Dither, Guard, Mono, Names, OrganizeBy, Runner
+from schemas.enums import AudioFormat, Dither, Guard, Mono, Names, OrganizeBy, Runner, Truncated
 from schemas.run_identity import IdentityModel, setting
 
 Off = Literal["off"]
@@ -67,6 +67,11 @@ class SoundConfig(IdentityModel):
     )
     keep_chunks: bool | None = setting(
         None, identity=True, description="Keep a WAV's loops, cue points and acid tempo; the device may not like them."
+    )
+    truncated: Truncated | None = setting(
+        None,
+        identity=True,
+        description="refuse files whose end is missing, or keep what is there of them.",
     )
 
 

@@ -17,7 +17,7 @@ from schemas.api import Peaks
 from schemas.conversion import Job, Tags
 from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
-from tasks.audio.decode.detect import detect_container, open_file
+from tasks.audio.decode.detect import find_sound, open_file
 from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
@@ -62,8 +62,8 @@ class Downloads:
             SampleError: The file is gone, or it is not audio.
         """
         path = self._library.sample(sample_id).file_path
-        with open_file(path) as (fd, _):
-            yield fd, _MEDIA_TYPES.get(detect_container(fd, path), _OTHER_AUDIO), os.path.basename(path)
+        with open_file(path) as (whole, _):
+            yield whole.fd, _MEDIA_TYPES.get(find_sound(whole, path)[0], _OTHER_AUDIO), os.path.basename(path)
 
     def waveform(self, sample_id: int) -> Peaks:
         """Draw a sample's waveform.

@@ -8,7 +8,7 @@ from schemas.conversion import AnalysisResult, Job, SoundSettings
 from schemas.errors import SampleError, TooLargeError
 from schemas.scan_values import SoundAnalysis
 from tasks.audio.blocks import Block
-from tasks.audio.decode.source import AudioSource, open_audio
+from tasks.audio.decode.source import AudioSource, read_audio
 from tasks.audio.measure.fingerprint import Fingerprint
 from tasks.audio.measure.meter import sum_channels
 from tasks.audio.measure.tempo_and_key import (
@@ -33,8 +33,8 @@ _DC = 0.03
 def analyze(job: Job, settings: SoundSettings) -> AnalysisResult:
     """Decode ``job.source`` to its end and find its fingerprint, faults, tempo and root note. Write nothing."""
     try:
-        with open_audio(job.source) as source:
-            return AnalysisResult(job.index, analysis=_analyze(source, settings))
+        analysis = read_audio(job.source, lambda source: _analyze(source, settings))
+        return AnalysisResult(job.index, analysis=analysis)
     except SampleError as error:
         return AnalysisResult.from_error(job.index, error)
 

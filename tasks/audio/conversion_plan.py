@@ -11,13 +11,12 @@ from schemas.enums import Mono
 from schemas.errors import TooLargeError, TooLongError, TooShortError
 from tasks.audio.blocks import BLOCK_FRAMES, Block
 from tasks.audio.decode.source import AudioSource
+from tasks.audio.decode.speakers import usual_speakers
 from tasks.audio.dsp.effects import Edit, Survey, plan_edit
 from tasks.audio.dsp.loop import LoopLength, detect_loop, resample_loop
-from tasks.audio.dsp.mixdown import mix_down, take_left, take_middle
+from tasks.audio.dsp.mixdown import Mix, plan_mixdown, take_left, take_middle
 from tasks.audio.dsp.resample import resample, resampled_frames
 from tasks.audio.sampler_chunks import Marks, read_marks
-
-Mix = Callable[[Block], Block]
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,9 @@ def plan_conversion(
     channels, computes = min(info.channels, 2), False
     mix: Mix | None = None
     if info.channels > 2:
-        mix, computes = mix_down, True
-        done.append(f"{info.channels} channels mixed down to stereo (ITU-R BS.775)")
+        mix, how = plan_mixdown(info.speakers or usual_speakers(info.channels))
+        computes = True
+        done.append(how)
     if channels == 2 and settings.mono == Mono.ALL:
         channels, computes = 1, True
         mix = _after(mix, take_middle)

@@ -23,10 +23,10 @@ from schemas.conversion import (
     clips,
     decibels,
 )
-from schemas.enums import AudioFormat, Dither, Status
+from schemas.enums import AudioFormat, Dither, Status, Truncated
 from schemas.errors import ResampleError, SampleError, write_failure
 from tasks.audio.conversion_plan import ConversionPlan, decode_to_48_khz, plan_conversion, read_bounded
-from tasks.audio.decode.source import AudioSource, open_audio
+from tasks.audio.decode.source import AudioSource, read_audio
 from tasks.audio.dsp.effects import Survey, apply_edit, needs_survey, survey
 from tasks.audio.dsp.quantize import MoreThanSixteenBitsError, Quantizer
 from tasks.audio.dsp.resample import QUALITIES, resampled_frames
@@ -39,6 +39,7 @@ from tasks.fs.atomic import create_exclusively, write_all
 from tasks.fs.hashing import hash_open_file
 
 Result = TypeVar("Result", bound=JobResult)
+Read = TypeVar("Read")
 
 
 def convert(job: Job, settings: SoundSettings) -> Outcome:
@@ -63,37 +64,34 @@ def measure(job: Job, settings: SoundSettings) -> MeasuredLevels:
 def check(job: Job, settings: SoundSettings) -> CheckResult:
     """Read ``job.source`` to its end as ``convert`` would. Write nothing."""
 
-    def read(_: str) -> CheckResult:
-        with open_audio(job.source) as source:
-            frames = sum(len(block) for block in read_bounded(source, settings))
+    def read(source: AudioSource) -> CheckResult:
+        frames = sum(len(block) for block in read_bounded(source, settings))
         frames_at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
         return CheckResult(job.index, frames=frames_at_48_khz, source=source.info, source_frames=frames)
 
-    return _run(CheckResult, job, read)
+    return _run(CheckResult, job, lambda _: _read(job, settings, read))
 
 
 def estimate_size(job: Job, settings: SoundSettings) -> SizeEstimate:
     """Estimate the size of the output of ``job.source`` from its header. Write nothing."""
 
-    def read(_: str) -> SizeEstimate:
-        with open_audio(job.source) as source:
-            info = source.info
-            frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
-            return SizeEstimate(job.index, bytes=frames * min(info.channels, 2) * BITS // 8)
+    def read(source: AudioSource) -> SizeEstimate:
+        info = source.info
+        frames = resampled_frames(info.frames or 0, info.rate_hz, RATE_HZ)
+        return SizeEstimate(job.index, bytes=frames * min(info.channels, 2) * BITS // 8)
 
-    return _run(SizeEstimate, job, read)
+    return _run(SizeEstimate, job, lambda _: _read(job, settings, read))
 
 
 def draw_waveform(job: Job, settings: SoundSettings) -> WaveformResult:
     """Draw the waveform of ``job.source`` in a few hundred values, as it is. Write nothing."""
 
-    def read(_: str) -> WaveformResult:
+    def read(source: AudioSource) -> WaveformResult:
         waveform = Waveform()
-        with open_audio(job.source) as source:
-            frames = sum(waveform.add(block) for block in read_bounded(source, settings))
+        frames = sum(waveform.add(block) for block in read_bounded(source, settings))
         return WaveformResult(job.index, waveform.peaks(), frames / source.info.rate_hz)
 
-    return _run(WaveformResult, job, read)
+    return _run(WaveformResult, job, lambda _: _read(job, settings, read))
 
 
 def _run(kind: type[Result], job: Job, attempt: Callable[[str], Result]) -> Result:
@@ -101,6 +99,10 @@ def _run(kind: type[Result], job: Job, attempt: Callable[[str], Result]) -> Resu
         return _with_retry(attempt)
     except SampleError as error:
         return kind.from_error(job.index, error)
+
+
+def _read(job: Job, settings: SoundSettings, read: Callable[[AudioSource], Read]) -> Read:
+    return read_audio(job.source, read, keep_truncated=settings.truncated is Truncated.KEEP)
 
 
 def _with_retry(attempt: Callable[[str], Result]) -> Result:
@@ -116,22 +118,27 @@ def _with_retry(attempt: Callable[[str], Result]) -> Result:
 
 
 def _measure(job: Job, settings: SoundSettings, quality: str) -> MeasuredLevels:
-    with open_audio(job.source) as source:
+    def read(source: AudioSource) -> MeasuredLevels:
         plan = plan_conversion(job, source, settings, quality)
         meter = Meter(plan.channels)
         content = source.content_hash()
         for block in decode_to_48_khz(source, plan, settings):
             meter.add(block, np.abs(block))
-    return MeasuredLevels(job.index, levels=meter.levels(), content_hash=content)
+        return MeasuredLevels(job.index, levels=meter.levels(), content_hash=content)
+
+    return _read(job, settings, read)
 
 
 def _survey(job: Job, settings: SoundSettings, quality: str) -> Survey | None:
     """Make a first pass over the sound, where a setting needs to know its end before its beginning."""
     if not needs_survey(settings):
         return None
-    with open_audio(job.source) as source:
+
+    def read(source: AudioSource) -> Survey:
         plan = plan_conversion(job, source, settings, quality)
         return survey(decode_to_48_khz(source, plan, settings), settings.trim_dbfs)
+
+    return _read(job, settings, read)
 
 
 def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
@@ -146,14 +153,15 @@ def _convert(job: Job, settings: SoundSettings, quality: str) -> Outcome:
 
 
 def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | None, sixteen_bits: bool) -> Outcome:
-    with open_audio(job.source) as source:
+    def read(source: AudioSource) -> Outcome:
         plan = plan_conversion(job, source, settings, quality, found)
         try:
             with create_exclusively(job.target) as file:
-                outcome = _write(file, source, settings, plan, sixteen_bits)
+                return _write(file, source, settings, plan, sixteen_bits)
         except OSError as error:
             raise write_failure(job.target, error) from error
-    return replace(outcome, index=job.index)
+
+    return replace(_read(job, settings, read), index=job.index)
 
 
 def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, sixteen_bits: bool) -> Outcome:
@@ -179,7 +187,12 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
     file.seek(0)
     write_all(file, file_header(after.frames, plan.channels, file_format, len(chunks)))
     levels = meter.levels()
-    done = [*plan.done, *source.notes, *_describe_output(settings, after.frames > stop - start, quantizer.exact, levels)]
+    done = [
+        *source.warnings,
+        *plan.done,
+        *source.notes,
+        *_describe_output(settings, after.frames > stop - start, quantizer.exact, levels),
+    ]
     if settings.keep_chunks and plan.marks:
         done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
@@ -199,7 +212,7 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
         file_hash=hash_open_file(file.fileno()),
         levels=levels,
         done=tuple(done),
-        warning=_warning(levels),
+        warning=" ".join(filter(None, [*_cut_warnings(source), _warning(levels)])),
     )
 
 
@@ -213,6 +226,12 @@ def _describe_output(settings: SoundSettings, padded: bool, exact: bool, levels:
 
 
 _DITHERED = {Dither.TPDF: "with TPDF dither", Dither.NONE: "without dither"}
+
+
+def _cut_warnings(source: AudioSource) -> Iterator[str]:
+    for warning in source.warnings:
+        how_much = warning.partition(": ")[2]
+        yield f"Cut short, and what is there was exported (--sound truncated=keep): {how_much}"
 
 
 def _warning(levels: Levels) -> str:

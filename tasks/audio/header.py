@@ -12,8 +12,8 @@ from schemas.errors import UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS, parse_tempo
 from schemas.scan_values import Header
 from tasks.audio.decode import mpeg
-from tasks.audio.decode.detect import detect_container, open_file
-from tasks.audio.decode.raw_bytes import read_bytes
+from tasks.audio.decode.byte_range import ByteRange
+from tasks.audio.decode.detect import find_sound, open_file
 from tasks.audio.decode.riff_chunks import ChunkLayout, read_chunk_layout
 from tasks.audio.decode.source import truncation_error
 from tasks.audio.sampler_chunks import read_marks
@@ -38,22 +38,22 @@ def read_header(path: str) -> Header | None:
     Raises:
         SampleError: It is named like audio and is not, or it cannot be read.
     """
-    with open_file(path) as (fd, status):
+    with open_file(path) as (whole, _):
         is_named_so = Path(path).suffix.lower() in AUDIO_EXTENSIONS
         try:
-            kind = detect_container(fd, path)
+            kind, source = find_sound(whole, path)
         except UnsupportedFormatError:
             return None
         if kind in _WEAK and not is_named_so:
             return None
-        found = read_chunk_layout(fd, kind, status.st_size)
+        found = read_chunk_layout(source, kind)
         if found and not found.whole:
             raise truncation_error(found)
         facts = _from_chunks(found) if found else {}
-        facts |= read_tags(fd, kind, status.st_size)
-        if kind == "mp3" and (counted := mpeg.count_samples(fd)) and counted[1]:
-            facts["seconds"] = counted[0] / mpeg.read_rate_hz(fd)
-        return replace(Header(kind, signature=_signature(fd, status.st_size)), **facts)
+        facts |= read_tags(whole.fd, kind, whole.size)
+        if kind == "mp3" and (frames := mpeg.count_frames(source)):
+            facts["seconds"] = frames / mpeg.read_rate_hz(source)
+        return replace(Header(kind, signature=_signature(whole)), **facts)
 
 
 def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
@@ -77,9 +77,10 @@ def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
     return facts
 
 
-def _signature(fd: int, size: int) -> str:
+def _signature(whole: ByteRange) -> str:
     """Hash the size and pieces of the content: enough to recognize a file that was moved, in three small reads."""
+    size = whole.size
     digest = blake3(size.to_bytes(8, "little"))
     for start in sorted({0, max(size // 2, 0), max(size - _PIECE_BYTES, 0)}):
-        digest.update(read_bytes(fd, _PIECE_BYTES, start))
+        digest.update(whole.read(_PIECE_BYTES, start))
     return str(digest.hexdigest(16))

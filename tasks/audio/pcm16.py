@@ -4,8 +4,7 @@ import numpy as np
 
 from config.device import BITS, MAX_FRAMES, RATE_HZ
 from schemas.errors import LoadError, TooLongError
-from tasks.audio.decode.detect import detect_container, open_file
-from tasks.audio.decode.raw_bytes import fill_buffer
+from tasks.audio.decode.detect import find_sound, open_file
 from tasks.audio.decode.riff_chunks import read_chunk_layout
 
 
@@ -18,8 +17,9 @@ def read_pcm16(path: str) -> tuple[int, bytes]:
     Raises:
         SampleError: It cannot be read, is of another kind, or was cut.
     """
-    with open_file(path) as (fd, status):
-        found = read_chunk_layout(fd, detect_container(fd, path), status.st_size)
+    with open_file(path) as (whole, _):
+        kind, source = find_sound(whole, path)
+        found = read_chunk_layout(source, kind)
         form = found.form if found else None
         if not found or not form or (form.code[1], form.bits, form.rate_hz) != ("i", BITS, RATE_HZ) or form.channels > 2:
             what = f"it is not {RATE_HZ // 1000} kHz, {BITS}-bit PCM, mono or stereo"
@@ -30,7 +30,7 @@ def read_pcm16(path: str) -> tuple[int, bytes]:
         if frames > MAX_FRAMES:
             raise TooLongError(duration_s=frames / RATE_HZ, maximum_s=MAX_FRAMES / RATE_HZ)
         raw = bytearray(frames * form.frame_bytes)
-        fill_buffer(fd, memoryview(raw), found.start)
+        source.fill(memoryview(raw), found.start)
     if form.code[0] == "<":
         np.frombuffer(raw, "<i2").byteswap(inplace=True)
     return form.channels, bytes(raw)

@@ -26,9 +26,9 @@ REQUEST = ExportRequest(
     dask_address="d",
     db="/q",
 )
-# Of 0.1.0, with version 1 of the conversion and a manifest whose hash is "f00d".
-HASH_OF_REQUEST = "d3175d2e147fc16ff25f9444aa861090"
-HASH_OF_DEFAULTS = "fc94abe685f22794f2470ab70ccef7d7"
+# With version 2 of the conversion and a manifest whose hash is "f00d".
+HASH_OF_REQUEST = "de9e2dca70b4c3b9ca1716984492243b"
+HASH_OF_DEFAULTS = "8a970860fcba455fb4c1647aae7e89ae"
 
 
 def settings() -> Settings:
@@ -39,7 +39,7 @@ def settings() -> Settings:
 def test_the_identity_of_a_run_is_that_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """With another hash for the same command no run that was killed before an update could be resumed."""
     monkeypatch.setattr(request, "hash_file", lambda _path: "f00d")
-    monkeypatch.setattr(request, "CONVERSION", 1)
+    assert request.CONVERSION == 2, "write down the hashes of the new version"
     assert request.identity_of(REQUEST, settings()) == HASH_OF_REQUEST
     assert request.identity_of(ExportRequest(manifest="/lib/m.csv"), settings()) == HASH_OF_DEFAULTS
 

@@ -1,9 +1,9 @@
 """Decode with FFmpeg, by PyAV: MP3, AAC and ALAC, WavPack, AC-3, WMA, and whatever else libsndfile cannot read whole."""
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from io import FileIO
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -11,43 +11,36 @@ import numpy as np
 from schemas.conversion import SourceInfo
 from schemas.errors import LoadError
 from tasks.audio.blocks import BLOCK_FRAMES, Block
-from tasks.audio.decode import mpeg
-from tasks.audio.decode.detect import parse_flac_frame
-from tasks.audio.decode.track import CutOffError, DecoderError, Track, decoding, opening
+from tasks.audio.decode import flac, mp4, mpeg
+from tasks.audio.decode.byte_range import ByteRange
+from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, decoding, opening, unaligned
 
-# An MP3's header counts whole frames, of which a decoder may give one more or less at either end; unless it says, too, how
-# much its encoder added.
-_MP3_SLACK_FRAMES = 2 * 1152
 # The end that MP4 gives is rounded by some programs, to less than two frames of AAC.
 _MP4_SLACK_FRAMES = 2 * 1024
 _GAP_FRAMES = 512
-
-
-class _Behind(FileIO):
-    """A file from ``start`` on: behind zeros, FFmpeg overlooks the header in an MP3's first frame."""
-
-    def __init__(self, fd: int, start: int) -> None:
-        super().__init__(fd, "rb")
-        self._start = start
-        self.seek(0)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        try:
-            return super().seek(offset + (0 if whence else self._start), whence) - self._start
-        except OSError:  # before the start, as a false header wants it: what is raised here PyAV prints, and goes on
-            return -1
-
-    def tell(self) -> int:
-        return super().tell() - self._start
+_NAME = "FFmpeg"
 
 
 @contextmanager
-def open_with_ffmpeg(fd: int, kind: str, is_cut: bool) -> Iterator[Track]:
-    """Open a source. ``kind`` is its container; ``is_cut``: its end is known to be missing. Raises LoadError."""
+def open_with_ffmpeg(source: ByteRange, kind: str, length: Length, skip: int = 0) -> Iterator[Track]:
+    """Open a source with FFmpeg.
+
+    Args:
+        source: The file.
+        kind: Its container.
+        length: What that counts.
+        skip: How many decoded frames in front are no sound.
+
+    Raises:
+        LoadError: It cannot be opened.
+    """
+    boxes = mp4.read_boxes(source) if kind == "mp4" else mp4.Boxes()
+    start = boxes.gapless.start(boxes.media_frames) if boxes.gapless else None
+    options = {} if start is None else {"ignore_editlist": "1"}
     with ExitStack() as stack:
-        with opening("truncated: its end is missing, and without it nothing can be read" if is_cut else ""):
-            file = stack.enter_context(_Behind(os.dup(fd), mpeg.count_padding(fd) if kind == "mp3" else 0))
-            media = stack.enter_context(av.open(file, "r", metadata_errors="ignore"))
+        with opening(_NAME, "truncated: its end is missing, and without it nothing can be read" if length.is_cut else ""):
+            named = "mp3" if kind == "mp3" else None  # the others FFmpeg knows by themselves
+            media = stack.enter_context(av.open(source.open(), "r", named, options, metadata_errors="ignore"))
         if not media.streams.audio:
             raise LoadError(error="it holds no audio stream")
         stream = media.streams.audio[0]
@@ -56,46 +49,86 @@ def open_with_ffmpeg(fd: int, kind: str, is_cut: bool) -> Iterator[Track]:
             raise LoadError(error="its codec is not known")
         if kind in ("flac", "wavpack"):  # their frames bear checksums, which FFmpeg leaves alone unless asked
             codec.options = {"err_detect": "crccheck+explode"}
-        frames = None  # elsewhere a stream's duration is but an estimate
-        if kind in ("mp4", "wavpack") and stream.duration and stream.time_base:
-            frames = round(stream.duration * stream.time_base * codec.sample_rate)  # behind it AAC leaves a tail
-        promised, slack = frames, _MP4_SLACK_FRAMES if kind == "mp4" else 0
-        if kind == "mp3" and (counted := mpeg.count_samples(fd)):
-            promised, is_exact = counted
-            if is_exact and stream.start_time:  # FFmpeg takes away what the encoder put in front
-                frames = promised
-            else:
-                slack = _MP3_SLACK_FRAMES
-        info = SourceInfo(kind, _subtype(codec), codec.sample_rate, codec.channels, frames)
-        yield Track(info, _read_blocks(media, stream, info), promised, slack)
+        if boxes.gapless and start is not None:
+            codec.options = {"flags2": "+skip_manual"}  # what the encoder added is cut here, by what its program says
+            scale = Fraction(codec.sample_rate, boxes.rate_hz or codec.sample_rate)
+            skip = round(start * scale)
+            length = replace(length, expected=round(boxes.gapless.frames * scale), is_exact=True)
+        else:
+            length = _correct(length, kind, stream, boxes)
+        bits = flac.read_stream_info(source)[1] if kind == "flac" else 0
+        info = SourceInfo(kind, _subtype(codec, bits), codec.sample_rate, codec.channels, length.frames, _speakers(codec))
+        yield Track(info, _read_blocks(media, stream, info, skip, length), length)
 
 
-def _subtype(codec: av.AudioCodecContext) -> str:
-    """Return the codec's name; of a lossless one with its bits, as libsndfile names them."""
+def _correct(length: Length, kind: str, stream: av.AudioStream, boxes: mp4.Boxes) -> Length:
+    """Correct what the container counts by what FFmpeg makes of its time stamps."""
+    codec, unit = stream.codec_context, stream.time_base
+    if kind in ("mp4", "wavpack") and stream.duration and unit:  # elsewhere it is but an estimate
+        frames = round(stream.duration * unit * codec.sample_rate)  # behind it AAC leaves a tail
+        missing = _MP4_SLACK_FRAMES if kind == "mp4" else 0
+        notes = () if boxes.has_edits or kind != "mp4" or codec.name not in ("aac", "mp3float") else (unaligned("this M4A"),)
+        return replace(length, expected=frames, is_exact=True, missing=missing, notes=(*length.notes, *notes))
+    return length
+
+
+def read_start(source: ByteRange) -> int:
+    """Return when the sound starts by its time stamps, in frames: mostly 0; less if the file was cut from a longer one."""
+    with suppress(av.FFmpegError, OSError, ValueError), av.open(source.open(), "r", metadata_errors="ignore") as media:
+        stream = media.streams.audio[0] if media.streams.audio else None
+        if not stream or not stream.time_base or not stream.codec_context:
+            return 0
+        start = stream.start_time
+        if stream.codec_context.name == "vorbis":  # whose first packet gives no sound
+            start = [packet.pts for packet, _ in zip(media.demux(stream), range(2), strict=False)][-1]
+        return round((start or 0) * stream.time_base * stream.codec_context.sample_rate)
+    return 0
+
+
+def read_speakers(source: ByteRange) -> tuple[str, ...]:
+    """Read the speakers of a file of more than two channels from its header; none where nothing names them."""
+    with suppress(av.FFmpegError, OSError, ValueError), av.open(source.open(), "r", metadata_errors="ignore") as media:
+        if media.streams.audio and media.streams.audio[0].codec_context:
+            return _speakers(media.streams.audio[0].codec_context)
+    return ()
+
+
+def _speakers(codec: av.AudioCodecContext) -> tuple[str, ...]:
+    """Return the speakers of more than two channels; none where nothing names them."""
+    names = tuple(channel.name for channel in codec.layout.channels)
+    return names if len(names) == codec.channels > 2 and codec.layout.name != f"{codec.channels} channels" else ()
+
+
+def _subtype(codec: av.AudioCodecContext, bits: int) -> str:
+    """Return the codec's name; of a lossless one with its bits (0: by the decoder), as libsndfile names them."""
     if codec.name not in ("alac", "flac", "wavpack") or codec.format.name not in ("s16", "s16p", "s32", "s32p"):
         return codec.name.removesuffix("float").upper()
-    bits = 16 if codec.format.name.startswith("s16") else 24
+    bits = bits or (16 if codec.format.name.startswith("s16") else 24)
     return f"{'PCM' if codec.name == 'flac' else codec.name.upper()}_{bits}"
 
 
-def _read_blocks(media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo) -> Iterator[Block]:
+def _read_blocks(
+    media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo, skip: int, length: Length
+) -> Iterator[Block]:
+    """Decode behind ``skip`` frames, as many as the length says; then read on, to see that no more follow than it allows."""
     # One plane of floats: PyAV 18.1 reads past the planes of a frame of eight channels and ends the process.
     packed = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=info.rate_hz)
     pending: list[Block] = []
-    pending_frames = done = 0
+    pending_frames, done = 0, -skip
     try:
         for frame in _decode_frames(media, stream, info):
-            with decoding():
+            with decoding(_NAME):
                 pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
             for piece in pieces:
-                block = piece if info.frames is None else piece[: info.frames - done]
-                done += len(block)
+                stop = len(piece) if info.frames is None else max(min(info.frames - done, len(piece)), 0)
+                block = piece[min(max(-done, 0), stop) : stop]
+                done += len(piece)
                 pending.append(block)
                 pending_frames += len(block)
             if pending_frames >= BLOCK_FRAMES:
                 yield np.concatenate(pending)
                 pending, pending_frames = [], 0
-            if info.frames is not None and done >= info.frames:  # what may follow are tags
+            if info.frames is not None and done >= info.frames and length.surplus is None:  # what may follow are tags
                 break
     except DecoderError:
         if pending_frames:  # so that it can be said how far it went
@@ -103,6 +136,8 @@ def _read_blocks(media: av.container.InputContainer, stream: av.AudioStream, inf
         raise
     if pending_frames:
         yield np.concatenate(pending)
+    if length.expected is not None and length.surplus is not None and done > length.expected + length.surplus:
+        raise DecoderError(f"its container counts {length.expected:,} frames, and {done:,} are decoded")
 
 
 def _decode_frames(
@@ -117,7 +152,7 @@ def _decode_frames(
     follows: int | None = None
     usual_size = number = 0
     while True:
-        with decoding():
+        with decoding(_NAME):
             packet = next(packets, None)
         if packet and packet.size:
             if info.container in ("mp3", "adts") and not mpeg.is_frame(bytes(packet)[:8]):
@@ -127,8 +162,7 @@ def _decode_frames(
             usual_size = usual_size or packet.size
             if info.container == "flac":
                 number = _next_number(bytes(packet)[:16], number)
-        with decoding():
-            frames = packet.decode() if packet else []
+        frames = _decode_packet(packet, packets) if packet else []
         for frame in frames:
             if (frame.sample_rate, frame.layout.nb_channels) != (info.rate_hz, info.channels):
                 raise DecoderError("its rate or channels change in the middle")
@@ -143,9 +177,22 @@ def _decode_frames(
             return
 
 
+def _decode_packet(
+    packet: "av.Packet[av.AudioStream]", following: "Iterator[av.Packet[av.AudioStream]]"
+) -> list[av.AudioFrame]:
+    """Decode a packet. Where the last one cannot be decoded, the file was cut in it."""
+    try:
+        with decoding(_NAME):
+            return packet.decode()
+    except DecoderError as error:
+        with decoding(_NAME):
+            is_last = not any(later.size for later in following)
+        raise CutOffError if is_last else error from error
+
+
 def _next_number(head: bytes, expected: int) -> int:
     """Return the number that the next FLAC frame must have: FFmpeg passes over frames whose headers are damaged."""
-    frame = parse_flac_frame(head)
+    frame = flac.parse_frame_header(head)
     if frame is None or (frame[1] != expected and not frame[0]):
         raise DecoderError("a part of it is damaged")
     return expected if frame[0] else expected + 1

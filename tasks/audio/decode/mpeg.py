@@ -1,6 +1,10 @@
-"""Parse frames of MPEG audio (MP3) and ADTS (AAC), which differ from junk by following one another."""
+"""Parse frames of MPEG audio (MP3) and ADTS (AAC), which differ from junk by following one another; and count them."""
 
-from tasks.audio.decode.raw_bytes import read_bytes
+from dataclasses import dataclass
+
+from schemas.errors import LoadError
+from tasks.audio.decode.byte_range import ByteRange
+from tasks.audio.decode.track import Length, unaligned
 
 _MPEG1_KBPS = {  # ISO/IEC 11172-3, table of bit rates, by layer
     1: (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -13,63 +17,243 @@ _MPEG2_KBPS = {  # ISO/IEC 13818-3
     3: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _PADDING_BYTES = 4096
+_MAX_TAGS = 16
+# Behind a tag, frames are looked for: so far, and so many that follow one another. Elsewhere programs would pass for MP3s.
+_SEARCH_BYTES, _SEARCH_FRAMES = 1 << 16, 3
+# A tag whose length counts its own header is that much shorter.
+_TAG_OVERSHOOT = 64
+_PIECE_BYTES = 1 << 18
+# What a decoder of MPEG audio adds in front of the delay of an encoder.
+_DECODER_DELAY = 529
+_MAX_FRAME_BYTES = 1441  # 320 kbit/s at 32 kHz, padded
 # Room for the header that is hidden in the first frame.
 _SIDE_INFO_BYTES = 240
+# A last frame may lack this part of its bytes: some encoders leave out its padding, and a decoder reads it nonetheless.
+_RAGGED = 1 / 8
+# A decoder may give so many frames less than there are, where no header says how much an encoder added.
+SLACK_FRAMES = 2 * 1152
 
 
-def skip_id3(fd: int, head: bytes) -> int:
-    """Return the offset behind the ID3 tags at the start; 0 without any."""
-    start = 0
-    while head[:3] == b"ID3" and len(head) >= 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        start += 10 + size + (10 if head[5] & 0x10 else 0)
-        head = read_bytes(fd, 10, start)
-    return start
+@dataclass(frozen=True)
+class _XingHeader:
+    """What the header in an MP3's first frame (Xing, Info or VBRI) says; None where it does not.
+
+    ``delay`` and ``padding``: samples that the encoder added in front and behind, 0 where it does not say.
+    """
+
+    frames: int | None = None
+    bytes: int | None = None
+    delay: int = 0
+    padding: int = 0
 
 
-def detect_frames(fd: int, start: int) -> str:
-    """Return ``mp3`` or ``adts`` when frames follow one another from ``start`` on, behind padding; else ""."""
-    return _first_frame(fd, start)[0]
+@dataclass(frozen=True)
+class Mp3Part:
+    """An MP3, or one of several that were put together in a file.
+
+    Attributes:
+        source: Its bytes, from its first frame of sound on.
+        length: How many frames there must be.
+        skip: Samples in front that are no sound, for a decoder that does not see the header.
+    """
+
+    source: ByteRange
+    length: Length
+    skip: int
 
 
-def count_padding(fd: int) -> int:
-    """Count the zeros in front of an MP3."""
-    found, start = _first_frame(fd, 0)
-    return start if found else 0
+@dataclass
+class _Walk:
+    """Frames that follow one another: where they start, their number, and how much of the last is missing, in bytes."""
+
+    start: int
+    frames: int = 0
+    end: int = 0
+    missing: int = 0
+    last_bytes: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return self.missing > self.last_bytes * _RAGGED
 
 
-def count_samples(fd: int) -> tuple[int, bool] | None:
-    """Read how many samples of a channel an MP3 has, from the Xing, Info or VBRI header in its first frame.
+def skip_tags(source: ByteRange, start: int = 0) -> int:
+    """Return the offset behind the ID3 and APE tags that begin at ``start``; ``start`` without any."""
+    for _ in range(_MAX_TAGS):
+        head = source.read(32, start)
+        if head[:3] == b"ID3" and len(head) >= 10:
+            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+            start += 10 + size + (10 if head[5] & 0x10 else 0)
+        elif head[:8] == b"APETAGEX" and len(head) == 32:
+            start += 32 + int.from_bytes(head[12:16], "little")
+        else:
+            break
+    return min(start, source.size)
+
+
+def find_frames(source: ByteRange, start: int, behind_tag: bool) -> tuple[str, int]:
+    """Find the first frame from ``start`` on, behind zeros; behind a tag, also behind some junk.
 
     Returns:
-        The number, and whether the header knows how many samples an encoder added, which are then not counted; None without
-        such a header.
+        ``mp3`` or ``adts``, or "" without any; and the offset of the frame.
     """
-    found, start = _first_frame(fd, skip_id3(fd, read_bytes(fd, 10, 0)))
-    head = read_bytes(fd, _SIDE_INFO_BYTES, start) if found == "mp3" else b""
-    per_frame = 1152 if len(head) > 1 and head[1] >> 3 & 3 == 3 else 576
+    head = source.read(_PADDING_BYTES, start)
+    first = start + len(head) - len(head.lstrip(b"\0"))
+    kind = _chain(source, first)
+    if kind or not behind_tag:
+        return kind, first
+    start = max(start - _TAG_OVERSHOOT, 0)
+    found = _search(source.read(_SEARCH_BYTES, start))
+    return (found[0], start + found[1]) if found else ("", start)
+
+
+def _search(data: bytes) -> tuple[str, int] | None:
+    """Find the first of some frames alike that follow one another in ``data``: its kind and offset."""
+    at = data.find(b"\xff")
+    while at >= 0:
+        frame = first = _frame(data[at : at + 8])
+        end = at
+        for _ in range(_SEARCH_FRAMES - 1):
+            if not frame:
+                break
+            end += frame[1]
+            frame = _frame(data[end : end + 8])
+            frame = frame if frame and first and frame[0] == first[0] else None
+        if frame and first:
+            return first[0], at
+        at = data.find(b"\xff", at + 1)
+    return None
+
+
+def read_parts(source: ByteRange) -> tuple[Mp3Part, ...]:
+    """Read the parts of an MP3 that begins with its first frame: most files are one.
+
+    Raises:
+        LoadError: Frames of another kind follow: two files of different rates were put together.
+    """
+    return tuple(_measure(source.part(walk.start, walk.end - walk.start), walk) for walk in _walk_frames(source))
+
+
+def _measure(source: ByteRange, walk: _Walk) -> Mp3Part:
+    """Measure a part by what its header says, and by the walk from frame to frame.
+
+    A header is believed where the frames agree with it, or else the bytes. One that is of another file, or counts itself, or
+    was never filled in, gives way to the frames that are there.
+    """
+    head = source.read(_SIDE_INFO_BYTES, 0)
+    per_frame, found = _samples_per_frame(head), _read_header(head)
+    header, frames = found or _XingHeader(), walk.frames - (found is not None) - walk.is_cut
+    counted, size = header.frames or frames, walk.end - walk.start
+    added = header.delay + header.padding
+    is_all_there = header.bytes is not None and 0 < header.bytes <= size
+    counts_itself = counted == frames + 1 and (is_all_there or (header.bytes is None and not walk.missing))
+    too_few_frames = counted > frames and not is_all_there and not counts_itself
+    if frames <= 0:
+        raise LoadError(error="it holds no sound (0 frames)")
+    # FFmpeg believes a header, whatever it says: so it is not shown one, and what the header says is done here.
+    first = _frame(head)
+    sound = source.part(first[1]) if found and first else source
+    skip = header.delay + _DECODER_DELAY if header.delay else 0
+    if too_few_frames or (walk.missing and header.bytes and not is_all_there):
+        return Mp3Part(sound, Length(counted * per_frame - added, is_cut=True), skip)
+    notes = []
+    if walk.missing and not walk.is_cut:
+        notes.append(f"the last frame of its MPEG audio lacks {walk.missing} bytes")
+    if counted != frames and not counts_itself:
+        notes.append(f"its header counts {counted:,} frames of MPEG audio, and {frames:,} are there and were read")
+    if not header.delay:
+        notes.append(unaligned("an MP3 without the data of its encoder"))
+    # More than a frame behind what the header counts in bytes was put there later: then nothing says what the last one pads.
+    is_end_known = added > 0 and (counted >= frames or (is_all_there and size - (header.bytes or 0) <= _MAX_FRAME_BYTES))
+    if is_end_known:
+        missing = max(_DECODER_DELAY - header.padding, 0)
+        length = Length(frames * per_frame - added, is_exact=True, missing=missing, is_cut=walk.is_cut, notes=tuple(notes))
+    else:
+        length = Length(frames * per_frame - header.delay, missing=SLACK_FRAMES, is_cut=walk.is_cut, notes=tuple(notes))
+    return Mp3Part(sound, length, skip)
+
+
+def _read_header(head: bytes) -> _XingHeader | None:
+    """Read the header in the first frame of an MP3; None where there is none."""
     if (at := head.find(b"VBRI")) > 0:
-        return int.from_bytes(head[at + 14 : at + 18], "big") * per_frame, False
+        return _XingHeader(_number(head, at + 14, 4), _number(head, at + 10, 4))
     at = max(head.find(b"Xing"), head.find(b"Info"))
-    if at <= 0 or not head[at + 7] & 1:
+    if at <= 0:
         return None
-    samples = int.from_bytes(head[at + 8 : at + 12], "big") * per_frame
-    added_at = at + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if head[at + 7] & bit) + 21
-    added = int.from_bytes(head[added_at : added_at + 3], "big")
-    return samples - (added >> 12) - (added & 0xFFF), added > 0
+    flags, at, fields = head[at + 7], at + 8, {}
+    for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)):  # frames, bytes, a table for seeking, quality
+        if flags & bit:
+            fields[bit] = _number(head, at, size)
+            at += size
+    added = _number(head, at + 21, 3)
+    return _XingHeader(fields.get(1), fields.get(2), added >> 12, added & 0xFFF)
 
 
-def read_rate_hz(fd: int) -> int:
-    """Return the rate of an MP3's first frame; 0 where there is none."""
-    found, start = _first_frame(fd, skip_id3(fd, read_bytes(fd, 10, 0)))
-    head = read_bytes(fd, 4, start) if found == "mp3" else b""
-    return _rate_hz(head) if len(head) == 4 else 0
+def _number(head: bytes, at: int, size: int) -> int:
+    return int.from_bytes(head[at : at + size], "big")
+
+
+def _walk_frames(source: ByteRange) -> list[_Walk]:
+    """Walk from frame to frame, and over junk between them, as FFmpeg does; a header begins another part."""
+    like = _likeness(source.read(4, 0))
+    data, base, at, walks = b"", 0, 0, [_Walk(0)]
+    while at < source.size:
+        if at + _SIDE_INFO_BYTES > base + len(data):
+            data, base = source.read(_PIECE_BYTES, at), at
+        head = data[at - base : at - base + 8]
+        frame = _frame(head)
+        if not frame or _likeness(head) != like:
+            behind = skip_tags(source, at)
+            found = _search(source.read(_SEARCH_BYTES, max(behind, at + 1)))
+            if not found:
+                break
+            at = max(behind, at + 1) + found[1]
+            if _likeness(source.read(4, at)) != like:
+                raise LoadError(error="it is made of files of different kinds, put together")
+            continue
+        walk = walks[-1]
+        if walk.frames > 1 and _has_header(data, at - base):
+            walk = _Walk(at)
+            walks.append(walk)
+        walk.frames, walk.last_bytes = walk.frames + 1, frame[1]
+        at += frame[1]
+        walk.missing = max(at - source.size, 0)
+        walk.end = at - walk.missing
+    return walks
+
+
+def _has_header(data: bytes, at: int) -> bool:
+    """Return whether the frame at ``at`` is no sound, but a Xing or Info header, which stands behind the side information."""
+    is_mpeg1, is_mono = data[at + 1] >> 3 & 3 == 3, data[at + 3] >> 6 == 3
+    at += 4 + ((17 if is_mono else 32) if is_mpeg1 else (9 if is_mono else 17))
+    return data[at : at + 4] in (b"Xing", b"Info")
+
+
+def _likeness(head: bytes) -> tuple[int, ...]:
+    """Return what all frames of one file have in common: version, layer and rate."""
+    return (head[1] & 0xFE, head[2] & 0x0C) if len(head) > 3 else ()
+
+
+def _samples_per_frame(head: bytes) -> int:
+    layer, is_mpeg1 = 4 - (head[1] >> 1 & 3), head[1] >> 3 & 3 == 3
+    return {1: 384, 2: 1152}.get(layer, 1152 if is_mpeg1 else 576)
+
+
+def count_frames(source: ByteRange) -> int | None:
+    """Count the frames that are sound of an MP3 that begins with its first frame; None where nothing says it exactly."""
+    counts = [part.length.frames for part in read_parts(source)]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def read_rate_hz(source: ByteRange) -> int:
+    """Return the rate of an MP3 that begins with its first frame."""
+    return _rate_hz(source.read(4, 0))
 
 
 def is_cut(head: bytes, size: int) -> bool:
     """Return whether a packet of ``size`` bytes holds less than the frame that its ``head`` announces."""
     frame = _frame(head)
-    return frame is not None and frame[1] > size
+    return frame is not None and frame[1] - size > (frame[1] * _RAGGED if frame[0] == "mp3" else 0)
 
 
 def is_frame(head: bytes) -> bool:
@@ -77,20 +261,12 @@ def is_frame(head: bytes) -> bool:
     return _frame(head) is not None
 
 
-def _first_frame(fd: int, start: int) -> tuple[str, int]:
-    """Return the kind of the frames that begin at ``start`` or behind padding, or ""; and where they begin."""
-    head = read_bytes(fd, _PADDING_BYTES, start)
-    start += len(head) - len(head.lstrip(b"\0"))
-    return _chain(fd, start), start
-
-
-def _chain(fd: int, start: int) -> str:
+def _chain(source: ByteRange, start: int) -> str:
     """Return the kind of two frames alike that follow one another from ``start``, or of the only one; else ""."""
-    head = read_bytes(fd, 8, start)
-    first = _frame(head)
+    first = _frame(source.read(8, start))
     if not first:
         return ""
-    following = read_bytes(fd, 8, start + first[1])
+    following = source.read(8, start + first[1])
     second = _frame(following)
     alike = second is not None and second[0] == first[0]
     return first[0] if alike or len(following) < 4 else ""
@@ -112,8 +288,7 @@ def _frame(head: bytes) -> tuple[str, int] | None:
     kbps = (_MPEG1_KBPS if mpeg1 else _MPEG2_KBPS)[layer][bitrate_index]
     if layer == 1:
         return "mp3", (12_000 * kbps // rate + padded) * 4
-    samples = 1152 if layer == 2 or mpeg1 else 576
-    return "mp3", samples * 125 * kbps // rate + padded
+    return "mp3", _samples_per_frame(head) * 125 * kbps // rate + padded
 
 
 def _rate_hz(head: bytes) -> int:

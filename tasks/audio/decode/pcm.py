@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.audio.blocks import BLOCK_FRAMES, Block
-from tasks.audio.decode.raw_bytes import fill_buffer
+from tasks.audio.decode.byte_range import ByteRange
 from tasks.audio.decode.riff_chunks import ChunkLayout, SampleFormat
 
 Bytes = npt.NDArray[np.uint8]
@@ -14,7 +14,7 @@ Bytes = npt.NDArray[np.uint8]
 _PAD = 8
 
 
-def unpack(fd: int, layout: ChunkLayout, form: SampleFormat) -> Iterator[Block]:
+def unpack(source: ByteRange, layout: ChunkLayout, form: SampleFormat) -> Iterator[Block]:
     """Unpack samples to blocks of float32 (frames, channels), full scale 1.0; integers of up to 24 bits keep all bits.
 
     Raises:
@@ -25,7 +25,7 @@ def unpack(fd: int, layout: ChunkLayout, form: SampleFormat) -> Iterator[Block]:
     while done < frames:
         count = min(BLOCK_FRAMES, frames - done)
         raw = np.empty(_PAD + count * form.frame_bytes + _PAD, np.uint8)
-        fill_buffer(fd, raw[_PAD:-_PAD].data, layout.start + done * form.frame_bytes)
+        source.fill(raw[_PAD:-_PAD].data, layout.start + done * form.frame_bytes)
         yield convert(raw, form).reshape(count, form.channels)
         done += count
 

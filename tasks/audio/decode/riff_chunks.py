@@ -9,22 +9,31 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tasks.audio.decode.raw_bytes import read_bytes
+from schemas.errors import LoadError
+from tasks.audio.decode.byte_range import ByteRange
+from tasks.audio.decode.speakers import speakers_of_mask
 
 # More than any real file has: a false one could keep a reader busy for hours.
 _MAX_CHUNKS = 4096
 _MAX_EXTRA_BYTES = 1 << 20
 _UNKNOWN_32 = 0xFFFFFFFF
-# What programs that write to a pipe put where the length belongs (SoX: 0x7ffff000 and a little more).
-_FROM_A_PIPE = 0x7FFFF000
+# A length of so many bytes, of which the file has less than one in so many, is none: it holds the place of one.
+_IMPLAUSIBLE_BYTES, _IMPLAUSIBLE_TIMES = 1 << 29, 16
+# A header that is written again, by a program that cannot seek in a pipe, is no longer than this.
+_MAX_HEADER_BYTES = 1 << 14
 # The tail of the GUIDs that stand for a WAVE format tag (RFC 2361; Microsoft, WAVEFORMATEXTENSIBLE).
 _TAG_GUID = bytes.fromhex("000000001000800000aa00389b71")
 _W64 = {name: uuid.UUID(f"{code}-acf3-11d3-8cd1-00c04f8edb8a").bytes_le for name, code in
-        {b"fmt ": "20746d66", b"data": "61746164"}.items()}  # fmt: skip
+        {b"fmt ": "20746d66", b"data": "61746164", b"fact": "74636166"}.items()}  # fmt: skip
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
-_MPEG = (b"\x50\0", b"\x55\0")
+_MPEG = (0x50, 0x55)
+# The Ogg Vorbis of ACM codecs: modes 1 to 3, each with and without its headers beside; FL Studio writes them.
+_OGG = (0x674F, 0x6750, 0x6751, 0x676F, 0x6770, 0x6771)
+# Codecs of blocks (Microsoft and IMA ADPCM, GSM 6.10): the last block is filled up, and ``fact`` counts the frames.
+_IN_BLOCKS = (0x02, 0x11, 0x31)
+# Codecs in a CAF whose encoders put silence in front.
+_PADDED_CODECS = (b"aac ", b"aach", b"aacl", b"aacp", b".mp3", b"opus", b"ac-3")
 _EXTRAS = (b"smpl", b"cue ", b"acid", b"iXML")
-_TAGS = (b"LIST", b"id3 ", b"ID3 ")
 _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sowt": "<i", b"fl32": ">f", b"FL32": ">f",
                b"fl64": ">f", b"FL64": ">f"}  # fmt: skip
 
@@ -64,6 +73,19 @@ class ExtraChunks:
 
 
 @dataclass(frozen=True)
+class PacketTable:
+    """The packet table of a CAF file (``pakt``), in frames: the sound, what the encoder put around it, and a whole packet.
+
+    Where nothing was put in front or behind, some programs count the last packet, which is shorter, as a whole one.
+    """
+
+    frames: int
+    priming: int
+    remainder: int
+    packet_frames: int
+
+
+@dataclass(frozen=True)
 class ChunkLayout:
     """The place of the sound's bytes in a file.
 
@@ -73,8 +95,14 @@ class ChunkLayout:
         promised: How many the header says there are; None where it does not know.
         form: How to unpack them; None where it takes more than unpacking.
         extras: The chunks beside them.
-        by_ffmpeg: libsndfile could read them, but prints what it thinks of damage (MPEG in a WAV, ALAC in a CAF).
-        tagged: Whether a WAV has chunks for tags.
+        by_ffmpeg: libsndfile cannot read them, or prints what it thinks of damage (MPEG in a WAV, ALAC in a CAF).
+        is_ogg: They are an Ogg stream.
+        speakers: The speaker of each channel (``tasks.audio.decode.speakers``).
+        counted: How many frames a codec of blocks holds, by ``fact``; None where the bytes contradict it.
+        block_frames: How many frames such a block has.
+        packets: The packet table of a CAF file.
+        is_unaligned: Whether its encoder puts silence in front, and the file does not say how much.
+        note: What the user should know of how the length was found.
     """
 
     start: int
@@ -83,7 +111,13 @@ class ChunkLayout:
     form: SampleFormat | None
     extras: ExtraChunks = ExtraChunks()
     by_ffmpeg: bool = False
-    tagged: bool = False
+    is_ogg: bool = False
+    speakers: tuple[str, ...] = ()
+    counted: int | None = None
+    block_frames: int = 0
+    packets: PacketTable | None = None
+    is_unaligned: bool = False
+    note: str = ""
 
     @property
     def whole(self) -> bool:
@@ -92,127 +126,264 @@ class ChunkLayout:
         return self.promised is None or self.there // frame_bytes >= self.promised // frame_bytes
 
 
-def read_chunk_layout(fd: int, kind: str, size: int) -> ChunkLayout | None:
-    """Read the layout of a file of ``size`` bytes, whose container is ``kind``; None when its chunks do not say."""
+def read_chunk_layout(source: ByteRange, kind: str) -> ChunkLayout | None:
+    """Read the layout of a file whose container is ``kind``; None when its chunks do not say. Raises LoadError."""
     readers = {"wav": _wav, "w64": _w64, "aiff": _aiff, "caf": _caf, "au": _au}
     if kind not in readers:
         return None
     try:
-        return readers[kind](fd, size)
-    except struct.error:  # cut off in the middle of a header
+        found = readers[kind](source)
+    except (struct.error, OverflowError):  # cut off in the middle of a header; or a rate that is no number
         return None
+    return found and _finish(source, found)
+
+
+def _finish(source: ByteRange, found: ChunkLayout) -> ChunkLayout:
+    """Leave out copies of the header around sound of unknown length, and say how the length was found."""
+    if found.promised is not None:
+        return found
+    start, stop, header = found.start, found.start + found.there, source.read(found.start, 0)
+    if 16 <= len(header) <= _MAX_HEADER_BYTES:
+        while start < stop and _is_header(source.read(16, start), header):
+            start += len(header)
+        if stop - len(header) > start and _is_header(source.read(16, stop - len(header)), header):
+            stop -= len(header)
+    note = "read to the end of the file, since its header gives no length"
+    return replace(found, start=start, there=stop - start, note=note)
+
+
+def _is_header(data: bytes, header: bytes) -> bool:
+    return data[:4] == header[:4] and data[8:16] == header[8:16]  # between stands a length
 
 
 def _walk(
-    fd: int, offset: int, size: int, header: str, *, align: int = 2, counts_header: bool = False
+    source: ByteRange, offset: int, header: str, *, align: int = 2, counts_header: bool = False
 ) -> Iterator[tuple[bytes, int, int]]:
     """Yield each chunk's id, the offset of what it holds, and its length. The last may promise too much.
 
-    Chunks are padded to lengths that ``align`` divides. ``counts_header``: the lengths in the file include their header.
+    Chunks are padded to lengths that ``align`` divides; some programs forget it. ``counts_header``: the lengths in the file
+    include their header.
     """
     head = struct.Struct(header)
     for _ in range(_MAX_CHUNKS):
-        if offset + head.size > size:
+        if offset + head.size > source.size:
             return
-        name, length = head.unpack(read_bytes(fd, head.size, offset))
+        name, length = head.unpack(source.read(head.size, offset))
         length -= head.size if counts_header else 0
         yield name, offset + head.size, length
-        length = max(length, 0)
-        offset += head.size + length + -length % align
+        offset += head.size + max(length, 0)
+        padding = -max(length, 0) % align
+        if not padding or not _is_unpadded(source, offset, padding, head):
+            offset += padding
 
 
-def _span(start: int, promised: int | None, size: int, form: SampleFormat | None) -> ChunkLayout:
-    rest = max(size - start, 0)
-    return ChunkLayout(start, rest if promised is None else min(rest, promised), promised, form)
+def _is_unpadded(source: ByteRange, offset: int, padding: int, head: struct.Struct) -> bool:
+    """Return whether a chunk begins at ``offset``, where ``padding`` bytes belong."""
+    if source.read(1, offset) == b"\0" or not _is_chunk(source, offset):
+        return False
+    if not _is_chunk(source, offset + padding):
+        return True
+    data = source.read(head.size, offset)
+    return len(data) == head.size and offset + head.size + head.unpack(data)[1] <= source.size
 
 
-def _wav(fd: int, size: int) -> ChunkLayout | None:
-    riff = read_bytes(fd, 4, 0)
+def _is_chunk(source: ByteRange, offset: int) -> bool:
+    """Return whether the id of a chunk stands at ``offset``: four printable characters, of which the first is no space.
+
+    The id of the file itself is none: there its header stands again.
+    """
+    name = source.read(4, offset)
+    return len(name) == 4 and name[0] > 0x20 and all(0x20 <= byte < 0x7F for byte in name) and name != source.read(4, 0)
+
+
+def _span(source: ByteRange, start: int, length: int | None, form: SampleFormat | None) -> ChunkLayout:
+    """Return the layout of sound that begins at ``start``, with ``length`` bytes by its header.
+
+    A length that cannot be one is unknown: less than 0, or so large that nearly nothing of it would be there.
+    """
+    rest = max(source.size - start, 0)
+    if length is not None and (length < 0 or (length >= _IMPLAUSIBLE_BYTES and rest < length // _IMPLAUSIBLE_TIMES)):
+        length = None
+    return ChunkLayout(start, rest if length is None else min(rest, length), length, form)
+
+
+@dataclass(frozen=True)
+class _WaveFormat:
+    """The ``fmt `` chunk of WAV and W64."""
+
+    tag: int
+    channels: int
+    form: SampleFormat | None
+    speakers: tuple[str, ...]
+    block_bytes: int
+    block_frames: int
+
+    def complete(self, found: ChunkLayout, counted: int) -> ChunkLayout:
+        """Return the layout with what the format says; ``counted`` is what ``fact`` counts."""
+        frames = self._frames_of(found.there, counted)
+        return replace(found, speakers=self.speakers, counted=frames, block_frames=self.block_frames)
+
+    def _frames_of(self, sound_bytes: int, counted: int) -> int | None:
+        """Return what ``fact`` counts, if it is within the last block of so many bytes; else it counts something else."""
+        if not self.block_frames or not self.block_bytes:
+            return None
+        whole = -(-sound_bytes // self.block_bytes) * self.block_frames
+        if self.channels > 1 and counted == whole // self.channels:  # as libsndfile writes it of IMA ADPCM
+            return None
+        return counted if whole - self.block_frames < counted <= whole else None
+
+
+def _wav(source: ByteRange) -> ChunkLayout | None:
+    riff = source.read(4, 0)
     order = ">" if riff == b"RIFX" else "<"
-    whole = struct.unpack(f"{order}I", read_bytes(fd, 4, 4))[0]
-    long_data, mpeg, tagged = None, False, False
-    form: SampleFormat | None = None
+    end = struct.unpack(f"{order}I", source.read(4, 4))[0] + 8
+    long_data = counted = None
+    form: _WaveFormat | None = None
     found: ChunkLayout | None = None
     extras = ExtraChunks()
-    for name, start, length in _walk(fd, 12, size, f"{order}4sI"):
+    for name, start, length in _walk(source, 12, f"{order}4sI"):
         if name == b"ds64":
-            long_data = struct.unpack("<8xQ", read_bytes(fd, 16, start))[0]
+            end, long_data = struct.unpack("<QQ", source.read(16, start))
+            end += 8
         elif name == b"fmt " and not found:
-            form = _wave_form(read_bytes(fd, min(length, 40), start), order)
-            mpeg = order == "<" and read_bytes(fd, 2, start) in _MPEG
+            form = _wave_format(source.read(min(length, 40), start), order)
+        elif name == b"fact" and length >= 4 and not found:
+            counted = struct.unpack(f"{order}I", source.read(4, start))[0]
         elif name == b"data" and not found:
-            promised: int | None = length
-            if riff in (b"RF64", b"BW64") and length == _UNKNOWN_32:
-                promised = long_data
-            elif (length > size and length >= _FROM_A_PIPE) or (not length and (whole + 8 <= start or whole >= _FROM_A_PIPE)):
-                promised = None
-            found = _span(start, promised, size, form)
-            if promised != length:  # whatever follows cannot be found by its length
+            if riff in (b"RF64", b"BW64") and length == _UNKNOWN_32 and long_data is not None:
+                length = long_data  # noqa: PLW2901
+            found = _wav_span(source, start, length, end, form.form if form else None)
+            if found.promised != length:  # whatever follows cannot be found by its length
                 break
         elif name in _EXTRAS and length <= _MAX_EXTRA_BYTES and order == "<":
-            extras = replace(extras, **{name.decode().strip().lower(): read_bytes(fd, length, start)})
-        tagged |= name in _TAGS
-    return found and replace(found, extras=extras, by_ffmpeg=mpeg, tagged=tagged)
+            extras = replace(extras, **{name.decode().strip().lower(): source.read(length, start)})
+    if not found or not form:
+        return found
+    return replace(
+        form.complete(found, counted or 0), extras=extras, by_ffmpeg=form.tag in _MPEG and order == "<", is_ogg=form.tag in _OGG
+    )
 
 
-def _wave_form(fmt: bytes, order: str = "<") -> SampleFormat | None:
+def _wav_span(source: ByteRange, start: int, length: int, end: int, form: SampleFormat | None) -> ChunkLayout:
+    """Return the layout of a WAV's sound: by the length of ``data``, unless the bytes and the length of the RIFF contradict it.
+
+    Args:
+        source: The file.
+        start: The offset of the sound.
+        length: Its bytes, as ``data`` says.
+        end: The offset of the file's end, as the RIFF says.
+        form: How to unpack it.
+    """
+    rest, plain = source.size - start, _span(source, start, length, form)
+    is_whole = end in (source.size, source.size - 1) and start < source.size
+    if plain.promised is None:
+        return plain
+    if is_whole and length > rest:
+        note = (
+            f"read to the end of the file, as the length of its RIFF says; that of its sound says {length - rest:,} bytes more"
+        )
+        return replace(_span(source, start, rest, form), note=note)
+    behind = start + length + length % 2
+    follows = _is_chunk(source, behind) or _is_chunk(source, start + length)
+    if not length:
+        # Empty, with other chunks behind; or never filled in.
+        return _span(source, start, 0 if follows or not rest else None, form)
+    frame_bytes = form.frame_bytes if form else rest + 1
+    if is_whole and not follows and rest - length >= frame_bytes and source.read(rest, start + length).strip(b"\0"):
+        note = (
+            f"read to the end of the file, as the length of its RIFF says; that of its sound leaves out {rest - length:,} bytes"
+        )
+        return replace(_span(source, start, rest, form), note=note)
+    return plain
+
+
+def _wave_format(fmt: bytes, order: str = "<") -> _WaveFormat:
     tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", fmt[:16])
-    if tag == _EXTENSIBLE and len(fmt) == 40 and fmt[26:] == _TAG_GUID:
-        tag = struct.unpack("<H", fmt[24:26])[0]
+    speakers: tuple[str, ...] = ()
+    if tag == _EXTENSIBLE and len(fmt) == 40:
+        speakers = speakers_of_mask(struct.unpack(f"{order}I", fmt[20:24])[0], channels)
+        if fmt[26:] == _TAG_GUID:
+            tag = struct.unpack("<H", fmt[24:26])[0]
     kind = {_INTEGERS: "u" if bits == 8 else "i", _FLOATS: "f"}.get(tag, "")
-    return _form(f"{order}{kind}", bits, channels, rate_hz, frame_bytes)
+    whole_bytes = -(-bits // 8) * channels
+    if kind and bits and frame_bytes not in (0, whole_bytes):
+        said = f"{channels} channels of {bits} bits are {whole_bytes} bytes a frame, and it says {frame_bytes}"
+        raise LoadError(error=f"its header contradicts itself: {said}")
+    block_frames = struct.unpack(f"{order}H", fmt[18:20])[0] if tag in _IN_BLOCKS and len(fmt) >= 20 else 0
+    return _WaveFormat(tag, channels, _form(f"{order}{kind}", bits, channels, rate_hz), speakers, frame_bytes, block_frames)
 
 
-def _form(code: str, bits: int, channels: int, rate_hz: int, frame_bytes: int | None = None) -> SampleFormat | None:
+def _form(code: str, bits: int, channels: int, rate_hz: int) -> SampleFormat | None:
     known = {"u": (8,), "i": (8, 16, 24, 32), "f": (32, 64)}.get(code[1:], ())
-    form = SampleFormat(code, bits, channels, rate_hz)
-    return form if bits in known and channels and frame_bytes in (None, form.frame_bytes) else None
+    return SampleFormat(code, bits, channels, rate_hz) if bits in known and channels else None
 
 
-def _w64(fd: int, size: int) -> ChunkLayout | None:
-    form = None
-    for name, start, length in _walk(fd, 40, size, "<16sQ", align=8, counts_header=True):
+def _w64(source: ByteRange) -> ChunkLayout | None:
+    form, counted = None, 0
+    for name, start, length in _walk(source, 40, "<16sQ", align=8, counts_header=True):
         if name == _W64[b"fmt "]:
-            form = _wave_form(read_bytes(fd, min(max(length, 0), 40), start))
+            form = _wave_format(source.read(min(max(length, 0), 40), start))
+        elif name == _W64[b"fact"]:
+            counted = int.from_bytes(source.read(8, start), "little")
         elif name == _W64[b"data"]:
-            return _span(start, max(length, 0), size, form)
+            unknown = not length and start < source.size and not _is_chunk(source, start)
+            found = _span(source, start, None if unknown else length, form.form if form else None)
+            return form.complete(found, counted) if form else found
     return None
 
 
-def _aiff(fd: int, size: int) -> ChunkLayout | None:
-    whole, kind = struct.unpack(">4xI4s", read_bytes(fd, 12, 0))
+def _aiff(source: ByteRange) -> ChunkLayout | None:
+    whole, kind = struct.unpack(">4xI4s", source.read(12, 0))
     form, frames, found = None, 0, None
-    for name, start, length in _walk(fd, 12, size, ">4sI"):
+    for name, start, length in _walk(source, 12, ">4sI"):
         if name == b"COMM":
-            channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", read_bytes(fd, 18, start))
-            compression = read_bytes(fd, 4, start + 18) if kind == b"AIFC" else b"NONE"
+            channels, frames, bits, exponent, mantissa = struct.unpack(">HIHHQ", source.read(18, start))
+            compression = source.read(4, start + 18) if kind == b"AIFC" else b"NONE"
             rate = mantissa * 2.0 ** (exponent - 16383 - 63) if 0 < exponent < 16383 + 32 else 0.0
             code = _AIFC_CODES.get(compression, "")
             if rate == int(rate) and code:
                 width = int(compression[2:]) if code[1] == "f" else bits + -bits % 8  # 12 bits stand in 16, on the left
                 form = _form(code, width, channels, int(rate))
         elif name == b"SSND" and not found:
-            offset = struct.unpack(">I", read_bytes(fd, 4, start))[0]
-            unknown = length == _UNKNOWN_32 or (not length and whole + 8 <= start)
-            found = _span(start + 8 + offset, None if unknown else max(length - 8 - offset, 0), size, None)
+            offset = struct.unpack(">I", source.read(4, start))[0]
+            unknown = not length and whole + 8 <= start
+            found = _span(source, start + 8 + offset, None if unknown else max(length - 8 - offset, 0), None)
     if not found or not form:
         return found
-    if frames and found.promised is not None:
-        promised = min(frames * form.frame_bytes, found.promised)
-        return replace(found, form=form, there=min(found.there, promised), promised=promised)
-    return replace(found, form=form)
+    found = replace(found, form=form)
+    promised = frames * form.frame_bytes
+    if found.promised is None or not frames or promised >= found.promised:
+        return found
+    if found.whole and found.promised - promised > form.frame_bytes and whole + 8 in (source.size, source.size - 1):
+        note = f"read as far as its sound reaches; its header counts {frames:,} frames"
+        return replace(found, note=note)
+    return replace(found, there=min(found.there, promised), promised=promised)
 
 
-def _caf(fd: int, size: int) -> ChunkLayout | None:
-    alac = False
-    for name, start, length in _walk(fd, 8, size, ">4sq", align=1):
+def _caf(source: ByteRange) -> ChunkLayout | None:
+    codec, form, packets, found, packet_frames = b"", None, None, None, 0
+    for name, start, length in _walk(source, 8, ">4sq", align=1):
         if name == b"desc":
-            alac = read_bytes(fd, 4, start + 8) == b"alac"
-        elif name == b"data":
-            return replace(_span(start, None if length < 0 else length, size, None), by_ffmpeg=alac)
-    return None
+            rate, codec, flags, packet_bytes, packet_frames, channels, bits = struct.unpack(">d4sIIIII", source.read(32, start))
+            if codec == b"lpcm" and rate == int(rate) and packet_bytes == bits // 8 * channels:
+                form = _form(f"{'<' if flags & 2 else '>'}{'f' if flags & 1 else 'i'}", bits, channels, int(rate))
+        elif name == b"pakt":
+            _, frames, priming, remainder = struct.unpack(">qqii", source.read(24, start))
+            packets = PacketTable(frames, priming, remainder, packet_frames)
+        elif name == b"data" and not found:
+            unknown = length < 0 or (length == 4 and start + 4 < source.size and not _is_chunk(source, start + 4))
+            found = _span(source, start + 4, None if unknown else length - 4, form)  # behind a counter of edits
+            if unknown:
+                break
+    by_ffmpeg = codec not in (b"lpcm", b"alaw", b"ulaw")
+    is_unaligned = codec in _PADDED_CODECS and not (packets and packets.priming)
+    return found and replace(found, by_ffmpeg=by_ffmpeg, packets=packets, is_unaligned=is_unaligned)
 
 
-def _au(fd: int, size: int) -> ChunkLayout | None:
-    _, start, promised = struct.unpack(">4sII", read_bytes(fd, 12, 0))
-    return _span(start, None if promised == _UNKNOWN_32 else promised, size, None)
+def _au(source: ByteRange) -> ChunkLayout | None:
+    start, promised, code, rate_hz, channels = struct.unpack(">4x5I", source.read(24, 0))
+    kind, bits = {2: (">i", 8), 3: (">i", 16), 4: (">i", 24), 5: (">i", 32), 6: (">f", 32), 7: (">f", 64)}.get(code, ("", 0))
+    found = _span(source, start, promised, _form(kind, bits, channels, rate_hz) if bits else None)
+    behind = source.size - start - found.there
+    note = f"its header counts {found.there:,} bytes of sound; {behind:,} behind them were left out" if behind > 0 else ""
+    return replace(found, note=note)

@@ -1,32 +1,44 @@
-"""Open any supported audio file as blocks of float32, in bounded memory, and notice what is missing of it."""
+"""Open any supported audio file as blocks of float32, in bounded memory, and notice what is missing of it.
+
+A length is known only when two independent facts agree (docs/decisions/0012): what a header counts is held against the bytes
+that are there (``riff_chunks``, ``mpeg``), against what its container counts (``ogg``, ``mp4``), and against the frames that a
+decoder gives. Where they disagree the other decoder is asked; what then still disagrees fails.
+"""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from schemas.conversion import SourceInfo
 from schemas.errors import LoadError
 from tasks.audio.blocks import Block
-from tasks.audio.decode.detect import detect_container, is_end_missing, is_flac_length_unknown, open_file
-from tasks.audio.decode.ffmpeg import open_with_ffmpeg
+from tasks.audio.decode import flac, mp4, mpeg, ogg
+from tasks.audio.decode.byte_range import ByteRange, hash_content
+from tasks.audio.decode.detect import find_sound, is_wavpack_cut, open_file
+from tasks.audio.decode.ffmpeg import open_with_ffmpeg, read_speakers, read_start
 from tasks.audio.decode.libsndfile import open_with_libsndfile
 from tasks.audio.decode.pcm import unpack
-from tasks.audio.decode.raw_bytes import hash_content
 from tasks.audio.decode.riff_chunks import ChunkLayout, ExtraChunks, SampleFormat, read_chunk_layout
-from tasks.audio.decode.track import CutOffError, DecoderError, Track
+from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, TruncatedError, unaligned
 from tasks.fs.file_status import is_same_state, times_of
 
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.
 RATE_MIN_HZ, RATE_MAX_HZ = 1_000, 768_000
 MAX_CHANNELS = 32
 # libsndfile loses nearly half of a VBR MP3 without a Xing header, and knows none of the others.
-_BY_PYAV = frozenset(["mp3", "mp4", "adts", "wavpack", "ac3", "asf"])
+_BY_FFMPEG = frozenset(["mp3", "mp4", "adts", "wavpack", "ac3", "asf"])
 # Their encoders put silence in front and say nowhere how much of it.
 _UNALIGNED = {"adts": "AAC without a container", "ac3": "AC-3", "asf": "WMA"}
+# In an FL Studio WAV the stream's first page may stand behind data of the codec.
+_OGG_SEARCH_BYTES = 1 << 16
+_LOAD_PREFIX = LoadError.text.partition("{")[0]
+Result = TypeVar("Result")
+Decoder = Callable[[ByteRange, str, Length], AbstractContextManager[Track]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,8 @@ class AudioSource:
         ctime_ns: When its status changed last.
         blocks: float32 (frames, channels); they can be read once.
         extras: A WAV file's own chunks.
-        notes: What the user should know of how it was read.
+        notes: What the user should know of how it was read; complete when the blocks are read.
+        warnings: Those of them that should be looked at.
     """
 
     info: SourceInfo
@@ -51,72 +64,268 @@ class AudioSource:
     ctime_ns: int
     blocks: Iterator[Block]
     extras: ExtraChunks
-    notes: tuple[str, ...]
+    notes: list[str]
+    warnings: list[str]
 
 
-@contextmanager
-def open_audio(path: str) -> Iterator[AudioSource]:
-    """Open the audio file at ``path`` with the decoder that reads it best.
+@dataclass(frozen=True)
+class _Part:
+    """One of the files that were put together in a file; most files are one.
+
+    Attributes:
+        source: Its bytes.
+        length: What its container counts.
+        decoders: Those that know it, the best one first.
+    """
+
+    source: ByteRange
+    length: Length
+    decoders: tuple[Decoder, ...]
+
+
+@dataclass(frozen=True)
+class _SoundFile:
+    """What is known of a file before a decoder is started.
+
+    Attributes:
+        kind: Its container.
+        source: The part of the file that is this container.
+        layout: Where its chunks say that the sound stands.
+        parts: What it is made of.
+    """
+
+    kind: str
+    source: ByteRange
+    layout: ChunkLayout | None
+    parts: tuple[_Part, ...]
+
+
+def read_audio(path: str, read: Callable[[AudioSource], Result], *, keep_truncated: bool = False) -> Result:
+    """Open the audio file at ``path``, and return what ``read`` makes of it.
+
+    Args:
+        path: The file.
+        read: Reads the blocks. It is called again with another decoder, if the first one fails or gives another length than the
+            file's container counts.
+        keep_truncated: Take what is there of a file that is cut, instead of refusing it.
 
     Raises:
         AudioNotFoundError: There is no such file.
         UnsupportedFormatError: It is not audio.
-        LoadError: It cannot be read whole; also while blocks are read.
+        LoadError: It cannot be read whole.
     """
-    with open_file(path) as (fd, status):
-        kind = detect_container(fd, path)
-        found = read_chunk_layout(fd, kind, status.st_size)
-        is_cut = is_end_missing(fd, kind, status.st_size)
-        with _track(fd, kind, found, is_cut) as track:
-            info = track.info
-            if not RATE_MIN_HZ <= info.rate_hz <= RATE_MAX_HZ:
-                raise LoadError(error=f"its header claims {info.rate_hz} Hz")
-            if not 1 <= info.channels <= MAX_CHANNELS:
-                raise LoadError(error=f"its header claims {info.channels} channels")
-            checked = _check_unchanged(fd, status, _check_complete(track, is_cut))
-            extras = found.extras if found else ExtraChunks()
-            content = partial(hash_content, fd)
-            yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, tuple(_notes(kind, found)))
+    errors: list[LoadError] = []
+    for number in range(2):
+        try:
+            return _read(path, read, number)
+        except LoadError as error:
+            errors.append(error)
+    cut = [number for number, error in enumerate(errors) if isinstance(error, TruncatedError)]
+    if cut and keep_truncated:
+        return _read(path, read, cut[0], keep_truncated=True)
+    raise errors[cut[0] if cut else 0]
 
 
-def _track(fd: int, kind: str, found: ChunkLayout | None, is_cut: bool) -> AbstractContextManager[Track]:
-    if found and not found.whole:
-        raise truncation_error(found)
-    if found and found.form:
-        return nullcontext(_plain(fd, kind, found, found.form))
-    if kind in _BY_PYAV or (found and found.by_ffmpeg) or (kind == "flac" and is_flac_length_unknown(fd)):
-        return open_with_ffmpeg(fd, kind, is_cut)
-    return open_with_libsndfile(fd, kind)
+def _read(path: str, read: Callable[[AudioSource], Result], number: int, keep_truncated: bool = False) -> Result:
+    with open_audio(path, number, keep_truncated) as source:
+        return read(source)
 
 
-def truncation_error(found: ChunkLayout) -> LoadError:
+@contextmanager
+def open_audio(path: str, number: int = 0, keep_truncated: bool = False) -> Iterator[AudioSource]:
+    """Open the audio file at ``path`` with the decoder that reads it best, or with the second best (``number`` 1).
+
+    Raises:
+        AudioNotFoundError: There is no such file.
+        UnsupportedFormatError: It is not audio.
+        LoadError: It cannot be read whole; also while blocks are read. Or there is no such decoder.
+    """
+    with open_file(path) as (whole, status), ExitStack() as stack:
+        sound = _look(whole, path, keep_truncated)
+        track = stack.enter_context(_open_track(sound, number))
+        info = track.info
+        if not RATE_MIN_HZ <= info.rate_hz <= RATE_MAX_HZ:
+            raise LoadError(error=f"its header claims {info.rate_hz} Hz")
+        if not 1 <= info.channels <= MAX_CHANNELS:
+            raise LoadError(error=f"its header claims {info.channels} channels")
+        if info.channels > 2 and not info.speakers:
+            info = replace(info, speakers=(sound.layout and sound.layout.speakers) or _read_speakers(sound))
+        warnings: list[str] = []
+        if keep_truncated:
+            info = replace(info, frames=None)  # which the end would have counted
+        blocks = _check_complete(track, warnings if keep_truncated else None)
+        checked = _check_unchanged(whole.fd, status, blocks)
+        extras = sound.layout.extras if sound.layout else ExtraChunks()
+        content = partial(hash_content, whole.fd)
+        notes = [*track.length.notes, *_notes(sound)]
+        yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, notes, warnings)
+
+
+def _look(whole: ByteRange, path: str, keep_truncated: bool) -> _SoundFile:
+    """Find the sound in a file, and count its frames by its container.
+
+    Raises:
+        LoadError: It is not audio; or its end is missing, and may not.
+    """
+    kind, source = find_sound(whole, path)
+    layout = read_chunk_layout(source, kind)
+    if layout and not layout.whole and not keep_truncated:
+        raise truncation_error(layout)
+    if layout and layout.is_ogg:
+        inner = source.part(layout.start, layout.there)
+        kind, source = "ogg", inner.part(max(inner.read(_OGG_SEARCH_BYTES, 0).find(b"OggS\0"), 0))
+    if kind == "ogg":
+        links = ogg.read_links(source) or [ogg.Link(0, source.size)]
+        parts = tuple(_ogg_part(source, link) for link in links)
+    elif kind == "mp3":
+        skipping = ((part, partial(open_with_ffmpeg, skip=part.skip)) for part in mpeg.read_parts(source))
+        parts = tuple(_Part(part.source, part.length, (decoder,)) for part, decoder in skipping)
+    else:
+        length = _count(kind, source, layout)
+        parts = (_Part(source, length, _decoders(kind, layout, length)),)
+    return _SoundFile(kind, source, layout, parts)
+
+
+def _ogg_part(source: ByteRange, link: ogg.Link) -> _Part:
+    """Choose the decoders of one stream of an Ogg file: libsndfile knows Vorbis and Opus, where they are alone."""
+    part, length = source.part(link.start, link.stop - link.start), link.length()
+    by_libsndfile = link.codec in ("vorbis", "opus") and link.is_alone
+    if by_libsndfile and not link.is_long:
+        return _Part(part, length, (open_with_libsndfile, _open_ogg_with_ffmpeg))
+    start = read_start(part)
+    if start > 0 and ogg.is_damaged(part):  # else it was cut from a longer one, and its time stamps begin there
+        raise LoadError(error="a part of it is damaged")
+    if length.expected is not None:
+        length = replace(length, expected=max(length.expected - start, 0))
+    if start < 0:
+        note = "its time stamps begin before 0, as of a file cut from a longer one: all of its sound was read"
+        note = unaligned("Speex") if link.codec == "speex" else note
+        length = replace(length, notes=(*length.notes, note))
+        return _Part(part, length, (_open_ogg_with_ffmpeg,))  # libsndfile leaves out the end
+    return _Part(part, length, (open_with_libsndfile, _open_ogg_with_ffmpeg) if by_libsndfile else (_open_ogg_with_ffmpeg,))
+
+
+def _open_ogg_with_ffmpeg(source: ByteRange, kind: str, length: Length) -> AbstractContextManager[Track]:
+    if ogg.is_damaged(source):
+        raise LoadError(error="a part of it is damaged")
+    return open_with_ffmpeg(source, kind, length)
+
+
+def _count(kind: str, source: ByteRange, layout: ChunkLayout | None) -> Length:
+    """Count the frames of a source by its container."""
+    frames, missing, surplus, is_cut = None, 0, None, False
+    notes = (layout.note,) if layout and layout.note else ()
+    if kind == "flac":
+        frames = flac.read_stream_info(source)[0] or None
+        if frames and (flac.count_by_last_frame(source) or 0) > frames:
+            notes, frames = (f"its header counts {frames:,} frames, and more are there and were read",), None
+    elif kind in ("mp4", "wavpack"):
+        is_cut = (mp4.is_cut if kind == "mp4" else is_wavpack_cut)(source)
+    elif layout and not layout.whole:
+        is_cut = True
+    elif layout and layout.packets and layout.packets.frames > 0:
+        frames = layout.packets.frames
+        if not layout.packets.priming and not layout.packets.remainder:
+            missing = layout.packets.packet_frames
+    elif layout and layout.counted:
+        frames, surplus = layout.counted, layout.block_frames  # the last block is filled up
+    is_exact = frames is not None and not missing
+    return Length(frames, is_exact=is_exact, missing=missing, surplus=surplus, is_cut=is_cut, notes=notes)
+
+
+def _decoders(kind: str, layout: ChunkLayout | None, length: Length) -> tuple[Decoder, ...]:
+    if layout and layout.form:
+        return (partial(_open_plain, layout, layout.form),)
+    if kind in _BY_FFMPEG or (layout and layout.by_ffmpeg) or (kind == "flac" and length.expected is None):
+        return (open_with_ffmpeg,)  # libsndfile does not know them, or not without their length
+    return (open_with_libsndfile, open_with_ffmpeg)
+
+
+def _open_plain(
+    layout: ChunkLayout, form: SampleFormat, source: ByteRange, kind: str, length: Length
+) -> AbstractContextManager[Track]:
+    frames = layout.there // form.frame_bytes
+    promised = frames if layout.promised is None else layout.promised // form.frame_bytes
+    info = SourceInfo(kind, form.subtype, form.rate_hz, form.channels, frames, layout.speakers)
+    return nullcontext(Track(info, unpack(source, layout, form), replace(length, expected=promised)))
+
+
+@contextmanager
+def _open_track(sound: _SoundFile, number: int) -> Iterator[Track]:
+    """Open all parts of the sound as one, with the decoders of this number."""
+    if number >= max(len(part.decoders) for part in sound.parts):
+        raise LoadError(error="there is no other decoder")
+    with _open_part(sound, sound.parts[0], number) as first:
+        if len(sound.parts) == 1:
+            yield first
+            return
+        counts = [part.length.expected for part in sound.parts]
+        expected = None if None in counts else sum(filter(None, counts))
+        frames = expected if all(part.length.is_exact for part in sound.parts) else None
+        notes = dict.fromkeys(note for part in sound.parts for note in part.length.notes)
+        length = Length(
+            expected,
+            is_exact=frames is not None,
+            missing=sum(part.length.missing for part in sound.parts),
+            is_cut=any(part.length.is_cut for part in sound.parts),
+            notes=(f"made of {len(sound.parts)} files put together, all of which were read", *notes),
+        )
+        yield Track(replace(first.info, frames=frames), _read_parts(sound, first, number), length)
+
+
+def _read_parts(sound: _SoundFile, first: Track, number: int) -> Iterator[Block]:
+    yield from first.blocks
+    for part in sound.parts[1:]:
+        try:
+            with _open_part(sound, part, number) as track:
+                if (track.info.rate_hz, track.info.channels) != (first.info.rate_hz, first.info.channels):
+                    raise DecoderError("its rate or channels change in the middle")
+                yield from track.blocks
+        except LoadError as error:
+            raise DecoderError(str(error).removeprefix(_LOAD_PREFIX)) from error
+
+
+def _open_part(sound: _SoundFile, part: _Part, number: int) -> AbstractContextManager[Track]:
+    return part.decoders[min(number, len(part.decoders) - 1)](part.source, sound.kind, part.length)
+
+
+def truncation_error(layout: ChunkLayout) -> TruncatedError:
     """Return the error of a file that is not whole."""
-    promised = found.promised or 0
-    if not found.form or not found.form.rate_hz:
-        return LoadError(error=f"truncated: {found.there:,} of {promised:,} bytes of sound")
-    frame_bytes = found.form.frame_bytes
-    return _truncated_error(found.there // frame_bytes, promised // frame_bytes, found.form.rate_hz)
+    promised = layout.promised or 0
+    if not layout.form or not layout.form.rate_hz:
+        return TruncatedError(error=f"truncated: {layout.there:,} of {promised:,} bytes of sound")
+    frame_bytes = layout.form.frame_bytes
+    return TruncatedError(error=_describe_cut(layout.there // frame_bytes, promised // frame_bytes, layout.form.rate_hz))
 
 
-def _truncated_error(there: int, promised: int, rate_hz: int) -> LoadError:
+def _describe_cut(there: int, promised: int, rate_hz: int) -> str:
     missing_s = (promised - there) / rate_hz
     if missing_s < 0.001:
-        return LoadError(error=f"truncated: {there:,} of {promised:,} frames")
+        return f"truncated: {there:,} of {promised:,} frames"
     digits = 1 if missing_s >= 0.1 else 3
-    return LoadError(error=f"truncated: {there / rate_hz:.{digits}f} s of {promised / rate_hz:.{digits}f} s")
+    return f"truncated: {there / rate_hz:.{digits}f} s of {promised / rate_hz:.{digits}f} s"
 
 
-def _notes(kind: str, found: ChunkLayout | None) -> Iterator[str]:
-    if found and found.promised is None:
-        yield "read to the end of the file, since its header gives no length"
-    if kind in _UNALIGNED:
-        yield f"may start with a few hundredths of a second of silence: {_UNALIGNED[kind]} does not say how much was added"
+def _read_speakers(sound: _SoundFile) -> tuple[str, ...]:
+    return () if sound.kind in ("wav", "w64") else read_speakers(sound.source)  # whose headers were read here
 
 
-def _check_complete(track: Track, is_cut: bool) -> Iterator[Block]:
-    """Yield the blocks, as long as they are numbers that a converter can take, and as many as were promised."""
-    rate_hz = track.info.rate_hz
-    done = 0
+def _notes(sound: _SoundFile) -> Iterator[str]:
+    if sound.kind in _UNALIGNED:
+        yield unaligned(_UNALIGNED[sound.kind])
+    if sound.layout and sound.layout.is_unaligned:
+        yield unaligned("this CAF")
+
+
+def _check_complete(track: Track, kept: list[str] | None) -> Iterator[Block]:
+    """Yield the blocks, as long as they are numbers that a converter can take, and as many as there must be.
+
+    Args:
+        track: What a decoder gives.
+        kept: Where to say what is missing, if the file may be cut; None if it may not.
+    """
+    rate_hz, length = track.info.rate_hz, track.length
+    done, is_cut = 0, length.is_cut
     try:
         for block in track.blocks:
             finite = np.isfinite(block)
@@ -128,14 +337,26 @@ def _check_complete(track: Track, is_cut: bool) -> Iterator[Block]:
     except CutOffError:
         is_cut = True
     except DecoderError as error:
-        whole = f" of {track.promised / rate_hz:.1f} s" if track.promised else ""
-        raise LoadError(error=f"{error}, after {done / rate_hz:.1f} s{whole}") from error
-    if track.promised is not None and done < track.promised - (0 if is_cut else track.slack):
-        raise _truncated_error(done, track.promised, rate_hz)
-    if is_cut:
-        raise LoadError(error=f"truncated: {done / rate_hz:.1f} s, and the end is missing")
-    if not done:
+        if not length.is_cut:
+            raise _decoding_error(error, done, track) from error
+    is_short = length.expected is not None and done < length.expected - (0 if is_cut else length.missing)
+    if not done and not is_short:
         raise LoadError(error="it holds no sound (0 frames)")
+    if is_short or is_cut:
+        said = (
+            _describe_cut(done, length.expected or 0, rate_hz)
+            if is_short
+            else f"truncated: {done / rate_hz:.1f} s, and the end is missing"
+        )
+        if kept is None:
+            raise TruncatedError(error=said)
+        kept.append(said)
+
+
+def _decoding_error(error: DecoderError, done: int, track: Track) -> LoadError:
+    rate_hz, expected = track.info.rate_hz, track.length.expected
+    whole = f" of {expected / rate_hz:.1f} s" if expected else ""
+    return LoadError(error=f"{error}, after {done / rate_hz:.1f} s{whole}")
 
 
 def _check_unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -143,8 +364,3 @@ def _check_unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -
     yield from blocks
     if not is_same_state(before, os.fstat(fd)):
         raise LoadError(error="it changed while it was read", fix="Run the same command again.")
-
-
-def _plain(fd: int, kind: str, found: ChunkLayout, form: SampleFormat) -> Track:
-    frames = found.there // form.frame_bytes
-    return Track(SourceInfo(kind, form.subtype, form.rate_hz, form.channels, frames), unpack(fd, found, form))

@@ -40,7 +40,7 @@ def read_tags(fd: int, kind: str, size: int) -> dict[str, Any]:
 
     Args:
         fd: The open file.
-        kind: Its container, as ``tasks.audio.decode.detect.detect_container`` names it.
+        kind: Its container, as ``tasks.audio.decode.detect.find_sound`` names it.
         size: Its bytes.
     """
     file = TagBytes(fd, size)

@@ -99,7 +99,9 @@ TELL_THEIR_SECONDS = [
     and "law" not in name
 ]  # fmt: skip
 NO_LENGTH = {"vbr-no-xing.mp3", "cbr-no-xing.mp3", "adts.aac"}
-BLOCKS_OF_SAMPLES = {"ima.wav", "ms.wav"}  # whose last block is filled up
+BLOCKS_OF_SAMPLES = {"ima.wav"}  # whose last block is filled up, and libsndfile counts half of it
+# The last frame of an MP3 without a count may lack some bytes (test_containers.py).
+MAY_LACK_BYTES = {"vbr-no-xing.mp3", "cbr-no-xing.mp3"}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,8 @@ def test_a_whole_file_is_no_false_alarm(bench: Bench, files: dict[str, bytes], n
 @pytest.mark.parametrize("name", MAKERS)
 def test_what_is_cut_in_its_sound_is_not_exported(bench: Bench, files: dict[str, bytes], name: str) -> None:
     whole = files[name]
-    ends = [] if name in HEADER_AT_THE_END else [len(whole) - 2 - (name == "alac.caf")]  # which has a byte of padding
+    # ALAC in a CAF has a byte of padding.
+    ends = [] if name in HEADER_AT_THE_END | MAY_LACK_BYTES else [len(whole) - 2 - (name == "alac.caf")]
     for size in (*(int(len(whole) * share) for share in (0.05, 0.3, 0.63, 0.97)), *ends):
         assert bench.refused(put(bench, name, whole[:size])).error.startswith(LOAD)
 
@@ -160,7 +163,7 @@ def test_a_few_bytes_too_few_are_too_few(bench: Bench, files: dict[str, bytes], 
 
 
 @pytest.mark.parametrize("name", ["mp3-cbr.mp3", "mp3-lame.mp3", "vbr.mp3", "faststart-aac.m4a", "faststart-alac.m4a",
-                                  "flac-16.flac", "ogg-vorbis.ogg", "opus.opus"])  # fmt: skip
+                                  "flac-16.flac"])  # fmt: skip
 def test_a_cut_between_packets(bench: Bench, files: dict[str, bytes], name: str) -> None:
     """Every packet that is left is whole, so only the length in the header can tell."""
     ends = packet_ends(put(bench, name, files[name]))
@@ -356,13 +359,16 @@ def test_samples_are_those_that_libsndfile_reads(bench: Bench, monkeypatch: pyte
         x[-1], x[0, -1] = -1.0, 1 - 2**-23
         made = io.BytesIO()
         soundfile.write(made, x, 48_000, subtype, endian, fmt)
-        assert_read_as_libsndfile_does(put(bench, "a.wav", made.getvalue()))
+        # A WAV of MS ADPCM counts what was written; libsndfile reads the last block to its end.
+        is_counted = (fmt, subtype) == ("WAV", "MS_ADPCM")
+        assert_read_as_libsndfile_does(put(bench, "a.wav", made.getvalue()), frames if is_counted else None)
 
 
-def assert_read_as_libsndfile_does(path: Path) -> None:
+def assert_read_as_libsndfile_does(path: Path, frames: int | None = None) -> None:
+    """``frames``: how many of them are sound, where libsndfile does not know."""
     with decode_source.open_audio(str(path)) as found:
         y = np.concatenate(list(found.blocks))
-    np.testing.assert_array_equal(y, soundfile.read(path, dtype="float32", always_2d=True)[0])
+    np.testing.assert_array_equal(y, soundfile.read(path, dtype="float32", always_2d=True)[0][:frames])
 
 
 @pytest.mark.parametrize("bits", [9, 12, 16, 17, 20, 24, 25, 28])
