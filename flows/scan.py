@@ -17,13 +17,14 @@ import polars as pl
 from config.settings import Settings, real_path
 from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds, read_headers
 from schemas.errors import RequestError
-from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile
+from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.convert.progress import Progress
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
+from tasks.scan.missing import SeenFolders, find_moved, is_many, is_missing
 from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason, walk
 from tasks.store import scan_memory
 from tasks.store.database import Database
@@ -36,7 +37,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     """Scan folders, and write a manifest or bring it up to date.
 
     Raises:
-        RequestError: A folder or the manifest cannot be used, or no audio file is there.
+        RequestError: A folder or the manifest cannot be used, no audio file is there, or many rows would be dropped.
         ManifestError: The manifest that is there cannot be read.
         SurroundingsError: The database or the disk failed.
     """
@@ -60,14 +61,24 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
         what = f"There is no audio file below {', '.join(roots)}"
         raise RequestError(what=what, fix="Give a folder of samples. Check that its disk is mounted.")
     new = _make_rows(audio, os.path.dirname(manifest), request.kits)
-    changes = _compare_files(base, audio, roots, skipped, request)
+    closed = [entry.path for entry in skipped if entry.why is SkipReason.UNREADABLE]
+    seen = SeenFolders(roots, audio["path"], closed)
+    changes = _compare_files(base.filter(_is_below(roots)), audio, base["path"], seen, request)
     merged = _merge(old, manifest, base, new, changes)
+    if old is not None and not request.drop_missing:
+        _check_dropped(merged, old.height, manifest)
     written = old is None or not merged.frame.equals(old)
     if written:
         write_manifest(merged.frame, manifest, delimiter, state)
     forgotten = known.filter(_is_below(roots) & ~pl.col("path").is_in(files["path"].implode()))["path"]
-    scan_memory.put_rows(database, manifest, _next_base(base, new, audio, changes, merged), forgotten)
+    # What is not seen now is not read again when it is back.
+    dropped = [path for path in forgotten if not (seen.is_closed(path) or seen.unseen_folder(path))]
+    scan_memory.put_rows(
+        database, manifest, _next_base(base, new, audio, changes, merged), pl.Series("path", dropped, pl.String)
+    )
+    missing, unseen = _find_missing(merged, set(audio["path"]), seen)
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
+    counts |= {"missing": missing, "unseen": unseen}
     return _report(counts, merged, new, skipped, time.perf_counter() - started)
 
 
@@ -78,7 +89,7 @@ def _resolve_roots(folders: list[str]) -> list[str]:
         path = _resolve(folder)
         if not os.path.isdir(path):
             what = "is not a folder" if os.path.lexists(path) else "does not exist"
-            raise RequestError(what=f"{folder} {what}", fix="Give the folder of your samples.")
+            raise RequestError(what=f"{folder} {what}", fix="Give the folder of your samples. Check that its disk is there.")
         real.append(path)
     return [path for path in dict.fromkeys(real) if not any(path != other and _is_inside(path, other) for other in real)]
 
@@ -144,29 +155,49 @@ def _read_analysis(text: str | None) -> SoundAnalysis | None:
 
 
 def _compare_files(
-    base: pl.DataFrame, audio: pl.DataFrame, roots: list[str], skipped: list[SkippedPath], request: ScanRequest
+    base: pl.DataFrame, audio: pl.DataFrame, remembered: pl.Series, seen: SeenFolders, request: ScanRequest
 ) -> merge.MergeRequest:
     """Find the files of the manifest below the folders that are gone, and where those went that were only moved.
 
-    What lies in a folder that cannot be read now is not known to be gone.
+    What lies in a folder that cannot be read now, or in which no audio is seen any more, is not known to be gone: its disk may
+    not be there.
+
+    Args:
+        base: What the last scan wrote of files below the folders.
+        audio: The files that are there.
+        remembered: The paths of all that the last scan wrote.
+        seen: The folders with audio.
+        request: What was asked for.
     """
-    closed = [entry.path for entry in skipped if entry.why is SkipReason.UNREADABLE]
-    missing = base.filter(_is_below(roots) & ~pl.col("path").is_in(audio["path"].implode()))
-    gone = [
-        path for path in missing["path"] if not os.path.lexists(path) and not any(_is_inside(path, dead) for dead in closed)
-    ]
-    signatures = dict(missing.select("path", "signature").iter_rows())
-    fresh = audio.filter(~pl.col("path").is_in(base["path"].implode())).select("path", signature=_SIGNATURE)
-    places: dict[str, list[str]] = {}
-    for path, signature in fresh.iter_rows():
-        places.setdefault(signature, []).append(path)
-    moved = {}
-    for path in gone:
-        if candidates := places.get(signatures[path]):
-            same_name = [other for other in candidates if os.path.basename(other) == os.path.basename(path)]
-            moved[path] = (same_name or candidates)[0]
-            candidates.remove(moved[path])
+    known = base.filter(~pl.col("path").is_in(audio["path"].implode()))
+    missing = [path for path in known["path"] if is_missing(path) and not seen.is_closed(path)]
+    fresh = audio.filter(~pl.col("path").is_in(remembered.implode())).select("path", signature=_SIGNATURE)
+    moved = find_moved(missing, dict(known.select("path", "signature").iter_rows()), fresh)
+    gone = [path for path in missing if path in moved or request.drop_missing or not seen.unseen_folder(path)]
     return merge.MergeRequest(frozenset(gone), moved, request.restore, request.kits)
+
+
+def _check_dropped(merged: merge.MergedManifest, rows: int, manifest: str) -> None:
+    """Raise RequestError where many rows would be dropped: that may be a disk, not a decision."""
+    if is_many(len(merged.gone), rows):
+        what = f"Would drop {len(merged.gone):,} of {rows:,} rows of {manifest}, whose files are gone, such as {merged.gone[0]}"
+        raise RequestError(what=what, fix="Check that all disks are there. Add --drop-missing to drop these rows.")
+
+
+def _find_missing(merged: merge.MergedManifest, found: set[str], seen: SeenFolders) -> tuple[list[str], list[UnseenFolder]]:
+    """Return the ``file_path`` of each row whose file does not exist, and the folders in which no audio is seen now."""
+    column = _file_path_column(merged.frame)
+    missing, unseen = [], Counter[str]()
+    for cell, path in zip(merged.frame[column], merged.paths, strict=True):
+        if cell and path not in found and not os.path.lexists(path):
+            missing.append(cell)
+            if folder := seen.unseen_folder(path):
+                unseen[folder] += 1
+    return missing, [UnseenFolder(path=folder, rows=count) for folder, count in sorted(unseen.items())]
+
+
+def _file_path_column(frame: pl.DataFrame) -> str:
+    return next(name for name in frame.columns if name.strip().lower() == "file_path")
 
 
 def _merge(
@@ -175,8 +206,7 @@ def _merge(
     """Merge the rows into the manifest that is there, if there is one."""
     if old is None:
         return merge.start_manifest(new)
-    column = next(name for name in old.columns if name.strip().lower() == "file_path")
-    paths = absolute(old[column].str.strip_chars().fill_null(""), os.path.dirname(manifest))
+    paths = absolute(old[_file_path_column(old)].str.strip_chars().fill_null(""), os.path.dirname(manifest))
     return merge.merge_manifest(old, paths, base, new, changes)
 
 

@@ -12,6 +12,7 @@ class ScanRequest(BaseModel):
         kits: Propose kits.
         analyze: Decode the audio, too: tempo, root note, duplicates.
         restore: Bring back rows that a person removed.
+        drop_missing: Drop every row whose file is not there, however many there are; not those that a person edited.
     """
 
     folders: list[str] = Field(min_length=1)
@@ -19,6 +20,7 @@ class ScanRequest(BaseModel):
     kits: bool = False
     analyze: bool = False
     restore: bool = False
+    drop_missing: bool = False
 
 
 class SkippedFile(BaseModel):
@@ -38,6 +40,13 @@ class ChangedCell(BaseModel):
     after: str | None
 
 
+class UnseenFolder(BaseModel):
+    """A folder in which no audio is seen now, and how many rows name files in it: they stay."""
+
+    path: str
+    rows: int
+
+
 class ScanResult(BaseModel):
     """The result of a scan.
 
@@ -48,7 +57,9 @@ class ScanResult(BaseModel):
         read: How many of them had to be opened.
         rows: How many rows the manifest has.
         added: The ``file_path`` of each new row.
-        gone: The ``file_path`` of each row whose file is no longer there.
+        gone: The ``file_path`` of each row that was dropped, since its file is no longer there.
+        unseen: Folders in which no audio is seen now, though rows name files in them.
+        missing: The ``file_path`` of each row of the manifest whose file does not exist.
         moved: Absolute paths before and after, of files that are elsewhere now.
         kept_out: The ``file_path`` of files whose rows a person removed.
         changes: The cells that changed.
@@ -68,6 +79,8 @@ class ScanResult(BaseModel):
     rows: int
     added: list[str]
     gone: list[str]
+    unseen: list[UnseenFolder]
+    missing: list[str]
     moved: list[tuple[str, str]]
     kept_out: list[str]
     changes: list[ChangedCell]

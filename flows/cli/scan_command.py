@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 @click.option("--kits", is_flag=True, help="Propose a kit for each folder of one-shots.")
 @click.option("--analyze", is_flag=True, help="Listen, too: tempo, root note, duplicates, silence, clipping.")
 @click.option("--restore", is_flag=True, help="Bring back rows that you removed from MANIFEST.")
+@click.option(
+    "--drop-missing",
+    is_flag=True,
+    help="Drop all rows whose files are gone: also many, and also of folders that are empty now.",
+)
 @workers_option
 @db_option
 @json_option
@@ -46,7 +51,7 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
         click.echo(result.model_dump_json())
     else:
         _print_result(result)
-    return SOME_FAILED if result.lacking else ALL_DONE
+    return SOME_FAILED if result.lacking or result.unseen else ALL_DONE
 
 
 def _print_result(result: "ScanResult") -> None:
@@ -63,9 +68,21 @@ def _print_result(result: "ScanResult") -> None:
     print_table(["column", "rows", "where from"], rows)
     if result.skipped:
         click.echo(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in result.skipped.items())}", err=True)
+    _print_missing(result)
     if result.kept_out:
         click.echo(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
     _print_totals(result)
+
+
+def _print_missing(result: "ScanResult") -> None:
+    for folder in result.unseen[:MOST_LINES]:
+        what = f"Not seen: {one_line(folder.path)} has no audio file now: is its disk there? {count_of(folder.rows, 'row')}"
+        click.echo(f"{what} of it stay{'s' if folder.rows == 1 else ''} (--drop-missing drops what you did not edit)", err=True)
+    if len(result.unseen) > MOST_LINES:
+        click.echo(f"Not seen: {len(result.unseen) - MOST_LINES:,} more folders; --json lists all", err=True)
+    if result.missing:
+        what = "row names a file that does" if len(result.missing) == 1 else "rows name files that do"
+        click.echo(f"{len(result.missing):,} {what} not exist, such as {one_line(result.missing[0])}", err=True)
 
 
 def _print_changes(result: "ScanResult") -> None:
@@ -79,7 +96,8 @@ def _print_changes(result: "ScanResult") -> None:
 
 
 def _print_totals(result: "ScanResult") -> None:
-    notes = [f"{result.edited:,} with values of yours"] if result.edited else []
+    notes = [f"{len(result.gone):,} dropped"] if result.gone else []
+    notes += [f"{result.edited:,} with values of yours"] if result.edited else []
     notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
     notes += [f"{result.kits:,} kits proposed"] if result.kits else []
     click.echo(

@@ -1,6 +1,7 @@
 """Merge the rows of a new scan into the manifest that is there: what a person edited stays.
 
-An edit is a cell that is neither what the last scan wrote nor what this one would write.
+An edit is a cell that is neither what the last scan wrote nor what this one would write, and any filled cell in a column
+that no scan writes.
 """
 
 from dataclasses import dataclass, field
@@ -39,9 +40,11 @@ class MergedManifest:
         kept_out: The ``file_path`` of files whose rows a person removed.
         changes: The cells that changed, in the order of rows.
         edited: How many rows have a person's own values.
+        paths: The absolute path of each row of ``frame``.
     """
 
     frame: pl.DataFrame
+    paths: pl.Series
     added: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -70,7 +73,7 @@ class MergeRequest:
 
 def start_manifest(new: pl.DataFrame) -> MergedManifest:
     """Return the manifest of a first scan."""
-    return MergedManifest(new.drop("path"), added=new["file_path"].to_list())
+    return MergedManifest(new.drop("path"), new["path"], added=new["file_path"].to_list())
 
 
 def merge_manifest(
@@ -87,7 +90,8 @@ def merge_manifest(
     """
     names = {name.strip().lower(): name for name in old.columns if name.strip().lower() in COLUMNS}
     table = _join_scans(old.select(pl.col(original).alias(name) for name, original in names.items()), paths, base, new, request)
-    is_edited = pl.any_horizontal(f"{name}_edited" for name in CELLS)
+    table = table.with_columns(own_cells=_has_own_cells(old, [name for name in old.columns if name not in names.values()]))
+    is_edited = pl.any_horizontal("own_cells", *(f"{name}_edited" for name in CELLS))
     is_gone = pl.col("path").is_in(list(request.gone)) & pl.col("in_scan").is_null() & pl.col("in_base").fill_null(False)
     gone, table = table.filter(is_gone & ~is_edited), table.filter(~(is_gone & ~is_edited))
     merged = table.with_columns(_merged_cells(request.kits))
@@ -98,6 +102,7 @@ def merge_manifest(
     moved_from = set(table.filter(pl.col("was") != pl.col("path"))["was"])
     return MergedManifest(
         frame=_whole_manifest(old, names, merged, added),
+        paths=pl.concat([table["path"], added["path"]]),
         added=added["file_path"].to_list(),
         gone=gone["file_path"].to_list(),
         dropped=gone["was"].to_list(),
@@ -127,6 +132,12 @@ def _join_scans(
     table = table.join(now, on="path", how="left", maintain_order="left")
     table = table.with_columns(_is_edited(name).alias(f"{name}_edited") for name in CELLS)
     return _mark_own_kits(table, request.kits)
+
+
+def _has_own_cells(old: pl.DataFrame, others: list[str]) -> pl.Series:
+    """Return for each row whether a cell is filled in a column that no scan writes: then a person cares for the row."""
+    filled = (pl.col(name).cast(pl.String).str.strip_chars().fill_null("") != "" for name in others)
+    return old.select(pl.any_horizontal(pl.repeat(False, pl.len()), *filled).alias("own_cells")).to_series()
 
 
 def _whole_manifest(old: pl.DataFrame, names: dict[str, str], merged: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:

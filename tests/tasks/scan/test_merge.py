@@ -95,7 +95,7 @@ def test_a_manifest_that_no_scan_wrote_keeps_its_values_and_gets_the_missing_one
 def test_a_persons_own_columns_stay_whatever_their_names() -> None:
     last = scanned(a={"bpm": "1"}, b={}, c={})
     own = {
-        name: [f"{name} {row}" for row in "abc"]
+        name: [f"{name} {row}" if row != "b" else " " for row in "abc"]
         for name in ("path", "line", "was", "found", "bpm_new", "kit_base", " Bpm note")
     }
     old = pl.concat([merge.start_manifest(last).frame, pl.DataFrame(own)], how="horizontal")
@@ -105,6 +105,16 @@ def test_a_persons_own_columns_stay_whatever_their_names() -> None:
     for name in own:
         assert done.frame[name].to_list() == [f"{name} a", f"{name} c", None]
     assert done.frame["bpm"].to_list() == ["2", None, None]
+
+
+def test_a_filled_cell_in_a_persons_own_column_keeps_the_row_of_a_file_that_is_gone() -> None:
+    last = scanned(a={}, b={}, c={})
+    old = merge.start_manifest(last).frame.with_columns(note=pl.Series(["mine", " ", None]))
+    asked = merge.MergeRequest(frozenset(["/m/a", "/m/b"]), {}, restore=False, kits=False)
+    done = merged(old, last, scanned(c={}), asked)
+    assert done.frame["file_path"].to_list() == ["a", "c"]
+    assert done.paths.to_list() == ["/m/a", "/m/c"]
+    assert done.gone == ["b"]
 
 
 def test_rows_that_a_person_removed_stay_out_until_they_are_asked_for() -> None:

@@ -1,0 +1,153 @@
+"""Scans while disks are away and files are gone: what is not seen is not deleted, and what is dropped is said."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import Run, one_clear_error
+from tests.support.scanning import World, snapshot, sound, sounds
+
+
+@pytest.fixture
+def world(tmp_path: Path, sp404: Run) -> World:
+    return World(tmp_path / "w", sp404)
+
+
+def test_a_drive_that_is_away_keeps_its_rows_and_what_a_person_wrote_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.fs.file_status._CLOCK_STEP_NS", 0)
+    ssd, ext = world.folder / "ssd", world.folder / "ext"
+    sounds(ssd / "pack", 3)
+    sounds(ext / "loops", 3, start=10)
+    world.scan(ssd, ext)
+    world.save([row | {"notes": f"mine {n}"} for n, row in enumerate(world.rows())])
+    before = world.table.read_bytes()
+    world.unplug(ext)
+    said = world.run("scan", ssd, ext, "-o", world.table)
+    assert said.status == 1
+    assert f"Not seen: {ext} has no audio file now: is its disk there? 3 rows of it stay" in said.err
+    assert "3 rows name files that do not exist, such as ext/loops/s010.wav" in said.err
+    assert world.table.read_bytes() == before
+    world.plug_in(ext)
+    done = world.scan(ssd, ext)
+    assert (done["read"], done["unseen"], done["missing"], done["changes"]) == (0, [], [], [])
+    assert world.table.read_bytes() == before
+
+
+@pytest.mark.parametrize("vanishes", [False, True], ids=["empty mount point", "no mount point"])
+def test_a_subfolder_that_is_empty_as_a_whole_keeps_its_rows(world: World, vanishes: bool) -> None:
+    lib = world.folder / "lib"
+    sounds(lib / "here", 2)
+    sounds(lib / "media/stick/a", 2, start=10)
+    sounds(lib / "media/stick/b", 1, start=20)
+    world.scan(lib)
+    before = world.paths()
+    world.unplug(lib / "media/stick")
+    away = world.folder / "away"
+    (lib / "media/stick.away").rename(away)
+    (lib / "media/stick/.DS_Store").write_bytes(b"x")
+    if vanishes:
+        shutil.rmtree(lib / "media/stick")
+    done = world.scan(lib, status=1)
+    assert world.paths() == before
+    assert done["unseen"] == [{"path": str(lib / "media"), "rows": 3}]
+    assert (done["gone"], len(done["missing"])) == ([], 3)
+    # The person says that it is gone for good.
+    assert len(world.scan(lib, "--drop-missing")["gone"]) == 3
+    assert world.paths() == before[:2]
+
+
+def test_files_that_are_gone_among_others_are_dropped_counted_and_listed(world: World) -> None:
+    lib = world.folder / "lib"
+    files = sounds(lib, 6)
+    world.scan(lib)
+    files[1].unlink()
+    files[4].unlink()
+    said = world.run("scan", lib, "-o", world.table)
+    assert said.status == 0
+    assert "- lib/s001.wav\n- lib/s004.wav\n" in said.out
+    assert "4 rows, 0 of them new, 2 dropped" in said.out
+    assert world.paths() == ["lib/s000.wav", "lib/s002.wav", "lib/s003.wav", "lib/s005.wav"]
+
+
+def test_a_filled_cell_in_any_other_column_is_an_edit(world: World) -> None:
+    lib = world.folder / "lib"
+    files = sounds(lib, 4)
+    world.scan(lib)
+    rows = world.rows()
+    world.save([row | {"sample_id": "", "Where I got it": ("a gift" if n == 1 else " ")} for n, row in enumerate(rows)])
+    files[1].unlink()
+    files[2].unlink()
+    done = world.scan(lib)
+    assert done["gone"] == ["lib/s002.wav"]
+    assert done["missing"] == ["lib/s001.wav"]
+    assert world.rows()[1]["Where I got it"] == "a gift"
+    assert world.scan(lib, "--drop-missing")["gone"] == []
+
+
+@pytest.mark.parametrize(("count", "gone", "refused"), [(60, 20, False), (60, 21, True), (210, 21, False), (209, 21, True)])
+def test_many_rows_are_dropped_only_when_that_is_asked_for(world: World, count: int, gone: int, refused: bool) -> None:
+    lib = world.folder / "lib"
+    files = sounds(lib, count)
+    world.scan(lib)
+    for path in files[:gone]:
+        path.unlink()
+    if refused:
+        before = snapshot(world.folder, but=".")
+        words = (f"Would drop {gone} of {count} rows", str(world.table), "--drop-missing")
+        one_clear_error(world.run("scan", lib, "-o", world.table), 2, *words)
+        after = snapshot(world.folder, but=".")
+        assert {path for path in before if before[path] != after[path]} <= {str(world.folder), str(world.db)}
+        assert len(world.scan(lib, "--drop-missing")["gone"]) == gone
+    else:
+        assert len(world.scan(lib)["gone"]) == gone
+    assert len(world.paths()) == count - gone
+
+
+def test_files_that_moved_are_not_dropped_however_many_they_are(world: World) -> None:
+    lib = world.folder / "lib"
+    sounds(lib / "old", 30)
+    sound(lib / "other.wav", 99)
+    world.scan(lib)
+    (lib / "old").rename(lib / "new")
+    done = world.scan(lib)
+    assert (len(done["moved"]), done["gone"], done["unseen"], done["missing"]) == (30, [], [], [])
+    assert len(world.paths()) == 31
+
+
+def test_a_row_that_names_no_file_is_said(world: World) -> None:
+    lib = world.folder / "lib"
+    sounds(lib, 2)
+    world.scan(lib)
+    rows = world.rows()
+    world.save([rows[0], rows[1] | {"file_path": "lib/s0001.wav"}])
+    said = world.run("scan", lib, "-o", world.table)
+    assert "1 row names a file that does not exist, such as lib/s0001.wav" in said.err
+    assert world.paths() == ["lib/s000.wav", "lib/s0001.wav"]
+
+
+def test_a_file_that_icloud_has_taken_off_the_disk_keeps_its_row(world: World) -> None:
+    lib = world.folder / "lib"
+    files = sounds(lib, 3)
+    world.scan(lib)
+    files[0].rename(lib / f".{files[0].name}.icloud")
+    (lib / f".{files[0].name}.icloud").write_bytes(b"bplist00")
+    assert world.scan(lib)["gone"] == []
+    assert len(world.paths()) == 3
+
+
+def test_without_any_audio_nothing_is_written_and_the_message_asks_for_the_disk(world: World) -> None:
+    lib = world.folder / "lib"
+    sounds(lib, 3)
+    world.scan(lib)
+    before = world.table.read_bytes()
+    world.unplug(lib)
+    one_clear_error(world.run("scan", lib, "-o", world.table), 2, "no audio file", "disk")
+    os.rmdir(lib)
+    one_clear_error(world.run("scan", lib, "-o", world.table), 2, "does not exist", "disk")
+    assert world.table.read_bytes() == before
+    assert json.loads(world.run("plan", world.table, "--out", world.out, "--json").out)["total_requested"] == 3
