@@ -20,6 +20,7 @@ from schemas.errors import RequestError
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.convert.progress import Progress
+from tasks.fs.system_files import is_conflict_copy
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
@@ -78,7 +79,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     )
     missing, unseen = _find_missing(merged, set(audio["path"]), seen)
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
-    counts |= {"missing": missing, "unseen": unseen}
+    counts |= {"missing": missing, "unseen": unseen, "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)]}
     return _report(counts, merged, new, skipped, time.perf_counter() - started)
 
 

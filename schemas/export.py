@@ -117,6 +117,7 @@ class ExportRequest(IdentityModel):
     prune: bool = setting(
         False, identity=True, description="Remove files of earlier exports that are no longer in the manifest."
     )
+    yes: bool = setting(False, identity=False, description="Let prune remove more than a tenth of the files, and more than 20.")
     zip: bool = setting(
         False, identity=False, description="Bundle the exported files, too: sp404-export-N.zip in the current folder."
     )

@@ -60,6 +60,7 @@ class ScanResult(BaseModel):
         gone: The ``file_path`` of each row that was dropped, since its file is no longer there.
         unseen: Folders in which no audio is seen now, though rows name files in them.
         missing: The ``file_path`` of each row of the manifest whose file does not exist.
+        conflicts: The ``file_path`` of each file that a sync program kept beside another version of it; they are rows like all.
         moved: Absolute paths before and after, of files that are elsewhere now.
         kept_out: The ``file_path`` of files whose rows a person removed.
         changes: The cells that changed.
@@ -81,6 +82,7 @@ class ScanResult(BaseModel):
     gone: list[str]
     unseen: list[UnseenFolder]
     missing: list[str]
+    conflicts: list[str]
     moved: list[tuple[str, str]]
     kept_out: list[str]
     changes: list[ChangedCell]

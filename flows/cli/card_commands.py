@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import count_of
+from flows.cli.messages import count_of, one_line
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from flows.cli.tables import print_table
 from schemas.errors import RequestError
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 @click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
 @click.argument("path", metavar="PATH")
 @click.option("--files", "every_file", is_flag=True, help="List every file, not only missing, changed and stale ones.")
+@click.option("--clean-junk", is_flag=True, help="Remove the .DS_Store, ._*, Thumbs.db and desktop.ini files that it lists.")
 @db_option
 @json_option
-def card(path: str, every_file: bool, db: str | None, as_json: bool) -> int:
+def card(path: str, every_file: bool, clean_junk: bool, db: str | None, as_json: bool) -> int:
     """Print what is on the card at PATH.
 
-    For each file it says from which export and source it is, and whether it is missing, changed or stale. Writes nothing.
+    For each file it says from which export and source it is, and whether it is missing, changed or stale. It lists the files
+    that Finder and Explorer left there. It writes nothing, unless you add --clean-junk.
     """
     from flows.export import sd_card
 
-    report = sd_card.report(load_settings(db).settings, path)
+    report = sd_card.report(load_settings(db).settings, path, clean_junk)
     if as_json:
         click.echo(report.model_dump_json())
     else:
@@ -68,6 +70,10 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
             rows.append([state, file.path, str(file.export_id), file.settings_hash or "", file.source_path])
     if rows:
         print_table(["state", "below IMPORT", "export", "settings", "from"], rows)
+    for path in report.cleaned:
+        click.echo(f"Removed: {one_line(path)}")
+    for path in report.junk:
+        click.echo(f"Junk: {one_line(path)} (--clean-junk removes it)")
     for manifest, count in report.manifests.items():
         click.echo(f"{count_of(count, 'file')} from {manifest}")
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)

@@ -30,18 +30,27 @@ _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remov
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
 
 
+_prune_option = click.option(
+    "--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest."
+)
+
+
 @click.command(cls=ExampleCommand, example="sp404 export library.csv --organize-by genre --card /media/card")
 @manifest_argument
 @layout_options
-@click.option("--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest.")
+@_prune_option
+@click.option("--yes", is_flag=True, help="Let --prune remove more than a tenth of the files, and more than 20.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written and removed, and write nothing.")
 @click.option("--card", metavar="PATH", help="Copy the samples to the card mounted here, too, and read them back.")
 @click.option("--init-card", is_flag=True, help="With --card: make the folder IMPORT on an empty card.")
 @click.option("--zip", is_flag=True, help="Bundle the files, too: sp404-export-N.zip in the current folder.")
 @click.option("--label", default="", metavar="TEXT", help="A note of your own, kept with the run; 80 characters at most.")
 @direct_option
 @json_option
-def export(manifest: str, direct: bool, as_json: bool, **options: Any) -> int:
+def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options: Any) -> int:
     """Convert the samples of MANIFEST to 48 kHz, 16 bits, and lay them out in folders."""
+    if dry_run:
+        return _plan(manifest, as_json, options)
     batch = _run_export(export_request(manifest, options), direct)
     if as_json:
         click.echo(batch.model_dump_json())
@@ -57,17 +66,15 @@ def export(manifest: str, direct: bool, as_json: bool, **options: Any) -> int:
 @click.command(cls=ExampleCommand, example="sp404 plan library.csv --organize-by kit")
 @manifest_argument
 @layout_options
+@_prune_option
+@click.option("--card", metavar="PATH", help="With --prune: also what would be removed from the card mounted here.")
 @json_option
 def plan(manifest: str, as_json: bool, **options: Any) -> int:
-    """Print what an export would write, and where, without writing."""
-    from flows.export import preview
+    """Print what an export would write, and where, without writing.
 
-    planned = preview.plan(export_request(manifest, options))
-    if as_json:
-        click.echo(planned.model_dump_json())
-    else:
-        _print_planned(planned)
-    return SOME_FAILED if planned.rejected else ALL_DONE
+    With --prune it prints what the export would remove, too.
+    """
+    return _plan(manifest, as_json, options)
 
 
 @click.command(cls=ExampleCommand, example="sp404 check library.csv")
@@ -103,6 +110,18 @@ def demo(out: str, direct: bool) -> int:
     batches = [_run_export(request, direct) for request in requests]
     click.echo(demo_library.format_summary(requests[0], batches))
     return ALL_DONE
+
+
+def _plan(manifest: str, as_json: bool, options: dict[str, Any]) -> int:
+    from flows.export import preview
+
+    request = export_request(manifest, options)
+    planned = preview.plan(request)
+    if as_json:
+        click.echo(planned.model_dump_json())
+    else:
+        _print_planned(planned, request)
+    return SOME_FAILED if planned.rejected else ALL_DONE
 
 
 def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
@@ -179,17 +198,26 @@ def _print_card_result(card: "CardResult") -> None:
     click.echo(f"Card {card.root}: {written} written and read back ({size:,.1f} MB), {card.unchanged:,} there already")
 
 
-def _print_planned(planned: "PlanPreview") -> None:
+def _print_planned(planned: "PlanPreview", request: "ExportRequest") -> None:
     for file in planned.files:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
         click.echo(f"{file.path}  <-  {one_line(file.source)}{note}")
+    for removals in planned.removals:
+        for path in removals.paths:
+            click.echo(f"- {one_line(f'{removals.folder}/{path}')}  (removed, as no longer in the manifest)")
     for reject in planned.errors:
         click.echo(f"Not exported: {one_line(reject)}", err=True)
+    if request.prune and planned.rejected:
+        click.echo("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
+    for removals in planned.removals:
+        if removals.refused and not request.yes:
+            click.echo(f"{one_line(removals.refused)}: the export needs --yes for that", err=True)
     print_findings(planned.worth_a_look)
     print_notes(planned.notes)
     to_write = sum(not file.unchanged for file in planned.files)
     files = f"{count_of(to_write, 'file')} to write below {planned.output_base_path}"
-    click.echo(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged", err=True)
+    gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
+    click.echo(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged{gone}", err=True)
 
 
 def _print_checked(findings: "CheckReport") -> None:

@@ -83,6 +83,10 @@ def _print_missing(result: "ScanResult") -> None:
     if result.missing:
         what = "row names a file that does" if len(result.missing) == 1 else "rows name files that do"
         click.echo(f"{len(result.missing):,} {what} not exist, such as {one_line(result.missing[0])}", err=True)
+    for path in result.conflicts[:MOST_LINES]:
+        click.echo(f"Conflict copy of a sync program, kept: {one_line(path)}", err=True)
+    if len(result.conflicts) > MOST_LINES:
+        click.echo(f"Conflict copy: {len(result.conflicts) - MOST_LINES:,} more; --json lists all", err=True)
 
 
 def _print_changes(result: "ScanResult") -> None:

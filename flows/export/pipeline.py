@@ -9,6 +9,7 @@ import polars as pl
 from flows.export import passes, sd_card, zip_archive
 from flows.export.begin import begin
 from flows.export.decide import decide
+from flows.export.removals import check_removals
 from flows.export.request import check_selection, fill_kit_from_records
 from flows.export.results import errors_of, results_of
 from flows.export.stages import ResolvedRequest, RunningExport
@@ -33,7 +34,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         progress: Counts finished samples, and stops the run when its ``stopped`` is set.
 
     Raises:
-        RequestError, ManifestError: Nothing can be done, and nothing was written.
+        RequestError, ManifestError: Nothing can be done, or ``prune`` would remove much; and nothing was written.
         SurroundingsError: The surroundings ended the export early; what was finished is recorded.
     """
     started = time.perf_counter()
@@ -48,6 +49,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()
         plan = decide(draft, {levels.index: levels for levels in results_of(MeasuredLevels, measured)})
+        check_removals(plan, card)
         for finding in plan.findings:
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
         sized = runner.check_room(plan)

@@ -1,5 +1,6 @@
 """Dry runs: plan, check, verify. ``plan`` places everything and ``check`` reads everything; none of them writes."""
 
+import os
 import tempfile
 import time
 from collections import Counter
@@ -9,10 +10,11 @@ import polars as pl
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export import passes
+from flows.export import passes, sd_card
 from flows.export.decide import decide
 from flows.export.kit_findings import find_in_kits
 from flows.export.plan import draft_dry_run
+from flows.export.removals import find_removals
 from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
 from flows.export.stages import DraftPlan
@@ -22,6 +24,7 @@ from schemas.enums import Verb
 from schemas.errors import NotConvertedError, RequestError
 from schemas.export import ExportRequest
 from schemas.report import Finding
+from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.layout.actions import Action
@@ -49,13 +52,28 @@ class PlannedFile(BaseModel):
     unchanged: bool
 
 
+class PlannedRemovals(BaseModel):
+    """The files that ``prune`` would remove below a folder.
+
+    Attributes:
+        folder: The output folder, or the card's IMPORT.
+        paths: Below ``folder``.
+        refused: Why the export would refuse it without ``yes``; empty where it would not.
+    """
+
+    folder: str
+    paths: list[str]
+    refused: str
+
+
 class PlanPreview(BaseModel):
-    """The files that an export would write, and the rows that it would leave out."""
+    """The files that an export would write and remove, and the rows that it would leave out."""
 
     output_base_path: str
     total_requested: int
     rejected: int
     files: list[PlannedFile]
+    removals: list[PlannedRemovals]
     errors: list[str]
     worth_a_look: list[Finding]
     notes: list[str]
@@ -82,18 +100,28 @@ class DamageEntry(BaseModel):
 
 
 class VerifyReport(BaseModel):
-    """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top."""
+    """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top.
+
+    ``system_files`` are those of operating systems and sync programs, such as .DS_Store; they are not among the findings.
+    """
 
     files: int
     good: int
     counts: dict[str, int]
     findings: list[DamageEntry]
+    system_files: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Return whether something is wrong with our own files; others among them are only named."""
+        return any(finding.damage not in verification.HARMLESS for finding in self.findings)
 
 
 def plan(request: ExportRequest) -> PlanPreview:
     """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
     decided = decide(_draft(request), {})
     draft = decided.draft
+    removals = find_removals(decided, _find_card(request))
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
     unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
     files = decided.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
@@ -102,6 +130,10 @@ def plan(request: ExportRequest) -> PlanPreview:
         total_requested=draft.requested,
         rejected=draft.rejected,
         files=[PlannedFile.model_construct(**file) for file in files],
+        removals=[
+            PlannedRemovals(folder=found.folder, paths=found.paths, refused=found.warning if found.is_much else "")
+            for found in removals
+        ],
         errors=draft.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
         worth_a_look=find_in_kits(draft, {}),
         notes=list(draft.notes),
@@ -159,7 +191,14 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
     counts = Counter(str(file.damage) for file in result.damaged)
     listed = [DamageEntry(path=file.path, damage=file.damage, fix=verification.FIXES[file.damage]) for file in result.damaged]
-    return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed)
+    return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed, system_files=result.system_files)
+
+
+def _find_card(request: ExportRequest) -> Card | None:
+    """Return the requested card; None where it is still to be initialized: nothing of ours is on it."""
+    if request.card is None or (request.init_card and not os.path.isdir(os.path.join(request.card, IMPORT))):
+        return None
+    return sd_card.find_card(request.card, initialize=False)
 
 
 def _draft(request: ExportRequest) -> DraftPlan:

@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export.stages import RunningExport
+from flows.export.stages import DraftPlan, RunningExport
 from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card
@@ -62,7 +62,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
     card_id = card.ensure_card_id(place)
     card_files.record_mount(database, card_id, place.root)
-    state = _state_of(running, card_files.files_on(database, card_id), recorded.output_path)
+    state = _state_of(running.draft, card_files.files_on(database, card_id), recorded.output_path)
     export = {"card_id": card_id, "export_id": export_id, "output_path": recorded.output_path}
 
     def record(batch: list[card.WantedFile]) -> None:
@@ -76,9 +76,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
         for path, size, file_hash in files.iter_rows()
     ]
     done = card.copy_files(place, wanted, state.known, record, request.verify_outputs)
-    # Two spellings of a name can be one file on a card.
-    wanted_paths = fold_names(pl.concat([files["path"], running.draft.all_paths.alias("path")]))
-    stale = state.ours.filter(~fold_names(state.ours["path"]).is_in(wanted_paths.implode()))
+    stale = _without(state.ours, pl.concat([files["path"], running.draft.all_paths.alias("path")]))
     removed: list[str] = []
     if request.prune and not running.draft.rejected:
         # What the output folder keeps, as a failed row's, stays on the card as well.
@@ -98,14 +96,29 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
     )
 
 
-def _state_of(running: RunningExport, on_card: pl.DataFrame, output_path: str) -> _CardState:
+def stale_files(draft: DraftPlan, place: card.Card) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what the records know on a card of this manifest and output folder, and what of it is no longer in the manifest.
+
+    Both are as ``tasks.store.card_files.files_on`` gives them.
+    """
+    card_id = card.card_id(place.root) or ""  # a new card, of which no record knows
+    ours = _state_of(draft, card_files.files_on(draft.target.database, card_id), draft.target.output).ours
+    return ours, _without(ours, draft.all_paths)
+
+
+def _without(files: pl.DataFrame, wanted: pl.Series) -> pl.DataFrame:
+    """Return ``files`` but those at ``wanted`` paths; two spellings of a name can be one file on a card."""
+    return files.filter(~fold_names(files["path"]).is_in(fold_names(wanted).implode()))
+
+
+def _state_of(draft: DraftPlan, on_card: pl.DataFrame, output_path: str) -> _CardState:
     """Tell the files on a card that are ours. Another library's file is another's, but for one of the same source."""
-    own = pl.col("manifest_path").eq(running.target.manifest) & pl.col("output_path").eq(output_path)
-    sources = running.draft.rows.select("path", source_path="source").unique()
+    own = pl.col("manifest_path").eq(draft.target.manifest) & pl.col("output_path").eq(output_path)
+    sources = draft.rows.select("path", source_path="source").unique()
     same_source = on_card.join(sources, on=["path", "source_path"], how="semi")
     known = dict(pl.concat([on_card.filter(own), same_source]).select("path", "file_hash").iter_rows())
     # What a selection leaves out is still wanted.
-    ours = on_card.clear() if running.draft.resolved.is_selection else on_card.filter(own)
+    ours = on_card.clear() if draft.resolved.is_selection else on_card.filter(own)
     return _CardState(ours, known)
 
 
@@ -129,13 +142,21 @@ class CardFile(BaseModel):
 
 
 class CardReport(BaseModel):
-    """The contents of a card: the recorded files, and the paths of those that no record knows."""
+    """The contents of a card: the recorded files, and the paths of those that no record knows.
+
+    Attributes:
+        unknown: Below IMPORT.
+        junk: Files that Finder and Explorer made, below the card's root.
+        cleaned: Those of them that were removed.
+    """
 
     card_id: str
     root: str
     counts: dict[str, int]
     files: list[CardFile]
     unknown: list[str]
+    junk: list[str]
+    cleaned: list[str]
 
     @property
     def as_recorded(self) -> bool:
@@ -148,14 +169,15 @@ class CardReport(BaseModel):
         return Counter(file.manifest_path for file in self.files)
 
 
-def report(settings: Settings, path: str) -> CardReport:
-    """Report what is on a card, by the records and by all bytes that stand there.
+def report(settings: Settings, path: str, clean_junk: bool = False) -> CardReport:
+    """Report what is on a card, by the records and by all bytes that stand there; remove its junk files, if asked to.
 
     Raises:
         CardError: There is no card at ``path``, or nothing on it is known.
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
-    root = card.find_at(path).root
+    place = card.find_at(path)
+    root = place.root
     card_id = card.card_id(root)
     if card_id is None:
         fix = "`sp404 export MANIFEST --card PATH` puts it there."
@@ -170,4 +192,13 @@ def report(settings: Settings, path: str) -> CardReport:
     files = [CardFile(state=state, **row) for state, row in rows]
     counts = {state: states.count(state) for state in ("there", "missing", "changed")}
     counts["stale"] = sum(file.stale for file in files)
-    return CardReport(card_id=card_id, root=root, counts=counts, files=files, unknown=card.unknown_files(root, on_card["path"]))
+    cleaned = card.clean_junk(place) if clean_junk else []
+    return CardReport(
+        card_id=card_id,
+        root=root,
+        counts=counts,
+        files=files,
+        unknown=card.unknown_files(root, on_card["path"]),
+        junk=card.junk_files(root),
+        cleaned=cleaned,
+    )

@@ -29,7 +29,7 @@ _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyL
 
 @flow(name="verify-outputs", persist_result=False)
 def verify_outputs(export_id: int | None = None, db: str | None = None) -> State[dict[str, int]]:
-    """Read all that exports wrote (or one export), and fail if anything is missing, changed, or not ours.
+    """Read all that exports wrote (or one export), and fail if anything is missing or changed.
 
     Args:
         export_id: The export; empty: all.
@@ -42,7 +42,7 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
         return Failed(message=f"{error}. {error.fix}")
     counts = {"files": report.files, "good": report.good, **report.counts}
     message = f"{report.good:,} of {report.files:,} files as they were written"
-    if not report.findings:
+    if not report.failed:
         return Completed(message=message, data=counts)
     rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
     create_table_artifact(rows, key="damages", description=f"{len(report.findings):,} findings of sp404 verify")

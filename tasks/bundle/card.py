@@ -25,7 +25,7 @@ from tasks.fs.atomic import (
 )
 from tasks.fs.file_status import free_bytes, is_regular
 from tasks.fs.hashing import hash_file, hash_open_file, is_unmodified
-from tasks.fs.system_files import ON_EMPTY_CARDS
+from tasks.fs.system_files import has_system_name_below, is_junk, is_system_name
 
 IMPORT = "IMPORT"
 # At the root: which card this is, since the next computer may mount it elsewhere.
@@ -37,7 +37,6 @@ _CHUNK_BYTES = 1 << 20
 # What only a project or a backup of the device holds.
 _OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
 _BESIDE_IMPORT = ("EXPORT", "BKUP")
-_ON_EMPTY_CARDS = ON_EMPTY_CARDS | {_ID_FILE}
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -
         what = f"has ROLAND/, but no {IMPORT}/: the SP-404MKII reads {IMPORT} at the card's root"
         raise CardError(path=root, what=what, fix=f"Make the folder {os.path.join(root, IMPORT)} if this is the card.")
     beside = [name for name in _BESIDE_IMPORT if name in names]
-    empty = all(name.lower() in _ON_EMPTY_CARDS or is_part(name) for name in names.values())
+    empty = all(name == _ID_FILE or is_system_name(name) or is_part(name) for name in names.values())
     if not (empty or beside):
         shown = ", ".join(sorted(names.values())[:3])
         fix = f"Give the card's root, where {IMPORT} is; an empty card gets it with --init-card."
@@ -259,10 +258,33 @@ def file_state(root: str, path: str, size: int | None, file_hash: str) -> str:
 
 
 def unknown_files(root: str, known: Iterable[str]) -> list[str]:
-    """List the files below IMPORT that are not among ``known``."""
+    """List the files below IMPORT that are not among ``known``, nor files of systems and sync programs."""
     folder = os.path.join(root, IMPORT)
     found = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return sorted({os.path.relpath(path, folder) for path in found} - set(known))
+    others = {os.path.relpath(path, folder) for path in found if not has_system_name_below(path, folder)}
+    return sorted(others - set(known))
+
+
+def junk_files(root: str) -> list[str]:
+    """List the files on a card that Finder and Explorer made there, below ``root``; folders of systems are not looked into."""
+    found = []
+    for parent, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not is_system_name(name)]
+        found += [path for path in (os.path.join(parent, name) for name in names) if is_junk(path)]
+    return sorted(os.path.relpath(path, root) for path in found)
+
+
+def clean_junk(card: Card) -> list[str]:
+    """Remove the ``junk_files`` of a card, and return those that are gone.
+
+    Raises:
+        OutputGoneError: The card was pulled.
+    """
+    junk = junk_files(card.root)
+    for path in junk:
+        card.check_there()
+        remove(os.path.join(card.root, path))
+    return [path for path in junk if not os.path.lexists(os.path.join(card.root, path))]
 
 
 def _list_names(folder: str) -> list[str]:

@@ -10,6 +10,14 @@ from tasks.fs.atomic import remove, remove_empty_folders
 from tasks.fs.hashing import is_unmodified
 
 
+def is_prunable(folder: str, path: str, size: int | None, file_hash: str | None) -> bool:
+    """Return whether the file at ``path`` below ``folder`` is, byte for byte, what the records say, and not behind a link."""
+    audio = os.path.join(folder, path)
+    if not file_hash or os.path.realpath(os.path.dirname(audio)) != os.path.dirname(audio):
+        return False
+    return is_unmodified(audio, file_hash, size=size)
+
+
 def prune(folder: str, stale: pl.DataFrame, forget: Callable[[list[str]], None]) -> list[str]:
     """Remove the files of ``stale`` that are still what an export wrote, with their metadata files.
 
@@ -26,7 +34,7 @@ def prune(folder: str, stale: pl.DataFrame, forget: Callable[[list[str]], None])
         audio = os.path.join(folder, path)
         if os.path.realpath(os.path.dirname(audio)) != os.path.dirname(audio):
             continue
-        if file_hash and is_unmodified(audio, file_hash, size=size):
+        if is_prunable(folder, path, size, file_hash):
             remove(audio)
             if text_hash and is_unmodified(metadata_path(audio), text_hash):
                 remove(metadata_path(audio))

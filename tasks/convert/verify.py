@@ -11,6 +11,7 @@ import polars as pl
 from tasks.bundle.metadata_file import metadata_path
 from tasks.fs.atomic import is_part
 from tasks.fs.hashing import is_unmodified
+from tasks.fs.system_files import has_system_name_below
 
 
 class Damage(StrEnum):
@@ -22,6 +23,8 @@ class Damage(StrEnum):
     UNFINISHED = "left by a killed run"
 
 
+# What is not ours does no harm to what is: it stays, and does not make a verification fail.
+HARMLESS = frozenset([Damage.UNKNOWN])
 FIXES = {
     Damage.MISSING: "The next export writes it again.",
     Damage.CHANGED: "The next export with --verify-outputs writes it again.",
@@ -46,11 +49,13 @@ class Verification:
         damaged: By path. Those that are unknown or unfinished come on top of the two figures.
         files: How many files there should be.
         good: How many of them are as they were written.
+        system_files: How many files of systems and sync programs lie among them. They do no harm.
     """
 
     damaged: list[DamagedFile]
     files: int
     good: int
+    system_files: int
 
 
 def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str], workers: int) -> Verification:
@@ -73,10 +78,16 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
     found = [damaged for damaged in bad if not damaged.path.startswith(tuple(f"{folder}/" for folder in gone))]
     found += [DamagedFile(folder, Damage.MISSING) for folder in gone]
     known = {file.path for file in _expected_files(everything)}
-    for path in {path for folder in folders for path in _files(folder)} - known:
-        if not path.startswith(tuple(beside)):
-            found.append(DamagedFile(path, Damage.UNFINISHED if is_part(os.path.basename(path)) else Damage.UNKNOWN))
-    return Verification(sorted(found, key=lambda damaged: damaged.path), len(expected), len(expected) - len(bad))
+    system_files = 0
+    others = {path: folder for folder in folders for path in _files(folder) if not path.startswith(tuple(beside))}
+    for path in others.keys() - known:
+        if is_part(os.path.basename(path)):
+            found.append(DamagedFile(path, Damage.UNFINISHED))
+        elif has_system_name_below(path, others[path]):
+            system_files += 1
+        else:
+            found.append(DamagedFile(path, Damage.UNKNOWN))
+    return Verification(sorted(found, key=lambda damaged: damaged.path), len(expected), len(expected) - len(bad), system_files)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from schemas.music import REX_EXTENSIONS
 from tasks.fs.atomic import is_part
 from tasks.fs.file_status import times_of
-from tasks.fs.system_files import RESOURCE_FORK_PREFIX, SKIPPED_BY_SCAN
+from tasks.fs.system_files import icloud_name, is_half_download, is_system_name
 
 
 class SkipReason(StrEnum):
@@ -19,6 +19,8 @@ class SkipReason(StrEnum):
     """
 
     SYSTEM_FILE = "system file"
+    HALF_DOWNLOAD = "half a download"
+    NOT_DOWNLOADED = "in iCloud only"
     EMPTY = "empty file"
     LINK = "link (what it points to is found where it is)"
     OUTWARD_LINK = "link out of the folder"
@@ -31,13 +33,22 @@ class SkipReason(StrEnum):
 
 
 FIXES = {
+    SkipReason.NOT_DOWNLOADED: "Download it in Finder, then scan again.",
     SkipReason.OUTWARD_LINK: "Scan the folder that it points to, too.",
     SkipReason.REX: "Export it as WAV from the program that made it.",
     SkipReason.NOT_UTF8: "Rename it.",
     SkipReason.UNSUITABLE_NAME: "Rename it: without spaces at its end, line breaks and NULs, and shorter.",
     SkipReason.UNREADABLE: "Check that you may read it, or get it again from its pack.",
 }
-LACKING = frozenset([SkipReason.REX, SkipReason.NOT_UTF8, SkipReason.UNSUITABLE_NAME, SkipReason.UNREADABLE])
+LACKING = frozenset(
+    [
+        SkipReason.NOT_DOWNLOADED,
+        SkipReason.REX,
+        SkipReason.NOT_UTF8,
+        SkipReason.UNSUITABLE_NAME,
+        SkipReason.UNREADABLE,
+    ]
+)
 # PATH_MAX, and what a manifest's cell may hold.
 _MAX_PATH_BYTES = 4096
 
@@ -100,7 +111,7 @@ def _list_folder(folder: str, root: str, roots: list[str], folders: list[str]) -
         yield SkippedPath(folder, SkipReason.UNREADABLE, error.strerror or str(error))
         return
     for entry in entries:
-        if _is_system_file(entry.name):
+        if is_system_name(entry.name) or is_part(entry.name):
             yield SkippedPath(entry.path, SkipReason.SYSTEM_FILE)
         elif entry.is_symlink():
             yield SkippedPath(entry.path, SkipReason.LINK if _leads_inside(entry.path, roots) else SkipReason.OUTWARD_LINK)
@@ -121,6 +132,10 @@ def _check_file(entry: "os.DirEntry[str]", root: str) -> ScannedFile | SkippedPa
         why = SkipReason.NOT_REGULAR
     elif not status.st_size:
         why = SkipReason.EMPTY
+    elif is_half_download(entry.name):
+        why = SkipReason.HALF_DOWNLOAD
+    elif icloud_name(entry.name):
+        why = SkipReason.NOT_DOWNLOADED
     elif os.path.splitext(entry.name)[1].lower() in REX_EXTENSIONS:
         why = SkipReason.REX
     else:
@@ -137,10 +152,6 @@ def _why_not_in_cell(path: str) -> SkipReason | None:
     return (
         SkipReason.UNSUITABLE_NAME if size > _MAX_PATH_BYTES or path != path.rstrip() or "\r" in path or "\n" in path else None
     )
-
-
-def _is_system_file(name: str) -> bool:
-    return name.startswith(RESOURCE_FORK_PREFIX) or name.lower() in SKIPPED_BY_SCAN or is_part(name)
 
 
 def _leads_inside(path: str, roots: list[str]) -> bool:

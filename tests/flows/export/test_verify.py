@@ -96,7 +96,7 @@ class Planter:
             [
                 ("stray.wav", "unknown"),
                 (".hidden", "unknown"),
-                ("house/.DS_Store", "unknown"),
+                ("house/.hidden too", "unknown"),
                 ("new/folder/stray_metadata.txt", "unknown"),
                 ("house/stray", "unknown"),
                 (".sp404-0a1b2c3d-7.part", "left by a killed run"),

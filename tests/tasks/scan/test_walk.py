@@ -31,6 +31,8 @@ def test_everything_is_found_or_skipped_once(tmp_path: Path) -> None:
         ".DS_Store": SkipReason.SYSTEM_FILE,
         "Thumbs.db": SkipReason.SYSTEM_FILE,
         ".sp404-1a-3.part": SkipReason.SYSTEM_FILE,
+        "snare.wav.part": SkipReason.HALF_DOWNLOAD,
+        ".hat.wav.icloud": SkipReason.NOT_DOWNLOADED,
         "empty.wav": SkipReason.EMPTY,
         "loop.rx2": SkipReason.REX,
         "ends in a space.wav ": SkipReason.UNSUITABLE_NAME,
