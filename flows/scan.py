@@ -19,15 +19,18 @@ from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds,
 from schemas.errors import RequestError
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
+from tasks.bundle import card
 from tasks.convert.progress import Progress
 from tasks.fs.system_files import is_conflict_copy
+from tasks.manifest.mojibake import repair
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
 from tasks.scan.missing import SeenFolders, find_moved, is_many, is_missing
+from tasks.scan.own_exports import OwnExports
 from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason, walk
-from tasks.store import scan_memory
+from tasks.store import history, run_folder, scan_memory
 from tasks.store.database import Database
 
 _FILE_SCHEMA = {"path": pl.String, "root": pl.String, "bytes": pl.Int64, "mtime_ns": pl.Int64, "ctime_ns": pl.Int64}
@@ -51,7 +54,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     known, base = scan_memory.known(database, manifest)
     if old is None:  # what was written into a manifest that is gone does not matter
         base = base.clear()
-    listed, skipped = _list_files(roots)
+    listed, skipped = _list_files(roots, _find_own_exports(database))
     with progress:
         files, read = read_headers(listed, known, memory, progress)
         if request.analyze:
@@ -60,6 +63,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     audio = files.filter(IS_AUDIO)
     if audio.is_empty():
         what = f"There is no audio file below {', '.join(roots)}"
+        if any(entry.why in (SkipReason.OWN_EXPORT, SkipReason.OWN_CARD) for entry in skipped):
+            what += ", but for what sp404 exported itself"
         raise RequestError(what=what, fix="Give a folder of samples. Check that its disk is mounted.")
     new = _make_rows(audio, os.path.dirname(manifest), request.kits)
     closed = [entry.path for entry in skipped if entry.why is SkipReason.UNREADABLE]
@@ -77,9 +82,16 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     scan_memory.put_rows(
         database, manifest, _next_base(base, new, audio, changes, merged), pl.Series("path", dropped, pl.String)
     )
+    scan_memory.add_roots(database, manifest, roots)
     missing, unseen = _find_missing(merged, set(audio["path"]), seen)
+    garbled = _find_garbled(missing, os.path.dirname(manifest))
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
-    counts |= {"missing": missing, "unseen": unseen, "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)]}
+    counts |= {
+        "missing": missing,
+        "unseen": unseen,
+        "garbled": garbled,
+        "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)],
+    }
     return _report(counts, merged, new, skipped, time.perf_counter() - started)
 
 
@@ -120,11 +132,22 @@ def _is_below(folders: list[str]) -> pl.Expr:
     return pl.any_horizontal(pl.col("path").str.starts_with(os.path.join(folder, "")) for folder in folders)
 
 
-def _list_files(roots: list[str]) -> tuple[pl.DataFrame, list[SkippedPath]]:
+def _find_own_exports(database: Database) -> OwnExports:
+    """Return what exports made, by the records, also what a killed one may have made."""
+    files: set[str] = set()
+    if database.exists:
+        outputs = history.outputs(database, None)
+        files.update(outputs.select(pl.concat_str("output_path", pl.lit("/"), "path")).to_series())
+    for left in run_folder.left_behind(database):
+        files |= left.targets
+    return OwnExports(frozenset(files), lambda folder: card.card_id(folder) is not None, card.IMPORT)
+
+
+def _list_files(roots: list[str], own: OwnExports) -> tuple[pl.DataFrame, list[SkippedPath]]:
     """List all files below the folders (``_FILE_SCHEMA``), and what the walk left out."""
     files: list[tuple[object, ...]] = []
     skipped: list[SkippedPath] = []
-    for entry in walk(roots):
+    for entry in walk(roots, own):
         if isinstance(entry, ScannedFile):
             files.append((entry.path, entry.root, entry.bytes, entry.mtime_ns, entry.ctime_ns))
         else:
@@ -195,6 +218,16 @@ def _find_missing(merged: merge.MergedManifest, found: set[str], seen: SeenFolde
             if folder := seen.unseen_folder(path):
                 unseen[folder] += 1
     return missing, [UnseenFolder(path=folder, rows=count) for folder, count in sorted(unseen.items())]
+
+
+def _find_garbled(missing: list[str], folder: str) -> list[tuple[str, str]]:
+    """Return the missing ``file_path`` cells whose letters were garbled, each with that of the file that was meant."""
+    garbled = []
+    for cell in missing:
+        meant = next((text for text in repair(cell) if os.path.lexists(os.path.join(folder, text))), None)
+        if meant:
+            garbled.append((cell, meant))
+    return garbled
 
 
 def _file_path_column(frame: pl.DataFrame) -> str:

@@ -60,6 +60,7 @@ class ScanResult(BaseModel):
         gone: The ``file_path`` of each row that was dropped, since its file is no longer there.
         unseen: Folders in which no audio is seen now, though rows name files in them.
         missing: The ``file_path`` of each row of the manifest whose file does not exist.
+        garbled: The ``file_path`` of each missing one whose letters a program has garbled, and what it was.
         conflicts: The ``file_path`` of each file that a sync program kept beside another version of it; they are rows like all.
         moved: Absolute paths before and after, of files that are elsewhere now.
         kept_out: The ``file_path`` of files whose rows a person removed.
@@ -82,6 +83,7 @@ class ScanResult(BaseModel):
     gone: list[str]
     unseen: list[UnseenFolder]
     missing: list[str]
+    garbled: list[tuple[str, str]]
     conflicts: list[str]
     moved: list[tuple[str, str]]
     kept_out: list[str]

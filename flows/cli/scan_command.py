@@ -83,6 +83,10 @@ def _print_missing(result: "ScanResult") -> None:
     if result.missing:
         what = "row names a file that does" if len(result.missing) == 1 else "rows name files that do"
         click.echo(f"{len(result.missing):,} {what} not exist, such as {one_line(result.missing[0])}", err=True)
+    if result.garbled:
+        cell, meant = map(one_line, result.garbled[0])
+        what = f"Garbled letters in {count_of(len(result.garbled), 'path')}: {cell} was {meant}"
+        click.echo(f"{what}. The program that saved the table did not read it as UTF-8: import it as UTF-8 there", err=True)
     for path in result.conflicts[:MOST_LINES]:
         click.echo(f"Conflict copy of a sync program, kept: {one_line(path)}", err=True)
     if len(result.conflicts) > MOST_LINES:

@@ -25,7 +25,8 @@ from tasks.fs.file_status import free_bytes
 from tasks.layout import sharding
 from tasks.layout.actions import Action
 from tasks.layout.file_names import STEM_BYTES
-from tasks.store import export_records
+from tasks.scan.own_exports import DEFAULT_FOLDER
+from tasks.store import export_records, scan_memory
 
 # A path may be 4,096 bytes long with its end (Linux, limits.h); a shorter name has no room for the longest `__<sample_id>`.
 _PATH_BYTES = 4_095
@@ -117,6 +118,16 @@ def make_writable(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str | Non
         _check_writable(instead)
         return resolved.with_output_folder(instead), f"{error}: written to {instead} instead"
     return resolved, None
+
+
+def note_scanned_root(resolved: ResolvedRequest) -> tuple[str, ...]:
+    """Return a note where the output folder lies in a folder that is scanned for samples; not of the default one's name."""
+    folder = resolved.target.output
+    if os.path.basename(folder) == DEFAULT_FOLDER:
+        return ()
+    around = scan_memory.roots_around(resolved.target.database, folder)
+    what = "The output folder {} lies in the scanned folder {}: scans leave out only what the records say we wrote there"
+    return tuple(f"{what.format(folder, root)}. Choose an --out beside it." for root in around[:1])
 
 
 def _check_writable(folder: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import polars as pl
 
 from config.settings import Settings
-from flows.export.output_folder import make_writable, room_for_names
+from flows.export.output_folder import make_writable, note_scanned_root, room_for_names
 from flows.export.request import identity_of, rows_of, select
 from flows.export.stages import DraftPlan, ResolvedRequest
 from schemas.errors import AccountingError
@@ -93,7 +93,7 @@ def _draft(
         rejects=rejects,
         kind=manifest.kind,
         kit_tempos=manifest.kit_tempos,
-        notes=manifest.notes,
+        notes=(*manifest.notes, *note_scanned_root(resolved)),
         left_behind=left_behind,
         token=secrets.token_hex(4),
         device=0 if prior.reservation == DRY_RUN else os.stat(output).st_dev,

@@ -28,6 +28,7 @@ from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.layout.actions import Action
+from tasks.manifest.mojibake import repair
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 from tasks.store import history
@@ -151,12 +152,12 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
     findings = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
     jobs = draft.rows.join(draft.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
-    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
+    for line, sample_id, job, source in jobs.select("line", "sample_id", "job", "source").iter_rows():
         result = checked.get(job) or CheckResult.from_error(job, lost)
         if result.error:
             failing += 1
             where = f"line {line}, sample {sample_id}"
-            findings.append((line, Finding(where=where, what=result.error, fix=result.fix)))
+            findings.append((line, Finding(where=where, what=result.error, fix=_fix_of_garbled(source) or result.fix)))
     return CheckReport(
         total_requested=draft.requested,
         good=draft.requested - draft.rejected - failing,
@@ -166,6 +167,14 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
         worth_a_look=find_in_kits(draft, levels),
         notes=list(draft.notes),
     )
+
+
+def _fix_of_garbled(source: str) -> str:
+    """Return what to do about a path whose letters a program has garbled; empty where it is there, or no such path."""
+    if os.path.lexists(source):
+        return ""
+    meant = next((path for path in repair(source) if os.path.lexists(path)), None)
+    return f"Its letters were garbled: it was {meant}. Open the table as UTF-8 in the program that saved it." if meant else ""
 
 
 def verify(settings: Settings, export_id: int | None, workers: int | None) -> VerifyReport:

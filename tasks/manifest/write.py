@@ -1,5 +1,6 @@
 """Write a manifest file: beside its place and then renamed, in the format of its extension, and safe in a spreadsheet."""
 
+import codecs
 import io
 import os
 from pathlib import Path
@@ -15,6 +16,11 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LINES = (".ndjson", ".jsonl")
 _PARQUET = (".parquet", ".pq")
 EXTENSIONS = (*_DELIMITERS, *_LINES, *_PARQUET)
+# With it Excel takes a new .csv for UTF-8, as every program does that knows no other text.
+_WITH_BOM = (".csv",)
+_HEAD_BYTES = 1 << 20
+# What programs put beside a file that they have open: LibreOffice and Excel.
+_LOCKS = (".~lock.{}#", "~${}")
 # What changes when somebody else writes a file; None where there is none.
 State: TypeAlias = tuple[int, int, int] | None
 
@@ -29,7 +35,7 @@ def state_of(path: str) -> State:
 
 
 def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State) -> None:
-    """Write a manifest in place of the file that was there before.
+    """Write a manifest in place of the file that was there before, with its byte order mark and line ends.
 
     Args:
         frame: Text columns.
@@ -38,10 +44,11 @@ def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State
         before: ``state_of`` the file when it was read; None where there was none.
 
     Raises:
-        RequestError: The file was changed meanwhile.
+        RequestError: The file was changed meanwhile, or is open in a spreadsheet.
         SurroundingsError: The disk is full, or the folder cannot be written.
         ManifestError: It cannot be written for another reason.
     """
+    _check_not_open(path)
     data = _as_bytes(frame, path, delimiter)
     part = os.path.join(os.path.dirname(path), part_name(f"{os.getpid():x}", 0, "manifest"))
     try:
@@ -63,6 +70,29 @@ def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State
         remove(part)
 
 
+def _check_not_open(path: str) -> None:
+    """Raise RequestError where a spreadsheet has the file open: what is saved there later would undo what is written now."""
+    folder, name = os.path.split(path)
+    for pattern in _LOCKS:
+        lock = os.path.join(folder, pattern.format(name))
+        if os.path.lexists(lock):
+            fix = f"Save and close it there, then scan again. If no program has it open, remove {lock}"
+            raise RequestError(what=f"{path} is open in a spreadsheet", fix=fix)
+
+
+def _text_style(path: str) -> tuple[bool, str]:
+    """Return whether a delimited text has a byte order mark, and its line ends; for a new file what spreadsheets read best."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        head = b""
+    if not head:
+        return Path(path).suffix.lower() in _WITH_BOM, "\n"
+    windows = head.count(b"\r\n")
+    return head.startswith(codecs.BOM_UTF8), "\r\n" if windows * 2 > head.count(b"\n") else "\n"
+
+
 def _as_bytes(frame: pl.DataFrame, path: str, delimiter: str) -> bytes:
     extension = Path(path).suffix.lower()
     target = io.BytesIO()
@@ -72,5 +102,8 @@ def _as_bytes(frame: pl.DataFrame, path: str, delimiter: str) -> bytes:
         frame.write_ndjson(target)
     else:
         texts = [name for name in frame.columns if name.strip().lower() in GUARDED_COLUMNS]
-        frame.with_columns(add_guard(pl.col(texts))).write_csv(target, separator=delimiter or _DELIMITERS[extension])
+        has_bom, line_end = _text_style(path)
+        separator = delimiter or _DELIMITERS[extension]
+        guarded = frame.with_columns(add_guard(pl.col(texts)))
+        guarded.write_csv(target, separator=separator, include_bom=has_bom, line_terminator=line_end)
     return target.getvalue()

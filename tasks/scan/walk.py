@@ -10,6 +10,7 @@ from schemas.music import REX_EXTENSIONS
 from tasks.fs.atomic import is_part
 from tasks.fs.file_status import times_of
 from tasks.fs.system_files import icloud_name, is_half_download, is_system_name
+from tasks.scan.own_exports import OwnExports
 
 
 class SkipReason(StrEnum):
@@ -19,6 +20,8 @@ class SkipReason(StrEnum):
     """
 
     SYSTEM_FILE = "system file"
+    OWN_EXPORT = "file that sp404 exported"
+    OWN_CARD = "card that sp404 wrote"
     HALF_DOWNLOAD = "half a download"
     NOT_DOWNLOADED = "in iCloud only"
     EMPTY = "empty file"
@@ -88,17 +91,24 @@ def parent_names(path: str, root: str) -> list[str]:
     return [*reversed(below), os.path.basename(root)]
 
 
-def walk(roots: list[str]) -> Iterator[ScannedFile | SkippedPath]:
+def walk(roots: list[str], own: OwnExports | None = None) -> Iterator[ScannedFile | SkippedPath]:
     """Yield all that lies below ``roots``, folder by folder, in order of names.
 
     Args:
         roots: Absolute paths of folders, without links, none below another.
+        own: What exports made there.
     """
+    own = own or OwnExports()
     for root in roots:
         waiting = [root]
         while waiting:
             folders: list[str] = []
-            yield from _list_folder(waiting.pop(), root, roots, folders)
+            for entry in _list_folder(waiting.pop(), root, roots, folders):
+                is_own = isinstance(entry, ScannedFile) and own.is_file_of_ours(entry.path, root)
+                yield SkippedPath(entry.path, SkipReason.OWN_EXPORT) if is_own else entry
+            cards = [folder for folder in folders if own.is_folder_of_ours(folder, root)]
+            yield from (SkippedPath(folder, SkipReason.OWN_CARD) for folder in cards)
+            folders = [folder for folder in folders if folder not in cards]
             waiting += reversed(folders)
 
 

@@ -35,3 +35,18 @@ def put_rows(database: Database, manifest_path: str, rows: pl.DataFrame, gone: p
         run(connection, "add_scanned_rows", {"manifest_path": manifest_path}, new_scanned_rows=rows)
         if len(gone):
             run(connection, "forget_scanned_files", gone=gone.rename("path").to_frame())
+
+
+def add_roots(database: Database, manifest_path: str, roots: list[str]) -> None:
+    """Record that these folders were scanned for the manifest."""
+    with database.connect() as connection, transaction(connection):
+        new = pl.DataFrame({"root": roots}, {"root": pl.String})
+        run(connection, "add_scanned_roots", {"manifest_path": manifest_path}, new_scanned_roots=new)
+
+
+def roots_around(database: Database, folder: str) -> list[str]:
+    """Return the scanned folders that ``folder`` lies in."""
+    if not database.exists:
+        return []
+    with database.connect() as connection:
+        return [root for (root,) in run(connection, "scanned_roots_around", {"folder": folder}).rows]

@@ -70,13 +70,13 @@ def scan(sp404: Run, library: Path, tmp_path: Path) -> Callable[..., dict[str, A
 
 
 def rows(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return {os.path.basename(row["file_path"]): row for row in csv.DictReader(file)}
 
 
 def edit(path: Path, **cells: tuple[str, str]) -> None:
     """Change cells as a spreadsheet would: ``column=(file, value)``."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         table = list(csv.reader(file))
     for column, (name, value) in cells.items():
         for row in table[1:]:
@@ -224,7 +224,8 @@ def test_a_manifest_from_a_spreadsheet_keeps_its_separator_and_columns(scan: Any
     manifest = tmp_path / "library.csv"
     manifest.write_text("\ufeffFile_Path;My Notes;BPM\r\nSamples/Techno/Loops/sliced.wav;=keep this;99,5\r\n", encoding="utf-8")
     assert len(scan()["added"]) == 6
-    with manifest.open(newline="", encoding="utf-8") as file:
+    assert manifest.read_bytes().startswith(b"\xef\xbb\xbfFile_Path;")
+    with manifest.open(newline="", encoding="utf-8-sig") as file:
         table = list(csv.reader(file, delimiter=";"))
     assert table[0][:3] == ["File_Path", "My Notes", "BPM"]
     assert table[1][:3] == ["Samples/Techno/Loops/sliced.wav", "=keep this", "99,5"]
@@ -317,9 +318,9 @@ def test_a_manifest_that_is_saved_meanwhile_is_not_overwritten(
 
     real = scan_flow.walk
 
-    def walked(roots: list[str]) -> Any:
+    def walked(*roots: Any) -> Any:
         manifest.write_text("file_path\nmine.wav\n")
-        return real(roots)
+        return real(*roots)
 
     monkeypatch.setattr(scan_flow, "walk", walked)
     (tmp_path / "Samples/new.wav").write_bytes((tmp_path / "Samples/Techno/Loops/sliced.wav").read_bytes())
