@@ -261,7 +261,7 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """All rows of a query: DuckDB 2 allows nothing else on a connection before a result is read to its end."""
 
     columns: list[str]
@@ -276,14 +276,14 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def run(connection: Connection, query: str, parameters: dict[str, Any] | None = None, **frames: pl.DataFrame) -> Answer:
+def run(connection: Connection, query: str, parameters: dict[str, Any] | None = None, **frames: pl.DataFrame) -> QueryResult:
     """Run ``queries/<query>.sql``; ``frames`` are tables in it under their names.
 
     Answers are fetched as tuples, not by Arrow: DuckDB 2.0 leaks the connection then, and says so at the exit.
     """
     with _registered(connection, frames):
         result = connection.execute(_sql(query), parameters or {})
-        return Answer([column[0] for column in result.description or ()], result.fetchall())
+        return QueryResult([column[0] for column in result.description or ()], result.fetchall())
 
 
 @contextmanager
