@@ -25,6 +25,26 @@ _MAX_HEADER_BYTES = 1 << 14
 _TAG_GUID = bytes.fromhex("000000001000800000aa00389b71")
 _W64 = {name: uuid.UUID(f"{code}-acf3-11d3-8cd1-00c04f8edb8a").bytes_le for name, code in
         {b"fmt ": "20746d66", b"data": "61746164", b"fact": "74636166"}.items()}  # fmt: skip
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+# Chunks that often stand behind the sound: they are that also where their end is missing.
+_KNOWN_CHUNKS = frozenset(
+    [
+        b"LIST",
+        b"id3 ",
+        b"ID3 ",
+        b"smpl",
+        b"cue ",
+        b"acid",
+        b"bext",
+        b"iXML",
+        b"fact",
+        b"PEAK",
+        b"inst",
+        b"JUNK",
+        b"junk",
+        b"cart",
+    ]
+)
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
 _MPEG = (0x50, 0x55)
 # The Ogg Vorbis of ACM codecs: modes 1 to 3, each with and without its headers beside; FL Studio writes them.
@@ -33,6 +53,8 @@ _OGG = (0x674F, 0x6750, 0x6751, 0x676F, 0x6770, 0x6771)
 _IN_BLOCKS = (0x02, 0x11, 0x31)
 # Codecs in a CAF whose encoders put silence in front.
 _PADDED_CODECS = (b"aac ", b"aach", b"aacl", b"aacp", b".mp3", b"opus", b"ac-3")
+# Tags that programs put behind a file.
+_TAGS = (b"TAG", b"ID3", b"APE", b"LYRI")
 _EXTRAS = (b"smpl", b"cue ", b"acid", b"iXML")
 _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sowt": "<i", b"fl32": ">f", b"FL32": ">f",
                b"fl64": ">f", b"FL64": ">f"}  # fmt: skip
@@ -139,9 +161,9 @@ def read_chunk_layout(source: ByteRange, kind: str) -> ChunkLayout | None:
 
 
 def _finish(source: ByteRange, found: ChunkLayout) -> ChunkLayout:
-    """Leave out copies of the header around sound of unknown length, and say how the length was found."""
+    """Leave out copies of the header around sound of unknown length. Say how the length was found, and what is left out."""
     if found.promised is not None:
-        return found
+        return replace(found, note="; ".join(filter(None, [found.note, _describe_rest(source, found)])))
     start, stop, header = found.start, found.start + found.there, source.read(found.start, 0)
     if 16 <= len(header) <= _MAX_HEADER_BYTES:
         while start < stop and _is_header(source.read(16, start), header):
@@ -150,6 +172,17 @@ def _finish(source: ByteRange, found: ChunkLayout) -> ChunkLayout:
             stop -= len(header)
     note = "read to the end of the file, since its header gives no length"
     return replace(found, start=start, there=stop - start, note=note)
+
+
+def _describe_rest(source: ByteRange, found: ChunkLayout) -> str:
+    """Say what stands behind the sound, if it is neither chunks nor tags: it may be sound that the header does not count."""
+    stop = found.start + found.there
+    behind = source.size - stop
+    if behind < (found.form.frame_bytes if found.form else 16) or _chunk_follows(source, stop):
+        return ""
+    if source.read(4, stop).startswith(_TAGS) or not source.read(behind, stop).strip(b"\0"):
+        return ""
+    return f"its header counts {found.there:,} bytes of sound; {behind:,} bytes behind them were left out"
 
 
 def _is_header(data: bytes, header: bytes) -> bool:
@@ -194,6 +227,17 @@ def _is_chunk(source: ByteRange, offset: int) -> bool:
     """
     name = source.read(4, offset)
     return len(name) == 4 and name[0] > 0x20 and all(0x20 <= byte < 0x7F for byte in name) and name != source.read(4, 0)
+
+
+def _chunk_follows(source: ByteRange, offset: int) -> bool:
+    """Return whether a chunk begins at ``offset`` or a byte behind, and not sound that looks like one: its length must fit."""
+    for at in (offset, offset + 1):
+        head = source.read(16, at)
+        if _is_chunk(source, at) and len(head) >= 8:
+            lengths = (int.from_bytes(head[4:8], "little"), int.from_bytes(head[4:8], "big"))
+            if head[:4] in _KNOWN_CHUNKS or head[4:] == _W64_TAIL or min(lengths) <= source.size - at - 8:
+                return True
+    return False
 
 
 def _span(source: ByteRange, start: int, length: int | None, form: SampleFormat | None) -> ChunkLayout:
@@ -283,8 +327,7 @@ def _wav_span(source: ByteRange, start: int, length: int, end: int, form: Sample
             f"read to the end of the file, as the length of its RIFF says; that of its sound says {length - rest:,} bytes more"
         )
         return replace(_span(source, start, rest, form), note=note)
-    behind = start + length + length % 2
-    follows = _is_chunk(source, behind) or _is_chunk(source, start + length)
+    follows = _chunk_follows(source, start + length)
     if not length:
         # Empty, with other chunks behind; or never filled in.
         return _span(source, start, 0 if follows or not rest else None, form)
@@ -350,14 +393,22 @@ def _aiff(source: ByteRange) -> ChunkLayout | None:
             found = _span(source, start + 8 + offset, None if unknown else max(length - 8 - offset, 0), None)
     if not found or not form:
         return found
-    found = replace(found, form=form)
-    promised = frames * form.frame_bytes
-    if found.promised is None or not frames or promised >= found.promised:
+    return _compare_counts(source, replace(found, form=form), frames * form.frame_bytes)
+
+
+def _compare_counts(source: ByteRange, found: ChunkLayout, counted: int) -> ChunkLayout:
+    """Return the layout of an AIFF whose ``COMM`` counts so many bytes: where it and ``SSND`` disagree, the bytes decide."""
+    frame_bytes = found.form.frame_bytes if found.form else 1
+    if found.promised is None or not counted or abs(counted - found.promised) < frame_bytes:
         return found
-    if found.whole and found.promised - promised > form.frame_bytes and whole + 8 in (source.size, source.size - 1):
-        note = f"read as far as its sound reaches; its header counts {frames:,} frames"
-        return replace(found, note=note)
-    return replace(found, there=min(found.there, promised), promised=promised)
+    note = f"the two lengths in its header, {counted:,} and {found.promised:,} bytes, disagree: {{}} agrees with the file"
+    stop = found.start + found.promised
+    follows = _chunk_follows(source, stop)
+    if counted > found.promised and found.start + counted <= source.size and not follows:
+        return replace(_span(source, found.start, counted, found.form), note=note.format("the first"))
+    if counted < found.promised and not found.whole:
+        return replace(found, there=min(found.there, counted), promised=counted, note=note.format("the first"))
+    return replace(found, note=note.format("the second"))
 
 
 def _caf(source: ByteRange) -> ChunkLayout | None:
@@ -383,7 +434,4 @@ def _caf(source: ByteRange) -> ChunkLayout | None:
 def _au(source: ByteRange) -> ChunkLayout | None:
     start, promised, code, rate_hz, channels = struct.unpack(">4x5I", source.read(24, 0))
     kind, bits = {2: (">i", 8), 3: (">i", 16), 4: (">i", 24), 5: (">i", 32), 6: (">f", 32), 7: (">f", 64)}.get(code, ("", 0))
-    found = _span(source, start, promised, _form(kind, bits, channels, rate_hz) if bits else None)
-    behind = source.size - start - found.there
-    note = f"its header counts {found.there:,} bytes of sound; {behind:,} behind them were left out" if behind > 0 else ""
-    return replace(found, note=note)
+    return _span(source, start, promised, _form(kind, bits, channels, rate_hz) if bits else None)

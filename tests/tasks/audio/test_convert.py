@@ -20,7 +20,14 @@ from tests.support.converting import Bench, small_blocks
 
 EXACT = [form for form in FORMS if form.exact]
 LOSSY = [form for form in FORMS if not form.exact]
-EVERY_RATE = [pytest.param(form, rate, id=f"{form}-{rate}") for form in FORMS for rate in form.rates]
+# The fast lane has 44.1 kHz and another rate of each format, so that all rates come up; the slow lane has the rest.
+EVERY_RATE = [
+    pytest.param(
+        form, rate, id=f"{form}-{rate}", marks=[] if rate == 44_100 or at == number % len(form.rates) else pytest.mark.slow
+    )
+    for number, form in enumerate(FORMS)
+    for at, rate in enumerate(form.rates)
+]
 
 
 # ---- length and form ----
