@@ -120,9 +120,15 @@ def _compare(source: Path, scratch: Path) -> Verdict:
         if other is not None and 0 < lost <= LOST_FRAMES and not _difference(sound[lost:], other):
             return Verdict(source, kind, "but for")
         differences.append(f"{judge} {difference}")
-    notes = [word for word in outcome.done if not word.startswith(("resampled", "rounded"))]
+    notes = _notes_on_length(outcome)
     what = "note" if notes and other is not None else "wrong"
     return Verdict(source, kind, what, "; ".join([*differences, *notes]))
+
+
+def _notes_on_length(outcome: Outcome) -> list[str]:
+    """Return what was said of the length; that there may be silence in front excuses no loss."""
+    others = ("resampled", "rounded", "may start with", "folded")
+    return [word for word in outcome.done if not word.startswith(others) and "above full scale" not in word]
 
 
 def _carve(source: Path, scratch: Path) -> Path:
@@ -206,7 +212,7 @@ def _damage(job: tuple[int, Path, int], scratch: Path) -> Verdict:
         assert outcome.source
         other = _by_ffmpeg(source, outcome.source.channels)
         missing = 0 if other is None else len(other) - len(sound)
-        notes = [word for word in outcome.done if not word.startswith(("resampled", "rounded"))]
+        notes = _notes_on_length(outcome)
         if missing <= SLACK_SECONDS * RATE_HZ:
             return Verdict(source, "", "whole")
         said = f"{len(sound):,} frames of ffmpeg's {len(sound) + missing:,}: {notes}"

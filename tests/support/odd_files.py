@@ -250,15 +250,15 @@ def adts_packets(data: bytes) -> list[bytes]:
     return packets
 
 
-def apple_loop(folder: Path) -> bytes:
-    """Return AAC in a CAF with its packet table."""
+def apple_loop(folder: Path, frames: int = FRAMES) -> bytes:
+    """Return AAC in a CAF with its packet table, which counts so many frames."""
     packets = adts_packets(by_ffmpeg(folder / "made.aac", "aac"))
     variable = lambda n: bytes([n >> 7 & 127 | 128, n & 127]) if n > 127 else bytes([n])  # noqa: E731
     config = bytes([0x12, 0x10])
     decoder = bytes([0x40, 0x15, 0, 0x18, 0]) + struct.pack(">II", 192_000, 192_000) + b"\x05\x80\x80\x80\x02" + config
     stream = struct.pack(">HB", 0, 0) + b"\x04\x80\x80\x80" + bytes([len(decoder)]) + decoder + b"\x06\x80\x80\x80\x01\x02"
     remainder = len(packets) * 1024 - FRAMES - 1024
-    table = struct.pack(">qqii", len(packets), FRAMES, 1024, remainder) + b"".join(variable(len(packet)) for packet in packets)
+    table = struct.pack(">qqii", len(packets), frames, 1024, remainder) + b"".join(variable(len(packet)) for packet in packets)
     return caf(
         struct.pack(">d4sIIIII", RATE, b"aac ", 0, 0, 1024, 2, 0),
         bytes(4) + b"".join(packets),
@@ -294,6 +294,14 @@ def itunes(folder: Path, *, priming: int = 2112, padding: int = 346, edits: bool
     at, size = found
     assert at + size == len(data), "the sound must not move"
     return data[:at] + struct.pack(">I", size + len(added)) + data[at + 4 :] + added
+
+
+def with_media_duration(data: bytes, change: Callable[[int], int]) -> bytes:
+    """Return an MP4 whose media header says another duration."""
+    found = _box(data, [b"moov", b"trak", b"mdia", b"mdhd"])
+    assert found
+    at = found[0] + 8 + 16
+    return data[:at] + struct.pack(">I", change(struct.unpack(">I", data[at : at + 4])[0])) + data[at + 4 :]
 
 
 def _boxed(name: bytes, data: bytes) -> bytes:

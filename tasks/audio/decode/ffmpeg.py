@@ -18,24 +18,27 @@ from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, d
 # The end that MP4 gives is rounded by some programs, to less than two frames of AAC.
 _MP4_SLACK_FRAMES = 2 * 1024
 _GAP_FRAMES = 512
+# So much padding at the most encoders leave behind the sound: two packets of ALAC.
+_TAIL_FRAMES = 2 * 4096
 _NAME = "FFmpeg"
 
 
 @contextmanager
-def open_with_ffmpeg(source: ByteRange, kind: str, length: Length, skip: int = 0) -> Iterator[Track]:
+def open_with_ffmpeg(source: ByteRange, kind: str, length: Length) -> Iterator[Track]:
     """Open a source with FFmpeg.
 
     Args:
         source: The file.
         kind: Its container.
         length: What that counts.
-        skip: How many decoded frames in front are no sound.
 
     Raises:
         LoadError: It cannot be opened.
     """
     boxes = mp4.read_boxes(source) if kind == "mp4" else mp4.Boxes()
     start = boxes.gapless.start(boxes.media_frames) if boxes.gapless else None
+    if boxes.gapless and start is None:
+        length = replace(length, notes=(*length.notes, "what iTunSMPB says of its length does not fit it, and was ignored"))
     options = {} if start is None else {"ignore_editlist": "1"}
     with ExitStack() as stack:
         with opening(_NAME, "truncated: its end is missing, and without it nothing can be read" if length.is_cut else ""):
@@ -49,16 +52,18 @@ def open_with_ffmpeg(source: ByteRange, kind: str, length: Length, skip: int = 0
             raise LoadError(error="its codec is not known")
         if kind in ("flac", "wavpack"):  # their frames bear checksums, which FFmpeg leaves alone unless asked
             codec.options = {"err_detect": "crccheck+explode"}
-        if boxes.gapless and start is not None:
+        if boxes.gapless and not (start is None and boxes.has_edits):
             codec.options = {"flags2": "+skip_manual"}  # what the encoder added is cut here, by what its program says
+        if boxes.gapless and start is not None:
             scale = Fraction(codec.sample_rate, boxes.rate_hz or codec.sample_rate)
-            skip = round(start * scale)
-            length = replace(length, expected=round(boxes.gapless.frames * scale), is_exact=True)
+            frames = round(boxes.gapless.frames * scale)
+            length = replace(length, expected=frames, is_exact=True, skip=round(start * scale))
         else:
             length = _correct(length, kind, stream, boxes)
         bits = flac.read_stream_info(source)[1] if kind == "flac" else 0
         info = SourceInfo(kind, _subtype(codec, bits), codec.sample_rate, codec.channels, length.frames, _speakers(codec))
-        yield Track(info, _read_blocks(media, stream, info, skip, length), length)
+        notes = list(length.notes)
+        yield Track(info, _read_blocks(media, stream, info, length, notes), length, notes)
 
 
 def _correct(length: Length, kind: str, stream: av.AudioStream, boxes: mp4.Boxes) -> Length:
@@ -108,36 +113,43 @@ def _subtype(codec: av.AudioCodecContext, bits: int) -> str:
 
 
 def _read_blocks(
-    media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo, skip: int, length: Length
+    media: av.container.InputContainer, stream: av.AudioStream, info: SourceInfo, length: Length, notes: list[str]
 ) -> Iterator[Block]:
-    """Decode behind ``skip`` frames, as many as the length says; then read on, to see that no more follow than it allows."""
+    """Decode as many frames as the length says.
+
+    What a decoder gives behind that end is held back: little of it is padding, and left out; more of it is sound that the
+    container does not count.
+    """
     # One plane of floats: PyAV 18.1 reads past the planes of a frame of eight channels and ends the process.
     packed = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=info.rate_hz)
+    expected, limit = length.frames, length.surplus or _TAIL_FRAMES
     pending: list[Block] = []
-    pending_frames, done = 0, -skip
+    tail: list[Block] = []
+    done = -length.skip
     try:
         for frame in _decode_frames(media, stream, info):
             with decoding(_NAME):
                 pieces: list[Block] = [piece.to_ndarray().reshape(-1, info.channels) for piece in packed.resample(frame)]  # type: ignore[misc]
             for piece in pieces:
-                stop = len(piece) if info.frames is None else max(min(info.frames - done, len(piece)), 0)
-                block = piece[min(max(-done, 0), stop) : stop]
+                start = min(max(-done, 0), len(piece))
+                stop = len(piece) if expected is None else min(max(expected - done, start), len(piece))
                 done += len(piece)
-                pending.append(block)
-                pending_frames += len(block)
-            if pending_frames >= BLOCK_FRAMES:
+                pending.append(piece[start:stop])
+                tail.append(piece[stop:])
+            if expected is not None and done > expected + limit:
+                notes.append(f"its container counts {expected:,} frames, and more are there and were read")
+                pending, tail, expected = [*pending, *tail], [], None
+            if sum(map(len, pending)) >= BLOCK_FRAMES:
                 yield np.concatenate(pending)
-                pending, pending_frames = [], 0
-            if info.frames is not None and done >= info.frames and length.surplus is None:  # what may follow are tags
-                break
+                pending = []
     except DecoderError:
-        if pending_frames:  # so that it can be said how far it went
+        if sum(map(len, pending)):  # so that it can be said how far it went
             yield np.concatenate(pending)
-        raise
-    if pending_frames:
+        if expected is None or done < expected:
+            raise
+        return  # what follows the sound are tags
+    if sum(map(len, pending)):
         yield np.concatenate(pending)
-    if length.expected is not None and length.surplus is not None and done > length.expected + length.surplus:
-        raise DecoderError(f"its container counts {length.expected:,} frames, and {done:,} are decoded")
 
 
 def _decode_frames(

@@ -6,7 +6,7 @@ from tasks.audio.decode.byte_range import ByteRange
 _INFO_END = 42
 _MAX_HEADER_BYTES, _MAX_BLOCKS = 16, 1_000
 # The largest frame is not known of a stream; tags may stand behind the last.
-_MAX_FRAME_BYTES, _BEHIND_BYTES = 1 << 18, 1 << 12
+_MAX_FRAME_BYTES, _BEHIND_BYTES = 1 << 18, 1 << 16
 
 
 def read_stream_info(source: ByteRange) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def count_by_last_frame(source: ByteRange) -> int | None:
     if len(info) < _INFO_END:
         return None
     largest, block_frames = int.from_bytes(info[15:18], "big"), int.from_bytes(info[10:12], "big")
-    reach = min(largest + _BEHIND_BYTES if largest else _MAX_FRAME_BYTES, source.size)
+    reach = min(min(largest or _MAX_FRAME_BYTES, _MAX_FRAME_BYTES) + _BEHIND_BYTES, source.size)
     tail, like = source.read(reach, source.size - reach), _likeness(_first_header(source))
     at = tail.rfind(b"\xff")
     while at >= 0:

@@ -60,9 +60,8 @@ def open_with_libsndfile(source: ByteRange, kind: str, length: Length) -> Iterat
             raise LoadError(error=f"libsndfile counts {counted:,} frames, and its container {expected:,}")
         frames = counted if expected is None else min(counted, expected)
         info = SourceInfo(kind, file.subtype, file.samplerate, file.channels, frames)
-        yield Track(
-            info, _read_blocks(file, kind, frames), Length(frames, is_exact=True, is_cut=length.is_cut, notes=length.notes)
-        )
+        known = Length(frames, is_exact=True, is_cut=length.is_cut)
+        yield Track(info, _read_blocks(file, kind, frames), known, list(length.notes))
 
 
 def _read_blocks(file: soundfile.SoundFile, kind: str, frames: int) -> Iterator[Block]:

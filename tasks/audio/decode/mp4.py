@@ -9,6 +9,8 @@ from tasks.audio.decode.byte_range import ByteRange
 # More boxes in a row than any real file has.
 _MAX_BOXES = 10_000
 _MAX_TABLE_BYTES = 1 << 20
+# What iTunSMPB may leave out of the media: two packets of AAC.
+_MAX_UNCOUNTED = 2 * 1024
 Part = tuple[int, int]
 
 
@@ -25,7 +27,9 @@ class GaplessData:
 
         What does not add up is held against the length of the media: a start too late by the end, which is counted from there.
         """
-        if self.frames <= 0:
+        if self.frames <= 0 or self.priming < 0 or self.padding < 0:
+            return None
+        if media_frames - (self.priming + self.frames + self.padding) > _MAX_UNCOUNTED:  # of another file
             return None
         if not media_frames or self.priming + self.frames <= media_frames:
             return self.priming

@@ -1,6 +1,7 @@
 """Parse frames of MPEG audio (MP3) and ADTS (AAC), which differ from junk by following one another; and count them."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from schemas.errors import LoadError
 from tasks.audio.decode.byte_range import ByteRange
@@ -22,12 +23,17 @@ _MAX_TAGS = 16
 _SEARCH_BYTES, _SEARCH_FRAMES = 1 << 16, 3
 # A tag whose length counts its own header is that much shorter.
 _TAG_OVERSHOOT = 64
+# How a frame may begin: eleven bits of sync, and a bit rate that there is.
+_SYNC = re.compile(rb"\xff[\xe0-\xff][\x00-\xef]", re.DOTALL)
+_MAX_PARTS = 1_000
+# Who writes the encoder's delay and padding behind a Xing header.
+_ENCODERS = (b"LAME", b"Lavf", b"Lavc")
 _PIECE_BYTES = 1 << 18
 # What a decoder of MPEG audio adds in front of the delay of an encoder.
 _DECODER_DELAY = 529
 _MAX_FRAME_BYTES = 1441  # 320 kbit/s at 32 kHz, padded
 # Room for the header that is hidden in the first frame.
-_SIDE_INFO_BYTES = 240
+_SIDE_INFO_BYTES, _VBRI_AT = 240, 36
 # A last frame may lack this part of its bytes: some encoders leave out its padding, and a decoder reads it nonetheless.
 _RAGGED = 1 / 8
 # A decoder may give so many frames less than there are, where no header says how much an encoder added.
@@ -53,13 +59,11 @@ class Mp3Part:
 
     Attributes:
         source: Its bytes, from its first frame of sound on.
-        length: How many frames there must be.
-        skip: Samples in front that are no sound, for a decoder that does not see the header.
+        length: How many frames there must be, from a decoder that does not see the header.
     """
 
     source: ByteRange
     length: Length
-    skip: int
 
 
 @dataclass
@@ -86,6 +90,8 @@ def skip_tags(source: ByteRange, start: int = 0) -> int:
             start += 10 + size + (10 if head[5] & 0x10 else 0)
         elif head[:8] == b"APETAGEX" and len(head) == 32:
             start += 32 + int.from_bytes(head[12:16], "little")
+        elif head[:3] == b"TAG":  # ID3v1, behind a file that another was put behind
+            start += 128
         else:
             break
     return min(start, source.size)
@@ -109,10 +115,9 @@ def find_frames(source: ByteRange, start: int, behind_tag: bool) -> tuple[str, i
 
 def _search(data: bytes) -> tuple[str, int] | None:
     """Find the first of some frames alike that follow one another in ``data``: its kind and offset."""
-    at = data.find(b"\xff")
-    while at >= 0:
-        frame = first = _frame(data[at : at + 8])
-        end = at
+    for match in _SYNC.finditer(data):
+        frame = first = _frame(data[match.start() : match.start() + 8])
+        end = match.start()
         for _ in range(_SEARCH_FRAMES - 1):
             if not frame:
                 break
@@ -120,8 +125,16 @@ def _search(data: bytes) -> tuple[str, int] | None:
             frame = _frame(data[end : end + 8])
             frame = frame if frame and first and frame[0] == first[0] else None
         if frame and first:
-            return first[0], at
-        at = data.find(b"\xff", at + 1)
+            return first[0], match.start()
+    return None
+
+
+def _search_on(source: ByteRange, offset: int) -> int | None:
+    """Find the next frames that follow one another, as far as the file reaches: the offset of the first."""
+    while offset < source.size:
+        if found := _search(source.read(_SEARCH_BYTES + _SEARCH_FRAMES * _MAX_FRAME_BYTES, offset)):
+            return offset + found[1]
+        offset += _SEARCH_BYTES
     return None
 
 
@@ -141,6 +154,8 @@ def _measure(source: ByteRange, walk: _Walk) -> Mp3Part:
     was never filled in, gives way to the frames that are there.
     """
     head = source.read(_SIDE_INFO_BYTES, 0)
+    first = _frame(head)
+    head = head[: first[1]] if first else head
     per_frame, found = _samples_per_frame(head), _read_header(head)
     header, frames = found or _XingHeader(), walk.frames - (found is not None) - walk.is_cut
     counted, size = header.frames or frames, walk.end - walk.start
@@ -151,11 +166,10 @@ def _measure(source: ByteRange, walk: _Walk) -> Mp3Part:
     if frames <= 0:
         raise LoadError(error="it holds no sound (0 frames)")
     # FFmpeg believes a header, whatever it says: so it is not shown one, and what the header says is done here.
-    first = _frame(head)
     sound = source.part(first[1]) if found and first else source
     skip = header.delay + _DECODER_DELAY if header.delay else 0
     if too_few_frames or (walk.missing and header.bytes and not is_all_there):
-        return Mp3Part(sound, Length(counted * per_frame - added, is_cut=True), skip)
+        return Mp3Part(sound, Length(counted * per_frame - added, skip=skip, is_cut=True))
     notes = []
     if walk.missing and not walk.is_cut:
         notes.append(f"the last frame of its MPEG audio lacks {walk.missing} bytes")
@@ -170,22 +184,22 @@ def _measure(source: ByteRange, walk: _Walk) -> Mp3Part:
         length = Length(frames * per_frame - added, is_exact=True, missing=missing, is_cut=walk.is_cut, notes=tuple(notes))
     else:
         length = Length(frames * per_frame - header.delay, missing=SLACK_FRAMES, is_cut=walk.is_cut, notes=tuple(notes))
-    return Mp3Part(sound, length, skip)
+    return Mp3Part(sound, replace(length, skip=skip))
 
 
 def _read_header(head: bytes) -> _XingHeader | None:
     """Read the header in the first frame of an MP3; None where there is none."""
-    if (at := head.find(b"VBRI")) > 0:
-        return _XingHeader(_number(head, at + 14, 4), _number(head, at + 10, 4))
-    at = max(head.find(b"Xing"), head.find(b"Info"))
-    if at <= 0:
+    if head[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
+        return _XingHeader(_number(head, _VBRI_AT + 14, 4), _number(head, _VBRI_AT + 10, 4))
+    at = _find_header(head, 0)
+    if not at:
         return None
-    flags, at, fields = head[at + 7], at + 8, {}
+    flags, at, fields = _number(head, at + 7, 1), at + 8, {}
     for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)):  # frames, bytes, a table for seeking, quality
         if flags & bit:
             fields[bit] = _number(head, at, size)
             at += size
-    added = _number(head, at + 21, 3)
+    added = _number(head, at + 21, 3) if head[at : at + 4] in _ENCODERS else 0
     return _XingHeader(fields.get(1), fields.get(2), added >> 12, added & 0xFFF)
 
 
@@ -204,17 +218,22 @@ def _walk_frames(source: ByteRange) -> list[_Walk]:
         frame = _frame(head)
         if not frame or _likeness(head) != like:
             behind = skip_tags(source, at)
-            found = _search(source.read(_SEARCH_BYTES, max(behind, at + 1)))
-            if not found:
+            following = _search_on(source, max(behind, at + 1))
+            if following is None:
                 break
-            at = max(behind, at + 1) + found[1]
-            if _likeness(source.read(4, at)) != like:
+            if _likeness(source.read(4, following)) != like:
                 raise LoadError(error="it is made of files of different kinds, put together")
+            if behind > at or source.read(8, following - 32) == b"APETAGEX":
+                walks.append(_Walk(following))
+            at = following
             continue
+        if walks[-1].frames and _find_header(data, at - base):
+            if walks[-1].frames == 1 and _find_header(source.read(_SIDE_INFO_BYTES, walks[-1].start), 0):
+                walks.pop()  # a header in front of a header
+            walks.append(_Walk(at))
+        if len(walks) > _MAX_PARTS:
+            raise LoadError(error=f"it is made of more than {_MAX_PARTS:,} files put together")
         walk = walks[-1]
-        if walk.frames > 1 and _has_header(data, at - base):
-            walk = _Walk(at)
-            walks.append(walk)
         walk.frames, walk.last_bytes = walk.frames + 1, frame[1]
         at += frame[1]
         walk.missing = max(at - source.size, 0)
@@ -222,11 +241,11 @@ def _walk_frames(source: ByteRange) -> list[_Walk]:
     return walks
 
 
-def _has_header(data: bytes, at: int) -> bool:
-    """Return whether the frame at ``at`` is no sound, but a Xing or Info header, which stands behind the side information."""
+def _find_header(data: bytes, at: int) -> int:
+    """Return where the Xing or Info header stands in the frame at ``at``: behind the side information; 0 without one."""
     is_mpeg1, is_mono = data[at + 1] >> 3 & 3 == 3, data[at + 3] >> 6 == 3
     at += 4 + ((17 if is_mono else 32) if is_mpeg1 else (9 if is_mono else 17))
-    return data[at : at + 4] in (b"Xing", b"Info")
+    return next((place for place in (at, at + 2) if data[place : place + 4] in (b"Xing", b"Info")), 0)  # behind a checksum
 
 
 def _likeness(head: bytes) -> tuple[int, ...]:
@@ -248,6 +267,21 @@ def count_frames(source: ByteRange) -> int | None:
 def read_rate_hz(source: ByteRange) -> int:
     """Return the rate of an MP3 that begins with its first frame."""
     return _rate_hz(source.read(4, 0))
+
+
+def is_interrupted(source: ByteRange) -> bool:
+    """Return whether something that is no tag stands between the frames of an ADTS stream."""
+    at = 0
+    while at < source.size:
+        frame = _frame(source.read(8, at))
+        if frame:
+            at += frame[1]
+            continue
+        behind = skip_tags(source, at)
+        if behind == at:
+            return _search_on(source, at + 1) is not None
+        at = behind
+    return False
 
 
 def is_cut(head: bytes, size: int) -> bool:

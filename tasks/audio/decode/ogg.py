@@ -2,16 +2,18 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from schemas.errors import LoadError
 from tasks.audio.decode.byte_range import ByteRange
 from tasks.audio.decode.track import Length
 
 _HEADER = struct.Struct("<4sBBqIIIB")
 _BEGINS, _ENDS = 2, 4
 _NO_GRANULE = -1
-_PIECE_BYTES = 1 << 16
+_PIECE_BYTES, _FIRST_PIECE_BYTES = 1 << 16, 1 << 9
+_MAX_LINKS = 1_000
 # How the first packet of a stream begins, by codec.
 _CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus", b"\x7fFLAC": "flac", b"Speex   ": "speex", b"PCM     ": "pcm"}
 # The longest packet, in frames: so many a decoder may give behind the end that a granule position sets.
@@ -25,7 +27,7 @@ _BIT_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 class _Stream:
     """One logical stream: its codec, what its encoder put in front, its last granule position, and whether that is its end.
 
-    ``pages`` counts those on which sound ends.
+    ``pages`` counts those on which sound ends; ``goes_back``: one of their positions is not behind the one before.
     """
 
     codec: str
@@ -33,6 +35,7 @@ class _Stream:
     granule: int = 0
     is_ended: bool = False
     pages: int = 0
+    goes_back: bool = False
 
 
 @dataclass
@@ -67,6 +70,12 @@ class Link:
         return bool(self.audio and self.audio.pages > 1)
 
     @property
+    def is_one_page(self) -> bool:
+        """Return whether all sound stands on one page, and its granule position counts no more than a page can hold."""
+        stream = self.audio
+        return bool(stream and stream.pages <= 1 and stream.granule <= 255 * _PACKET_FRAMES.get(stream.codec, 0))
+
+    @property
     def is_alone(self) -> bool:
         """Return whether there is nothing but the sound."""
         return len(self.streams) == 1
@@ -92,6 +101,8 @@ def read_links(source: ByteRange) -> list[Link]:
         if flags & _BEGINS:
             if not is_beginning:
                 links.append(Link(offset))
+            if len(links) > _MAX_LINKS:
+                raise LoadError(error=f"it is made of more than {_MAX_LINKS:,} files put together")
             is_beginning = True
             first = source.read(12, offset + _HEADER.size + head[-1])
             codec = next((name for magic, name in _CODECS.items() if first.startswith(magic)), "")
@@ -107,10 +118,19 @@ def read_links(source: ByteRange) -> list[Link]:
         stream = link.streams.get(serial)
         if stream and not link.is_cut:
             if granule > 0:
-                stream.granule = granule
+                stream.goes_back |= granule <= stream.granule
+                stream.granule = max(granule, stream.granule)
                 stream.pages += 1
             stream.is_ended |= bool(flags & _ENDS)
     return links
+
+
+def write_alone(source: ByteRange, link: Link, write: Callable[[bytes], object]) -> None:
+    """Write the pages of a link's sound without those of the streams beside it."""
+    serial = next(number for number, stream in link.streams.items() if stream is link.audio)
+    for offset, head, size in _pages(source):
+        if head[4] == serial:
+            write(source.read(size, offset))
 
 
 def is_damaged(source: ByteRange) -> bool:
@@ -141,8 +161,10 @@ def _pages(source: ByteRange) -> Iterator[tuple[int, tuple[int, ...], int]]:
 
 def _find_page(source: ByteRange, offset: int) -> int | None:
     """Find the next page's offset behind junk."""
+    size = _FIRST_PIECE_BYTES
     while offset < source.size:
-        data = source.read(_PIECE_BYTES, offset)
+        data = source.read(size, offset)
+        size = _PIECE_BYTES
         if (at := data.find(b"OggS\0")) >= 0:
             return offset + at
         offset += max(len(data) - 4, 1)

@@ -16,6 +16,7 @@ from tasks.audio.decode.speakers import speakers_of_mask
 # More than any real file has: a false one could keep a reader busy for hours.
 _MAX_CHUNKS = 4096
 _MAX_EXTRA_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 16
 _UNKNOWN_32 = 0xFFFFFFFF
 # A length of so many bytes, of which the file has less than one in so many, is none: it holds the place of one.
 _IMPLAUSIBLE_BYTES, _IMPLAUSIBLE_TIMES = 1 << 29, 16
@@ -53,7 +54,7 @@ _OGG = (0x674F, 0x6750, 0x6751, 0x676F, 0x6770, 0x6771)
 _IN_BLOCKS = (0x02, 0x11, 0x31)
 # Codecs in a CAF whose encoders put silence in front.
 _PADDED_CODECS = (b"aac ", b"aach", b"aacl", b"aacp", b".mp3", b"opus", b"ac-3")
-# Tags that programs put behind a file.
+# Tags that programs put behind a file, by their first bytes.
 _TAGS = (b"TAG", b"ID3", b"APE", b"LYRI")
 _EXTRAS = (b"smpl", b"cue ", b"acid", b"iXML")
 _AIFC_CODES = {b"NONE": ">i", b"twos": ">i", b"in24": ">i", b"in32": ">i", b"sowt": "<i", b"fl32": ">f", b"FL32": ">f",
@@ -155,7 +156,7 @@ def read_chunk_layout(source: ByteRange, kind: str) -> ChunkLayout | None:
         return None
     try:
         found = readers[kind](source)
-    except (struct.error, OverflowError):  # cut off in the middle of a header; or a rate that is no number
+    except (struct.error, OverflowError, ValueError):  # cut off in the middle of a header; or a rate that is no number
         return None
     return found and _finish(source, found)
 
@@ -180,9 +181,18 @@ def _describe_rest(source: ByteRange, found: ChunkLayout) -> str:
     behind = source.size - stop
     if behind < (found.form.frame_bytes if found.form else 16) or _chunk_follows(source, stop):
         return ""
-    if source.read(4, stop).startswith(_TAGS) or not source.read(behind, stop).strip(b"\0"):
+    if source.read(4, stop).startswith(_TAGS) or _is_zero(source, stop):
         return ""
     return f"its header counts {found.there:,} bytes of sound; {behind:,} bytes behind them were left out"
+
+
+def _is_zero(source: ByteRange, offset: int) -> bool:
+    """Return whether nothing but zeros stands from ``offset`` on."""
+    while data := source.read(_PIECE_BYTES, offset):
+        if data.strip(b"\0"):
+            return False
+        offset += len(data)
+    return True
 
 
 def _is_header(data: bytes, header: bytes) -> bool:
@@ -261,11 +271,13 @@ class _WaveFormat:
     speakers: tuple[str, ...]
     block_bytes: int
     block_frames: int
+    note: str
 
     def complete(self, found: ChunkLayout, counted: int) -> ChunkLayout:
         """Return the layout with what the format says; ``counted`` is what ``fact`` counts."""
         frames = self._frames_of(found.there, counted)
-        return replace(found, speakers=self.speakers, counted=frames, block_frames=self.block_frames)
+        note = "; ".join(filter(None, [found.note, self.note]))
+        return replace(found, speakers=self.speakers, counted=frames, block_frames=self.block_frames, note=note)
 
     def _frames_of(self, sound_bytes: int, counted: int) -> int | None:
         """Return what ``fact`` counts, if it is within the last block of so many bytes; else it counts something else."""
@@ -299,6 +311,8 @@ def _wav(source: ByteRange) -> ChunkLayout | None:
             found = _wav_span(source, start, length, end, form.form if form else None)
             if found.promised != length:  # whatever follows cannot be found by its length
                 break
+        elif name == b"data" and found and length:
+            found = replace(found, note=f"its second chunk of sound ({length:,} bytes) was left out")
         elif name in _EXTRAS and length <= _MAX_EXTRA_BYTES and order == "<":
             extras = replace(extras, **{name.decode().strip().lower(): source.read(length, start)})
     if not found or not form:
@@ -332,7 +346,7 @@ def _wav_span(source: ByteRange, start: int, length: int, end: int, form: Sample
         # Empty, with other chunks behind; or never filled in.
         return _span(source, start, 0 if follows or not rest else None, form)
     frame_bytes = form.frame_bytes if form else rest + 1
-    if is_whole and not follows and rest - length >= frame_bytes and source.read(rest, start + length).strip(b"\0"):
+    if is_whole and not follows and rest - length >= frame_bytes and not _is_zero(source, start + length):
         note = (
             f"read to the end of the file, as the length of its RIFF says; that of its sound leaves out {rest - length:,} bytes"
         )
@@ -341,19 +355,24 @@ def _wav_span(source: ByteRange, start: int, length: int, end: int, form: Sample
 
 
 def _wave_format(fmt: bytes, order: str = "<") -> _WaveFormat:
-    tag, channels, rate_hz, _, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", fmt[:16])
+    tag, channels, rate_hz, byte_rate, frame_bytes, bits = struct.unpack(f"{order}HHIIHH", fmt[:16])
     speakers: tuple[str, ...] = ()
     if tag == _EXTENSIBLE and len(fmt) == 40:
         speakers = speakers_of_mask(struct.unpack(f"{order}I", fmt[20:24])[0], channels)
         if fmt[26:] == _TAG_GUID:
-            tag = struct.unpack("<H", fmt[24:26])[0]
+            tag = struct.unpack(f"{order}H", fmt[24:26])[0]
     kind = {_INTEGERS: "u" if bits == 8 else "i", _FLOATS: "f"}.get(tag, "")
     whole_bytes = -(-bits // 8) * channels
+    note = ""
     if kind and bits and frame_bytes not in (0, whole_bytes):
         said = f"{channels} channels of {bits} bits are {whole_bytes} bytes a frame, and it says {frame_bytes}"
-        raise LoadError(error=f"its header contradicts itself: {said}")
+        note = f"its header contradicts itself: {said}"
+        if byte_rate != rate_hz * whole_bytes:
+            raise LoadError(error=note)
     block_frames = struct.unpack(f"{order}H", fmt[18:20])[0] if tag in _IN_BLOCKS and len(fmt) >= 20 else 0
-    return _WaveFormat(tag, channels, _form(f"{order}{kind}", bits, channels, rate_hz), speakers, frame_bytes, block_frames)
+    return _WaveFormat(
+        tag, channels, _form(f"{order}{kind}", bits, channels, rate_hz), speakers, frame_bytes, block_frames, note
+    )
 
 
 def _form(code: str, bits: int, channels: int, rate_hz: int) -> SampleFormat | None:
@@ -412,14 +431,17 @@ def _compare_counts(source: ByteRange, found: ChunkLayout, counted: int) -> Chun
 
 
 def _caf(source: ByteRange) -> ChunkLayout | None:
-    codec, form, packets, found, packet_frames = b"", None, None, None, 0
+    codec, form, packets, found, packet_frames, note = b"", None, None, None, 0, ""
     for name, start, length in _walk(source, 8, ">4sq", align=1):
         if name == b"desc":
             rate, codec, flags, packet_bytes, packet_frames, channels, bits = struct.unpack(">d4sIIIII", source.read(32, start))
             if codec == b"lpcm" and rate == int(rate) and packet_bytes == bits // 8 * channels:
                 form = _form(f"{'<' if flags & 2 else '>'}{'f' if flags & 1 else 'i'}", bits, channels, int(rate))
         elif name == b"pakt":
-            _, frames, priming, remainder = struct.unpack(">qqii", source.read(24, start))
+            count, frames, priming, remainder = struct.unpack(">qqii", source.read(24, start))
+            whole = count * packet_frames - priming - remainder
+            if packet_frames and whole - frames > packet_frames:  # the packets say more
+                frames, note = whole, f"its header counts {frames:,} frames, and its packets {whole:,}, which were read"
             packets = PacketTable(frames, priming, remainder, packet_frames)
         elif name == b"data" and not found:
             unknown = length < 0 or (length == 4 and start + 4 < source.size and not _is_chunk(source, start + 4))
@@ -428,7 +450,7 @@ def _caf(source: ByteRange) -> ChunkLayout | None:
                 break
     by_ffmpeg = codec not in (b"lpcm", b"alaw", b"ulaw")
     is_unaligned = codec in _PADDED_CODECS and not (packets and packets.priming)
-    return found and replace(found, by_ffmpeg=by_ffmpeg, packets=packets, is_unaligned=is_unaligned)
+    return found and replace(found, by_ffmpeg=by_ffmpeg, packets=packets, is_unaligned=is_unaligned, note=note)
 
 
 def _au(source: ByteRange) -> ChunkLayout | None:

@@ -6,6 +6,7 @@ decoder gives. Where they disagree the other decoder is asked; what then still d
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -157,8 +158,8 @@ def open_audio(path: str, number: int = 0, keep_truncated: bool = False) -> Iter
         checked = _check_unchanged(whole.fd, status, blocks)
         extras = sound.layout.extras if sound.layout else ExtraChunks()
         content = partial(hash_content, whole.fd)
-        notes = [*track.length.notes, *_notes(sound)]
-        yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, notes, warnings)
+        track.notes.extend(_notes(sound, info))
+        yield AudioSource(info, content, status.st_size, *times_of(status), checked, extras, track.notes, warnings)
 
 
 def _look(whole: ByteRange, path: str, keep_truncated: bool) -> _SoundFile:
@@ -178,8 +179,7 @@ def _look(whole: ByteRange, path: str, keep_truncated: bool) -> _SoundFile:
         links = ogg.read_links(source) or [ogg.Link(0, source.size)]
         parts = tuple(_ogg_part(source, link) for link in links)
     elif kind == "mp3":
-        skipping = ((part, partial(open_with_ffmpeg, skip=part.skip)) for part in mpeg.read_parts(source))
-        parts = tuple(_Part(part.source, part.length, (decoder,)) for part, decoder in skipping)
+        parts = tuple(_Part(part.source, part.length, (open_with_ffmpeg,)) for part in mpeg.read_parts(source))
     else:
         length = _count(kind, source, layout)
         parts = (_Part(source, length, _decoders(kind, layout, length)),)
@@ -189,9 +189,15 @@ def _look(whole: ByteRange, path: str, keep_truncated: bool) -> _SoundFile:
 def _ogg_part(source: ByteRange, link: ogg.Link) -> _Part:
     """Choose the decoders of one stream of an Ogg file: libsndfile knows Vorbis and Opus, where they are alone."""
     part, length = source.part(link.start, link.stop - link.start), link.length()
-    by_libsndfile = link.codec in ("vorbis", "opus") and link.is_alone
-    if by_libsndfile and not link.is_long:
-        return _Part(part, length, (open_with_libsndfile, _open_ogg_with_ffmpeg))
+    by_both: tuple[Decoder, ...] = (_open_ogg_with_ffmpeg,)
+    if link.codec in ("vorbis", "opus"):
+        by_both = (open_with_libsndfile if link.is_alone else partial(_open_alone, link), _open_ogg_with_ffmpeg)
+        if link.is_one_page:  # of which FFmpeg loses the first block, and so the start
+            return _Part(part, length, by_both)
+        if not link.is_long:  # what a page cannot hold is no count
+            return _Part(part, replace(length, expected=None, is_exact=False), by_both)
+    if link.audio and link.audio.goes_back:  # libsndfile believes the last one
+        return _Part(part, length, (_open_ogg_with_ffmpeg,))
     start = read_start(part)
     if start > 0 and ogg.is_damaged(part):  # else it was cut from a longer one, and its time stamps begin there
         raise LoadError(error="a part of it is damaged")
@@ -202,7 +208,18 @@ def _ogg_part(source: ByteRange, link: ogg.Link) -> _Part:
         note = unaligned("Speex") if link.codec == "speex" else note
         length = replace(length, notes=(*length.notes, note))
         return _Part(part, length, (_open_ogg_with_ffmpeg,))  # libsndfile leaves out the end
-    return _Part(part, length, (open_with_libsndfile, _open_ogg_with_ffmpeg) if by_libsndfile else (_open_ogg_with_ffmpeg,))
+    return _Part(part, length, by_both)
+
+
+@contextmanager
+def _open_alone(link: ogg.Link, source: ByteRange, kind: str, length: Length) -> Iterator[Track]:
+    """Open with libsndfile a stream that has others beside it, from a copy without them."""
+    with tempfile.TemporaryFile(buffering=0) as file:
+        ogg.write_alone(source, link, file.write)
+        size = file.tell()
+        file.seek(0)  # where libsndfile begins to read
+        with open_with_libsndfile(ByteRange(file.fileno(), 0, size), kind, length) as track:
+            yield track
 
 
 def _open_ogg_with_ffmpeg(source: ByteRange, kind: str, length: Length) -> AbstractContextManager[Track]:
@@ -219,6 +236,8 @@ def _count(kind: str, source: ByteRange, layout: ChunkLayout | None) -> Length:
         frames = flac.read_stream_info(source)[0] or None
         if frames and (flac.count_by_last_frame(source) or 0) > frames:
             notes, frames = (f"its header counts {frames:,} frames, and more are there and were read",), None
+    elif kind == "adts" and mpeg.is_interrupted(source):
+        raise LoadError(error="a part of it is damaged")
     elif kind in ("mp4", "wavpack"):
         is_cut = (mp4.is_cut if kind == "mp4" else is_wavpack_cut)(source)
     elif layout and not layout.whole:
@@ -229,6 +248,8 @@ def _count(kind: str, source: ByteRange, layout: ChunkLayout | None) -> Length:
             missing = layout.packets.packet_frames
     elif layout and layout.counted:
         frames, surplus = layout.counted, layout.block_frames  # the last block is filled up
+    elif layout and layout.block_frames:
+        notes = (*notes, f"may end with silence: its last block of {layout.block_frames:,} frames may not be full")
     is_exact = frames is not None and not missing
     return Length(frames, is_exact=is_exact, missing=missing, surplus=surplus, is_cut=is_cut, notes=notes)
 
@@ -247,7 +268,7 @@ def _open_plain(
     frames = layout.there // form.frame_bytes
     promised = frames if layout.promised is None else layout.promised // form.frame_bytes
     info = SourceInfo(kind, form.subtype, form.rate_hz, form.channels, frames, layout.speakers)
-    return nullcontext(Track(info, unpack(source, layout, form), replace(length, expected=promised)))
+    return nullcontext(Track(info, unpack(source, layout, form), replace(length, expected=promised), list(length.notes)))
 
 
 @contextmanager
@@ -259,28 +280,36 @@ def _open_track(sound: _SoundFile, number: int) -> Iterator[Track]:
         if len(sound.parts) == 1:
             yield first
             return
-        counts = [part.length.expected for part in sound.parts]
+        counts = [_at_rate(part.length, first.info.rate_hz) for part in sound.parts]
         expected = None if None in counts else sum(filter(None, counts))
         frames = expected if all(part.length.is_exact for part in sound.parts) else None
-        notes = dict.fromkeys(note for part in sound.parts for note in part.length.notes)
         length = Length(
             expected,
             is_exact=frames is not None,
             missing=sum(part.length.missing for part in sound.parts),
             is_cut=any(part.length.is_cut for part in sound.parts),
-            notes=(f"made of {len(sound.parts)} files put together, all of which were read", *notes),
         )
-        yield Track(replace(first.info, frames=frames), _read_parts(sound, first, number), length)
+        notes = [f"made of {len(sound.parts)} files put together, all of which were read"]
+        yield Track(replace(first.info, frames=frames), _read_parts(sound, first, number, notes), length, notes)
 
 
-def _read_parts(sound: _SoundFile, first: Track, number: int) -> Iterator[Block]:
+def _at_rate(length: Length, rate_hz: int) -> int | None:
+    """Return how many frames are expected at the rate at which a decoder gives them."""
+    if length.expected is None or not length.rate_hz:
+        return length.expected
+    return round(length.expected * rate_hz / length.rate_hz)
+
+
+def _read_parts(sound: _SoundFile, first: Track, number: int, notes: list[str]) -> Iterator[Block]:
     yield from first.blocks
+    notes.extend(first.notes)
     for part in sound.parts[1:]:
         try:
             with _open_part(sound, part, number) as track:
                 if (track.info.rate_hz, track.info.channels) != (first.info.rate_hz, first.info.channels):
                     raise DecoderError("its rate or channels change in the middle")
                 yield from track.blocks
+                notes.extend(note for note in track.notes if note not in notes)
         except LoadError as error:
             raise DecoderError(str(error).removeprefix(_LOAD_PREFIX)) from error
 
@@ -310,9 +339,11 @@ def _read_speakers(sound: _SoundFile) -> tuple[str, ...]:
     return () if sound.kind in ("wav", "w64") else read_speakers(sound.source)  # whose headers were read here
 
 
-def _notes(sound: _SoundFile) -> Iterator[str]:
+def _notes(sound: _SoundFile, info: SourceInfo) -> Iterator[str]:
     if sound.kind in _UNALIGNED:
         yield unaligned(_UNALIGNED[sound.kind])
+    if sound.kind in ("wav", "w64") and info.subtype in ("MP3", "AAC", "AC3"):
+        yield unaligned(f"{info.subtype} in a WAV")
     if sound.layout and sound.layout.is_unaligned:
         yield unaligned("this CAF")
 

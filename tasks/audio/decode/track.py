@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import av
 import soundfile
@@ -22,6 +22,7 @@ class Length:
     Attributes:
         expected: How many frames there must be; None where nothing counts them.
         is_exact: Whether what a decoder gives behind them is no sound: an encoder's padding, or a last block filled up.
+        skip: How many frames a decoder gives in front of them that are no sound.
         missing: How many of them a decoder may fail to give, for reasons of the format.
         surplus: How many more than these a decoder may give; None where nothing can be said.
         is_cut: Whether the end is known to be missing.
@@ -31,6 +32,7 @@ class Length:
 
     expected: int | None = None
     is_exact: bool = False
+    skip: int = 0
     missing: int = 0
     surplus: int | None = None
     is_cut: bool = False
@@ -51,11 +53,13 @@ class Track:
         info: What its header says.
         blocks: float32 (frames, channels); they can be read once.
         length: How many frames there must be.
+        notes: What the user should know of how it was read; complete when the blocks are read.
     """
 
     info: SourceInfo
     blocks: Iterator[Block]
     length: Length = Length()
+    notes: list[str] = field(default_factory=list)
 
 
 class DecoderError(Exception):

@@ -14,6 +14,7 @@ _GAINS = {
     "FL": (1, 0), "FR": (0, 1), "FC": (_HALF, _HALF), "LFE": (0, 0), "LFE2": (0, 0), "DL": (1, 0), "DR": (0, 1),
     "FLC": (1, 0), "FRC": (0, 1), "WL": (1, 0), "WR": (0, 1), "BC": (0.5, 0.5),
     "BL": (_HALF, 0), "BR": (0, _HALF), "SL": (_HALF, 0), "SR": (0, _HALF), "SDL": (_HALF, 0), "SDR": (0, _HALF),
+    "BFL": (_HALF, 0), "BFR": (0, _HALF),
     "TFL": (_HALF, 0), "TFR": (0, _HALF), "TSL": (_HALF, 0), "TSR": (0, _HALF), "TBL": (_HALF, 0), "TBR": (0, _HALF),
 }  # fmt: skip
 # A channel of a speaker that is none of these, or of none beside others, is heard in the middle.

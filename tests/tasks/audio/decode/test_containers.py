@@ -35,6 +35,23 @@ UNALIGNED = "does not say how much was added"
 PUT_TOGETHER = "2 files put together"
 
 
+def with_header_twice(data: bytes) -> bytes:
+    return data[: odd.mp3_frames(data)[1][0]] + data
+
+
+def without_encoder(data: bytes) -> bytes:
+    """Return an MP3 with something else where LAME writes its name, and what it added."""
+    at = max(data.find(b"Xing"), data.find(b"Info"))
+    end = odd.mp3_frames(data)[0][1]
+    return data[: at + 120] + b"\x55" * (end - at - 120) + data[end:]
+
+
+def wavpack_of_frames(folder: Path, frames: int) -> bytes:
+    """A WavPack whose first block counts so many frames of all."""
+    data = odd.by_ffmpeg(folder / "made.wv", "wavpack")
+    return data[:12] + struct.pack("<I", frames) + data[16:]
+
+
 def always(data: bytes) -> Maker:
     return lambda _: data
 
@@ -119,6 +136,12 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
         AT_48K,
         "",
     ),
+    "a short ogg beside another": (
+        lambda _: odd.multiplexed(by_libsndfile("OGG", "VORBIS", chirps(stop=0.15)), by_libsndfile("OGG", "VORBIS", chirps() * 0)),
+        7_200,
+        "",
+    ),
+    "opus of 16 kHz, chained": (lambda _: two_oggs("OPUS", 16_000), AT_48K, PUT_TOGETHER),
     "flac in ogg": (lambda folder: odd.flac_in_ogg(folder / "made.oga"), AT_48K, ""),
     "ogg behind id3": (lambda _: id3() + by_libsndfile("OGG", "VORBIS"), AT_48K, ""),
     "ogg in a wav, 0x674f": (lambda _: fl_studio(0x674F), AT_48K, ""),
@@ -172,7 +195,7 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
     "aiff, lengths 0": (lambda _: aiff(form=0, frames=0, ssnd=0), AT_48K, NO_LENGTH),
     "aiff, lengths of sox": (lambda _: aiff(form=0x7F000050, frames=0x1FC00000, ssnd=0x7F000008), AT_48K, NO_LENGTH),
     "aiff, too few frames": (lambda _: aiff(frames=FRAMES // 2), AT_48K, "the second agrees with the file"),
-    "aiff, too many frames": (lambda _: aiff(frames=FRAMES * 2), AT_48K, ""),
+    "aiff, too many frames": (lambda _: aiff(frames=FRAMES * 2), AT_48K, "the second agrees with the file"),
     # MP3
     "mp3, put together": (two_mp3s, AT_48K, PUT_TOGETHER),
     "mp3, put together with a tag between": (
@@ -180,6 +203,13 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
         AT_48K,
         PUT_TOGETHER,
     ),
+    "mp3, put together with two tags between, one of them long": (
+        lambda folder: mp3(folder, chirps(stop=0.7)) + bytes(b"TAG".ljust(128)) + id3(100_000) + mp3(folder, chirps(start=0.7)),
+        AT_48K,
+        PUT_TOGETHER,
+    ),
+    "mp3 with a header in front of its header": (lambda folder: with_header_twice(mp3(folder)), AT_48K, ""),
+    "mp3 whose header names no encoder": (lambda folder: without_encoder(mp3(folder)), None, UNALIGNED),
     "mp3, half as many": (lambda folder: xing(mp3(folder), lambda n: n // 2), AT_48K, "are there and were read"),
     "mp3, twice as many": (lambda folder: xing(mp3(folder), lambda n: 2 * n), AT_48K, "are there and were read"),
     "mp3, counts itself": (lambda folder: xing(mp3(folder), lambda n: n + 1), AT_48K, ""),
@@ -200,6 +230,13 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
     "aac without what was added": (lambda folder: odd.itunes(folder, smpb=False), None, UNALIGNED),
     "aac behind id3": (lambda folder: id3() + odd.by_ffmpeg(folder / "made.m4a", "aac"), AT_48K, ""),
     "aac in a caf": (odd.apple_loop, AT_48K, ""),
+    "aac in a caf, half as many": (lambda folder: odd.apple_loop(folder, FRAMES // 2), AT_48K, "its packets 66,150"),
+    "alac, half as many": (
+        lambda folder: odd.with_media_duration(odd.by_ffmpeg(folder / "made.m4a", "alac"), lambda n: n // 2),
+        AT_48K,
+        "more are there and were read",
+    ),
+    "wavpack, half as many": (lambda folder: wavpack_of_frames(folder, FRAMES // 2), AT_48K, "more are there and were read"),
 }  # fmt: skip
 
 
@@ -220,6 +257,8 @@ def test_it_comes_out_whole(bench: Bench, what: str) -> None:
     assert outcome.status is Status.EXPORTED, outcome.error
     done = " | ".join(outcome.done)
     assert said in done
+    if not said:  # then there is nothing to know
+        assert all(word.startswith(("resampled", "rounded")) for word in outcome.done), outcome.done
     y = heard(bench)
     wanted = IDEAL[: frames or AT_48K, : y.shape[1]]
     if frames:
@@ -234,7 +273,7 @@ def test_it_comes_out_whole(bench: Bench, what: str) -> None:
     # Nothing is missing in the middle, and the level is right: lossy codecs change some hundredths.
     if "gsm" not in what:
         error = np.sqrt(((y - wanted) ** 2).mean() / (wanted**2).mean())
-        assert error < 0.1, f"{20 * np.log10(error):.0f} dB"
+        assert error < 0.15, f"{20 * np.log10(error):.0f} dB"
 
 
 @pytest.mark.parametrize("end", ["", "vorbis", "opus"])
@@ -252,6 +291,45 @@ def test_an_ogg_that_is_cut_between_pages_is_read_as_far_as_its_last_page_counts
     counted = struct.unpack("<q", pages[-2][6:14])[0]
     assert outcome.frames == round(counted * 48_000 / RATE)
     assert "its last page does not say that it is the last" in outcome.done
+
+
+@pytest.mark.parametrize("position", [0, 1_000, 132_300])
+def test_an_ogg_whose_last_position_goes_back_is_read_to_its_end(bench: Bench, position: int) -> None:
+    pages = odd.ogg_pages(by_libsndfile("OGG", "VORBIS", np.tile(chirps(), (4, 1))))
+    pages[-1] = odd.sealed(pages[-1][:6] + struct.pack("<q", position) + pages[-1][14:])
+    outcome = convert(bench, b"".join(pages))
+    assert 4 * AT_48K <= outcome.frames < 4 * AT_48K + 8_192
+    assert any("more are there and were read" in word for word in outcome.done)
+
+
+def test_adts_with_a_gap_is_not_exported(bench: Bench) -> None:
+    """FFmpeg passes over what is no frame."""
+    data = odd.by_ffmpeg(bench.folder / "made.aac", "aac")
+    assert convert(bench, data).status is Status.EXPORTED
+    middle = len(data) // 2
+    assert "damaged" in convert(bench, data[:middle] + bytes(2_000) + data[middle + 2_000 :]).error
+
+
+def test_a_frame_size_that_the_byte_rate_contradicts_is_said(bench: Bench) -> None:
+    fmt = struct.pack("<HHIIHH", 1, 2, RATE, 4 * RATE, 2, 16)
+    body = b"WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", pcm())
+    outcome = convert(bench, b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert outcome.frames == AT_48K
+    assert any("contradicts itself" in word for word in outcome.done)
+
+
+@pytest.mark.parametrize("at", [36, 100, 233, 236])
+def test_the_name_of_a_header_in_the_sound_is_none(bench: Bench, at: int) -> None:
+    data = mp3(bench.folder, write_xing="0")
+    outcome = convert(bench, data[:at] + b"Xing" + data[at + 4 :])
+    assert outcome.status is Status.EXPORTED or at == 36  # where a header stands
+
+
+def test_files_of_thousands_of_parts_are_refused_at_once(bench: Bench) -> None:
+    pages = odd.ogg_pages(by_libsndfile("OGG", "VORBIS", chirps(stop=0.15)))
+    assert "more than 1,000 files put together" in convert(bench, b"".join(pages) * 1_100).error
+    frame = mp3(bench.folder)[: odd.mp3_frames(mp3(bench.folder))[2][0]]
+    assert "more than 1,000 files put together" in convert(bench, frame * 1_100).error
 
 
 def test_an_ogg_with_a_damaged_page_is_not_exported(bench: Bench) -> None:
@@ -294,7 +372,7 @@ def test_streams_of_different_channels_are_not_half_exported(bench: Bench) -> No
 
 @pytest.mark.parametrize(("bits", "frame_bytes"), [(24, 8), (16, 8), (32, 4), (8, 4)])
 def test_a_header_that_contradicts_itself_is_refused(bench: Bench, bits: int, frame_bytes: int) -> None:
-    fmt = struct.pack("<HHIIHH", 1, 2, RATE, 4 * RATE, frame_bytes, bits)
+    fmt = struct.pack("<HHIIHH", 1, 2, RATE, frame_bytes * RATE, frame_bytes, bits)
     body = b"WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", pcm())
     error = convert(bench, b"RIFF" + struct.pack("<I", len(body)) + body).error
     assert f"contradicts itself: 2 channels of {bits} bits" in error
