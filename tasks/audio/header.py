@@ -13,8 +13,9 @@ from schemas.music import AUDIO_EXTENSIONS, parse_tempo
 from schemas.scan_values import Header
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.byte_range import ByteRange
+from tasks.audio.decode.chunk_layout import ChunkLayout
 from tasks.audio.decode.detect import find_sound, open_file
-from tasks.audio.decode.riff_chunks import ChunkLayout, read_chunk_layout
+from tasks.audio.decode.riff_chunks import read_chunk_layout
 from tasks.audio.decode.source import truncation_error
 from tasks.audio.sampler_chunks import read_marks
 from tasks.audio.tags.file_tags import read_tags

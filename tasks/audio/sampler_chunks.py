@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from config.device import RATE_HZ
-from tasks.audio.decode.riff_chunks import ExtraChunks
+from tasks.audio.decode.chunk_layout import ExtraChunks
 
 # Microsoft, "Multimedia Programming Interface and Data Specifications 1.0": smpl and cue; acid: docs/decisions/0005.
 _SMPL, _LOOP = struct.Struct("<9I"), struct.Struct("<6I")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.audio.blocks import BLOCK_FRAMES, Block
 from tasks.audio.decode.byte_range import ByteRange
-from tasks.audio.decode.riff_chunks import ChunkLayout, SampleFormat
+from tasks.audio.decode.chunk_layout import ChunkLayout, SampleFormat
 
 Bytes = npt.NDArray[np.uint8]
 # Room around the bytes of a block, for the 24-bit samples at its ends; so much that samples stay aligned.

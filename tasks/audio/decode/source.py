@@ -20,11 +20,12 @@ from schemas.errors import LoadError
 from tasks.audio.blocks import Block
 from tasks.audio.decode import flac, mp4, mpeg, ogg
 from tasks.audio.decode.byte_range import ByteRange, hash_content
+from tasks.audio.decode.chunk_layout import ChunkLayout, ExtraChunks, SampleFormat
 from tasks.audio.decode.detect import find_sound, is_wavpack_cut, open_file
 from tasks.audio.decode.ffmpeg import open_with_ffmpeg, read_speakers, read_start
 from tasks.audio.decode.libsndfile import open_with_libsndfile
 from tasks.audio.decode.pcm import unpack
-from tasks.audio.decode.riff_chunks import ChunkLayout, ExtraChunks, SampleFormat, read_chunk_layout
+from tasks.audio.decode.riff_chunks import read_chunk_layout
 from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, TruncatedError, unaligned
 from tasks.fs.file_status import is_same_state, times_of
 

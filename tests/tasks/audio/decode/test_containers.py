@@ -204,7 +204,7 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
         PUT_TOGETHER,
     ),
     "mp3, put together with two tags between, one of them long": (
-        lambda folder: mp3(folder, chirps(stop=0.7)) + bytes(b"TAG".ljust(128)) + id3(100_000) + mp3(folder, chirps(start=0.7)),
+        lambda folder: mp3(folder, chirps(stop=0.7)) + b"TAG".ljust(128) + id3(100_000) + mp3(folder, chirps(start=0.7)),
         AT_48K,
         PUT_TOGETHER,
     ),
