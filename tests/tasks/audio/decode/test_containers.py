@@ -137,7 +137,7 @@ WHOLE: dict[str, tuple[Maker, int | None, str]] = {
         "",
     ),
     "a short ogg beside another": (
-        lambda _: odd.multiplexed(by_libsndfile("OGG", "VORBIS", chirps(stop=0.15)), by_libsndfile("OGG", "VORBIS", chirps() * 0)),
+        lambda _: odd.multiplexed(by_libsndfile("OGG", "VORBIS", chirps(stop=0.15)), by_libsndfile("OGG", "VORBIS")),
         7_200,
         "",
     ),
