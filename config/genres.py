@@ -49,7 +49,7 @@ def load(environment: Mapping[str, str] | None = None) -> Genres:
         if not own_file.is_file() or own_file.samefile(its_file):
             return built_in
     try:
-        own = Genres.model_validate(tomllib.loads(own_file.read_text(encoding="utf-8")))
+        own = Genres.model_validate(tomllib.loads(own_file.read_text(encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         why = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
         raise RequestError(what=f"{own_file} is not valid: {why}", fix="Correct or move the file.") from error

@@ -248,7 +248,7 @@ def _toml_layers(environment: Mapping[str, str]) -> Iterator[tuple[str, dict[str
 
 def _read_table(file: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RequestError(what=f"{file} cannot be read: {error}", fix="Correct or move the file.") from error
     table = content.get(_TABLE, {})

@@ -15,6 +15,8 @@ from schemas.music import BANKS, BPM_MAX, BPM_MIN, PADS_PER_BANK
 
 COLUMNS = ("sample_id", "file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
 REQUIRED = ("file_path",)
+# What other programs call the path, in the order in which they are tried; in lower case (contract, section 7).
+PATH_ALIASES = ("filepath", "path", "location", "file")
 # PATH_MAX on Linux; no field of a manifest has a reason to be longer.
 MAX_CELL_BYTES = 4096
 
@@ -34,6 +36,12 @@ TYPED_SCHEMA: dict[str, type[pl.DataType]] = TEXT_SCHEMA | {"sample_id": pl.Int6
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 # Spreadsheets and data frames write a whole number with a gap in its column as 7.0.
 _WHOLE = r"^\+?[0-9]{1,19}(?:\.0*)?$"
+# What an optional cell holds where there is nothing to say (contract, section 7).
+_NO_VALUE = r"(?i)^(?:0+(?:[.,]0*)?|-|\?|n/a|none)$"
+SLOT = ("kit", "bank", "pad")
+# A pad with its bank, as the device shows it: A1, A01.
+_SLOT_NAME = r"^([A-Ja-j])0*([0-9]{1,2})$"
+IS_REQUIRED = "is required"
 
 
 class ManifestKind(StrEnum):
@@ -73,6 +81,40 @@ def whole(column: str) -> pl.Expr:
     return pl.col(column).str.replace(r"\.0*$", "").str.strip_chars_start("+").cast(pl.Int64, strict=False)
 
 
+def is_no_value(cell: pl.Expr) -> pl.Expr:
+    """Return whether a cell says that there is no value."""
+    return cell.str.contains(_NO_VALUE)
+
+
+def without_unit(bpm: pl.Expr) -> pl.Expr:
+    """Return a tempo without the unit behind it: `120 bpm`."""
+    return bpm.str.replace(r"(?i)^([0-9.,]+)\s*bpm$", "${1}")
+
+
+def clear_no_values() -> list[pl.Expr]:
+    """Return the optional columns, null where a cell says that there is no value.
+
+    Kit, bank and pad say it together or not at all: pad 0 of a kit is an error, not a sample without a pad.
+    """
+    single = [name for name in COLUMNS if name not in (*SLOT, *REQUIRED)]
+    no_slot = pl.all_horizontal(is_no_value(pl.col(SLOT)).fill_null(True))
+    return [
+        *(pl.when(~is_no_value(pl.col(name))).then(name).alias(name) for name in single),
+        *(pl.when(~no_slot).then(name).alias(name) for name in SLOT),
+    ]
+
+
+def split_slot_names() -> list[pl.Expr]:
+    """Return bank and pad, where a pad such as `A1` names its bank too and the bank's cell says nothing else."""
+    bank, pad = pl.col("bank").str.to_uppercase(), pl.col("pad")
+    named = pad.str.extract(_SLOT_NAME).str.to_uppercase()
+    agrees = named.is_not_null() & (bank.is_null() | is_no_value(bank) | (bank == named))
+    return [
+        pl.when(agrees).then(named).otherwise(bank).alias("bank"),
+        pl.when(agrees).then(pad.str.extract(_SLOT_NAME, 2)).otherwise(pad).alias("pad"),
+    ]
+
+
 def _text_rules() -> Iterable[Rule]:
     for column in COLUMNS:
         cell = pl.col(column)
@@ -88,7 +130,7 @@ def _text_rules() -> Iterable[Rule]:
             cell.str.contains("\0", literal=True),
             "Save the manifest again as UTF-8 text.",
         )
-    yield Rule("file_path", "is required", pl.col("file_path").is_null(), "Give the path of the audio file.")
+    yield Rule("file_path", IS_REQUIRED, pl.col("file_path").is_null(), "Give the path of the audio file.")
 
 
 def _number_rules() -> Iterable[Rule]:
@@ -111,9 +153,8 @@ def _number_rules() -> Iterable[Rule]:
 
 
 def _slot_rules() -> Iterable[Rule]:
-    slot = ("kit", "bank", "pad")
-    some = pl.any_horizontal(pl.col(slot).is_not_null())
-    for column in slot:
+    some = pl.any_horizontal(pl.col(SLOT).is_not_null())
+    for column in SLOT:
         yield Rule(
             column,
             "is missing: kit, bank and pad go together",
@@ -121,10 +162,18 @@ def _slot_rules() -> Iterable[Rule]:
             "Fill in all three, or none of them.",
         )
     yield Rule("bank", "must be A to J", ~pl.col("bank").is_in(BANKS), "The device has banks A to J.")
+    is_slot_name = pl.col("pad").str.contains(_SLOT_NAME)
+    yield Rule(
+        "pad",
+        "names another bank than the column bank",
+        is_slot_name & pl.col("bank").is_in(BANKS),
+        "Write the pad as 1 to 16, or correct one of the two banks.",
+    )
     yield Rule(
         "pad",
         f"must be 1 to {PADS_PER_BANK}",
         pl.col("pad").is_not_null()
+        & ~(is_slot_name & pl.col("bank").is_in(BANKS)).fill_null(False)
         & ~(pl.col("pad").str.contains(_WHOLE) & whole("pad").is_between(1, PADS_PER_BANK)).fill_null(False),
         "A bank has pads 1 to 16.",
     )

@@ -83,3 +83,49 @@ def parse_key(text: str) -> str:
     root, sign, word, mode = match.groups(default="")
     accidental = {"♯": "#", "s": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(sign or word.lower(), sign)
     return root + accidental + ("m" if mode == "m" or mode.lower().startswith("min") else "maj")
+
+
+# Keys as people write them in tables: any case, the mode in English or German, H for B and B for Bb where it is German.
+_WRITTEN_KEY = re.compile(
+    r"(?P<root>[A-Ha-h])(?P<sign>[#b♯♭]|[ -]?(?i:sharp|flat)|(?i:is|es|s)(?=[ -]?(?i:dur|moll)))?"
+    r"(?:[ -]?(?P<mode>m|M|(?i:minor|min|major|maj|moll|dur)))?\.?"
+)
+# The wheel of keys of Mixed In Key (`8A`), by number from 1 on; Open Key (`1m`, Traktor) begins seven steps later.
+_WHEEL_MINOR = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
+_WHEEL_MAJOR = ("B", "F#", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E")
+_WHEEL = re.compile(r"0?([1-9]|1[0-2])([ABabmMdD])")
+_ACCIDENTALS = {"♯": "#", "#": "#", "sharp": "#", "is": "#", "♭": "b", "b": "b", "flat": "b", "es": "b", "s": "b"}
+_ENHARMONIC = {"Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}
+
+
+def normalize_key(text: str) -> str:
+    """Spell a key of a table as keys are spelt here: `8A`, `a-Moll` and `A minor` are `Am`; "" where it is not a key.
+
+    A root alone (`C`, `F#`) is not spelt otherwise: it says no more than it says.
+    """
+    text = text.strip()
+    if wheel := _WHEEL.fullmatch(text):
+        return _key_on_wheel(int(wheel[1]), wheel[2].lower())
+    match = _WRITTEN_KEY.fullmatch(text)
+    if not match:
+        return ""
+    root, sign, mode = match["root"], (match["sign"] or "").strip(" -").lower(), match["mode"] or ""
+    is_german = mode.lower() in ("dur", "moll")
+    if root.islower() and len(mode) < len("maj"):
+        return ""
+    accidental = _ACCIDENTALS.get(sign, "")
+    root = root.upper()
+    if root == "H":
+        root = "B"
+    elif root == "B" and is_german and not sign:
+        accidental = "b"
+    note = _ENHARMONIC.get(root + accidental, root + accidental)
+    if not mode:
+        return note
+    return note + ("m" if mode == "m" or mode.lower() in ("min", "minor", "moll") else "maj")
+
+
+def _key_on_wheel(number: int, letter: str) -> str:
+    """Return the key of a Camelot code (`a`, `b`) or an Open Key code (`m`, `d`)."""
+    at = (number - 1 + (7 if letter in "md" else 0)) % 12
+    return _WHEEL_MINOR[at] + "m" if letter in "am" else _WHEEL_MAJOR[at] + "maj"

@@ -38,7 +38,7 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
         organized_by=str(settings.organize_by),
         format=str(settings.format),
         planned_paths=draft.all_paths,
-        may_move=draft.rejects.is_empty(),
+        may_move=not draft.may_lack_files,
         metadata_files=texts,
         only_export_id=draft.reservation.export_id if draft.request.full else None,
     )

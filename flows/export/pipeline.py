@@ -90,7 +90,7 @@ def _prune(running: RunningExport, batch: BatchExportResult) -> BatchExportResul
     stale = running.plan.stale
     if stale.is_empty():
         return batch
-    if running.draft.rejected:
+    if running.draft.may_lack_files:
         return batch.model_copy(update={"not_pruned": "rows were rejected, and it is not known which files are theirs"})
     failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
     stale = stale.filter(~pl.col("sample_id").is_in(failed))

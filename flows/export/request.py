@@ -15,7 +15,7 @@ from schemas.manifest import ManifestKind
 from schemas.run_identity import identity_values
 from tasks.fs.hashing import hash_file
 from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
-from tasks.manifest.source_paths import absolute
+from tasks.manifest.source_paths import resolve_sources
 from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, history
@@ -78,7 +78,7 @@ def fill_kit_from_records(raw: RawManifest, resolved: ResolvedRequest) -> RawMan
     """
     if raw.kind is ManifestKind.TABLE:
         return raw
-    paths = absolute(raw.frame["file_path"].drop_nulls(), raw.folder)
+    paths = resolve_sources(raw.frame["file_path"].drop_nulls(), raw.folder)
     known = history.known_samples(resolved.target.database, ids_without_file(raw), paths)
     filled = fill_files(raw, dict(known.select("id", "file_path").iter_rows()))
     return fill_facts(filled, known)
@@ -86,7 +86,7 @@ def fill_kit_from_records(raw: RawManifest, resolved: ResolvedRequest) -> RawMan
 
 def rows_of(manifest: Manifest) -> pl.DataFrame:
     """Return the accepted rows with ``source``, the absolute path of each file."""
-    return manifest.frame.with_columns(source=absolute(manifest.frame["file_path"], manifest.folder))
+    return manifest.frame.with_columns(source=resolve_sources(manifest.frame["file_path"], manifest.folder))
 
 
 def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:

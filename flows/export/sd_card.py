@@ -78,7 +78,7 @@ def _copy(running: RunningExport, place: card.Card, export_id: int) -> CardResul
     done = card.copy_files(place, wanted, state.known, record, request.verify_outputs)
     stale = _without(state.ours, pl.concat([files["path"], running.draft.all_paths.alias("path")]))
     removed: list[str] = []
-    if request.prune and not running.draft.rejected:
+    if request.prune and not running.draft.may_lack_files:
         # What the output folder keeps, as a failed row's, stays on the card as well.
         unkept = stale.filter("stale").select("path", "file_hash")
         removed = card.prune(place, dict(unkept.iter_rows()))

@@ -13,6 +13,7 @@ from schemas.export import ExportRequest
 from schemas.manifest import ManifestKind
 from schemas.report import Finding
 from tasks.layout.actions import Action
+from tasks.manifest.validate import lines_without_file
 from tasks.store import run_folder
 from tasks.store.export_records import ExportSpec, ExportTarget, Reservation
 
@@ -112,6 +113,14 @@ class DraftPlan:
     def rejected(self) -> int:
         """Return the number of rejected rows."""
         return self.rejects["line"].n_unique()
+
+    @property
+    def may_lack_files(self) -> bool:
+        """Return whether a rejected row may mean one of the finished files, so that none may be removed or renamed.
+
+        A row that names no file, such as one of totals, means none.
+        """
+        return not self.rejects.filter(~pl.col("line").is_in(lines_without_file(self.rejects).implode())).is_empty()
 
     @property
     def requested(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from schemas.manifest import TEXT_SCHEMA, whole
-from tasks.manifest.source_paths import absolute
+from tasks.manifest.source_paths import resolve_sources
 from tasks.manifest.table import RawManifest
 
 
@@ -53,7 +53,7 @@ def fill_facts(raw: RawManifest, samples: pl.DataFrame) -> RawManifest:
     known = samples.unique("file_path", keep="first").select(
         source="file_path", **{f"known_{name}": pl.col(name).cast(pl.String) for name in facts}
     )
-    frame = raw.frame.with_columns(source=absolute(raw.frame["file_path"].fill_null(""), raw.folder))
+    frame = raw.frame.with_columns(source=resolve_sources(raw.frame["file_path"].fill_null(""), raw.folder))
     frame = frame.join(known, on="source", how="left", maintain_order="left")
     filled = frame.with_columns(pl.coalesce(name, f"known_{name}").alias(name) for name in facts)
     return replace(raw, frame=filled.select(TEXT_SCHEMA.keys()))

@@ -1,8 +1,10 @@
-"""Make the paths of a manifest absolute."""
+"""Make the paths of a manifest absolute, and find the files that paths of other systems mean."""
 
 import os
 
 import polars as pl
+
+from tasks.fs.foreign_paths import ForeignPathFinder
 
 
 def absolute(file_paths: pl.Series, folder: str) -> pl.Series:
@@ -16,3 +18,38 @@ def absolute(file_paths: pl.Series, folder: str) -> pl.Series:
     path = pl.col("path")
     joined = pl.when(path.str.starts_with("/")).then(path).otherwise(pl.concat_str(pl.lit(folder.rstrip("/") + "/"), path))
     return frame.select(joined.str.replace_all(r"/(?:\.?/)+", "/")).to_series()
+
+
+def resolve_sources(file_paths: pl.Series, folder: str) -> pl.Series:
+    """Return the absolute path of each file, also where another system wrote it, as long as exactly one file fits.
+
+    What no file fits stays as ``absolute`` makes it. Only paths whose file does not exist are looked at any further.
+
+    Args:
+        file_paths: Paths as they stand in the manifest.
+        folder: The manifest's folder.
+    """
+    sources = absolute(file_paths, folder)
+    pairs = pl.DataFrame({"written": file_paths, "source": sources}).drop_nulls().unique("source", maintain_order=True)
+    has_folder: dict[str, bool] = {}
+    finder = ForeignPathFinder(folder)
+    found: dict[str, str] = {}
+    for written, source in pairs.iter_rows():
+        if _is_missing(source, has_folder) and (path := finder.find(written).path):
+            found[source] = path
+    return sources.replace(found) if found else sources
+
+
+def _is_missing(path: str, has_folder: dict[str, bool]) -> bool:
+    """Return whether nothing is at ``path``; a folder that does not exist is looked up once, not for each file."""
+    folder = path.rpartition("/")[0]
+    if folder not in has_folder:
+        has_folder[folder] = os.path.isdir(folder or "/")
+    try:
+        if has_folder[folder]:
+            os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return not has_folder[folder]

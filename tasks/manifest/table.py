@@ -11,14 +11,26 @@ from typing import NamedTuple
 import polars as pl
 
 from schemas.errors import ManifestError
-from schemas.manifest import COLUMNS, REJECT_SCHEMA, TEXT_SCHEMA, ManifestKind
+from schemas.manifest import COLUMNS, PATH_ALIASES, REJECT_SCHEMA, TEXT_SCHEMA, ManifestKind
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, remove_guard
-from tasks.manifest.readers.delimited_text import CSV_DELIMITERS, TSV_DELIMITERS, open_delimited, read_all_delimited
+from tasks.manifest.readers.delimited_text import (
+    CSV_DELIMITERS,
+    TSV_DELIMITERS,
+    TXT_DELIMITERS,
+    open_delimited,
+    read_all_delimited,
+)
 from tasks.manifest.readers.hydrogen import HYDROGEN, open_hydrogen
 from tasks.manifest.readers.kit_file import NO_PADS_FIX, open_toml, open_yaml
 from tasks.manifest.readers.ndjson import open_ndjson, read_all_ndjson
 from tasks.manifest.readers.parquet import open_parquet, read_all_parquet
-from tasks.manifest.readers.source_table import HEAD_BYTES, SourceTable, no_column_error, not_utf8_error
+from tasks.manifest.readers.source_table import (
+    HEAD_BYTES,
+    SourceTable,
+    no_column_error,
+    not_utf8_error,
+    path_column_note,
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class RawManifest:
         frame: Rows as text (``TEXT_SCHEMA``), null where a cell is empty.
         rejects: Rows that could not be split into cells (``REJECT_SCHEMA``).
         decimal_comma: Numbers may be written as ``120,5``.
-        notes: What a kit file says and a row cannot hold.
+        notes: What a kit file says and a row cannot hold; what was read in another way than it is written.
         kit_tempos: BPM of whole kits by their names, from a kit file.
         keys: What errors call a row that has a number instead of a line: its dotted key in a TOML kit.
     """
@@ -56,18 +68,16 @@ def read_manifest(path: str) -> RawManifest:
     """
     path = resolve_drumkit(path)
     with _open_manifest(path) as (reader, table):
-        frames = [pl.DataFrame(schema=TEXT_SCHEMA)]
+        frames = [pl.DataFrame(schema=TEXT_SCHEMA | dict.fromkeys(PATH_ALIASES if table.is_named_by_rows else (), pl.String))]
         rejects = []
         rows = 0
-        has_paths = not table.is_named_by_rows
         for chunk in table.chunks:
-            has_paths |= chunk.frame["file_path"].null_count() < chunk.frame.height
-            frames.append(_select_known_columns(chunk.frame, table.has_formula_guard))
+            frames.append(_select_columns(chunk.frame, frames[0].columns[1:], table.has_formula_guard))
             rejects += chunk.rejects
             rows += chunk.rows
-    frame = pl.concat(frames)
-    if frame.height and not has_paths:
-        raise no_column_error(path, "file_path", [])
+    frame, notes = pl.concat(frames), table.notes
+    if table.is_named_by_rows and frame.height:
+        frame, notes = _take_path_column(path, frame)
     if not rows:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     folder = os.path.realpath(os.path.dirname(path) or ".")
@@ -75,7 +85,20 @@ def read_manifest(path: str) -> RawManifest:
         return RawManifest(reader.kind, folder, rows, frame, kits.rejects, False, kits.notes, kits.tempos, kits.keys)
     records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix) for reject in rejects]
     broken_rows = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row")
-    return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma)
+    return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma, notes)
+
+
+def _take_path_column(path: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the rows with their paths in ``file_path``, also where all rows call it by another name; and a note of that.
+
+    Raises:
+        ManifestError: No row has a path.
+    """
+    filled = [name for name in ("file_path", *PATH_ALIASES) if frame[name].null_count() < frame.height]
+    if not filled:
+        raise no_column_error(path, "file_path", [])
+    notes = () if filled[0] == "file_path" else (path_column_note(filled[0]),)
+    return frame.with_columns(file_path=filled[0]).select(TEXT_SCHEMA.keys()), notes
 
 
 def check_is_manifest(path: str) -> ManifestKind:
@@ -130,12 +153,12 @@ class _Reader(NamedTuple):
 def _reader_of_delimited(delimiters: str) -> _Reader:
     return _Reader(
         ManifestKind.TABLE,
-        lambda path, head: open_delimited(path, head, delimiters),
-        lambda path, head: read_all_delimited(path, head, delimiters),
+        lambda path, _head: open_delimited(path, delimiters),
+        lambda path, _head: read_all_delimited(path, delimiters),
     )
 
 
-_CSV, _TSV = _reader_of_delimited(CSV_DELIMITERS), _reader_of_delimited(TSV_DELIMITERS)
+_CSV, _TSV, _TXT = map(_reader_of_delimited, (CSV_DELIMITERS, TSV_DELIMITERS, TXT_DELIMITERS))
 _NDJSON = _Reader(ManifestKind.TABLE, open_ndjson, lambda path, _head: (read_all_ndjson(path), ""))
 _PARQUET = _Reader(ManifestKind.TABLE, lambda path, _head: open_parquet(path), lambda path, _head: (read_all_parquet(path), ""))
 _TOML = _Reader(ManifestKind.KIT, lambda path, _head: open_toml(path))
@@ -145,6 +168,7 @@ _READERS = {
     ".csv": _CSV,
     ".tsv": _TSV,
     ".tab": _TSV,
+    ".txt": _TXT,
     ".ndjson": _NDJSON,
     ".jsonl": _NDJSON,
     ".parquet": _PARQUET,
@@ -198,11 +222,9 @@ def _read_head(path: str) -> bytes:
     return head
 
 
-def _select_known_columns(frame: pl.DataFrame, has_formula_guard: bool) -> pl.DataFrame:
-    """Return the manifest's columns, trimmed, null where empty or absent; other columns are ignored."""
-    cells = (
-        pl.col(name).str.strip_chars() if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in COLUMNS
-    )
+def _select_columns(frame: pl.DataFrame, names: list[str], has_formula_guard: bool) -> pl.DataFrame:
+    """Return the columns of these names, trimmed, null where empty or absent; other columns are ignored."""
+    cells = (pl.col(name).str.strip_chars() if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in names)
     trimmed = frame.select("line", *cells)
     if has_formula_guard:
         texts = [name for name in GUARDED_COLUMNS if name in COLUMNS]

@@ -1,12 +1,14 @@
 """Validate the rows of a manifest: nothing is dropped without a line, a column, a value and a rule."""
 
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
 from schemas.manifest import (
+    IS_REQUIRED,
     REJECT_SCHEMA,
     ROW_RULES,
     ROW_SCHEMA,
@@ -15,8 +17,12 @@ from schemas.manifest import (
     TYPED_SCHEMA,
     ManifestKind,
     Rule,
+    clear_no_values,
+    split_slot_names,
     whole,
+    without_unit,
 )
+from schemas.music import normalize_key
 from tasks.manifest.table import RawManifest
 
 _SHOWN_CHARS = 80
@@ -50,16 +56,13 @@ class Manifest:
 
 def validate(raw: RawManifest) -> Manifest:
     """Check rows one by one as text, cast the good ones, then check the rules between rows."""
-    cells = raw.frame
-    if raw.decimal_comma:
-        cells = cells.with_columns(pl.col("bpm").str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}"))
-    cells = cells.with_columns(pl.col("bank").str.to_uppercase())
-    good, row_rejects = _split(cells, ROW_SCHEMA, ROW_RULES)
+    good, row_rejects = _split(_read_cells(raw), ROW_SCHEMA, ROW_RULES)
     typed = good.with_columns(
         sample_id=whole("sample_id"),
         bpm=pl.col("bpm").cast(pl.Float64),
+        musical_key=_normalize_keys(good["musical_key"]),
         pad=whole("pad"),
-        title=pl.coalesce("title", pl.col("file_path").str.extract(_STEM)).fill_null(""),
+        title=pl.coalesce("title", _decode_urls(good["file_path"]).str.extract(_STEM)).fill_null(""),
     ).select(TYPED_SCHEMA.keys())
     accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
     rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
@@ -67,6 +70,34 @@ def validate(raw: RawManifest) -> Manifest:
         key = pl.col("line").replace_strict(raw.keys, return_dtype=pl.String).str.slice(0, _SHOWN_CHARS)
         rejects = rejects.with_columns(rule=pl.format("{} (key {})", "rule", key))
     return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
+
+
+def lines_without_file(rejects: pl.DataFrame) -> pl.Series:
+    """Return the lines of rejected rows that name neither a file nor a sample, such as a row of totals."""
+    names_no_file = (pl.col("column") == "file_path") & (pl.col("rule").str.starts_with(IS_REQUIRED))
+    return rejects.filter(names_no_file & pl.col("sample_id").is_null())["line"].unique()
+
+
+def _read_cells(raw: RawManifest) -> pl.DataFrame:
+    """Return the cells without what people and spreadsheets write around a value, or in place of one."""
+    cells = raw.frame.with_columns(split_slot_names()).with_columns(clear_no_values())
+    cells = cells.with_columns(without_unit(pl.col("bpm")))
+    if raw.decimal_comma:
+        cells = cells.with_columns(pl.col("bpm").str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}"))
+    return cells
+
+
+def _normalize_keys(keys: pl.Series) -> pl.Series:
+    """Return keys as they are spelt here; what is not a key stays as it is."""
+    written = keys.drop_nulls().unique().to_list()
+    return keys.replace({key: normalize_key(key) or key for key in written}) if written else keys
+
+
+def _decode_urls(file_paths: pl.Series) -> pl.Expr:
+    """Return the paths, file URLs without their codes for characters such as %20."""
+    urls = file_paths.filter(file_paths.str.contains("(?i)^file:").fill_null(False)).unique().to_list()
+    paths = pl.lit(file_paths)
+    return paths.replace({url: unquote(url) for url in urls}) if urls else paths
 
 
 def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:

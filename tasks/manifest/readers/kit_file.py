@@ -156,7 +156,7 @@ def _read_name(collector: KitRowCollector, entry: KitEntry, stem: str | None) ->
 
 def _read_tempo(collector: KitRowCollector, entry: KitEntry, kit: str | None) -> None:
     try:
-        text = _text(entry, "bpm").strip()
+        text = re.sub(r"(?i)\s*bpm$", "", _text(entry, "bpm").strip())
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
             raise PadError("bpm", text, _NOT_A_NUMBER)
         if not BPM_MIN <= float(text) <= BPM_MAX:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas.errors import ManifestError
-from schemas.manifest import COLUMNS, Reject
+from schemas.manifest import COLUMNS, PATH_ALIASES, Reject
 from tasks.manifest.readers.source_table import (
     SHOWN_CHARS,
     Cells,
@@ -18,6 +18,8 @@ from tasks.manifest.readers.source_table import (
     cut_chunks,
     normalize_name,
 )
+
+_NAMES = (*COLUMNS, *PATH_ALIASES)
 
 
 def open_ndjson(path: str, head: bytes) -> SourceTable:
@@ -33,7 +35,7 @@ def open_ndjson(path: str, head: bytes) -> SourceTable:
     check_is_text(path, head)
     if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
         raise ManifestError(path=path, what="is a JSON array", fix="Write one object a line (NDJSON).")
-    return SourceTable(cut_chunks(_rows(path), list(COLUMNS)), is_named_by_rows=True)
+    return SourceTable(cut_chunks(_rows(path), list(_NAMES)), is_named_by_rows=True)
 
 
 def read_all_ndjson(path: str) -> pl.DataFrame:
@@ -89,7 +91,7 @@ class _Pairs(list[tuple[str, object]]):
         row = {normalize_name(key): value for key, value in self}
         if len(row) < len(self):
             raise ValueError("names a column twice")
-        return [_cell(name, row.get(name)) for name in COLUMNS]
+        return [_cell(name, row.get(name)) for name in _NAMES]
 
 
 def _cell(name: str, value: object) -> str | None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS
-from tasks.manifest.readers.source_table import Chunk, SourceTable, check_header, normalize_name
+from tasks.manifest.readers.source_table import Chunk, SourceTable, check_header, normalize_name, rename_path_column
 
 _PARQUET_TO_ARROW = "import sys, polars; polars.read_parquet(sys.argv[1], glob=False).write_ipc(sys.argv[2])"
 
@@ -22,11 +22,13 @@ def open_parquet(path: str) -> SourceTable:
         ManifestError: It is damaged, has no usable header, or a known column is neither text nor numbers.
     """
     frame = _read_in_subprocess(path)
-    check_header(path, [normalize_name(name) for name in frame.columns])
-    renamed = [column.rename(normalize_name(column.name)) for column in frame]
+    names, notes = rename_path_column([normalize_name(name) for name in frame.columns], frame.columns)
+    check_header(path, names)
+    renamed = [column.rename(name) for name, column in zip(names, frame, strict=True)]
     known = [_as_text(path, column) for column in renamed if column.name in COLUMNS]
-    rows = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
-    return SourceTable(iter([Chunk(rows, [], frame.height)]))
+    is_row = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    rows = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64)).filter(is_row)
+    return SourceTable(iter([Chunk(rows, [], rows.height)]), notes=notes)
 
 
 def read_all_parquet(path: str) -> pl.DataFrame:

@@ -12,19 +12,26 @@ from pathlib import Path
 import polars as pl
 
 from schemas.errors import ManifestError
-from schemas.manifest import COLUMNS, REQUIRED, TEXT_SCHEMA, Reject
+from schemas.manifest import COLUMNS, PATH_ALIASES, REQUIRED, TEXT_SCHEMA, Reject
 from tasks.manifest.readers.kit_rows import SHOWN_CHARS, KitTable
 
 # Of a file's beginning, by which its format and its header are recognized.
 HEAD_BYTES = 1 << 20
+# Unicode's White_Space, which Polars strips, too; Python's own ``strip`` takes some control characters as well.
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 _CHUNK_ROWS = 65_536
+SAVE_AS_UTF8 = (
+    "Save it as UTF-8. Excel: File > Save As > CSV UTF-8. Numbers: File > Export To > CSV, Text Encoding: Unicode (UTF-8)."
+    " Google Sheets: File > Download > Comma Separated Values."
+)
 _KNOWN_BINARIES = (
-    (b"PK\x03\x04", "is a ZIP or Excel file", "Save it from the spreadsheet as CSV (UTF-8)."),
+    (b"PK\x03\x04", "is a ZIP or Excel file", SAVE_AS_UTF8),
     (b"PAR1", "is a Parquet file", "Name it .parquet."),
     (b"RIFF", "is an audio file", "Give a manifest: a table with a file_path column."),
-    (codecs.BOM_UTF16_LE, "is UTF-16 text", "Save it as UTF-8."),
-    (codecs.BOM_UTF16_BE, "is UTF-16 text", "Save it as UTF-8."),
 )
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Cells = Sequence[str | None]
 
@@ -48,7 +55,7 @@ class SourceTable:
 
     ``has_formula_guard``: its cells may bear the apostrophe of ``tasks.manifest.formula_guard``. ``is_named_by_rows``: each
     row names its own columns, so that only the rows tell whether a column is there. ``kits``: what a kit file says beyond
-    its rows.
+    its rows. ``notes``: what was read in another way than it is written.
     """
 
     chunks: Iterator[Chunk]
@@ -56,11 +63,36 @@ class SourceTable:
     has_formula_guard: bool = False
     is_named_by_rows: bool = False
     kits: KitTable | None = None
+    notes: tuple[str, ...] = ()
 
 
 def normalize_name(cell: str) -> str:
     """Return a header's cell as the name of a column: without spaces around it, in lower case."""
     return cell.strip().lower()
+
+
+def choose_path_column(names: Sequence[str]) -> str | None:
+    """Return which of the normalized ``names`` holds the path: ``file_path``, or else what other programs call it."""
+    return next((name for name in ("file_path", *PATH_ALIASES) if name in names), None)
+
+
+def rename_path_column(names: list[str], written: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the normalized ``names`` with ``file_path`` for the one that holds the path; and a note if it has another name.
+
+    Args:
+        names: The normalized names of a header.
+        written: The same names as they are written.
+    """
+    chosen = choose_path_column(names)
+    if chosen in (None, "file_path"):
+        return names, ()
+    at = names.index(str(chosen))
+    return [*names[:at], "file_path", *names[at + 1 :]], (path_column_note(written[at]),)
+
+
+def path_column_note(name: str) -> str:
+    """Return the note that a column of another name holds the paths."""
+    return f"the column {_shorten(name.strip())!r} is read as 'file_path'"
 
 
 def check_header(path: str, names: list[str]) -> None:
@@ -84,15 +116,34 @@ def check_is_text(path: str, head: bytes) -> None:
     Raises:
         ManifestError: It is binary, in another encoding, or one line of more than ``HEAD_BYTES``.
     """
+    if head.startswith(_UTF_16_MARKS):
+        raise ManifestError(path=path, what="is UTF-16 text", fix="Save it as UTF-8.")
+    check_is_not_binary(path, head)
+    check_has_short_line(path, head)
+
+
+def check_has_short_line(path: str, head: bytes) -> None:
+    """Check that the first line ends within ``head``, a file's first ``HEAD_BYTES``.
+
+    Raises:
+        ManifestError: It does not: no header is so long.
+    """
+    if len(next(iter(head.splitlines()), b"")) >= HEAD_BYTES:
+        raise ManifestError(path=path, what="has no header line", fix="Name the columns in its first line.")
+
+
+def check_is_not_binary(path: str, head: bytes) -> None:
+    """Check that a file begins like text; UTF-16 is let pass.
+
+    Raises:
+        ManifestError: It is a known binary file, or its first line has a NUL.
+    """
     for magic, what, fix in _KNOWN_BINARIES:
         if head.startswith(magic):
             raise ManifestError(path=path, what=what, fix=fix)
-    first_line = head.splitlines()[0]
-    if b"\0" in first_line:
+    if not head.startswith(_UTF_16_MARKS) and b"\0" in head.splitlines()[0]:
         what = "is binary, not text, or text in a wrong encoding such as UTF-16"
-        raise ManifestError(path=path, what=what, fix="Save it as CSV in UTF-8.")
-    if len(first_line) == HEAD_BYTES:
-        raise ManifestError(path=path, what="has no header line", fix="Name the columns in its first line.")
+        raise ManifestError(path=path, what=what, fix=SAVE_AS_UTF8)
 
 
 def cut_chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> Iterator[Chunk]:
@@ -102,12 +153,12 @@ def cut_chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> 
         rows: Line and cells (in the order of ``names``) of each row, or its reject.
         names: The normalized names of the columns; unknown ones are left out.
     """
-    known = {name: names.index(name) for name in COLUMNS if name in names}
+    known = {name: names.index(name) for name in (*COLUMNS, *PATH_ALIASES) if name in names}
     while batch := list(itertools.islice(rows, _CHUNK_ROWS)):
         good = [(line, row) for line, row in batch if not isinstance(row, Reject)]
         data: dict[str, list[int] | list[str | None]] = {"line": [line for line, _ in good]}
         data |= {name: [row[at] for _, row in good] for name, at in known.items()}
-        frame = pl.DataFrame(data, schema={name: TEXT_SCHEMA[name] for name in data})
+        frame = pl.DataFrame(data, schema={name: TEXT_SCHEMA.get(name, pl.String) for name in data})
         yield Chunk(frame, [row for _, row in batch if isinstance(row, Reject)], len(batch))
 
 
@@ -118,10 +169,15 @@ def table_of_kits(kits: KitTable) -> SourceTable:
 
 def no_column_error(path: str, name: str, names: list[str]) -> ManifestError:
     """Return the error of a header without ``name``; the fix suggests the most similar of ``names``."""
-    near = difflib.get_close_matches(name, names, 1, 0.5)
-    fix = f"Rename the column {_shorten(near[0])!r} to {name!r}." if near else "Name the columns in its first line."
+    near = near_name(name, names)
+    fix = f"Rename the column {_shorten(near)!r} to {name!r}." if near else "Name the columns in its first line."
     there = f" (it has: {', '.join(filter(None, names))[:200]})" if names else ""
     return ManifestError(path=path, what=f"has no {name!r} column{there}", fix=fix)
+
+
+def near_name(name: str, names: Sequence[str]) -> str:
+    """Return the one of ``names`` that is most like ``name``; "" where none is."""
+    return next(iter(difflib.get_close_matches(name, names, 1, 0.5)), "")
 
 
 def not_utf8_error(path: str) -> ManifestError:
@@ -133,7 +189,7 @@ def not_utf8_error(path: str) -> ManifestError:
     except UnicodeDecodeError as error:
         line = 1 + len(re.findall(rb"\r\n|\r|\n", data[: error.start]))
         where = f"byte 0x{data[error.start]:02X} on line {line}"
-    return ManifestError(path=path, what=f"is not UTF-8: {where}", fix="Save it as CSV in UTF-8.")
+    return ManifestError(path=path, what=f"is not UTF-8: {where}", fix=SAVE_AS_UTF8)
 
 
 def _shorten(name: str) -> str:
