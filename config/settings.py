@@ -250,7 +250,9 @@ def _read_table(file: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(what=f"{file} cannot be read: {error}", fix="Correct or move the file.") from error
+        is_path = "Unescaped" in str(error)  # tomllib's word for `"D:\sp404"`
+        fix = "Write a path with \\ in single quotes: 'D:\\sp404'." if is_path else "Correct or move the file."
+        raise RequestError(what=f"{file} cannot be read: {error}", fix=fix) from error
     table = content.get(_TABLE, {})
     if not isinstance(table, dict):
         raise RequestError(what=f"{file}: {_TABLE} is not a table", fix=f"Write settings below a line [{_TABLE}].")

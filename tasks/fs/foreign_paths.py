@@ -61,7 +61,7 @@ class ForeignPathFinder:
             return FileMatch("", f"There is no user {plain.text.partition('/')[0][1:]!r} here. Write the path without ~.")
         if plain.root:
             return self._find_below_known_folders(plain)
-        path = os.path.join(self._folder, plain.text)
+        path = re.sub(r"/(?:\.?/)+", "/", os.path.join(self._folder, plain.text))
         if match := _choose(self._matches(path)):
             return match
         return FileMatch("", _explain_absence(path, is_plain=plain.text == written))
@@ -121,7 +121,7 @@ def explain_missing(path: str) -> str:
         path: The path; one of another system stands behind the folder to which it belongs.
     """
     foreign = _FOREIGN_PART.search(path)
-    folder, written = (path[: foreign.start()], path[foreign.end() :]) if foreign else (os.path.dirname(path), path)
+    folder, written = (path[: foreign.start()], path[foreign.end() :]) if foreign else ("/", path)
     with suppress(OSError, ValueError):
         return ForeignPathFinder(folder or "/").find(written).why_not
     return ""

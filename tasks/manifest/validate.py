@@ -80,8 +80,7 @@ def lines_without_file(rejects: pl.DataFrame) -> pl.Series:
 
 def _read_cells(raw: RawManifest) -> pl.DataFrame:
     """Return the cells without what people and spreadsheets write around a value, or in place of one."""
-    cells = raw.frame.with_columns(split_slot_names()).with_columns(clear_no_values())
-    cells = cells.with_columns(without_unit(pl.col("bpm")))
+    cells = raw.frame.with_columns(*split_slot_names(), without_unit(pl.col("bpm"))).with_columns(clear_no_values())
     if raw.decimal_comma:
         cells = cells.with_columns(pl.col("bpm").str.replace(r"^([+-]?[0-9]*),([0-9]+)$", "${1}.${2}"))
     return cells

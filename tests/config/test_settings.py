@@ -87,6 +87,16 @@ def test_files_are_read_in_the_order_of_their_names(folder: Path) -> None:
     assert (found.settings.min_duration_ms, found.sources["min_duration_ms"]) == (2, str(folder / "20-b.toml"))
 
 
+def test_a_file_with_a_byte_order_mark_is_read(folder: Path) -> None:
+    (folder / "mine.toml").write_bytes(b"\xef\xbb\xbf[sp404]\r\nmin_duration_ms = 7\r\n")
+    assert loaded(folder).settings.min_duration_ms == 7
+
+
+def test_a_path_of_windows_in_double_quotes_says_what_to_do(folder: Path) -> None:
+    (folder / "mine.toml").write_text('[sp404]\noutput_base_path = "D:\\sp404"\n')
+    assert "single quotes" in refused(lambda: loaded(folder)).fix
+
+
 def test_other_tables_of_a_toml_file_are_not_ours(folder: Path) -> None:
     (folder / "shared.toml").write_text("[tool.black]\nline-length = 7\n")
     assert loaded(folder).settings == loaded(folder / "none").settings

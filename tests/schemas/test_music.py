@@ -59,3 +59,51 @@ def test_a_length_that_is_a_careless_cut_away_from_whole_beats_is_theirs(beats: 
 def test_a_length_between_beats_is_none() -> None:
     assert music.beats_in(0.75, 120) == 0
     assert music.beats_in(1.0, 120) == 2
+
+
+# The wheel of Mixed In Key, as it is printed: the number, the minor key (A), the major key (B).
+CAMELOT = """
+1 Abm B; 2 Ebm F#; 3 Bbm Db; 4 Fm Ab; 5 Cm Eb; 6 Gm Bb; 7 Dm F; 8 Am C; 9 Em G; 10 Bm D; 11 F#m A; 12 C#m E
+"""
+
+
+@pytest.mark.parametrize("entry", CAMELOT.strip().split("; "))
+def test_keys_of_the_camelot_wheel(entry: str) -> None:
+    number, minor, major = entry.split()
+    for code in (f"{number}A", f"{number}a", f"{int(number):02}A"):
+        assert music.normalize_key(code) == minor
+    assert music.normalize_key(f"{number}B") == f"{major}maj"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("1m", "Am"),
+        ("1d", "Cmaj"),
+        ("A♭", "Ab"),
+        ("A♭ minor", "Abm"),
+        ("Db major", "Dbmaj"),
+        ("F sharp minor", "F#m"),
+        ("a minor", "Am"),
+        ("C Maj", "Cmaj"),
+        ("H-Moll", "Bm"),
+        ("h-moll", "Bm"),
+        ("Hm", "Bm"),
+        ("B-Dur", "Bbmaj"),
+        ("Es-Dur", "Ebmaj"),
+        ("As-Dur", "Abmaj"),
+        ("fis-Moll", "F#m"),
+        ("Cis-Dur", "C#maj"),
+        ("Bbm", "Bbm"),
+        ("Am", "Am"),
+        ("CM", "Cmaj"),
+        ("C", "C"),
+        ("13A", ""),
+        ("0A", ""),
+        ("am", ""),
+        ("none of these", ""),
+        ("", ""),
+    ],
+)
+def test_keys_as_people_write_them(text: str, key: str) -> None:
+    assert music.normalize_key(text) == key

@@ -139,8 +139,7 @@ def _find_header(path: str, data: bytes, delimiters: str) -> _HeaderLine:
     header = header or _choose_header(text, delimiters)
     if not header:
         _check_quotes(path, data, delimiters)
-        raise_from = _most_like_header(text[separator.end() :] if separator else text, delimiters)
-        check_header(path, raise_from)
+        check_header(path, _most_like_header(text[separator.end() :] if separator else text, delimiters))
         raise ManifestError(path=path, what="has no header line", fix="Name the columns in its first line.")
     check_header(path, rename_path_column(header.names, header.cells)[0])
     return header
@@ -149,7 +148,7 @@ def _find_header(path: str, data: bytes, delimiters: str) -> _HeaderLine:
 def _choose_header(text: str, delimiters: str) -> _HeaderLine | None:
     """Return the first line with ``file_path``; else the first with another name for it that is not a title.
 
-    A title is alone on its line, where the header has several cells; and no line above a header is as wide as it.
+    A title is alone on its line; no other line above a header has as many cells as it.
     """
     found: list[tuple[tuple[bool, bool, int, int], _HeaderLine]] = []
     for delimiter in delimiters:
@@ -157,7 +156,7 @@ def _choose_header(text: str, delimiters: str) -> _HeaderLine | None:
         for line in _head_lines(text, delimiter):
             column = choose_path_column(line.names)
             is_own = column == "file_path"
-            if is_own or (column and line.filled > widest):
+            if is_own or (column and (line.filled > widest or widest == 1)):
                 found.append(((is_own, line.filled > 1, -line.above, len(line.names)), line))
             widest = max(widest, line.filled)
     return max(found, key=lambda pair: pair[0])[1] if found else None

@@ -18,6 +18,7 @@ from schemas.enums import OrganizeBy
 from schemas.errors import RequestError
 from tasks.audio import synth
 from tasks.convert import publish
+from tasks.convert.progress import Progress
 from tasks.store import repair
 from tasks.store.database import Database
 from tests.support import nightly
@@ -1117,3 +1118,42 @@ def test_any_nights_end_as_one_fresh_export(night: Nightly, template: Path, seed
             assert night.spy.calls == []
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {told}") from error
+
+
+# ---- tables of spreadsheets and of other systems ----
+
+
+def test_a_row_that_names_no_file_stops_neither_pruning_nor_moving(three: Nightly) -> None:
+    """A row of totals means no file: it is rejected, and what left the manifest goes."""
+    three.checked = True
+    three.rows[0]["genre"] = "acid"
+    three.rows = [*three.rows[:2], {"title": "Total", "bpm": "2 files"}, {"title": " "}]
+    batch = three.export(**GENRE, prune=True, whole=False)
+    assert (batch.total_requested, batch.rejected, batch.pruned, batch.not_pruned) == (3, 1, 1, "")
+    assert three.spy.of("convert") == []
+    assert set(sounds(tree(three.out))) == {"acid/a.wav", "jazz/b.wav"}
+
+
+def test_a_rejected_row_that_names_a_file_stops_pruning(three: Nightly) -> None:
+    three.checked = True
+    three.rows[1]["bpm"] = "junk"
+    del three.rows[2]
+    batch = three.export(**GENRE, prune=True, whole=False)
+    assert (batch.rejected, batch.pruned) == (1, 0)
+    assert batch.not_pruned
+    assert set(sounds(tree(three.out))) == {"house/a.wav", "jazz/b.wav", "jazz/c.wav"}
+
+
+def test_paths_of_another_system_are_the_same_files(three: Nightly) -> None:
+    for row, path in zip(three.rows, (r".\A.WAV", "C:\\lib\\b.wav", "file:///C:/lib/C.wav"), strict=True):
+        row["file_path"] = path
+    assert statuses(three.export(**GENRE, whole=False)) == ["unchanged"] * 3
+
+
+def test_a_path_that_fits_no_file_fails_with_the_reason(three: Nightly) -> None:
+    three.rows[1]["file_path"] = "E:\\Drums\\b.wav"
+    three.write()
+    checked = preview.check(three.request(**GENRE), Progress())
+    (finding,) = checked.troubles
+    assert finding.what == f"Audio file not found: {three.lib}/E:\\Drums\\b.wav"
+    assert "The drive E: is not here" in finding.fix

@@ -61,9 +61,7 @@ GOOD: dict[str, dict[str, object]] = {
 }
 BAD = {
     "sample_id": [
-        "0",
         "-1",
-        "0.0",
         "1.5",
         "abc",
         "NaN",
@@ -80,14 +78,16 @@ BAD = {
     "bpm": [
         "19.999",
         "300.001",
-        "0",
+        "0.5",
         "-120",
         "1e9",
         "1e999",
         "NaN",
         "inf",
         "Infinity",
-        "120bpm",
+        "120/60",
+        "~120",
+        "120?",
         "1_20",
         "٣٠",
         "0x78",
@@ -97,7 +97,7 @@ BAD = {
 }
 BAD_SLOT = {
     "bank": ["K", "AA", "1", "@", "Ä", "A B"],
-    "pad": ["0", "17", "-1", "1.5", "x", "A1", "1e1", "NaN", str(10**19 - 1), str(2**63), str(10**20)],
+    "pad": ["0", "17", "-1", "1.5", "x", "B1", "K1", "Pad 1", "1e1", "NaN", str(10**19 - 1), str(2**63), str(10**20)],
 }
 
 
@@ -269,7 +269,7 @@ def test_both_rules_between_rows_are_told_at_once(folder: Path) -> None:
 
 
 def test_when_every_row_is_rejected_there_is_still_an_answer(folder: Path) -> None:
-    manifest = manifest_of(folder, sample(0), sample(-1))
+    manifest = manifest_of(folder, sample(-2), sample(-1))
     assert manifest.frame.is_empty()
     assert manifest.rejected_lines == [2, 3]
 

@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_written() -> None:
         ("m.csv", b"file_path,title\na.wav,caf\xe9\n"),
         ("m.csv", b'file_path,title\na.wav,"open\n'),
         ("m.csv", b"file_path,,\na.wav,1,2\n"),
-        ("m.csv", b"file_path,title\na.wav\n"),
+        ("m.csv", b"file_path,title\na.wav,A,B\n"),
         ("m.toml", b'name = "Kit"\nA1 = "a.wav"\n'),
         ("m.parquet", b"PAR1 no"),
         ("m.csv", b"PK\x03\x04"),

@@ -70,8 +70,8 @@ def test_genres_of_file_names_by_words_that_mean_nothing_else() -> None:
 
 
 def test_a_persons_own_genres_take_the_place_of_the_built_in_ones(tmp_path: Path) -> None:
-    (tmp_path / "genres.toml").write_text(
-        '[genres]\nhouse = []\nfootwork = ["juke"]\n[words_in_names]\nvendors = ["juke joint"]\n'
+    (tmp_path / "genres.toml").write_text(  # with a byte order mark, as Windows' Notepad writes it
+        '\ufeff[genres]\nhouse = []\nfootwork = ["juke"]\n[words_in_names]\nvendors = ["juke joint"]\n'
     )
     own = genres.load({"SP404_CONFIG_DIR": str(tmp_path)})
     vocabulary = GenreVocabulary.build(own.genres, own.words_in_names)
