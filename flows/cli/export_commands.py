@@ -207,7 +207,7 @@ def _print_planned(planned: "PlanPreview", request: "ExportRequest") -> None:
             click.echo(f"- {one_line(f'{removals.folder}/{path}')}  (removed, as no longer in the manifest)")
     for reject in planned.errors:
         click.echo(f"Not exported: {one_line(reject)}", err=True)
-    if request.prune and planned.rejected:
+    if request.prune and planned.rejected and not planned.removals:
         click.echo("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
     for removals in planned.removals:
         if removals.refused and not request.yes:

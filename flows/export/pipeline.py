@@ -84,8 +84,8 @@ def _deliver(
 def _prune(running: RunningExport, batch: BatchExportResult) -> BatchExportResult:
     """Remove the files that are no longer in the manifest.
 
-    Not what a failed row wrote under another name, for it may be all that there is of a sample; and nothing at all if rows
-    were rejected, since it is not known which files they mean.
+    Not what a failed row wrote under another name, for it may be all that there is of a sample; and nothing at all if
+    rejected rows may mean some of the files.
     """
     stale = running.plan.stale
     if stale.is_empty():

@@ -50,7 +50,7 @@ def find_removals(plan: DecidedPlan, place: card.Card | None) -> list[FolderRemo
     Rows that fail keep their files; which these are is not known before the export.
     """
     draft = plan.draft
-    if not draft.request.prune or draft.rejected:
+    if not draft.request.prune or draft.may_lack_files:
         return []
     folder = draft.target.output
     stale = plan.stale.select("path", "output_bytes", "file_hash", "source_path")

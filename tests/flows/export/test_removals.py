@@ -147,3 +147,17 @@ def test_sources_of_a_drive_that_is_away_keep_their_files(world: World) -> None:
     world.unplug(files[0].parent)
     world.export("--card", world.card, "--prune", status=1)
     assert len(audio_below(world.out)) == len(audio_below(world.card)) == 25
+
+
+def test_a_row_of_totals_does_not_lift_the_question(world: World) -> None:
+    """It is rejected, but means no file: what left the table is shown, asked about and removed."""
+    exported(world, 30)
+    rows = [{"file_path": f"lib/s{number:03}.wav", "title": f"s{number:03}"} for number in range(8)]
+    world.save([*rows, {"file_path": "", "title": "8 sounds"}])
+    said = world.run("plan", world.table, "--out", world.out, "--prune")
+    assert said.out.count("removed, as no longer in the manifest") == 22
+    assert "Nothing would be removed" not in said.err
+    said = world.run("export", world.table, "--direct", "--out", world.out, "--prune")
+    one_clear_error(said, 2, "--prune would remove 22 of 30 files")
+    world.export("--prune", "--yes", status=1)
+    assert len(audio_below(world.out)) == 8
