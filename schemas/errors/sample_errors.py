@@ -45,6 +45,10 @@ class LoadError(SampleError):
     remedy = "Get the file again from its pack, or open it in an audio editor and save it as WAV."
 
 
+class TruncatedError(LoadError):
+    """The end of the file is missing. Facts: error, fix."""
+
+
 class TooShortError(SampleError):
     """The sample is shorter than ``min_duration_ms``. Facts: duration_ms, minimum_ms."""
 

@@ -81,6 +81,7 @@ def test_reasons_are_told_apart() -> None:
     [
         (errors.AudioNotFoundError(path="/a.wav"), "Audio file not found: /a.wav", 422),
         (errors.TooShortError(duration_ms=50, minimum_ms=100), "Duration too short: 50ms (minimum: 100ms)", 422),
+        (errors.TruncatedError(error="truncated: 1.0 s of 2.0 s"), "Failed to load audio: truncated: 1.0 s of 2.0 s", 422),
         (errors.UnsupportedFormatError(ext=".txt"), "Unsupported format: .txt", 422),
         (errors.LoadError(error="no"), "Failed to load audio: no", 422),
         (errors.ResampleError(error="no"), "Failed to resample audio: no", 422),

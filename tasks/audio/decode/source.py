@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from schemas.conversion import SourceInfo
-from schemas.errors import LoadError
+from schemas.errors import LoadError, TruncatedError
 from tasks.audio.blocks import Block
 from tasks.audio.decode import flac, mp4, mpeg, ogg
 from tasks.audio.decode.byte_range import ByteRange, hash_content
@@ -26,7 +26,7 @@ from tasks.audio.decode.ffmpeg import open_with_ffmpeg, read_speakers, read_star
 from tasks.audio.decode.libsndfile import open_with_libsndfile
 from tasks.audio.decode.pcm import unpack
 from tasks.audio.decode.riff_chunks import read_chunk_layout
-from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, TruncatedError, unaligned
+from tasks.audio.decode.track import CutOffError, DecoderError, Length, Track, unaligned
 from tasks.fs.file_status import is_same_state, times_of
 
 # A false header may claim anything; it is believed only within these bounds, before a byte is allocated.

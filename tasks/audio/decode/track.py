@@ -70,10 +70,6 @@ class CutOffError(DecoderError):
     """The file ends within what is decoded."""
 
 
-class TruncatedError(LoadError):
-    """The end of the file is missing. Facts: error."""
-
-
 def unaligned(what: str) -> str:
     """Return the note on a file whose encoder put silence in front, and does not say how much."""
     return f"may start with a few hundredths of a second of silence: {what} does not say how much was added"
