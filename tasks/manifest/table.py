@@ -71,13 +71,15 @@ def read_manifest(path: str) -> RawManifest:
         frames = [pl.DataFrame(schema=TEXT_SCHEMA | dict.fromkeys(PATH_ALIASES if table.is_named_by_rows else (), pl.String))]
         rejects = []
         rows = 0
+        has_paths = False  # also where they are empty, which is a reject for each row
         for chunk in table.chunks:
+            has_paths |= chunk.frame["file_path"].null_count() < chunk.frame.height
             frames.append(_select_columns(chunk.frame, frames[0].columns[1:], table.has_formula_guard))
             rejects += chunk.rejects
             rows += chunk.rows
     frame, notes = pl.concat(frames), table.notes
     if table.is_named_by_rows and frame.height:
-        frame, notes = _take_path_column(path, frame)
+        frame, notes = _take_path_column(path, frame, has_paths)
     if not rows:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     folder = os.path.realpath(os.path.dirname(path) or ".")
@@ -88,13 +90,19 @@ def read_manifest(path: str) -> RawManifest:
     return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma, notes)
 
 
-def _take_path_column(path: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _take_path_column(path: str, frame: pl.DataFrame, has_paths: bool) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Return the rows with their paths in ``file_path``, also where all rows call it by another name; and a note of that.
+
+    Args:
+        path: The manifest.
+        frame: Its rows.
+        has_paths: Whether a row has a ``file_path`` at all.
 
     Raises:
         ManifestError: No row has a path.
     """
     filled = [name for name in ("file_path", *PATH_ALIASES) if frame[name].null_count() < frame.height]
+    filled = filled or (["file_path"] if has_paths else [])
     if not filled:
         raise no_column_error(path, "file_path", [])
     notes = () if filled[0] == "file_path" else (path_column_note(filled[0]),)

@@ -38,7 +38,7 @@ def test_a_file_that_is_written_in_place_is_seen(tmp_path: Path) -> None:
             comes_true(lambda: watch.broken, 10, every=0.001)
             file.write(whole[1_000:])
 
-    with pytest.raises(AssertionError, match="its header says"):
+    with pytest.raises(AssertionError, match=r"its header says|no header in"):
         in_place()
 
 
