@@ -89,6 +89,7 @@ def test_a_filled_cell_in_any_other_column_is_an_edit(world: World) -> None:
     assert world.scan(lib, "--drop-missing")["gone"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "gone", "refused"), [(60, 20, False), (60, 21, True), (210, 21, False), (209, 21, True)])
 def test_many_rows_are_dropped_only_when_that_is_asked_for(world: World, count: int, gone: int, refused: bool) -> None:
     lib = world.folder / "lib"

@@ -25,6 +25,7 @@ def test_a_new_csv_is_marked_as_utf8_and_a_tsv_is_not(world: World) -> None:
     assert (world.folder / "m.tsv").read_bytes().startswith(b"file_path\t")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["no mark", "mark"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("separator", [b",", b";"])

@@ -173,6 +173,7 @@ def test_sources_that_are_no_files_are_failed_rows(sp404: Run, tmp_path: Path) -
         assert words in errors
 
 
+@pytest.mark.slow
 def test_a_ten_megabyte_cell_is_one_rejected_row(sp404: Run, tmp_path: Path) -> None:
     synth.write(tmp_path / "a.wav", synth.hat(48_000), 48_000)
     (tmp_path / "m.csv").write_text("file_path,title\na.wav,A\na.wav," + "x" * 10_000_000 + "\n")

@@ -272,6 +272,7 @@ def _carded(night: Nightly, card: Path, **how: Any) -> BatchExportResult:
     return night.export(card=str(card), include_metadata=False, whole=False, **how)
 
 
+@pytest.mark.slow
 def test_two_libraries_on_one_card_leave_each_others_files(night: Nightly) -> None:
     card = night.folder / "card"
     night.add("a/kick.wav", 300, title="kick")
@@ -286,6 +287,7 @@ def test_two_libraries_on_one_card_leave_each_others_files(night: Nightly) -> No
     assert tree(card) == first
 
 
+@pytest.mark.slow
 def test_pruning_a_card_spares_what_another_folder_of_the_same_manifest_put_there(night: Nightly) -> None:
     card = night.folder / "card"
     night.add("kick.wav", 300, kit="K", bank="A", pad=1, genre="house")
@@ -296,6 +298,7 @@ def test_pruning_a_card_spares_what_another_folder_of_the_same_manifest_put_ther
     assert set(tree(card)) == {".sp404-export", "IMPORT/k/bank_A/pad_01_kick.wav", "IMPORT/house/kick.wav"}
 
 
+@pytest.mark.slow
 def test_pruning_a_card_spares_what_the_output_folder_keeps_for_a_failed_row(night: Nightly) -> None:
     card = night.folder / "card"
     night.add("one.wav", 300)

@@ -53,6 +53,7 @@ def test_much_is_removed_only_when_that_is_asked_for(world: World) -> None:
     assert (audio_below(world.out), audio_below(world.card / "IMPORT")) == (left, left)
 
 
+@pytest.mark.slow
 def test_a_card_that_would_lose_much_is_refused_too(world: World) -> None:
     """The output folder was pruned while the card was not in."""
     exported(world, 30)
@@ -74,6 +75,7 @@ def test_a_few_are_removed_without_a_question(world: World, count: int, kept: in
     assert len(audio_below(world.out)) == len(audio_below(world.card)) == kept
 
 
+@pytest.mark.slow
 def test_new_names_are_no_loss(world: World) -> None:
     exported(world, 25)
     world.save([{"file_path": f"lib/s{number:03}.wav", "title": f"new {number:03}"} for number in range(25)])
@@ -110,6 +112,7 @@ def test_a_dry_run_shows_what_would_go_and_writes_nothing(world: World, command:
     assert audio_below(world.card / "IMPORT") == ["s000.wav", "s002.wav", "s003.wav"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_refused(world: World) -> None:
     exported(world, 30)
     write(world, range(8))
@@ -121,6 +124,7 @@ def test_a_dry_run_says_what_would_be_refused(world: World) -> None:
     assert plan(world)["removals"] == []
 
 
+@pytest.mark.slow
 def test_rejected_rows_remove_nothing_and_the_plan_says_so(world: World) -> None:
     exported(world, 30)
     world.save([{"file_path": f"lib/s{number:03}.wav", "title": f"s{number:03}", "bpm": "fast"} for number in range(2)])
@@ -131,6 +135,7 @@ def test_rejected_rows_remove_nothing_and_the_plan_says_so(world: World) -> None
     assert len(audio_below(world.out)) == len(audio_below(world.card)) == 30
 
 
+@pytest.mark.slow
 def test_a_dry_run_for_a_card_that_is_empty_yet(world: World) -> None:
     sounds(world.folder / "lib", 1)
     write(world, range(1))
@@ -149,6 +154,7 @@ def test_sources_of_a_drive_that_is_away_keep_their_files(world: World) -> None:
     assert len(audio_below(world.out)) == len(audio_below(world.card)) == 25
 
 
+@pytest.mark.slow
 def test_a_row_of_totals_does_not_lift_the_question(world: World) -> None:
     """It is rejected, but means no file: what left the table is shown, asked about and removed."""
     exported(world, 30)

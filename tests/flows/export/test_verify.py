@@ -284,6 +284,7 @@ def test_no_false_alarm_for_the_database_itself(ten: Nightly) -> None:
     ten.export()
 
 
+@pytest.mark.slow
 def test_no_false_alarm_for_two_formats_of_different_sound(night: Nightly) -> None:
     """a.wav and a.aiff ask for the same a_metadata.txt."""
     night.add("a.wav", 300, tags="x")
@@ -293,6 +294,7 @@ def test_no_false_alarm_for_two_formats_of_different_sound(night: Nightly) -> No
     assert night.findings() == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_gone_hides_nothing_of_the_others(ten: Nightly) -> None:
     """An output folder of old was removed: what is damaged in the other is told all the same."""
     ten.export()

@@ -128,6 +128,7 @@ def test_an_export_of_which_all_failed(night: Nightly) -> None:
     assert "history --export 1 --failed" in error.fix
 
 
+@pytest.mark.slow
 def test_an_export_that_was_killed(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(6):
         night.add(f"s{n}.wav", 300 + n)
@@ -271,6 +272,7 @@ def test_export_and_zip(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None
     assert "zip_path" not in night.export().model_dump()
 
 
+@pytest.mark.slow
 def test_export_and_no_zip(night: Nightly) -> None:
     night.add("missing.wav")
     batch = night.export(zip=True)
@@ -287,6 +289,7 @@ def test_export_and_no_zip(night: Nightly) -> None:
     assert Path("sp404-export-2.zip").read_bytes() == b"theirs"
 
 
+@pytest.mark.slow
 def test_no_room_for_the_zip(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """The export stands, and the same command goes on with what is missing."""
     night.add("kick.wav", 300)

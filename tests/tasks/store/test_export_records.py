@@ -238,6 +238,7 @@ def test_a_part_that_cannot_be_recorded_leaves_nothing_behind(ledger: Ledger) ->
     assert counts(ledger)[1] == before[1] + 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [-1, 1])
 def test_a_count_that_differs_is_an_accounting_error(ledger: Ledger, off: int) -> None:
     ledger.record({"source": "/before.wav"})

@@ -466,6 +466,7 @@ COUNTS: dict[str, Callable[[int], bytes]] = {
     "au": lambda n: (data := by_libsndfile("AU", "PCM_16"))[:8] + struct.pack(">I", n) + data[12:],
     "flac": flac_of_frames,
 }
+IN_THE_FAST_LANE = ("wav, data", "aiff, frames", "caf")
 # Anything, what is near the right number of bytes or frames, and what stands where a length is not known yet.
 NUMBERS = st.one_of(
     st.integers(0, 2**32 - 1),
@@ -475,7 +476,9 @@ NUMBERS = st.one_of(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("what", COUNTS)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[] if what in IN_THE_FAST_LANE else pytest.mark.slow) for what in COUNTS]
+)
 @given(number=NUMBERS)
 @hypothesis_settings(max_examples=300, deadline=None)
 def test_no_count_loses_sound_in_silence(what: str, number: int) -> None:
