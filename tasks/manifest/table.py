@@ -80,6 +80,7 @@ def read_manifest(path: str) -> RawManifest:
     frame, notes = pl.concat(frames), table.notes
     if table.is_named_by_rows and frame.height:
         frame, notes = _take_path_column(path, frame, has_paths)
+    frame = frame.select(TEXT_SCHEMA.keys())
     if not rows:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     folder = os.path.realpath(os.path.dirname(path) or ".")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ManifestError
+from schemas.manifest import TEXT_SCHEMA
 from tasks.manifest.readers.text_encoding import is_windows_1252
 from tasks.manifest.table import check_is_manifest, read_all_columns, read_manifest
 from tasks.manifest.validate import lines_without_file
@@ -323,3 +324,11 @@ def test_keys_are_spelt_in_one_way(tmp_path: Path, cell: str, key: str) -> None:
 def test_the_title_of_a_url_has_no_codes(tmp_path: Path) -> None:
     manifest = checked(saved(tmp_path, "Location\nfile:///C:/My%20Drums/Big%20Kick%20%231.wav\nmy%20kick.wav\n"))
     assert manifest.frame["title"].to_list() == ["Big Kick #1", "my%20kick"]
+
+
+def test_an_ndjson_of_which_no_row_can_be_read_rejects_each(tmp_path: Path) -> None:
+    path = tmp_path / "m.ndjson"
+    path.write_text("no json\n[1]\n", encoding="utf-8")
+    raw = read_manifest(str(path))
+    assert (raw.rows, raw.frame.height, raw.rejects.height) == (2, 0, 2)
+    assert raw.frame.columns == list(TEXT_SCHEMA)
