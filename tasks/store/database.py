@@ -100,8 +100,8 @@ class _SharedConnection:
             is_wanted = self._holds or (self._waiting and not is_old)
             if not self._kept or (is_sound and is_wanted and not self._yields):
                 if self._kept and self._holds:
+                    # Python waits for it at its end: a daemon's call of DuckDB would abort the process there.
                     self._idle = threading.Timer(_IDLE_SECONDS, self._close_idle)
-                    self._idle.daemon = True
                     self._idle.start()
                 self._turn.release()  # within the count: the end of a hold sees either the turn taken, or all of its end
                 return
