@@ -78,7 +78,7 @@ class Guard(StrEnum):
 
 
 class Truncated(StrEnum):
-    """What becomes of a file whose end is missing: it is refused, or what is there of it is exported."""
+    """The treatment of a file whose end is missing: refuse it, or export what is there of it."""
 
     REFUSE = "refuse"
     KEEP = "keep"

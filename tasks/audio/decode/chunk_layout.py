@@ -1,4 +1,4 @@
-"""Where the sound stands in a file of chunks, how to unpack it, and what stands beside it."""
+"""Describe the layout of a file of chunks: the place of its sound, how to unpack it, and the chunks beside it."""
 
 from dataclasses import dataclass
 

@@ -135,7 +135,8 @@ def _read_blocks(
                 stop = len(piece) if expected is None else min(max(expected - done, start), len(piece))
                 done += len(piece)
                 pending.append(piece[start:stop])
-                tail.append(piece[stop:])
+                if stop < len(piece):
+                    tail.append(piece[stop:])
             if expected is not None and done > expected + limit:
                 notes.append(f"its container counts {expected:,} frames, and more are there and were read")
                 pending, tail, expected = [*pending, *tail], [], None

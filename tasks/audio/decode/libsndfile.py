@@ -51,9 +51,10 @@ def open_with_libsndfile(source: ByteRange, kind: str, length: Length) -> Iterat
         # A descriptor of its own: libsndfile closes what it is given.
         file = _Forward(os.dup(source.fd) if is_whole else source.open())
     with file:
-        counted, expected, missing, surplus = file.frames, length.expected, length.missing, length.surplus or 0
-        if expected is not None and length.rate_hz not in (0, file.samplerate):
-            expected, missing, surplus = round(expected * file.samplerate / length.rate_hz), 1, 1
+        counted, expected = file.frames, length.expected_at(file.samplerate)
+        missing, surplus = length.missing, length.surplus or 0
+        if length.rate_hz not in (0, file.samplerate):  # what it is rounded to
+            missing = surplus = 1
         if counted >= _UNKNOWN_FRAMES:
             raise LoadError(error="libsndfile does not know how long it is")
         if expected is not None and not expected - missing <= counted <= expected + surplus:

@@ -16,7 +16,7 @@ Part = tuple[int, int]
 
 @dataclass(frozen=True)
 class GaplessData:
-    """What an encoder added, in frames at the rate of the media: ``iTunSMPB`` of iTunes, qaac and Nero."""
+    """Priming, padding and length in frames at the rate of the media: ``iTunSMPB`` of iTunes, qaac and Nero."""
 
     priming: int
     padding: int
@@ -39,7 +39,7 @@ class GaplessData:
 
 @dataclass(frozen=True)
 class Boxes:
-    """What the boxes of an MP4 say of its first sound track.
+    """Length, gapless data and edit list of the first sound track of an MP4.
 
     Attributes:
         gapless: What ``iTunSMPB`` says; None without it.

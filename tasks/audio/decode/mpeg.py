@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from schemas.errors import LoadError
 from tasks.audio.decode.byte_range import ByteRange
 from tasks.audio.decode.track import Length, unaligned
+from tasks.audio.tags.id3 import tag_length
 
 _MPEG1_KBPS = {  # ISO/IEC 11172-3, table of bit rates, by layer
     1: (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -42,7 +43,7 @@ SLACK_FRAMES = 2 * 1152
 
 @dataclass(frozen=True)
 class _XingHeader:
-    """What the header in an MP3's first frame (Xing, Info or VBRI) says; None where it does not.
+    """The header in an MP3's first frame (Xing, Info or VBRI); a field is None where the header leaves it out.
 
     ``delay`` and ``padding``: samples that the encoder added in front and behind, 0 where it does not say.
     """
@@ -85,9 +86,8 @@ def skip_tags(source: ByteRange, start: int = 0) -> int:
     """Return the offset behind the ID3 and APE tags that begin at ``start``; ``start`` without any."""
     for _ in range(_MAX_TAGS):
         head = source.read(32, start)
-        if head[:3] == b"ID3" and len(head) >= 10:
-            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-            start += 10 + size + (10 if head[5] & 0x10 else 0)
+        if length := tag_length(head):
+            start += length
         elif head[:8] == b"APETAGEX" and len(head) == 32:
             start += 32 + int.from_bytes(head[12:16], "little")
         elif head[:3] == b"TAG":  # ID3v1, behind a file that another was put behind

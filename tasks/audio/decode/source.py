@@ -281,7 +281,7 @@ def _open_track(sound: _SoundFile, number: int) -> Iterator[Track]:
         if len(sound.parts) == 1:
             yield first
             return
-        counts = [_at_rate(part.length, first.info.rate_hz) for part in sound.parts]
+        counts = [part.length.expected_at(first.info.rate_hz) for part in sound.parts]
         expected = None if None in counts else sum(filter(None, counts))
         frames = expected if all(part.length.is_exact for part in sound.parts) else None
         length = Length(
@@ -292,13 +292,6 @@ def _open_track(sound: _SoundFile, number: int) -> Iterator[Track]:
         )
         notes = [f"made of {len(sound.parts)} files put together, all of which were read"]
         yield Track(replace(first.info, frames=frames), _read_parts(sound, first, number, notes), length, notes)
-
-
-def _at_rate(length: Length, rate_hz: int) -> int | None:
-    """Return how many frames are expected at the rate at which a decoder gives them."""
-    if length.expected is None or not length.rate_hz:
-        return length.expected
-    return round(length.expected * rate_hz / length.rate_hz)
 
 
 def _read_parts(sound: _SoundFile, first: Track, number: int, notes: list[str]) -> Iterator[Block]:

@@ -44,6 +44,12 @@ class Length:
         """The number of frames to take from a decoder; None: all that it gives."""
         return self.expected if self.is_exact else None
 
+    def expected_at(self, rate_hz: int) -> int | None:
+        """Return how many frames there must be at the rate at which a decoder gives them."""
+        if self.expected is None or not self.rate_hz:
+            return self.expected
+        return round(self.expected * rate_hz / self.rate_hz)
+
 
 @dataclass(frozen=True)
 class Track:
