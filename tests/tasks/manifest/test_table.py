@@ -567,6 +567,14 @@ def trimmed(cell: str) -> str | None:
     return cell.strip(WHITE_SPACE) or None
 
 
+def is_read_as_written(column: str, cell: str | None) -> bool:
+    """Say whether a cell stays as it is: not so an empty title, what says "no value", and keys, which are spelt anew."""
+    if column == "file_path":
+        return True
+    says_nothing = cell is None or cell.lower() in ("-", "?", "n/a", "none") or re.fullmatch(r"0+([.,]0*)?", cell)
+    return not (says_nothing and (cell or column == "title")) and column != "musical_key"
+
+
 @pytest.mark.thorough
 @settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans())
@@ -591,8 +599,8 @@ def test_what_csv_writes_is_what_is_read(
     assert manifest.frame["line"].to_list() == [line for line, _ in expected]
     for column in set(header) & set(TEXT_COLUMNS):
         cells = [trimmed(row[column]) for _, row in expected]
-        found = manifest.frame[column].to_list()
-        assert all(got == cell for got, cell in zip(found, cells, strict=True) if cell or column != "title")
+        for got, cell in zip(manifest.frame[column].to_list(), cells, strict=True):
+            assert got == cell or not is_read_as_written(column, cell)
 
 
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters='"\r\n')), max_size=6)
