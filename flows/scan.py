@@ -21,13 +21,14 @@ from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFil
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.bundle import card
 from tasks.convert.progress import Progress
+from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.system_files import is_conflict_copy
 from tasks.manifest.mojibake import repair
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
-from tasks.scan.missing import SeenFolders, find_moved, is_many, is_missing
+from tasks.scan.missing import SeenFolders, is_many
 from tasks.scan.own_exports import OwnExports
 from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason, walk
 from tasks.store import history, run_folder, scan_memory
@@ -196,7 +197,7 @@ def _compare_files(
     known = base.filter(~pl.col("path").is_in(audio["path"].implode()))
     missing = [path for path in known["path"] if is_missing(path) and not seen.is_closed(path)]
     fresh = audio.filter(~pl.col("path").is_in(remembered.implode())).select("path", signature=_SIGNATURE)
-    moved = find_moved(missing, dict(known.select("path", "signature").iter_rows()), fresh)
+    moved = find_moved(missing, dict(known.select("path", "signature").iter_rows()), fresh.iter_rows())
     gone = [path for path in missing if path in moved or request.drop_missing or not seen.unseen_folder(path)]
     return merge.MergeRequest(frozenset(gone), moved, request.restore, request.kits)
 

@@ -14,6 +14,7 @@ from flows.cli.exit_status import ALL_DONE, UNUSABLE, TerminationSignal, raise_o
 from flows.cli.export_commands import check, demo, export, plan
 from flows.cli.history_command import history
 from flows.cli.messages import print_error
+from flows.cli.place_commands import forget, relocate
 from flows.cli.record_commands import repair, verify, zip_command
 from flows.cli.scan_command import scan
 from flows.cli.serve_command import up
@@ -36,7 +37,11 @@ def cli() -> None:
     """Group all commands."""
 
 
-for _command in (demo, scan, check, plan, export, history, zip_command, verify, card, project, repair, up, config):
+_COMMANDS = (
+    *(demo, scan, check, plan, export, history, zip_command, verify, card, project),
+    *(relocate, forget, repair, up, config),
+)
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

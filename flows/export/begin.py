@@ -2,11 +2,12 @@
 
 import polars as pl
 
-from flows.export.output_folder import mount_point
+from flows.export.output_folder import folder_failure, mount_point
 from flows.export.stages import DecidedPlan, DraftPlan, RunningExport
 from schemas.enums import Status
 from schemas.manifest import ManifestKind
 from schemas.records import REQUESTED_ROWS
+from tasks.fs.place_mark import PlaceMark, write_mark
 from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.store import export_records
 from tasks.store.export_records import ExportSpec
@@ -19,11 +20,13 @@ def begin(plan: DecidedPlan) -> RunningExport:
     Raises:
         WorkingFolderError: The folder beside the database cannot be written.
         DatabaseBusyError, DatabaseError: The records cannot be written.
+        OutputNotWritableError: The output folder's mark cannot be written.
     """
     draft = plan.draft
     rows = _requested_rows(plan)
+    mark = _mark(plan)
     spec = ExportSpec(
-        export=_export_row(draft),
+        export=_export_row(draft) | {"folder_id": mark.id, "folder_run": mark.run},
         rows=rows.select(pl.col(name).cast(dtype) for name, dtype in REQUESTED_ROWS.items()),
         rejects=draft.rejects,
         kit_rows=_kit_rows(draft),
@@ -33,6 +36,20 @@ def begin(plan: DecidedPlan) -> RunningExport:
     export_records.end_killed(draft.target, draft.reservation.killed)
     export_records.start(draft.target, spec, done)
     return RunningExport(plan, spec)
+
+
+def _mark(plan: DecidedPlan) -> PlaceMark:
+    """Return the mark of the output folder; a new one, or one with the next number, is written if something will be there."""
+    known, folder = plan.draft.folder.mark, plan.draft.target.output
+    writes = not plan.first_jobs.is_empty() or (plan.draft.request.prune and not plan.stale.is_empty())
+    if known and not writes:
+        return known
+    mark = (known or PlaceMark.new()).next_run()
+    try:
+        write_mark(folder, mark)
+    except OSError as error:
+        raise folder_failure(folder, error) from error
+    return mark
 
 
 def _requested_rows(plan: DecidedPlan) -> pl.DataFrame:

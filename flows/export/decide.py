@@ -45,7 +45,7 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
     stale_paths = draft.prior_outputs.filter(actions.is_stale(rules))["path"]
     rules = replace(rules, protected_paths=_sources_among(draft, stale_paths))
     outputs = draft.prior_outputs
-    if draft.request.verify_outputs:
+    if draft.compares_bytes:
         damaged, damaged_texts = _damaged(draft)
         outputs = outputs.filter(~pl.col("path").is_in(damaged.implode()))
         jobs = jobs.with_columns(has_text=pl.col("has_text") & ~pl.col("path").is_in(damaged_texts.implode()))
@@ -89,7 +89,7 @@ def _sources_among(draft: DraftPlan, paths: pl.Series) -> pl.Series:
 
 
 def _damaged(draft: DraftPlan) -> tuple[pl.Series, pl.Series]:
-    """Find outputs that are not, byte for byte, what was written (``--verify-outputs``).
+    """Find outputs that are not, byte for byte, what was written.
 
     Returns:
         The paths whose audio file is not, and the paths whose metadata file is not.

@@ -139,10 +139,15 @@ def _check_writable(folder: str) -> None:
             pass
         os.unlink(trial)
     except OSError as error:
-        failure = write_failure(os.path.join(folder, "trial"), error)
-        if isinstance(failure, SurroundingsError):
-            raise failure from error
-        raise OutputNotWritableError(path=folder, error=error.strerror or str(error)) from error
+        raise folder_failure(folder, error) from error
+
+
+def folder_failure(folder: str, error: OSError) -> SurroundingsError:
+    """Return what it means that a file of ours in an output folder cannot be written."""
+    failure = write_failure(os.path.join(folder, "trial"), error)
+    if isinstance(failure, SurroundingsError):
+        return failure
+    return OutputNotWritableError(path=folder, error=error.strerror or str(error))
 
 
 def _temporary(folder: str) -> str:

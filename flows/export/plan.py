@@ -10,14 +10,15 @@ from contextlib import suppress
 import polars as pl
 
 from config.settings import Settings
+from flows.export.moved_sources import find_moved_sources, notes_of_moves
 from flows.export.output_folder import make_writable, note_scanned_root, room_for_names
 from flows.export.request import identity_of, rows_of, select
 from flows.export.stages import DraftPlan, ResolvedRequest
 from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
-from tasks.bundle.metadata_file import metadata_path_of
+from tasks.bundle.metadata_file import metadata_path, metadata_path_of
 from tasks.fs.atomic import remove_parts
-from tasks.fs.hashing import hash_with_times
+from tasks.fs.hashing import hash_with_times, is_unmodified
 from tasks.fs.stat_table import stat_files
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP
@@ -43,7 +44,9 @@ def draft_plan(resolved: ResolvedRequest, manifest: Manifest, started: float) ->
     _check_accounts(manifest, manifest.frame)
     identity = identity_of(resolved.request, resolved.settings)
     resolved, warning = make_writable(resolved)
-    prior = export_records.begin(resolved.target, rows_of(manifest), identity)
+    rows = rows_of(manifest)
+    moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+    prior = export_records.begin(resolved.target, rows, identity, moved)
     return _draft(resolved, manifest, prior, warning, started)
 
 
@@ -55,7 +58,9 @@ def draft_dry_run(resolved: ResolvedRequest, manifest: Manifest, started: float)
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     _check_accounts(manifest, manifest.frame)
-    return _draft(resolved, manifest, export_records.read_prior_state(resolved.target, rows_of(manifest)), None, started)
+    rows = rows_of(manifest)
+    moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+    return _draft(resolved, manifest, export_records.read_prior_state(resolved.target, rows, moved), None, started)
 
 
 def _draft(
@@ -75,7 +80,7 @@ def _draft(
     rows, rejects = select(all_rows, manifest.rejects, resolved.request)
     left_behind = run_folder.left_behind(resolved.target.database)
     jobs = sharding.make_jobs(rows).with_columns(target=pl.concat_str(pl.lit(f"{output}/"), "path"))
-    jobs = _with_ownership(jobs, holders, left_behind, originals)
+    jobs = _with_earlier_files(_with_ownership(jobs, holders, left_behind, originals), resolved)
     jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
     if prior.reservation != DRY_RUN:
         _sweep_unfinished(output, left_behind)
@@ -93,7 +98,8 @@ def _draft(
         rejects=rejects,
         kind=manifest.kind,
         kit_tempos=manifest.kit_tempos,
-        notes=(*manifest.notes, *note_scanned_root(resolved)),
+        notes=(*manifest.notes, *notes_of_moves(prior.renames, prior.folder), *note_scanned_root(resolved)),
+        folder=prior.folder,
         left_behind=left_behind,
         token=secrets.token_hex(4),
         device=0 if prior.reservation == DRY_RUN else os.stat(output).st_dev,
@@ -128,7 +134,7 @@ def _holders(outputs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def _with_ownership(
     jobs: pl.DataFrame, holders: pl.DataFrame, left_behind: list[run_folder.LeftBehind], originals: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add whether each target is ``free``, and whether what stands there is ``ours`` to replace.
+    """Add whether each target is ``free``, and whether what stands there is ``ours`` to replace; ``foreign``: it never is.
 
     Also ``ours_text`` (the same of the metadata file, whose recorded hash is ``text_hash``), and ``output_size``, the bytes
     of a file that stands there. A file may be replaced if it is recorded for this manifest or was left by a killed run, and
@@ -147,10 +153,31 @@ def _with_ownership(
     text_paths = texts.select(metadata_path_of("path")).to_series().unique()
     jobs = jobs.join(recorded.select("path", text_hash="metadata_hash"), on="path", how="left", maintain_order="left")
     return jobs.with_columns(
+        foreign=foreign.to_series(),
         ours=is_recorded & ~foreign.to_series(),
         ours_text=metadata_path_of("path").is_in(text_paths.implode()) | metadata_path_of("target").is_in(left_texts.implode()),
         free=standing["inode"].is_null(),
         output_size=standing.select(pl.when(pl.col("kind") == stat.S_IFREG).then("bytes")).to_series(),
+    )
+
+
+def _with_earlier_files(jobs: pl.DataFrame, resolved: ResolvedRequest) -> pl.DataFrame:
+    """Make those targets ``ours``, too, that no record of this folder knows, but whose bytes an export wrote to that path.
+
+    So it is where an output folder was copied or restored without its mark.
+    """
+    unknown = jobs.filter(~pl.col("ours") & ~pl.col("foreign") & pl.col("output_size").is_not_null())
+    written = export_records.written_before(resolved.target, unknown["path"])
+    written = written.group_by("path").agg("file_hash", pl.col("metadata_hash").drop_nulls())
+    written = written.join(unknown.select("path", "target"), on="path")
+    with ThreadPoolExecutor(resolved.settings.workers) as pool:
+        is_ours = list(pool.map(lambda file: is_unmodified(file["target"], *file["file_hash"]), written.iter_rows(named=True)))
+    earlier = written.filter(pl.Series(is_ours, dtype=pl.Boolean))
+    texts = [path for path, target, hashes in earlier.select("path", "target", "metadata_hash").iter_rows()
+             if hashes and is_unmodified(metadata_path(target), *hashes)]  # fmt: skip
+    return jobs.drop("foreign").with_columns(
+        ours=pl.col("ours") | pl.col("path").is_in(earlier["path"].implode()),
+        ours_text=pl.col("ours_text") | pl.col("path").is_in(_series(texts).implode()),
     )
 
 

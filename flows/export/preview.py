@@ -199,7 +199,7 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         outputs = everything.filter("wanted")
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
     counts = Counter(str(file.damage) for file in result.damaged)
-    listed = [DamageEntry(path=file.path, damage=file.damage, fix=verification.FIXES[file.damage]) for file in result.damaged]
+    listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix) for file in result.damaged]
     return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed, system_files=result.system_files)
 
 

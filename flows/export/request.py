@@ -6,6 +6,7 @@ from hashlib import blake2b
 import polars as pl
 
 from config.settings import Settings, load, real_path
+from flows.export.moved_sources import find_moved_sources
 from flows.export.stages import ResolvedRequest
 from schemas.conversion import CONVERSION
 from schemas.enums import OrganizeBy
@@ -98,7 +99,8 @@ def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
     if resolved.is_selection:
         rows = rows_of(manifest)
         if resolved.request.sample_ids and rows["sample_id"].null_count():  # else the manifest's own ids are all there are
-            rows = export_records.read_prior_state(resolved.target, rows).rows
+            moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+            rows = export_records.read_prior_state(resolved.target, rows, moved).rows
         select(rows, manifest.rejects, resolved.request)
 
 

@@ -16,6 +16,7 @@ from tasks.layout.actions import Action
 from tasks.manifest.validate import lines_without_file
 from tasks.store import run_folder
 from tasks.store.export_records import ExportSpec, ExportTarget, Reservation
+from tasks.store.renames import FolderState
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class DraftPlan:
         rejects: The rejected rows among those requested.
         kind: Whether the manifest is a table or a kit.
         kit_tempos: The tempo in BPM of each kit that states one.
-        notes: What a kit file says that cannot be carried over.
+        notes: What a kit file says that cannot be carried over, and what moved since the last export.
+        folder: The output folder, by its mark.
         left_behind: The plans of killed runs.
         token: Part of the names of this run's unfinished files.
         device: The number of the output folder's file system; 0 in a dry run.
@@ -88,6 +90,7 @@ class DraftPlan:
     kind: ManifestKind
     kit_tempos: dict[str, float]
     notes: tuple[str, ...]
+    folder: FolderState
     left_behind: list[run_folder.LeftBehind]
     token: str
     device: int
@@ -121,6 +124,11 @@ class DraftPlan:
         A row that names no file, such as one of totals, means none.
         """
         return not self.rejects.filter(~pl.col("line").is_in(lines_without_file(self.rejects).implode())).is_empty()
+
+    @property
+    def compares_bytes(self) -> bool:
+        """Return whether all bytes of finished files are compared with the records, beyond their sizes."""
+        return self.request.verify_outputs or not self.folder.is_as_left
 
     @property
     def requested(self) -> int:

@@ -1,6 +1,7 @@
 """Verify output folders against the records: find missing, modified, unknown and unfinished files."""
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import polars as pl
 from tasks.bundle.metadata_file import metadata_path
 from tasks.fs.atomic import is_part
 from tasks.fs.hashing import is_unmodified
+from tasks.fs.place_mark import MARK_FILE
 from tasks.fs.system_files import has_system_name_below
 
 
@@ -25,9 +27,13 @@ class Damage(StrEnum):
 
 # What is not ours does no harm to what is: it stays, and does not make a verification fail.
 HARMLESS = frozenset([Damage.UNKNOWN])
-FIXES = {
-    Damage.MISSING: "The next export writes it again.",
-    Damage.CHANGED: "The next export with --verify-outputs writes it again.",
+_FIXES = {
+    Damage.MISSING: "The next export of {} writes it again.",
+    Damage.CHANGED: "The next export of {} with --verify-outputs writes it again.",
+}
+_FIX_WITHOUT_MANIFEST = "Its manifest {} is gone. Export the sample again."
+_FIX_OF_FOLDER = "If it was moved: `sp404 relocate {0} NEW`, or export there. If it is not wanted any more: `sp404 forget {0}`."
+_FIXES_OF_OTHERS = {
     Damage.UNKNOWN: "No record says that an export wrote it. It stays.",
     Damage.UNFINISHED: "The next run of the same command removes it.",
 }
@@ -35,10 +41,11 @@ FIXES = {
 
 @dataclass(frozen=True)
 class DamagedFile:
-    """An absolute path, and what is wrong there."""
+    """An absolute path, what is wrong there, and what to do about it."""
 
     path: str
     damage: Damage
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
     metadata file: that is whole if it is that of one of them. Of a folder that is gone the files are not listed.
 
     Args:
-        outputs: The files to read: ``output_path, path, output_bytes, file_hash, metadata_hash``.
+        outputs: The files to read: ``output_path, path, output_bytes, file_hash, metadata_hash, manifest_path``.
         everything: All recorded files, with the same columns: they are not unknown.
         beside: Beginnings of paths that are no exports, such as the database's; nothing below them is listed.
         workers: How many files are read at a time.
@@ -76,17 +83,17 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
         bad = [damaged for damaged in pool.map(_check_file, expected) if damaged]
     gone = [folder for folder in folders if not os.path.isdir(folder)]
     found = [damaged for damaged in bad if not damaged.path.startswith(tuple(f"{folder}/" for folder in gone))]
-    found += [DamagedFile(folder, Damage.MISSING) for folder in gone]
-    known = {file.path for file in _expected_files(everything)}
+    found += [DamagedFile(folder, Damage.MISSING, _FIX_OF_FOLDER.format(shlex.quote(folder))) for folder in gone]
+    known = {file.path for file in _expected_files(everything)} | {os.path.join(folder, MARK_FILE) for folder in folders}
     system_files = 0
     others = {path: folder for folder in folders for path in _files(folder) if not path.startswith(tuple(beside))}
     for path in others.keys() - known:
         if is_part(os.path.basename(path)):
-            found.append(DamagedFile(path, Damage.UNFINISHED))
+            found.append(DamagedFile(path, Damage.UNFINISHED, _FIXES_OF_OTHERS[Damage.UNFINISHED]))
         elif has_system_name_below(path, others[path]):
             system_files += 1
         else:
-            found.append(DamagedFile(path, Damage.UNKNOWN))
+            found.append(DamagedFile(path, Damage.UNKNOWN, _FIXES_OF_OTHERS[Damage.UNKNOWN]))
     return Verification(sorted(found, key=lambda damaged: damaged.path), len(expected), len(expected) - len(bad), system_files)
 
 
@@ -97,23 +104,28 @@ class _ExpectedFile:
     path: str
     size: int | None
     hashes: frozenset[str]
+    manifest: str
 
 
 def _expected_files(outputs: pl.DataFrame) -> Iterator[_ExpectedFile]:
-    texts: dict[str, set[str]] = {}
-    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash")
-    for folder, path, size, file_hash, text_hash in outputs.select(columns).iter_rows():
+    texts: dict[str, tuple[str, set[str]]] = {}
+    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash", "manifest_path")
+    for folder, path, size, file_hash, text_hash, manifest in outputs.select(columns).iter_rows():
         audio = os.path.join(folder, path)
-        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])))
+        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])), manifest)
         if text_hash:
-            texts.setdefault(metadata_path(audio), set()).add(text_hash)
-    yield from (_ExpectedFile(path, None, frozenset(hashes)) for path, hashes in texts.items())
+            texts.setdefault(metadata_path(audio), (manifest, set()))[1].add(text_hash)
+    yield from (_ExpectedFile(path, None, frozenset(hashes), manifest) for path, (manifest, hashes) in texts.items())
 
 
 def _check_file(file: _ExpectedFile) -> DamagedFile | None:
+    damage = Damage.CHANGED
     if not os.path.lexists(file.path):
-        return DamagedFile(file.path, Damage.MISSING)
-    return None if is_unmodified(file.path, *file.hashes, size=file.size) else DamagedFile(file.path, Damage.CHANGED)
+        damage = Damage.MISSING
+    elif is_unmodified(file.path, *file.hashes, size=file.size):
+        return None
+    fix = _FIXES[damage] if os.path.lexists(file.manifest) else _FIX_WITHOUT_MANIFEST
+    return DamagedFile(file.path, damage, fix.format(os.path.basename(file.manifest)))
 
 
 def _files(folder: str) -> Iterator[str]:

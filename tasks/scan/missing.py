@@ -3,8 +3,6 @@
 import os
 from collections.abc import Iterable
 
-import polars as pl
-
 # More of a table is not dropped without being asked: more than this number of rows, and more than a tenth of all.
 _FEW = 20
 
@@ -44,32 +42,6 @@ class SeenFolders:
     def is_closed(self, path: str) -> bool:
         """Return whether ``path`` is below a folder that cannot be read."""
         return path.startswith(self._closed)
-
-
-def is_missing(path: str) -> bool:
-    """Return whether nothing stands at ``path``, not even iCloud's placeholder for a file that is not downloaded now."""
-    folder, name = os.path.split(path)
-    return not os.path.lexists(path) and not os.path.lexists(os.path.join(folder, f".{name}.icloud"))
-
-
-def find_moved(gone: list[str], signatures: dict[str, str], fresh: pl.DataFrame) -> dict[str, str]:
-    """Return the new path of each file that is gone and whose content turned up elsewhere.
-
-    Args:
-        gone: Absolute paths.
-        signatures: The signature of the content of each.
-        fresh: ``path`` and ``signature`` of the files that were not known before.
-    """
-    places: dict[str, list[str]] = {}
-    for path, signature in fresh.iter_rows():
-        places.setdefault(signature, []).append(path)
-    moved = {}
-    for path in gone:
-        if candidates := places.get(signatures[path]):
-            same_name = [other for other in candidates if os.path.basename(other) == os.path.basename(path)]
-            moved[path] = (same_name or candidates)[0]
-            candidates.remove(moved[path])
-    return moved
 
 
 def is_many(dropped: int, rows: int) -> bool:

@@ -11,6 +11,7 @@ import polars as pl
 from schemas.errors import AccountingError, DamagedPartError
 from schemas.quick_validation import validate_quickly
 from schemas.records import EXPORT_SAMPLES, SAMPLES
+from tasks.fs.place_mark import PlaceMark
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
@@ -24,9 +25,20 @@ from tasks.store.record_rows import (
     records_of_unreached,
     sample_rows,
 )
+from tasks.store.renames import (
+    NOTHING_MOVED,
+    RENAMES,
+    FolderState,
+    Renamed,
+    find_folder,
+    find_manifests,
+    follow,
+    put_folder,
+)
 from tasks.store.timestamps import utc_now
 
 log = logging.getLogger("sp404")
+_MARK = ("folder_id", "folder_run")
 KILLED = "the run was killed before its turn came"
 
 _OUTPUTS_SCHEMA = {
@@ -89,11 +101,15 @@ class PriorState:
     Attributes:
         rows: The manifest's rows with ``sample_id`` and ``kit_id``.
         outputs: What earlier exports wrote below the output folder (``_OUTPUTS_SCHEMA``).
+        renames: What has another path than in the records (``tasks.store.renames.RENAMES``).
+        folder: The output folder, by its mark.
         reservation: The place of the export in the records; ``DRY_RUN`` where none was taken.
     """
 
     rows: pl.DataFrame
     outputs: pl.DataFrame
+    renames: pl.DataFrame
+    folder: FolderState
     reservation: Reservation
 
 
@@ -101,6 +117,7 @@ class PriorState:
 class ExportSpec:
     """The work of an export: ``export`` by the columns of ``sp404_exports``, ``rows`` by ``REQUESTED_ROWS``.
 
+    ``export`` has the mark of the output folder, too: ``folder_id`` and ``folder_run``.
     ``kit_rows`` are all rows of the kits that it touches, also those that were not requested. ``refreshed`` (``path``,
     ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
     """
@@ -116,42 +133,62 @@ class ExportSpec:
         """The export's id."""
         return int(self.export["id"])
 
+    @property
+    def mark(self) -> PlaceMark | None:
+        """The mark of the output folder from this export on; None where earlier versions began it."""
+        return PlaceMark(self.export["folder_id"], self.export["folder_run"]) if self.export.get("folder_id") else None
+
     @cached_property
     def settled(self) -> pl.DataFrame:
         """The records of what is there already."""
         return records_of_settled(self.rows)
 
 
-def begin(target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
-    """Give ids to samples and kits that have none, keep them, and take an export id: one transaction.
+def begin(target: ExportTarget, rows: pl.DataFrame, identity: str, moved: pl.DataFrame = NOTHING_MOVED) -> PriorState:
+    """Follow what moved, give ids to samples and kits that have none, and take an export id: one transaction.
 
     The id is that of a killed run of the same ``identity``, if there is one; what killed runs finished is put into the
-    records first.
+    records first. ``moved``: files that stand elsewhere now (``tasks.store.renames.MOVED``).
     """
     run_folder.sweep(target.database)
     with target.database.connect() as connection:
         _recover(connection, target.database)
         with transaction(connection):
-            return _begin_in(connection, target, rows, identity)
+            return _begin_in(connection, target, rows, identity, moved)
 
 
-def _begin_in(connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str) -> PriorState:
+def _begin_in(
+    connection: Connection, target: ExportTarget, rows: pl.DataFrame, identity: str, moved: pl.DataFrame
+) -> PriorState:
     """Do what ``begin`` does, within a transaction."""
-    identified, new_ids, new_kits = assign_recorded_ids(connection, rows)
+    renames, folder = _follow_moves(connection, target, rows, moved)
+    identified, new_ids, new_kits = assign_recorded_ids(connection, rows, moved)
     if new_ids.height:
         run(connection, "forget_given_ids", new_given_ids=new_ids)
         run(connection, "add_given_ids", new_given_ids=new_ids)
     new_kits = new_kits.with_columns(created_at=pl.lit(utc_now()))
     if new_kits.height:
         run(connection, "add_kits", new_kits=new_kits)
-    folder = {"manifest_path": target.manifest, "output_path": target.output}
-    killed = run(connection, "killed_exports", folder).rows
+    place = {"manifest_path": target.manifest, "output_path": target.output}
+    killed = run(connection, "killed_exports", place).rows
     resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
     export_id = resumed[-1] if resumed else _next_id(connection, target.database)
     outputs = _outputs(connection, target)
-    run_folder.write_ids(target.database, export_id, new_ids, new_kits)
+    run_folder.write_given(target.database, export_id, new_ids, new_kits, renames)
     others = tuple(number for number, _ in killed if number != export_id)
-    return PriorState(identified, outputs, Reservation(export_id, identity, bool(resumed), others))
+    return PriorState(identified, outputs, renames, folder, Reservation(export_id, identity, bool(resumed), others))
+
+
+def _follow_moves(
+    connection: Connection, target: ExportTarget, rows: pl.DataFrame, moved: pl.DataFrame
+) -> tuple[pl.DataFrame, FolderState]:
+    """Put into the records, within a transaction, what sources, manifest and output folder are called now."""
+    found, folder = find_folder(connection, target.output)
+    renames = pl.concat([found, moved.select(kind=pl.lit(str(Renamed.SOURCE)), old="old", new="new")])
+    follow(connection, renames)
+    manifests = find_manifests(connection, target.database, target.manifest, target.output, rows["source"])
+    follow(connection, manifests)
+    return renames.vstack(manifests), folder
 
 
 def _next_id(connection: Connection, database: Database) -> int:
@@ -162,17 +199,24 @@ def _next_id(connection: Connection, database: Database) -> int:
     return export_id
 
 
-def read_prior_state(target: ExportTarget, rows: pl.DataFrame) -> PriorState:
+def read_prior_state(target: ExportTarget, rows: pl.DataFrame, moved: pl.DataFrame = NOTHING_MOVED) -> PriorState:
     """Do what ``begin`` does without writing: ids and paths as the next export would have them."""
     if not target.database.exists:
         return PriorState(
             assign_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
+            pl.DataFrame(schema=RENAMES),
+            FolderState(None, is_as_left=True),
             DRY_RUN,
         )
     with target.database.connect() as connection:
-        identified, _, _ = assign_recorded_ids(connection, rows)
-        return PriorState(identified, _outputs(connection, target), DRY_RUN)
+        connection.begin()
+        try:
+            renames, folder = _follow_moves(connection, target, rows, moved)
+            identified, _, _ = assign_recorded_ids(connection, rows, moved)
+            return PriorState(identified, _outputs(connection, target), renames, folder, DRY_RUN)
+        finally:
+            connection.rollback()
 
 
 def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
@@ -182,6 +226,15 @@ def outputs_at(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
     with target.database.connect() as connection:
         parameters = {"output_path": target.output}
         return frame(connection, "outputs_at", parameters, frame_of([]).schema, wanted=paths.alias("path").to_frame())
+
+
+def written_before(target: ExportTarget, paths: pl.Series) -> pl.DataFrame:
+    """Return every hash that any export ever wrote to these ``paths``: ``path``, ``file_hash``, ``metadata_hash``."""
+    schema = {"path": pl.String, "file_hash": pl.String, "metadata_hash": pl.String}
+    if paths.is_empty() or not target.database.exists:
+        return pl.DataFrame(schema=schema)
+    with target.database.connect() as connection:
+        return frame(connection, "written_before", {}, schema, wanted=paths.alias("path").to_frame())
 
 
 def last_mount_point(target: ExportTarget) -> str | None:
@@ -210,8 +263,10 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     run(connection, "clear_export", export_id, done=done)
     run(connection, "clear_rejects", export_id)
     run(connection, "add_user", {"id": spec.export["user_id"]})
-    run(connection, "add_export", spec.export)
+    run(connection, "add_export", {name: value for name, value in spec.export.items() if name not in _MARK})
     folder = {name: spec.export[name] for name in ("output_path", "manifest_path")}
+    if spec.mark:
+        put_folder(connection, folder["output_path"], spec.mark)
     run(connection, "refresh_outputs", folder, refreshed=spec.refreshed)
     _put_samples(connection, spec, sample_rows(pl.concat([spec.rows, spec.kit_rows], how="diagonal")))
     if spec.kit_rows.height:

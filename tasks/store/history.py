@@ -35,12 +35,19 @@ def trend(database: Database, *, user_id: int | None, most: int) -> list[dict[st
 def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
     """Return the files that the records know; ``wanted`` are the files of one export, or all."""
     database.require()
-    schema = {"output_path": pl.String, "path": pl.String, "output_bytes": pl.Int64, "file_hash": pl.String}
     with database.connect() as connection:
-        parameters = {"export_id": export_id}
-        return frame(connection, "standing", parameters, schema | {"metadata_hash": pl.String, "wanted": pl.Boolean})
+        return frame(connection, "standing", {"export_id": export_id}, _STANDING)
 
 
+_STANDING = {
+    "output_path": pl.String,
+    "path": pl.String,
+    "output_bytes": pl.Int64,
+    "file_hash": pl.String,
+    "metadata_hash": pl.String,
+    "manifest_path": pl.String,
+    "wanted": pl.Boolean,
+}
 _SAMPLES = {"id": pl.Int64, "file_path": pl.String, "title": pl.String, "genre": pl.String, "bpm": pl.Float64}
 _SAMPLES |= {"musical_key": pl.String, "tags": pl.String}
 

@@ -11,11 +11,19 @@ KITS = {"name": pl.String, "id": pl.Int64}
 _HIGHEST_ID = 2**63 - 1
 
 
-def assign_recorded_ids(connection: Connection, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Assign ids to rows as ``assign_ids`` does, by the ids that the database keeps."""
+def assign_recorded_ids(
+    connection: Connection, rows: pl.DataFrame, moved: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Assign ids to rows as ``assign_ids`` does, by the ids that the database keeps.
+
+    ``moved`` (``tasks.store.renames.MOVED``) are files that keep the ids which they have under another path.
+    """
     given = frame(connection, "given_ids", {}, GIVEN) if rows["sample_id"].null_count() else pl.DataFrame(schema=GIVEN)
+    kept = moved.select(file_path="new", id="id").join(given, on="file_path", how="anti", maintain_order="left")
     kits = frame(connection, "kits", {}, KITS)
-    return assign_ids(rows, given, kits, run(connection, "highest_id").one())
+    identified, new_ids, new_kits = assign_ids(rows, given.vstack(kept), kits, run(connection, "highest_id").one())
+    kept = kept.join(new_ids, on="file_path", how="anti", maintain_order="left")
+    return identified, kept.vstack(new_ids), new_kits
 
 
 def assign_ids(
@@ -31,6 +39,9 @@ def assign_ids(
     explicit = rows.select(file_path="source", id="sample_id").drop_nulls().unique("id", keep="first", maintain_order=True)
     given = given.join(explicit.rename({"file_path": "other"}), on="id", how="left", maintain_order="left")
     given = given.filter(pl.col("other").eq_missing(pl.col("file_path")) | pl.col("other").is_null()).drop("other")
+    # Where a file that had moved came back, two can have one id: it is that of the path which it was given to last.
+    here = given.filter(pl.col("file_path").is_in(named.implode()))
+    given = here.unique("id", keep="last", maintain_order=True)
     # Where one row of a file writes its id and another one does not, both mean the same sample.
     own_ids = explicit.join(given, on="file_path", how="anti").unique("file_path", keep="first", maintain_order=True)
     start = max(highest, own if isinstance(own, int) else 0) + 1

@@ -13,6 +13,7 @@ from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, run, transaction
 from tasks.store.export_lock import lock_exports
 from tasks.store.export_records import add_part_in, finish_in, read_export_spec, start_in
+from tasks.store.renames import follow
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ def _replay_export(connection: Connection, database: Database, export_id: int, l
     """Put one export into the records again; return how many rows it has."""
     try:
         with transaction(connection):
-            for name, frame in run_folder.read_ids(database, export_id):
+            for name, frame in run_folder.read_given(database, export_id):
                 if name == "ids":
                     run(connection, "forget_given_ids", new_given_ids=frame)
                     run(connection, "add_given_ids", new_given_ids=frame)
-                else:
+                elif name == "new-kits":
                     run(connection, "add_kits", new_kits=frame)
+                else:
+                    follow(connection, frame)
         spec = read_export_spec(database, export_id)
         ending, gone = run_folder.read_ending(database, export_id), run_folder.read_gone(database, export_id)
     except DamagedPartError as error:

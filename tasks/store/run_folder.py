@@ -29,7 +29,7 @@ def new_pass(database: Database, export_id: int) -> Path:
     return path
 
 
-_GIVEN = ("ids", "new-kits")
+_GIVEN = ("ids", "new-kits", "renames")
 _SPEC = ("rows", "rejects", "kits", "refreshed")
 _Frames: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
@@ -52,22 +52,21 @@ def read_spec(database: Database, export_id: int) -> tuple[dict[str, Any], _Fram
     return None
 
 
-def write_ids(database: Database, export_id: int, ids: pl.DataFrame, kits: pl.DataFrame) -> None:
-    """Write down the ids that were given before an export, for ``repair``."""
-    for name, frame in zip(_GIVEN, (ids, kits), strict=True):
+def write_given(database: Database, export_id: int, ids: pl.DataFrame, kits: pl.DataFrame, renames: pl.DataFrame) -> None:
+    """Write down what was settled before an export, for ``repair``: new ids, and what has another path now."""
+    for name, frame in zip(_GIVEN, (ids, kits, renames), strict=True):
         if frame.height:
             write_checkpoint(frame, new_pass(database, export_id), name)
 
 
-def read_ids(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame]]:
-    """Read the ids that were given before an export, of files (``ids``) and of kits (``new-kits``). Raises DamagedPartError."""
+def read_given(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame]]:
+    """Read what was settled before an export: ids of files (``ids``) and of kits (``new-kits``), and ``renames``.
+
+    Raises:
+        DamagedPartError: A file of it is damaged.
+    """
     passes = _passes(_folder(database, export_id))
-    return [
-        (name, read_checkpoint(path))
-        for folder in passes
-        for name in ("ids", "new-kits")
-        for path in checkpoint_paths(folder, name)
-    ]
+    return [(name, read_checkpoint(path)) for folder in passes for name in _GIVEN for path in checkpoint_paths(folder, name)]
 
 
 def parts(database: Database, export_id: int) -> list[Path]:

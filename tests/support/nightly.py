@@ -26,6 +26,7 @@ from schemas.manifest import COLUMNS
 from schemas.report import BatchExportResult
 from tasks.convert import shard
 from tasks.fs import atomic, file_status
+from tasks.fs.place_mark import MARK_FILE
 from tasks.isolation import worker
 from tasks.layout import sharding
 from tasks.store import database, export_records
@@ -76,9 +77,11 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 
 def tree(folder: Path) -> Tree:
-    """Return all files below a folder, by their paths; a link by where it points to."""
+    """Return all files below a folder, by their paths; a link by where it points to. The mark of a folder is none."""
     found = {}
     for path in sorted(folder.rglob("*")):
+        if path == folder / MARK_FILE:
+            continue
         if path.is_symlink():
             found[str(path.relative_to(folder))] = b"-> " + os.fsencode(os.readlink(path))
         elif path.is_file():
@@ -100,7 +103,7 @@ def states(folder: Path) -> dict[str, tuple[int, int, int]]:
     return {
         str(path.relative_to(folder)): ((status := path.stat()).st_ino, status.st_mtime_ns, status.st_size)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path != folder / MARK_FILE
     }
 
 

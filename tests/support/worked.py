@@ -57,7 +57,7 @@ def check(batch: BatchExportResult, folder: Path, source: Path) -> None:
     assert (batch.total_requested, batch.successful, batch.failed, batch.rejected) == (10, 9, 1, 0)
     assert batch.errors == [ERROR]
     out = folder / "out"
-    found = {path.name: {int(file.stem[-3:]) for file in path.glob("*.wav")} for path in out.iterdir()}
+    found = {path.name: {int(file.stem[-3:]) for file in path.glob("*.wav")} for path in out.iterdir() if path.is_dir()}
     assert found == FOLDERS
     durations = {sample_id: seconds for sample_id, _, _, _, seconds in SAMPLES}
     for result in batch.results:

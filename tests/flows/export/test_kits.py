@@ -170,7 +170,7 @@ def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:
     options = ("--sample", 1, "--organize-by", "genre", "--db", night.db, "--out", night.out, "--direct", "--json")
     told = json.loads(sp404("export", night.manifest, *options).out)
     assert told["export_type"] == "single"
-    found = sorted(str(path.relative_to(night.out)) for path in night.out.rglob("*.*"))
+    found = sorted(str(path.relative_to(night.out)) for path in night.out.rglob("*/*.*"))
     assert found == ["hip-hop/sick_beat_2024.wav", "hip-hop/sick_beat_2024_metadata.txt"]
     assert answer("soxi", "-s", night.out / found[0]) == str(round(4.5 * 48_000))
     assert night.ask("SELECT export_type, sample_count FROM sp404_exports") == [("single", 1)]

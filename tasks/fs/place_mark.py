@@ -1,0 +1,59 @@
+"""The hidden file by which a card or an output folder is known, wherever it is moved to or mounted."""
+
+import errno
+import os
+import re
+import secrets
+from dataclasses import dataclass
+
+from tasks.fs.atomic import create_exclusively, part_name, remove_parts, write_all
+
+MARK_FILE = ".sp404-export"
+_PART_NAME = "mark"
+_TEXT = "{}\nrun {}\nsp404-export knows this folder by the number above.\n"
+_MARK = re.compile(r"\A(?P<id>[0-9a-f]{32})\n(?:run (?P<run>[0-9]{1,18})\n)?")
+
+
+@dataclass(frozen=True)
+class PlaceMark:
+    """What a mark says: ``id``, and ``run``, which grows with each export that writes there; 0 in marks of earlier versions."""
+
+    id: str
+    run: int
+
+    @classmethod
+    def new(cls) -> "PlaceMark":
+        """Return a mark that no other place has."""
+        return cls(secrets.token_hex(16), 0)
+
+    def next_run(self) -> "PlaceMark":
+        """Return the mark of the next export that writes there."""
+        return PlaceMark(self.id, self.run + 1)
+
+
+def read_mark(folder: str) -> PlaceMark | None:
+    """Return what the mark in a folder says; None if there is none that can be read."""
+    try:
+        with open(os.path.join(folder, MARK_FILE), encoding="ascii") as file:
+            found = _MARK.match(file.read(100))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return PlaceMark(found["id"], int(found["run"] or 0)) if found else None
+
+
+def write_mark(folder: str, mark: PlaceMark) -> None:
+    """Write the mark of a folder, durably.
+
+    Raises:
+        FileExistsError: A file of that name is not ours. It stays.
+        OSError: It cannot be written.
+    """
+    path = os.path.join(folder, MARK_FILE)
+    if os.path.lexists(path) and not read_mark(folder):
+        raise FileExistsError(errno.EEXIST, "is not what sp404-export wrote", path)
+    remove_parts(folder, _PART_NAME)  # a run may have been killed just here
+    part = os.path.join(folder, part_name(_PART_NAME, os.getpid()))
+    with create_exclusively(part) as file:
+        write_all(file, _TEXT.format(mark.id, mark.run).encode())
+        os.fsync(file.fileno())
+        os.replace(part, path)

@@ -1,0 +1,1 @@
+INSERT INTO output_folders (id, path, run) VALUES ($id, $path, $run);

@@ -1,0 +1,1 @@
+SELECT count(*) FROM outputs WHERE output_path IN (SELECT path FROM folders);

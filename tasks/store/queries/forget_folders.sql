@@ -1,0 +1,1 @@
+DELETE FROM outputs WHERE output_path IN (SELECT path FROM folders);

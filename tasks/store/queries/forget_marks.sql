@@ -1,0 +1,1 @@
+DELETE FROM output_folders WHERE path IN (SELECT path FROM folders);

@@ -1,0 +1,1 @@
+DELETE FROM output_folders WHERE id = $id OR path = $path;

@@ -1,0 +1,1 @@
+SELECT id, path, run FROM output_folders WHERE id = $id OR path = $path;
