@@ -10,6 +10,7 @@ from tasks.fs.atomic import create_exclusively, part_name, remove_parts, write_a
 
 MARK_FILE = ".sp404-export"
 _PART_NAME = "mark"
+_LARGEST_STEP = 1 << 32
 _TEXT = "{}\nrun {}\nsp404-export knows this folder by the number above.\n"
 _MARK = re.compile(r"\A(?P<id>[0-9a-f]{32})\n(?:run (?P<run>[0-9]{1,18})\n)?")
 
@@ -27,8 +28,11 @@ class PlaceMark:
         return cls(secrets.token_hex(16), 0)
 
     def next_run(self) -> "PlaceMark":
-        """Return the mark of the next export that writes there."""
-        return PlaceMark(self.id, self.run + 1)
+        """Return the mark of the next export that writes there.
+
+        The step is random: what is written to two copies of one folder must not arrive at one number.
+        """
+        return PlaceMark(self.id, self.run + 1 + secrets.randbelow(_LARGEST_STEP))
 
 
 def read_mark(folder: str) -> PlaceMark | None:

@@ -165,7 +165,6 @@ def test_of_several_files_of_one_content_the_one_that_ends_alike_is_meant() -> N
 def test_an_output_folder_that_is_moved_stays_what_it_is(packs: Nightly) -> None:
     before, mark = states(packs.out), read_mark(str(packs.out))
     assert mark
-    assert mark.run == 1
     there = packs.folder / "out2"
     packs.out.rename(there)
     found = packs.verified()
@@ -212,6 +211,22 @@ def test_an_older_state_of_the_folder_is_not_taken_for_the_newest(packs: Nightly
     assert any("is not as the last export left it" in note for note in batch.notes)
     assert sounds(tree(packs.out)) == newest
     assert unchanged(packs.export(**GENRE))
+
+
+@pytest.mark.slow
+def test_two_copies_that_are_put_to_one_place_in_turn_are_each_made_right(packs: Nightly) -> None:
+    other, hz = packs.folder / "other", 700
+    shutil.copytree(packs.out, other)
+    for _ in range(3):
+        hz += 1
+        packs.sound("p2/kick.wav", hz)
+        packs.export(**GENRE)
+        newest = sounds(tree(packs.out))
+        packs.out.rename(packs.folder / "aside")
+        other.rename(packs.out)
+        packs.export(**GENRE)
+        assert sounds(tree(packs.out)) == newest
+        (packs.folder / "aside").rename(other)
 
 
 def test_files_without_their_mark_are_ours_by_their_bytes(packs: Nightly) -> None:
