@@ -137,6 +137,7 @@ SOUND = {
     "fade_out_ms": 5,
     "mono": "all",
     "seamless": True,
+    "truncated": "keep",
     "keep_chunks": True,
 }
 

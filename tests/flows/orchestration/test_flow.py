@@ -93,7 +93,7 @@ def test_a_manifest_that_is_none_fails_with_its_reason_and_no_traceback(
     from flows.orchestration import flow
 
     manifest = tmp_path / "m.csv"
-    manifest.write_text("path\nkick.wav\n", encoding="utf-8")
+    manifest.write_text("song\nkick.wav\n", encoding="utf-8")
     request = worked.request(manifest, tmp_path)
     with pytest.raises(ManifestError, match="has no 'file_path' column"):
         flow.run_flow_and_wait(resolve(request), Progress())
