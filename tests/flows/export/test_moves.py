@@ -65,6 +65,7 @@ def test_a_library_whose_folder_is_renamed_is_the_same_library(packs: Nightly) -
     assert (third.notes, third.pruned, states(packs.out)) == ([], 0, before)
 
 
+@pytest.mark.slow
 def test_what_comes_back_has_its_id_still(packs: Nightly) -> None:
     names = ids(packs)
     packs.export(manifest=moved(packs), **GENRE)
@@ -111,6 +112,7 @@ def test_an_edited_sound_at_another_place_is_no_moved_one(packs: Nightly) -> Non
     assert ids(packs)["p9/kick.wav"] not in names.values()
 
 
+@pytest.mark.slow
 def test_a_renamed_table_has_the_files_of_the_old_one(packs: Nightly) -> None:
     """Also those of a row that was dropped on the way: nobody else would ever remove them."""
     packs.rows.pop(2)
@@ -195,6 +197,7 @@ def test_of_an_output_folder_and_its_copy_each_is_what_it_is(packs: Nightly) -> 
     assert (unchanged(last), last.notes) == (True, [])
 
 
+@pytest.mark.slow
 def test_an_older_state_of_the_folder_is_not_taken_for_the_newest(packs: Nightly) -> None:
     """The folder was restored from a backup: sizes and names are right, and the bytes of one file are those of before."""
     backup = packs.folder / "backup"
@@ -229,6 +232,7 @@ def test_two_copies_that_are_put_to_one_place_in_turn_are_each_made_right(packs:
         (packs.folder / "aside").rename(other)
 
 
+@pytest.mark.slow
 def test_files_without_their_mark_are_ours_by_their_bytes(packs: Nightly) -> None:
     """Copied by hand, without hidden files; one was changed by a person, and stays."""
     there = packs.folder / "by hand"
@@ -278,6 +282,7 @@ def test_relocate_says_where_a_library_and_a_folder_are_now(packs: Nightly, sp40
     one_clear_error(sp404("relocate", packs.lib, "/no/such", "--db", packs.db), 2, "/no/such is not there")
 
 
+@pytest.mark.slow
 def test_forget_ends_an_output_folder(packs: Nightly, sp404: Run) -> None:
     shutil.rmtree(packs.out)
     packs.let_go()

@@ -67,6 +67,7 @@ def test_a_card_that_would_lose_much_is_refused_too(world: World) -> None:
     assert len(audio_below(world.card)) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "kept"), [(30, 10), (3, 1)])
 def test_a_few_are_removed_without_a_question(world: World, count: int, kept: int) -> None:
     exported(world, count)
@@ -147,6 +148,7 @@ def test_a_dry_run_for_a_card_that_is_empty_yet(world: World) -> None:
     assert snapshot(world.folder) == before
 
 
+@pytest.mark.slow
 def test_sources_of_a_drive_that_is_away_keep_their_files(world: World) -> None:
     files = exported(world, 25)
     world.unplug(files[0].parent)

@@ -80,6 +80,7 @@ def test_the_records_hold_the_hashes_of_what_is_there(three: Nightly) -> None:
     assert three.ask(sql) == three.ask(f"SELECT {columns} FROM outputs ORDER BY ALL")
 
 
+@pytest.mark.slow
 def test_a_touched_source_is_looked_at_once(three: Nightly) -> None:
     before = states(three.out)
     os.utime(three.lib / "b.wav", ns=(1, 1_600_000_000_000_000_000))
@@ -90,6 +91,7 @@ def test_a_touched_source_is_looked_at_once(three: Nightly) -> None:
     assert states(three.out) == before
 
 
+@pytest.mark.slow
 def test_a_new_file_with_old_times_is_found(three: Nightly) -> None:
     """Same size, same mtime: only the ctime tells."""
     path = three.lib / "b.wav"
@@ -183,6 +185,7 @@ def test_a_release_that_converts_otherwise_converts_anew(three: Nightly, monkeyp
 # ---- what only gets another name, or another text ----
 
 
+@pytest.mark.slow
 def test_a_source_that_moved_is_not_converted(three: Nightly) -> None:
     before = states(three.out)
     (three.lib / "deep").mkdir()
@@ -195,6 +198,7 @@ def test_a_source_that_moved_is_not_converted(three: Nightly) -> None:
     assert (three.spy.hashed, states(three.out)) == ([], before)
 
 
+@pytest.mark.slow
 def test_a_source_with_another_name_and_a_title_from_it_moves(night: Nightly) -> None:
     """As most libraries are: titles and ids come from the paths."""
     night.columns = ("file_path",)
@@ -248,6 +252,7 @@ def test_what_is_named_otherwise_moves(night: Nightly, layout: str, change: dict
     assert statuses(night.export(**how)) == ["unchanged"] * 2
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_else_in_it_stays_when_a_sample_moves(three: Nightly) -> None:
     (three.out / "house/mine.txt").write_text("mine")
     three.strays = {"house/mine.txt"}
@@ -256,6 +261,7 @@ def test_a_folder_with_something_else_in_it_stays_when_a_sample_moves(three: Nig
     assert tree(three.out / "house") == {"mine.txt": b"mine"}
 
 
+@pytest.mark.slow
 def test_a_metadata_file_that_somebody_wrote_in_stays_when_its_sample_moves(three: Nightly) -> None:
     text = three.out / "house/a_metadata.txt"
     text.write_text(text.read_text() + "my notes\n")
@@ -292,6 +298,7 @@ def test_without_metadata_and_with_it_again(three: Nightly) -> None:
     assert set(states(three.out)) == set(before)
 
 
+@pytest.mark.slow
 def test_without_metadata_first(night: Nightly) -> None:
     night.add("a.wav", 300)
     night.export(include_metadata=False)
@@ -343,6 +350,7 @@ def test_an_edit_of_the_same_size_is_found_by_verify_outputs(three: Nightly) -> 
     assert statuses(three.export(**GENRE, verify_outputs=True)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_an_edited_text_is_made_again_by_what_verify_advises(three: Nightly) -> None:
     """`sp404 verify` calls it changed, and says that --verify-outputs writes it again."""
     text = three.out / "jazz/b_metadata.txt"
@@ -410,6 +418,7 @@ def test_the_same_audio_is_converted_once(night: Nightly, copies: int) -> None:
     assert night.spy.calls == []
 
 
+@pytest.mark.slow
 def test_one_file_in_two_rows_is_converted_once(night: Nightly) -> None:
     """One source with two ids, and so two outputs."""
     night.add("a.wav", 300, title="one")
@@ -419,6 +428,7 @@ def test_one_file_in_two_rows_is_converted_once(night: Nightly) -> None:
     assert night.spy.of("convert") == ["a.wav"]
 
 
+@pytest.mark.slow
 def test_a_sample_on_three_pads_is_converted_once(night: Nightly) -> None:
     night.sound("kick.wav", 300)
     for pad in (1, 2, 3):
@@ -469,6 +479,7 @@ def test_the_tempo_of_a_loop_is_part_of_its_sound(night: Nightly) -> None:
     assert sounds(tree(night.out))["loop.wav"] == sounds(tree(night.out))["other.wav"]
 
 
+@pytest.mark.slow
 def test_copies_of_a_file_that_fails_all_fail(night: Nightly) -> None:
     (night.lib / "bad.wav").write_bytes(b"RIFF" + bytes(500))
     for n in range(2):
@@ -584,12 +595,14 @@ def test_another_layout_beside_the_first(three: Nightly) -> None:
     assert statuses(three.export(**GENRE)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_another_layout_without_metadata(three: Nightly) -> None:
     three.export(organize_by="flat", include_metadata=False)
     assert three.spy.calls == []
     assert not (three.out / "a_metadata.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_move_without_metadata(three: Nightly) -> None:
     three.rows[0]["genre"] = "acid"
     three.export(**GENRE, include_metadata=False)
@@ -598,6 +611,7 @@ def test_a_move_without_metadata(three: Nightly) -> None:
     assert not (three.out / "house").exists()
 
 
+@pytest.mark.slow
 def test_a_changed_sound_without_metadata_leaves_no_text_of_the_old_one(three: Nightly) -> None:
     three.sound("a.wav", 444, seconds=0.2)
     three.export(**GENRE, include_metadata=False)
@@ -695,6 +709,7 @@ def test_prune_removes_what_the_record_says_we_wrote_and_nothing_else(three: Nig
     assert (batch.pruned, batch.stale) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_stale_file_that_is_missing_is_forgotten(three: Nightly) -> None:
     del three.rows[1]
     (three.out / "jazz/b.wav").unlink()
@@ -704,6 +719,7 @@ def test_a_stale_file_that_is_missing_is_forgotten(three: Nightly) -> None:
     assert [path for (path,) in three.outputs("path")] == ["house/a.wav", "jazz/c.wav"]
 
 
+@pytest.mark.slow
 def test_prune_removes_empty_folders_and_texts(three: Nightly) -> None:
     del three.rows[0]
     batch = three.export(**GENRE, prune=True)
@@ -754,6 +770,7 @@ def test_what_a_rejected_row_made_is_not_given_to_another(three: Nightly) -> Non
     assert (three.out / "jazz/b.wav").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_prune_keeps_a_selection_in_mind(three: Nightly) -> None:
     """What a selection leaves out is no reason to remove it; what no row names is, whatever was selected."""
     gone = three.rows.pop(1)
@@ -828,6 +845,7 @@ def test_an_output_that_is_a_source_now_is_not_moved(night: Nightly) -> None:
     assert (night.out / "a.wav").exists(), "a row has it as its source"
 
 
+@pytest.mark.slow
 def test_a_text_of_somebody_else_is_not_overwritten(night: Nightly) -> None:
     """Exported without metadata; then somebody writes notes under the name that the metadata file would have."""
     night.add("a.wav", 300)
@@ -857,6 +875,7 @@ def test_plan_says_what_an_export_then_does(three: Nightly) -> None:
     assert {path_of(batch, sample_id) for sample_id in (1, 2, 3)} == {file.path for file in planned.files}
 
 
+@pytest.mark.slow
 def test_a_record_without_a_file_to_move_converts(three: Nightly) -> None:
     (three.out / "house/a.wav").unlink()
     three.rows[0]["genre"] = "acid"
@@ -904,6 +923,7 @@ def test_nothing_is_left_behind_when_a_move_meets_the_same_bytes(three: Nightly)
     assert (three.out / "acid/a.wav").exists()
 
 
+@pytest.mark.slow
 def test_large_sources_are_not_read_to_tell_them_apart(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are refused by their size; of two that are equally long all bytes would be read for nothing."""
     monkeypatch.setenv("SP404_MAX_FILE_MB", "1")
@@ -958,6 +978,7 @@ def test_after_a_repair_all_is_unchanged(three: Nightly) -> None:
     assert (three.spy.calls, states(three.out)) == ([], before)
 
 
+@pytest.mark.slow
 def test_a_selection_that_cannot_be_changes_nothing(three: Nightly) -> None:
     before = three.ask("SELECT count(*) FROM sp404_exports")
     nightly.refused(three, RequestError, sample_ids=(99,))
@@ -1145,12 +1166,14 @@ def test_a_rejected_row_that_names_a_file_stops_pruning(three: Nightly) -> None:
     assert set(sounds(tree(three.out))) == {"house/a.wav", "jazz/b.wav", "jazz/c.wav"}
 
 
+@pytest.mark.slow
 def test_paths_of_another_system_are_the_same_files(three: Nightly) -> None:
     for row, path in zip(three.rows, (r".\A.WAV", "C:\\lib\\b.wav", "file:///C:/lib/C.wav"), strict=True):
         row["file_path"] = path
     assert statuses(three.export(**GENRE, whole=False)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_a_path_that_fits_no_file_fails_with_the_reason(three: Nightly) -> None:
     three.rows[1]["file_path"] = "E:\\Drums\\b.wav"
     three.write()

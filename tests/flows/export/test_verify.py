@@ -276,6 +276,7 @@ def test_no_false_alarm_where_one_output_folder_lies_in_another(ten: Nightly) ->
     ten.export(kits=("K",), out=ten.out / "kits")
 
 
+@pytest.mark.slow
 def test_no_false_alarm_for_the_database_itself(ten: Nightly) -> None:
     """Somebody keeps the records on the card, beside the samples."""
     ten.let_go()
@@ -307,6 +308,7 @@ def test_a_folder_that_is_gone_hides_nothing_of_the_others(ten: Nightly) -> None
     assert len(found) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_gone_is_no_file(ten: Nightly) -> None:
     ten.export()
     ten.export(out=ten.folder / "old")

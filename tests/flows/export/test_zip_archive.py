@@ -79,6 +79,7 @@ def test_exactly_the_files_of_the_export(night: Nightly) -> None:
     assert {name for name in of_kit if name.endswith(".wav")} == {"k/bank_A/pad_01_s0.wav", "k/bank_B/pad_02_s0.wav"}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_also_of_an_export_that_found_all_unchanged(two: Nightly) -> None:
     again = two.export(organize_by="genre")
     assert statuses(again) == ["unchanged"] * 2
@@ -86,12 +87,14 @@ def test_the_same_bytes_again_also_of_an_export_that_found_all_unchanged(two: Ni
     assert len({Path(path).read_bytes() for path in paths}) == 1
 
 
+@pytest.mark.slow
 def test_without_metadata_there_is_none_in_it(night: Nightly) -> None:
     night.add("kick.wav", 300)
     night.export(include_metadata=False)
     assert list(contents(zipped(night, 1).path)) == ["kick.wav"]
 
 
+@pytest.mark.slow
 def test_a_selection_is_what_was_selected(two: Nightly) -> None:
     batch = two.export(organize_by="genre", sample_ids=(2,))
     assert list(contents(zipped(two, batch.export_id).path)) == ["jazz/snare.wav", "jazz/snare_metadata.txt"]
@@ -121,6 +124,7 @@ def test_an_export_that_is_not_known(two: Nightly) -> None:
     assert not Path(nowhere.db).exists()
 
 
+@pytest.mark.slow
 def test_an_export_of_which_all_failed(night: Nightly) -> None:
     night.add("missing.wav")
     night.export()
@@ -152,6 +156,7 @@ def test_an_export_that_was_resumed_after_a_later_one(night: Nightly, monkeypatc
     assert zipped(night, 1).files == 12
 
 
+@pytest.mark.slow
 def test_a_later_export_wrote_other_sound(two: Nightly) -> None:
     two.sound("kick.wav", 999)
     two.export(organize_by="genre")
@@ -160,6 +165,7 @@ def test_a_later_export_wrote_other_sound(two: Nightly) -> None:
     assert len(contents(zipped(two, 2).path)) == 4
 
 
+@pytest.mark.slow
 def test_a_later_export_wrote_another_metadata_file(two: Nightly) -> None:
     two.rows[1]["bpm"] = "99"
     two.export(organize_by="genre")
@@ -213,6 +219,7 @@ def test_files_that_are_not_as_recorded(two: Nightly, name: str) -> None:
     refused(two, 1, "1 of 4 files", name, "not a regular file")
 
 
+@pytest.mark.slow
 def test_the_remedy_helps(two: Nightly) -> None:
     (two.out / "house/kick.wav").write_bytes((two.out / "house/kick.wav").read_bytes()[:-2] + b"!!")
     (two.out / "jazz/snare_metadata.txt").unlink()
