@@ -216,7 +216,7 @@ def _programs(way: str, pairs: list[tuple[str, str]], threads: int) -> float:
 
 def _checked(way: str, out: Path, count: int) -> dict[str, float]:
     """Return the megabytes in ``out``; exit if they are not what they should be."""
-    outputs = list(out.iterdir())
+    outputs = list(out.glob("[!.]*"))
     if len(outputs) != count:
         sys.exit(f"{way} wrote {len(outputs)} files of {count}")
     for path in outputs if way != "floor" else []:

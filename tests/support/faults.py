@@ -27,6 +27,7 @@ import numpy.typing as npt
 import soundfile
 
 from tasks.audio import synth
+from tasks.fs.place_mark import MARK_FILE
 from tests.support import ROOT, means
 from tests.support.means import NOBODY, root
 from tests.support.waiting import until
@@ -223,10 +224,11 @@ class Running:
 
 
 def files(folder: Path) -> Iterator[str]:
-    """Paths of all files below, also while they come and go."""
+    """Paths of all files below but the mark of an output folder or card, also while they come and go."""
     for top, _, names in os.walk(folder):
         for name in names:
-            yield os.path.join(top, name)
+            if name != MARK_FILE:
+                yield os.path.join(top, name)
 
 
 def final_sounds(folder: Path) -> list[str]:

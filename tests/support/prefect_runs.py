@@ -8,6 +8,7 @@ import duckdb
 
 from schemas.enums import Runner
 from schemas.report import BatchExportResult
+from tasks.fs.place_mark import MARK_FILE
 from tests.support import audio, worked
 
 
@@ -65,8 +66,8 @@ def export_with(runner: Runner, manifest: Path, folder: Path, **more: Any) -> Ba
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    """Return every file below the output folder, hidden ones too."""
-    files: Iterable[Path] = (path for path in (folder / "out").rglob("*") if path.is_file())
+    """Return every file below the output folder but its mark, hidden ones too."""
+    files: Iterable[Path] = (path for path in (folder / "out").rglob("*") if path.is_file() and path.name != MARK_FILE)
     return {str(path.relative_to(folder / "out")): path.read_bytes() for path in files}
 
 

@@ -169,7 +169,7 @@ def test_another_format_is_another_file(three: Nightly) -> None:
     assert statuses(batch) == ["exported"] * 3
     assert batch.stale == []
     assert len(three.spy.of("convert")) == 3
-    assert {path.suffix for path in three.out.rglob("*.*") if "metadata" not in path.name} == {".wav", ".aiff"}
+    assert {path.suffix for path in three.out.rglob("*/*.*") if "metadata" not in path.name} == {".wav", ".aiff"}
     for form in ("aiff", "wav"):
         assert statuses(three.export(**GENRE, format=form)) == ["unchanged"] * 3
 

@@ -43,7 +43,7 @@ class Planter:
 
     def __post_init__(self) -> None:
         self.folders = (self.night.out, self.night.folder / "kits")
-        self.files = sorted(path for folder in self.folders for path in folder.rglob("*") if path.is_file())
+        self.files = sorted(path for folder in self.folders for path in folder.rglob("[!.]*") if path.is_file())
 
     def file(self) -> Path:
         return self.rng.choice(self.files)

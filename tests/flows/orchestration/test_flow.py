@@ -15,6 +15,7 @@ from schemas.errors import ManifestError, RequestError
 from schemas.export import ExportRequest, SoundConfig
 from tasks.audio import synth
 from tasks.convert.progress import Progress
+from tasks.fs.place_mark import MARK_FILE
 from tests.support import ROOT, audio, worked
 from tests.support.machines import dask_cluster
 from tests.support.prefect_runs import export_with, last_flow_run, prefect_client, task_runs
@@ -171,7 +172,7 @@ def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goe
     assert client.read_flow_run(flow_run.id).state.type.value == "CANCELLED"
     done = len(list(out.glob("*.wav")))
     assert 0 < done < 400
-    assert not list(out.glob(".*"))
+    assert not list(out.glob(".*.part"))
     again = subprocess.run([*command, "--direct"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again
     assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout
@@ -183,7 +184,7 @@ def test_a_dask_cluster_does_the_same(tmp_path: Path) -> None:
     with dask_cluster(tmp_path) as address:
         batch = export_with(Runner.DASK, manifest, tmp_path, dask_address=address)
     worked.check(batch, tmp_path, manifest.parent)
-    assert not list((tmp_path / "out").rglob(".*"))
+    assert [path.name for path in (tmp_path / "out").rglob(".*")] == [MARK_FILE]
 
 
 @pytest.mark.slow
