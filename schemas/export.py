@@ -117,7 +117,15 @@ class ExportRequest(IdentityModel):
     prune: bool = setting(
         False, identity=True, description="Remove files of earlier exports that are no longer in the manifest."
     )
-    yes: bool = setting(False, identity=False, description="Let prune remove more than a tenth of the files, and more than 20.")
+    # Not part of the identity: that of a run without it is the one of all versions before.
+    prune_layout: OrganizeBy | None = setting(
+        None,
+        identity=False,
+        description="Remove the files that exports of this manifest in this layout left, but for wanted ones.",
+    )
+    yes: bool = setting(
+        False, identity=False, description="Let pruning remove more than a tenth of the files and more than 20."
+    )
     zip: bool = setting(
         False, identity=False, description="Bundle the exported files, too: sp404-export-N.zip in the current folder."
     )

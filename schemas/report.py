@@ -31,6 +31,31 @@ class Finding(BaseModel):
     fix: str
 
 
+class LayoutFiles(BaseModel):
+    """Files of a manifest that an export in another layout or format left, and that stay.
+
+    Attributes:
+        name: What they have in common, such as ``layout genre`` or ``format wav``.
+        organized_by: Their layout, which ``prune_layout`` removes.
+        files: How many they are.
+        example: The path of one of them, below the output folder or the card's IMPORT.
+        kept: Why they stay, though they were to be removed; else empty.
+    """
+
+    name: str
+    organized_by: str
+    files: int
+    example: str
+    kept: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return in words how many stay, and why, or what removes them."""
+        stay = f"{self.files:,} file{'' if self.files == 1 else 's'} of the {self.name} stay{'s' if self.files == 1 else ''}"
+        remove = f"`--prune-layout {self.organized_by}` removes {'it' if self.files == 1 else 'them'}"
+        return f"{stay}: {self.kept}" if self.kept else f"{stay}; {remove} (such as {self.example})"
+
+
 class CardResult(BaseModel):
     """The files that an export put on a card.
 
@@ -43,6 +68,9 @@ class CardResult(BaseModel):
         modified: Paths of the output folder whose files are not what was written there; they were not copied.
         stale: Paths below IMPORT of files of ours that are no longer in the manifest.
         removed: How many stale files were removed.
+        renamed: How many files got another name there, in place of being written again.
+        other_layouts: Files of this manifest in other layouts or formats that stay on the card.
+        layout_removed: How many files of another layout or format were removed.
     """
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
@@ -56,6 +84,9 @@ class CardResult(BaseModel):
     modified: list[str] = Field(alias="spoiled")
     stale: list[str]
     removed: int
+    renamed: int = 0
+    other_layouts: list[LayoutFiles] = []
+    layout_removed: int = 0
 
 
 class BatchExportResult(BaseModel):
@@ -69,6 +100,8 @@ class BatchExportResult(BaseModel):
         stale: Files that earlier exports wrote and that are no longer in the manifest.
         pruned: How many of them were removed.
         not_pruned: Why they were not removed, though ``prune`` was requested.
+        other_layouts: Files of this manifest that earlier exports wrote in other layouts or formats, and that stay.
+        layout_pruned: How many files of another layout or format were removed.
         resumed: It is the export that an earlier run of the same command began.
         notes: What was left out and is not the fault of one row: of a kit file, and of kits without some of their samples.
         card: What is on the card.
@@ -97,6 +130,8 @@ class BatchExportResult(BaseModel):
     stale: list[str] = Field([], exclude=True)
     pruned: int = Field(0, exclude=True)
     not_pruned: str = Field("", exclude=True)
+    other_layouts: list[LayoutFiles] = Field([], exclude=True)
+    layout_pruned: int = Field(0, exclude=True)
     resumed: bool = Field(False, exclude=True)
     notes: list[str] = Field([], exclude=True)
     card: CardResult | None = Field(None, exclude=True)

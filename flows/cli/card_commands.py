@@ -12,7 +12,7 @@ from flows.cli.tables import print_table
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
-    from flows.export.sd_card import CardReport
+    from flows.export.card_report import CardReport
 
 
 @click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
@@ -25,11 +25,11 @@ def card(path: str, every_file: bool, clean_junk: bool, db: str | None, as_json:
     """Print what is on the card at PATH.
 
     For each file it says from which export and source it is, and whether it is missing, changed or stale. It lists the files
-    that Finder and Explorer left there. It writes nothing, unless you add --clean-junk.
+    that Finder and Explorer left there. It writes nothing, unless you add --clean-junk, which works on any card.
     """
-    from flows.export import sd_card
+    from flows.export import card_report
 
-    report = sd_card.report(load_settings(db).settings, path, clean_junk)
+    report = card_report.report(load_settings(db).settings, path, clean_junk)
     if as_json:
         click.echo(report.model_dump_json())
     else:
@@ -76,6 +76,6 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
         click.echo(f"Junk: {one_line(path)} (--clean-junk removes it)")
     for manifest, count in report.manifests.items():
         click.echo(f"{count_of(count, 'file')} from {manifest}")
-    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count)
+    counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     click.echo(f"{report.root}: {counts}{unknown}")

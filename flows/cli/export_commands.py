@@ -16,6 +16,7 @@ from flows.cli.options import (
     json_option,
     layout_options,
     manifest_argument,
+    prune_options,
     sound_option,
     workers_option,
 )
@@ -30,16 +31,11 @@ _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remov
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
 
 
-_prune_option = click.option(
-    "--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest."
-)
-
-
 @click.command(cls=ExampleCommand, example="sp404 export library.csv --organize-by genre --card /media/card")
 @manifest_argument
 @layout_options
-@_prune_option
-@click.option("--yes", is_flag=True, help="Let --prune remove more than a tenth of the files, and more than 20.")
+@prune_options
+@click.option("--yes", is_flag=True, help="Let pruning remove more than a tenth of the files, and more than 20.")
 @click.option("--dry-run", is_flag=True, help="Print what would be written and removed, and write nothing.")
 @click.option("--card", metavar="PATH", help="Copy the samples to the card mounted here, too, and read them back.")
 @click.option("--init-card", is_flag=True, help="With --card: make the folder IMPORT on an empty card.")
@@ -55,7 +51,7 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
     if as_json:
         click.echo(batch.model_dump_json())
     else:
-        _print_batch(batch, options["db"])
+        _print_batch(batch, options["db"], options["prune"])
     if batch.no_card:
         click.echo(f"Not on the card: {one_line(batch.no_card)}", err=True)
     if batch.no_zip:
@@ -66,13 +62,13 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
 @click.command(cls=ExampleCommand, example="sp404 plan library.csv --organize-by kit")
 @manifest_argument
 @layout_options
-@_prune_option
-@click.option("--card", metavar="PATH", help="With --prune: also what would be removed from the card mounted here.")
+@prune_options
+@click.option("--card", metavar="PATH", help="Also what would be removed from the card mounted here, and what stays there.")
 @json_option
 def plan(manifest: str, as_json: bool, **options: Any) -> int:
     """Print what an export would write, and where, without writing.
 
-    With --prune it prints what the export would remove, too.
+    With --prune or --prune-layout it prints what the export would remove, too.
     """
     return _plan(manifest, as_json, options)
 
@@ -151,13 +147,17 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
         return flow.run_flow_and_wait(resolved, progress)
 
 
-def _print_batch(batch: "BatchExportResult", db: str | None) -> None:
+def _print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None:
     _print_failures(batch, db)
     if batch.pruned:
         click.echo(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
+    if batch.layout_pruned:
+        click.echo(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
     if batch.stale:
         why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
         click.echo(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
+    for layout in batch.other_layouts:
+        click.echo(one_line(layout.text))
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
     resumed = ", resumed" if batch.resumed else ""
     click.echo(f"Export {batch.export_id}{resumed}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
@@ -165,7 +165,7 @@ def _print_batch(batch: "BatchExportResult", db: str | None) -> None:
     if batch.zip_path:
         click.echo(f"  {batch.zip_path}")
     if batch.card:
-        _print_card_result(batch.card)
+        _print_card_result(batch.card, prune)
 
 
 def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
@@ -183,7 +183,7 @@ def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
         click.echo(f"{count:,} x {what}; sp404 history --export {batch.export_id}{db_hint(db)} shows which", err=True)
 
 
-def _print_card_result(card: "CardResult") -> None:
+def _print_card_result(card: "CardResult", prune: bool) -> None:
     for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.modified, _MODIFIED)):
         for path in paths[:MOST_LINES]:
             click.echo(f"Not on the card: {one_line(path)}: {why}", err=True)
@@ -191,11 +191,18 @@ def _print_card_result(card: "CardResult") -> None:
             click.echo(f"  and {len(paths) - MOST_LINES:,} more", err=True)
     if card.removed:
         click.echo(f"Removed from the card, as no longer in the manifest: {count_of(card.removed, 'file')}")
+    if card.layout_removed:
+        click.echo(f"Removed from the card, as of another layout or format: {count_of(card.layout_removed, 'file')}")
     if card.stale:
         stale = count_of(len(card.stale), "file")
-        click.echo(f"On the card, but no longer in the manifest: {stale}, such as {card.stale[0]}")
+        hint = "" if prune else " (--prune removes them)"
+        click.echo(f"On the card, but no longer in the manifest: {stale}{hint}, such as {card.stale[0]}")
+    for layout in card.other_layouts:
+        click.echo(f"On the card, {one_line(layout.text)}")
     written, size = count_of(card.written, "file"), card.written_bytes / 1e6
-    click.echo(f"Card {card.root}: {written} written and read back ({size:,.1f} MB), {card.unchanged:,} there already")
+    renamed = f" {card.renamed:,} renamed there," if card.renamed else ""
+    done = f"{written} written and read back ({size:,.1f} MB),{renamed} {card.unchanged:,} there already"
+    click.echo(f"Card {card.root}: {done}")
 
 
 def _print_planned(planned: "PlanPreview", request: "ExportRequest") -> None:
@@ -203,15 +210,18 @@ def _print_planned(planned: "PlanPreview", request: "ExportRequest") -> None:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
         click.echo(f"{file.path}  <-  {one_line(file.source)}{note}")
     for removals in planned.removals:
+        why = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
         for path in removals.paths:
-            click.echo(f"- {one_line(f'{removals.folder}/{path}')}  (removed, as no longer in the manifest)")
+            click.echo(f"- {one_line(f'{removals.folder}/{path}')}  (removed, as {why})")
     for reject in planned.errors:
         click.echo(f"Not exported: {one_line(reject)}", err=True)
-    if request.prune and planned.rejected and not planned.removals:
+    if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
         click.echo("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
     for removals in planned.removals:
         if removals.refused and not request.yes:
             click.echo(f"{one_line(removals.refused)}: the export needs --yes for that", err=True)
+    for layout in planned.other_layouts:
+        click.echo(one_line(f"Below {layout.folder}, {layout.text}"), err=True)
     print_findings(planned.worth_a_look)
     print_notes(planned.notes)
     to_write = sum(not file.unchanged for file in planned.files)

@@ -96,6 +96,14 @@ layout_options = _combine(
     workers_option,
     db_option,
 )
+prune_options = _combine(
+    click.option("--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest."),
+    click.option(
+        "--prune-layout",
+        type=_choice_of(OrganizeBy),
+        help="Remove the files that earlier exports of the manifest wrote in this layout, in any format, but for wanted ones.",
+    ),
+)
 
 
 def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":

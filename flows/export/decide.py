@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from flows.export.kit_findings import find_in_kits
+from flows.export.other_layouts import find_other_layouts
 from flows.export.stages import DecidedPlan, DraftPlan
 from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
@@ -52,7 +53,7 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
     jobs = validate_decided_jobs(actions.decide_actions(jobs, outputs, rules))
     stale = actions.select_stale(draft.prior_outputs, jobs, rules)
     findings = find_in_kits(draft, measured) if settings.organize_by is OrganizeBy.KIT else []
-    return DecidedPlan(draft, jobs, stale, tuple(findings))
+    return DecidedPlan(draft, jobs, stale, find_other_layouts(draft), tuple(findings))
 
 
 def with_loudest(draft: DraftPlan, peaks: Mapping[int, float]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from functools import partial
 
 import polars as pl
 
-from flows.export import passes, sd_card, zip_archive
+from flows.export import other_layouts, passes, sd_card, zip_archive
 from flows.export.begin import begin
 from flows.export.decide import decide
 from flows.export.removals import check_removals
@@ -70,8 +70,7 @@ def _deliver(
     """Prune, bundle and copy to the card, as far as the export had no ``errors``; return those of the surroundings."""
     if errors:
         return batch, errors
-    if running.request.prune:
-        batch = _prune(running, batch)
+    batch = _prune(running, batch)
     if running.request.zip:
         batch, zip_errors = zip_archive.with_zip(running.settings, batch)
         errors = errors + zip_errors
@@ -82,19 +81,30 @@ def _deliver(
 
 
 def _prune(running: RunningExport, batch: BatchExportResult) -> BatchExportResult:
-    """Remove the files that are no longer in the manifest.
+    """Remove the files that are no longer in the manifest, or of the layout that is to be removed, as far as that is requested.
 
     Not what a failed row wrote under another name, for it may be all that there is of a sample; and nothing at all if
     rejected rows may mean some of the files.
     """
-    stale = running.plan.stale
-    if stale.is_empty():
+    plan, request = running.plan, running.request
+    stale = plan.stale if request.prune else plan.stale.clear()
+    of_layout = other_layouts.select_to_remove(plan.other_layouts, request)
+    candidates = pl.concat([stale, of_layout])
+    if candidates.is_empty():
         return batch
-    if running.draft.may_lack_files:
-        return batch.model_copy(update={"not_pruned": "rows were rejected, and it is not known which files are theirs"})
-    failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
-    stale = stale.filter(~pl.col("sample_id").is_in(failed))
-    forget = partial(export_records.forget_outputs, running.target, batch.export_id)
-    removed = prune(running.target.output, stale, forget)
-    left = [path for path in batch.stale if path not in set(removed)]
-    return batch.model_copy(update={"pruned": len(removed), "stale": left})
+    left, removed, kept = plan.other_layouts, set[str](), other_layouts.ROWS_REJECTED
+    if not running.draft.may_lack_files:
+        failed = [result.sample_id for result in batch.results if not result.success] if batch.failed else []
+        candidates = candidates.filter(~pl.col("sample_id").is_in(failed))
+        forget = partial(export_records.forget_outputs, running.target, batch.export_id)
+        removed = set(prune(running.target.output, candidates, forget))
+        left, kept = left.filter(~pl.col("path").is_in(sorted(removed))), other_layouts.CHANGED_OR_FAILED
+    return batch.model_copy(
+        update={
+            "pruned": len(removed.intersection(stale["path"])),
+            "not_pruned": kept if running.draft.may_lack_files and not stale.is_empty() else "",
+            "stale": [path for path in batch.stale if path not in removed],
+            "other_layouts": other_layouts.describe(left, running.settings, running.target.output, request, kept),
+            "layout_pruned": len(removed.intersection(of_layout["path"])),
+        }
+    )

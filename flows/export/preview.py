@@ -10,20 +10,20 @@ import polars as pl
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export import passes, sd_card
+from flows.export import other_layouts, passes, sd_card
 from flows.export.decide import decide
 from flows.export.kit_findings import find_in_kits
 from flows.export.plan import draft_dry_run
-from flows.export.removals import find_removals
+from flows.export.removals import FolderRemovals, find_removals
 from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
-from flows.export.stages import DraftPlan
+from flows.export.stages import DecidedPlan, DraftPlan
 from flows.export.threads import map_in_threads
 from schemas.conversion import CheckResult, JobResult, MeasuredLevels
 from schemas.enums import Verb
 from schemas.errors import NotConvertedError, RequestError
 from schemas.export import ExportRequest
-from schemas.report import Finding
+from schemas.report import Finding, LayoutFiles
 from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
@@ -54,17 +54,25 @@ class PlannedFile(BaseModel):
 
 
 class PlannedRemovals(BaseModel):
-    """The files that ``prune`` would remove below a folder.
+    """The files that ``prune`` or ``prune_layout`` would remove below a folder.
 
     Attributes:
+        option: ``--prune``, or ``--prune-layout`` with the name of the layout.
         folder: The output folder, or the card's IMPORT.
         paths: Below ``folder``.
         refused: Why the export would refuse it without ``yes``; empty where it would not.
     """
 
+    option: str
     folder: str
     paths: list[str]
     refused: str
+
+
+class KeptLayout(LayoutFiles):
+    """Files of another layout or format that would stay in ``folder``: the output folder, or the card's IMPORT."""
+
+    folder: str
 
 
 class PlanPreview(BaseModel):
@@ -75,6 +83,7 @@ class PlanPreview(BaseModel):
     rejected: int
     files: list[PlannedFile]
     removals: list[PlannedRemovals]
+    other_layouts: list[KeptLayout]
     errors: list[str]
     worth_a_look: list[Finding]
     notes: list[str]
@@ -122,7 +131,8 @@ def plan(request: ExportRequest) -> PlanPreview:
     """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
     decided = decide(_draft(request), {})
     draft = decided.draft
-    removals = find_removals(decided, _find_card(request))
+    place = _find_card(request)
+    removals = find_removals(decided, place)
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
     unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
     files = decided.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
@@ -132,9 +142,15 @@ def plan(request: ExportRequest) -> PlanPreview:
         rejected=draft.rejected,
         files=[PlannedFile.model_construct(**file) for file in files],
         removals=[
-            PlannedRemovals(folder=found.folder, paths=found.paths, refused=found.warning if found.is_much else "")
+            PlannedRemovals(
+                option=found.option,
+                folder=found.folder,
+                paths=found.paths,
+                refused=found.warning if found.is_much else "",
+            )
             for found in removals
         ],
+        other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
         worth_a_look=find_in_kits(draft, {}),
         notes=list(draft.notes),
@@ -201,6 +217,21 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
     counts = Counter(str(file.damage) for file in result.damaged)
     listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix) for file in result.damaged]
     return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed, system_files=result.system_files)
+
+
+def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRemovals]) -> list[KeptLayout]:
+    draft = plan.draft
+    files = {draft.target.output: plan.other_layouts}
+    if place:
+        files[place.folder] = sd_card.read_state(draft, place, compare=False).others
+    kept = other_layouts.ROWS_REJECTED if draft.may_lack_files else other_layouts.CHANGED_OR_FAILED
+    found = []
+    for folder, of_others in files.items():
+        removed = [path for removal in removals if removal.folder == folder for path in removal.paths]
+        stays = of_others.filter(~pl.col("path").is_in(removed))
+        described = other_layouts.describe(stays, draft.settings, folder, draft.request, kept)
+        found += [KeptLayout(folder=folder, **layout.model_dump()) for layout in described]
+    return found
 
 
 def _find_card(request: ExportRequest) -> Card | None:

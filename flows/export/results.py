@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from flows.export.other_layouts import describe
 from flows.export.stages import DecidedPlan, RunningExport
 from schemas.conversion import JobResult, Outcome, ShardResult
 from schemas.enums import Status
@@ -113,6 +114,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         notes=[*draft.notes, *_incomplete_kits(rows)],
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
+        other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
     ).with_results_from(
         lambda: [_result(running, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)]
     )

@@ -144,12 +144,14 @@ class DecidedPlan:
         draft: The plan that was decided on.
         jobs: ``draft.jobs`` with what each file needs (``schemas.jobs_frame.DECIDED_JOBS``).
         stale: Files of earlier exports that are no longer in the manifest.
+        other_layouts: Files that earlier exports wrote in another layout or format, and that this one does not want.
         findings: What deserves a look in the kits.
     """
 
     draft: DraftPlan
     jobs: pl.DataFrame
     stale: pl.DataFrame
+    other_layouts: pl.DataFrame
     findings: tuple[Finding, ...]
 
     @property

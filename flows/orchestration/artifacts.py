@@ -96,13 +96,16 @@ def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSumm
     if batch.card:
         card = batch.card
         left = f", {len(card.in_the_way):,} in the way of other files" if card.in_the_way else ""
-        yield "card", f"`{card.root}`: {card.written:,} written and read back, {card.unchanged:,} there already{left}"
+        renamed = f" {card.renamed:,} renamed," if card.renamed else ""
+        yield "card", f"`{card.root}`: {card.written:,} written and read back,{renamed} {card.unchanged:,} there already{left}"
     elif batch.no_card:
         yield "card", batch.no_card
     if summary.previous:
         yield "previous", f"{_link(summary.previous)} of {summary.previous['created_at']:%Y-%m-%d %H:%M} UTC"
     if batch.stale:
         yield "stale", f"{len(batch.stale):,} files that are no longer in the manifest; `--prune` removes them"
+    for layout in batch.other_layouts:
+        yield f"{layout.name}", layout.text
 
 
 def _link(previous: dict[str, Any]) -> str:

@@ -17,7 +17,10 @@ class SurroundingsError(Sp404Error):
 
 
 class DiskFullError(SurroundingsError):
-    """There is not enough space. Facts: path; needed_mb and free_mb where the need was computed before the export."""
+    """There is not enough space. Facts: path; needed_mb and free_mb where the need was computed before the export.
+
+    Also prune_mb, where ``--prune`` would free space.
+    """
 
     reason = "disk_full"
     http_status = 507
@@ -29,7 +32,10 @@ class DiskFullError(SurroundingsError):
     def fix(self) -> str:
         """Return what to do about it, with the need in MB where it is known."""
         needed = "It needs {needed_mb:,.0f} MB, and {free_mb:,.0f} MB are free. " if "needed_mb" in self.facts else ""
-        return needed.format(**self.facts) + self.remedy
+        prune_mb = self.facts.get("prune_mb", 0)
+        amount = f"{prune_mb:,.0f}" if prune_mb >= 10 else f"{prune_mb:.2g}"
+        prune = f"--prune would free {amount} MB. " if prune_mb else ""
+        return needed.format(**self.facts) + prune + self.remedy
 
 
 class DiskError(SurroundingsError):

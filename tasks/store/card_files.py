@@ -1,4 +1,6 @@
-"""The records of cards: where each is mounted, and which files it holds."""
+"""The records of cards: where each is mounted, the last run that wrote to it, and which files it holds."""
+
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -14,12 +16,14 @@ _SCHEMA = {
     "manifest_path": pl.String,
     "source_path": pl.String,
     "settings_hash": pl.String,
+    "organized_by": pl.String,
+    "format": pl.String,
     "stale": pl.Boolean,
 }
 
 
 def files_on(database: Database, card_id: str) -> pl.DataFrame:
-    """Return what was put on a card: each ``path`` below IMPORT, its hash and size, and its export and source.
+    """Return what was put on a card: each ``path`` below IMPORT, its hash and size, its export, source and layout.
 
     ``stale``: the export's own file is another by now, or gone.
     """
@@ -29,24 +33,56 @@ def files_on(database: Database, card_id: str) -> pl.DataFrame:
         return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
 
 
-def record_mount(database: Database, card_id: str, root: str) -> None:
-    """Record where a card is mounted now."""
+def last_run(database: Database, card_id: str) -> int | None:
+    """Return the number of the last run that is known to have written to a card; None if none is known."""
+    if not database.exists:
+        return None
+    with database.connect() as connection:
+        rows = run(connection, "card_run", {"card_id": card_id}).rows
+    return rows[0][0] if rows else None
+
+
+def record_card(database: Database, card_id: str, root: str, last_run: int | None) -> None:
+    """Record where a card is mounted now, and the last run that is known to have written to it."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card", {"card_id": card_id})
-        run(connection, "add_card", {"card_id": card_id, "root": root, "now": utc_now()})
+        run(connection, "add_card", {"card_id": card_id, "root": root, "now": utc_now(), "run": last_run})
 
 
-def record_files(database: Database, export: dict[str, object], files: pl.DataFrame) -> None:
-    """Record ``files`` (``path, file_hash, output_bytes``) that are on a card now.
+def record_files(database: Database, export: dict[str, object], files: pl.DataFrame, vacated: Sequence[str]) -> None:
+    """Record ``files`` (``path, file_hash, output_bytes``) that are on a card now; those at the ``vacated`` paths are not.
 
     ``export``: ``card_id, export_id, output_path``.
     """
+    gone = pl.concat([files["path"], pl.Series(vacated, dtype=pl.String)]).alias("path").to_frame()
     with database.connect() as connection, transaction(connection):
-        run(connection, "forget_card_files", {"card_id": export["card_id"]}, gone=files.select("path"))
+        run(connection, "forget_card_files", {"card_id": export["card_id"]}, gone=gone)
         run(connection, "add_card_files", export | {"now": utc_now()}, new_card_files=files)
 
 
-def forget(database: Database, card_id: str, paths: list[str]) -> None:
+def correct(database: Database, card_id: str, wrong: Sequence[str], adopted: pl.DataFrame) -> None:
+    """Forget the files at the ``wrong`` paths of a card, and record ``adopted`` (as of ``written_to``) in their place."""
+    gone = pl.concat([pl.Series(wrong, dtype=pl.String), adopted["path"]]).alias("path").to_frame()
+    with database.connect() as connection, transaction(connection):
+        run(connection, "forget_card_files", {"card_id": card_id}, gone=gone)
+        run(connection, "adopt_card_files", {"card_id": card_id, "now": utc_now()}, adopted=adopted)
+
+
+def forget(database: Database, card_id: str, paths: Sequence[str]) -> None:
     """Remove files from the records of a card."""
     with database.connect() as connection, transaction(connection):
-        run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": paths}))
+        run(connection, "forget_card_files", {"card_id": card_id}, gone=pl.DataFrame({"path": list(paths)}))
+
+
+def written_to(database: Database, output_path: str, paths: Sequence[str]) -> pl.DataFrame:
+    """Return every file that an export ever wrote to one of ``paths`` below an output folder, by its bytes.
+
+    Returns:
+        A frame as ``files_on`` gives it: a row for each path and hash; if several exports wrote it, that of the last one to
+        ``output_path``.
+    """
+    if not database.exists:
+        return pl.DataFrame(schema=_SCHEMA)
+    wanted = pl.DataFrame({"path": paths}, {"path": pl.String})
+    with database.connect() as connection:
+        return frame(connection, "written_files", {"output_path": output_path}, _SCHEMA, wanted=wanted)

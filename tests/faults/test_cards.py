@@ -1,6 +1,7 @@
 """Cards as people have them: real FAT32 and exFAT, full, pulled, taken to another computer."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import soundfile
 
 from tests.support import means
 from tests.support.faults import Card, Export, Library, Said, make_library, tree, watched
@@ -51,9 +53,7 @@ def test_an_export_lands_on_a_real_card_and_is_listed_back(there: Export, ground
         sounds = tree(there.out)
         assert tree(card / "IMPORT") == sounds
         assert [path.name for path in card.rglob(".*")] == list(DOTTED)
-    checker = {"fat": ["fsck.fat", "-n"], "exfat": ["fsck.exfat", "-n"]}[kind]
-    done = subprocess.run([means.program(checker[0]), *checker[1:], image], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    _check_file_system(kind, image)
     # The very same card, mounted elsewhere.
     with KINDS[kind](ground / "elsewhere", image) as card:
         told = report(there, card)
@@ -64,6 +64,36 @@ def test_an_export_lands_on_a_real_card_and_is_listed_back(there: Export, ground
         said(there, card).ended(0)
         assert {path: path.stat().st_mtime_ns for path in card.rglob("*.wav")} == before
         _entries_are_in_order(card)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_clone_gets_the_new_take_and_a_renamed_folder_is_renamed_there(there: Export, ground: Path, kind: str) -> None:
+    """The original first, then its clone, which the records do not describe."""
+    image, clone = ground / "card.img", ground / "clone.img"
+    with KINDS[kind](ground / "card", image) as card:
+        said(there, card, "--init-card").ended(0)
+    shutil.copyfile(image, clone)
+    text = there.manifest.read_text()
+    there.manifest.write_text(text.replace(",house", ",deep house"))
+    take = there.manifest.parent / "001.flac"
+    frames, rate = soundfile.read(take)
+    soundfile.write(take, -frames, rate)
+    for number, copy in enumerate((image, clone)):
+        with KINDS[kind](ground / f"card{number}", copy) as card:
+            done = said(there, card).ended(0).result["card"]
+            assert (done["renamed"], done["written"], done["unchanged"], done["in_the_way"]) == (3, 1, 8, [])
+            assert tree(card / "IMPORT") == tree(there.out)
+        with KINDS[kind](ground / f"again{number}", copy) as card:
+            _entries_are_in_order(card)
+            done = said(there, card).ended(0).result["card"]
+            assert (done["renamed"], done["written"], done["unchanged"]) == (0, 0, 12)
+        _check_file_system(kind, copy)
+
+
+def _check_file_system(kind: str, image: Path) -> None:
+    checker = {"fat": ["fsck.fat", "-n"], "exfat": ["fsck.exfat", "-n"]}[kind]
+    done = subprocess.run([means.program(checker[0]), *checker[1:], image], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def _entries_are_in_order(card: Path) -> None:

@@ -106,6 +106,22 @@ def test_a_card_lists_its_junk_and_removes_exactly_that_if_asked(littered: World
     assert audio_below(littered.card / "IMPORT") == ["._mine.wav", "house/kick.wav", "mine.wav"]
 
 
+def test_the_junk_of_a_card_that_nobody_knows_is_removed_too(littered: World) -> None:
+    """It has no mark, or one of another database; without the option, it is said that nothing is known."""
+    junk = sorted([*(f"IMPORT/{name}" for name in JUNK), "._EXPORT"])
+    (littered.card / ".sp404-export").write_text("0" * 32 + "\n")
+    assert "is not in the records" in littered.run("card", littered.card).err
+    (littered.card / ".sp404-export").unlink()
+    before = snapshot(littered.card)
+    assert "has nothing from sp404-export" in littered.run("card", littered.card).err
+    said = littered.run("card", littered.card, "--clean-junk")
+    assert said.status == 0
+    last = f"{littered.card}: nothing in the records; 1 file from elsewhere"
+    assert said.out.splitlines() == [*(f"Removed: {name}" for name in junk), last]
+    gone = {path.removeprefix(f"{littered.card}/") for path in before.keys() - snapshot(littered.card).keys()}
+    assert gone == set(junk)
+
+
 def test_a_card_that_has_only_files_of_systems_is_empty(world: World, uncontained: None) -> None:
     sound(world.folder / "lib/kick.wav", 1)
     world.save([{"file_path": "lib/kick.wav"}])

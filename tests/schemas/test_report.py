@@ -60,6 +60,7 @@ def test_what_is_on_a_card_has_the_keys_of_before() -> None:
     assert list(told) == [*CONTRACT, "card"]
     assert list(told["card"]) == [
         "card_id", "root", "written", "written_bytes", "unchanged", "in_the_way", "spoiled", "stale", "removed",
+        "renamed", "other_layouts", "layout_removed",
     ]  # fmt: skip
     assert told["card"]["spoiled"] == ["a.wav"]
 

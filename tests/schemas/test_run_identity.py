@@ -55,7 +55,8 @@ def test_what_a_request_says_of_settings_is_known() -> None:
 def test_what_does_not_belong_to_it() -> None:
     left_out = ExportRequest.model_fields.keys() - identity_values(REQUEST).keys()
     assert sorted(left_out) == [
-        "card", "dask_address", "db", "init_card", "label", "lock_wait_seconds", "runner", "work_pool", "workers", "yes", "zip",
+        "card", "dask_address", "db", "init_card", "label", "lock_wait_seconds", "prune_layout", "runner", "work_pool",
+        "workers", "yes", "zip",
     ]  # fmt: skip
     left_out = Settings.model_fields.keys() - identity_values(settings()).keys()
     assert sorted(left_out) == [

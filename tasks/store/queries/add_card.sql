@@ -1,1 +1,1 @@
-INSERT INTO cards (id, root, seen_at) VALUES ($card_id, $root, $now);
+INSERT INTO cards (id, root, seen_at, run) VALUES ($card_id, $root, $now, $run);

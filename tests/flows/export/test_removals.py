@@ -1,6 +1,7 @@
 """What ``--prune`` removes: shown beforehand, and not much of it without being asked."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,84 @@ def test_a_row_of_totals_does_not_lift_the_question(world: World) -> None:
     one_clear_error(said, 2, "--prune would remove 22 of 30 files")
     world.export("--prune", "--yes", status=1)
     assert len(audio_below(world.out)) == 8
+
+
+def layouts(world: World, count: int) -> None:
+    """Export so many sounds by genre, to the output folder and a card."""
+    (world.card / "IMPORT").mkdir(parents=True)
+    sounds(world.folder / "lib", count)
+    names = [f"s{number:03}" for number in range(count)]
+    world.save([{"file_path": f"lib/{name}.wav", "title": name, "genre": "house", "bpm": "120"} for name in names])
+    world.export("--organize-by", "genre", "--card", world.card)
+
+
+def test_another_layout_is_named_and_goes_when_that_is_asked_for(world: World) -> None:
+    layouts(world, 3)
+    what = "3 files of the layout genre stay; `--prune-layout genre` removes them (such as house/s000.wav)"
+    bpm = ("--organize-by", "bpm", "--card", world.card)
+    said = world.export(*bpm, "--prune")
+    assert what in said.out.splitlines()
+    assert f"On the card, {what}" in said.out.splitlines()
+    both = [f"{folder}/s{number:03}.wav" for folder in ("110-130", "house") for number in range(3)]
+    assert audio_below(world.out) == audio_below(world.card / "IMPORT") == both
+    before = snapshot(world.folder)
+    said = world.run("plan", world.table, "--out", world.out, *bpm)
+    assert f"Below {world.out}, {what}" in said.err.splitlines()
+    assert f"Below {world.card}/IMPORT, {what}" in said.err.splitlines()
+    said = world.run("export", world.table, "--dry-run", "--out", world.out, *bpm, "--prune-layout", "genre")
+    gone = [line.split("  (")[0].removeprefix("- ") for line in said.out.splitlines() if line.startswith("- ")]
+    assert gone == [f"{folder}/house/s{number:03}.wav" for folder in (world.out, world.card / "IMPORT") for number in range(3)]
+    assert "of the layout genre stay" not in said.err
+    assert snapshot(world.folder) == before
+    said = world.export(*bpm, "--prune-layout", "genre")
+    assert audio_below(world.out) == audio_below(world.card / "IMPORT") == both[:3]
+    assert (said.out.count("as of another layout or format: 3 files"), "stay" in said.out) == (2, False)
+    # Another format of the same layout.
+    aiff = (*bpm, "--format", "aiff")
+    said = world.export(*aiff)
+    assert said.out.count("3 files of the format wav stay; `--prune-layout bpm` removes them") == 2
+    world.export(*aiff, "--prune-layout", "bpm")
+    assert audio_below(world.out) == audio_below(world.card / "IMPORT") == []
+    assert len([*world.card.rglob("*.aiff")]) == 3
+
+
+@pytest.mark.slow
+def test_a_layout_of_samples_that_are_no_longer_in_the_manifest_is_asked_about(world: World) -> None:
+    layouts(world, 30)
+    rows = world.rows()
+    world.save(rows[:8])
+    options = ("--organize-by", "bpm", "--card", world.card, "--prune-layout", "genre")
+    said = world.run("export", world.table, "--direct", "--out", world.out, *options)
+    one_clear_error(said, 2, f"--prune-layout genre would remove 22 of 30 files below {world.out}", "--yes")
+    world.export(*options, "--yes")
+    assert len(audio_below(world.out)) == len(audio_below(world.card / "IMPORT")) == 8
+    # Where all samples are still exported, no sound is lost.
+    world.save(rows)
+    world.export("--organize-by", "genre", "--card", world.card)
+    world.export("--organize-by", "genre", "--card", world.card, "--prune-layout", "bpm")
+    assert len(audio_below(world.out)) == 30
+
+
+@pytest.mark.slow
+def test_a_clone_that_would_lose_much_is_asked_about_by_what_is_on_it(world: World) -> None:
+    exported(world, 30)
+    clone = shutil.copytree(world.card, world.folder / "clone")
+    write(world, range(8))
+    world.export("--card", world.card, "--prune", "--yes")
+    said = world.run("export", world.table, "--direct", "--out", world.out, "--card", clone, "--prune")
+    one_clear_error(said, 2, f"--prune would remove 22 of 30 files below {clone}/IMPORT", "--yes")
+    world.export("--card", clone, "--prune", "--yes")
+    assert len(audio_below(clone)) == 8
+
+
+@pytest.mark.slow
+def test_a_dry_run_does_not_call_removed_what_is_renamed_on_the_card(world: World) -> None:
+    exported(world, 3)
+    world.save([{"file_path": f"lib/s{number:03}.wav", "title": f"new {number}"} for number in range(2)])
+    said = world.run("plan", world.table, "--out", world.out, "--card", world.card, "--prune")
+    assert [line for line in said.out.splitlines() if line.startswith("- ")] == [
+        f"- {folder}/s002.wav  (removed, as no longer in the manifest)" for folder in (world.out, world.card / "IMPORT")
+    ]
+    said = world.export("--card", world.card, "--prune")
+    assert "0 files written and read back (0.0 MB), 2 renamed there, 0 there already" in said.out
+    assert audio_below(world.card / "IMPORT") == audio_below(world.out) == ["new_0.wav", "new_1.wav"]

@@ -1,0 +1,1 @@
+SELECT run FROM cards WHERE id = $card_id;
