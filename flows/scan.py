@@ -19,7 +19,7 @@ from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds,
 from schemas.errors import RequestError
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
-from tasks.bundle import card, card_mark
+from tasks.bundle import card
 from tasks.convert.progress import Progress
 from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.system_files import is_conflict_copy
@@ -141,7 +141,7 @@ def _find_own_exports(database: Database) -> OwnExports:
         files.update(outputs.select(pl.concat_str("output_path", pl.lit("/"), "path")).to_series())
     for left in run_folder.left_behind(database):
         files |= left.targets
-    return OwnExports(frozenset(files), lambda folder: card_mark.read_mark(folder) is not None, card.IMPORT)
+    return OwnExports(frozenset(files), card.is_ours, card.IMPORT)
 
 
 def _list_files(roots: list[str], own: OwnExports) -> tuple[pl.DataFrame, list[SkippedPath]]:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from flows.export.other_layouts import select_to_remove
 from flows.export.output_folder import folder_failure, mount_point
 from flows.export.stages import DecidedPlan, DraftPlan, RunningExport
 from schemas.enums import Status
@@ -41,7 +42,10 @@ def begin(plan: DecidedPlan) -> RunningExport:
 def _mark(plan: DecidedPlan) -> PlaceMark:
     """Return the mark of the output folder; a new one, or one with the next number, is written if something will be there."""
     known, folder = plan.draft.folder.mark, plan.draft.target.output
-    writes = not plan.first_jobs.is_empty() or (plan.draft.request.prune and not plan.stale.is_empty())
+    request = plan.draft.request
+    removes = request.prune and not plan.stale.is_empty()
+    removes = removes or not select_to_remove(plan.other_layouts, request).is_empty()
+    writes = not plan.first_jobs.is_empty() or removes
     if known and not writes:
         return known
     mark = (known or PlaceMark.new()).next_run()

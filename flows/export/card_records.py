@@ -9,6 +9,7 @@ import polars as pl
 from tasks.bundle import card, card_mark
 from tasks.bundle.card_copy import WantedFile
 from tasks.fs.hashing import hash_file
+from tasks.fs.place_mark import PlaceMark
 from tasks.store import card_files
 from tasks.store.database import Database
 
@@ -75,9 +76,9 @@ class CardRecords:
 
     def end_run(self) -> None:
         """Record that the records describe this card, also where nothing had to be written."""
-        if self.mark.run is None:
+        if not self.mark.run:
             self.begin_run()
-        if not self._is_as_known():
+        if self.mark.run != self._known:
             self._known = self.mark.run
             card_files.record_card(self._database, self.mark.id, self._place.root, self._known)
 
@@ -93,11 +94,8 @@ class CardRecords:
         if paths:
             card_files.forget(self._database, self.mark.id, paths)
 
-    def _is_as_known(self) -> bool:
-        return self.mark.run is not None and self.mark.run == self._known
 
-
-def read_records(database: Database, place: card.Card, mark: card_mark.CardMark | None, output_path: str) -> TrueRecords:
+def read_records(database: Database, place: card.Card, mark: PlaceMark | None, output_path: str) -> TrueRecords:
     """Return what is on a card, by the records as far as they can describe it. Writes nothing.
 
     Where the last run that wrote to the card is not the last one known, they may describe another one: the card was cloned,
@@ -109,8 +107,7 @@ def read_records(database: Database, place: card.Card, mark: card_mark.CardMark 
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     on_card = card_files.files_on(database, mark.id if mark else "")
-    known = card_files.last_run(database, mark.id) if mark else None
-    if mark and mark.run is not None and mark.run == known:
+    if mark and mark.run and mark.run == card_files.last_run(database, mark.id):
         return TrueRecords(on_card, [], on_card.clear())
     recorded = dict(on_card.select("path", "file_hash").iter_rows())
     there = {path for path in recorded if os.path.lexists(os.path.join(place.folder, path))}

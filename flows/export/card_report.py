@@ -6,7 +6,8 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from schemas.errors import CardError
-from tasks.bundle import card, card_mark
+from tasks.bundle import card
+from tasks.fs.place_mark import read_mark
 from tasks.store import card_files
 from tasks.store.database import Database
 
@@ -70,7 +71,7 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
     """
     place = card.find_at(path)
     root = place.root
-    mark = card_mark.read_mark(root)
+    mark = read_mark(root)
     if mark is None and not clean_junk:
         fix = "`sp404 export MANIFEST --card PATH` puts it there."
         raise CardError(path=root, what="has nothing from sp404-export", fix=fix)

@@ -10,8 +10,9 @@ from flows.export.card_records import CardRecords, read_records
 from flows.export.stages import DraftPlan, RunningExport
 from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
-from tasks.bundle import card, card_copy, card_mark
+from tasks.bundle import card, card_copy
 from tasks.bundle.card_copy import CopyPlan, KnownFiles, WantedFile
+from tasks.fs.place_mark import read_mark
 from tasks.store import card_files, export_files
 
 
@@ -68,7 +69,7 @@ def read_state(draft: DraftPlan, place: card.Card, compare: bool) -> CardState:
         place: The card.
         compare: Read all bytes on it where the records may describe another one (``read_records``).
     """
-    database, mark = draft.target.database, card_mark.read_mark(place.root)
+    database, mark = draft.target.database, read_mark(place.root)
     if compare:
         on_card = read_records(database, place, mark, draft.target.output).files
     else:

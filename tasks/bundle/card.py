@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from schemas.errors import CardError, DiskError, OutputGoneError, SurroundingsError, write_failure
 from tasks.fs.atomic import is_part, remove
 from tasks.fs.hashing import is_unmodified
+from tasks.fs.place_mark import MARK_FILE, read_mark
 from tasks.fs.system_files import has_system_name_below, is_junk, is_system_name
 
 IMPORT = "IMPORT"
-# At the root: which card this is (``tasks.bundle.card_mark``).
-MARK_FILE = ".sp404-export"
 # What only a project or a backup of the device holds.
 _OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
 _BESIDE_IMPORT = ("EXPORT", "BKUP")
@@ -71,6 +70,11 @@ def find_at(path: str, initialize: bool = False) -> Card:
     except OSError as error:
         raise translate_error(root, error) from error
     return Card(root, os.stat(root).st_dev)
+
+
+def is_ours(folder: str) -> bool:
+    """Return whether ``folder`` is a card that an export was put on; an output folder has a mark, too, but no IMPORT."""
+    return os.path.isdir(os.path.join(folder, IMPORT)) and read_mark(folder) is not None
 
 
 def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -> None:

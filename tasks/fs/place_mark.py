@@ -61,3 +61,16 @@ def write_mark(folder: str, mark: PlaceMark) -> None:
         write_all(file, _TEXT.format(mark.id, mark.run).encode())
         os.fsync(file.fileno())
         os.replace(part, path)
+
+
+def write_mark_in_place(folder: str, mark: PlaceMark) -> None:
+    """Write a mark over the one of the same id that is there: on a full disk, where there is no room for another file.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with open(os.path.join(folder, MARK_FILE), "r+b", buffering=0) as file:
+        file.seek(len(mark.id))
+        write_all(file, _TEXT.format(mark.id, mark.run).encode()[len(mark.id) :])
+        file.truncate()
+        os.fsync(file.fileno())

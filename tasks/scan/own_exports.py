@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tasks.fs.place_mark import MARK_FILE
+
 # The output folder of `config/defaults.toml`: what lies in one is ours, also where the records are lost or others.
 DEFAULT_FOLDER = "sp404-export"
 _METADATA_END = "_metadata.txt"
@@ -28,7 +30,7 @@ class OwnExports:
         if path in self.files:
             return True
         below = os.path.dirname(path)[len(root) :].split(os.sep)
-        return DEFAULT_FOLDER in below and not path.endswith(_METADATA_END)
+        return DEFAULT_FOLDER in below and not path.endswith((_METADATA_END, MARK_FILE))
 
     def is_folder_of_ours(self, path: str, root: str) -> bool:
         """Return whether the folder at ``path`` is a card, or the folder for samples of a card that is scanned itself."""

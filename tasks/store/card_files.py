@@ -33,16 +33,16 @@ def files_on(database: Database, card_id: str) -> pl.DataFrame:
         return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
 
 
-def last_run(database: Database, card_id: str) -> int | None:
-    """Return the number of the last run that is known to have written to a card; None if none is known."""
+def last_run(database: Database, card_id: str) -> int:
+    """Return the number of the last run that is known to have written to a card; 0 if none is known."""
     if not database.exists:
-        return None
+        return 0
     with database.connect() as connection:
         rows = run(connection, "card_run", {"card_id": card_id}).rows
-    return rows[0][0] if rows else None
+    return rows[0][0] or 0 if rows else 0
 
 
-def record_card(database: Database, card_id: str, root: str, last_run: int | None) -> None:
+def record_card(database: Database, card_id: str, root: str, last_run: int) -> None:
     """Record where a card is mounted now, and the last run that is known to have written to it."""
     with database.connect() as connection, transaction(connection):
         run(connection, "forget_card", {"card_id": card_id})

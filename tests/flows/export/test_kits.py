@@ -295,7 +295,7 @@ def test_pruning_a_card_spares_what_another_folder_of_the_same_manifest_put_ther
     batch = _carded(night, card, organize_by="genre", out=night.folder / "out2", prune=True)
     assert batch.card
     assert (batch.card.removed, batch.card.stale) == (0, [])
-    assert set(tree(card)) == {".sp404-export", "IMPORT/k/bank_A/pad_01_kick.wav", "IMPORT/house/kick.wav"}
+    assert set(tree(card)) == {"IMPORT/k/bank_A/pad_01_kick.wav", "IMPORT/house/kick.wav"}
 
 
 @pytest.mark.slow
@@ -310,7 +310,7 @@ def test_pruning_a_card_spares_what_the_output_folder_keeps_for_a_failed_row(nig
     del night.rows[1]
     batch = _carded(night, card, organize_by="flat", prune=True)
     assert batch.failed == 1
-    assert set(tree(card)) == {".sp404-export", "IMPORT/one.wav", "IMPORT/three.wav"}
+    assert set(tree(card)) == {"IMPORT/one.wav", "IMPORT/three.wav"}
     assert (night.out / "one.wav").exists()
 
 

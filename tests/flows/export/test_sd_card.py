@@ -100,7 +100,7 @@ def _written_by_another_database(night: Nightly, place: Path) -> None:
     carded(night, place)
     (place / "IMPORT/s1.wav").write_bytes(older)
     there = card.find_at(str(place))
-    card_mark.raise_run(there, card_mark.ensure_mark(there), None)
+    card_mark.raise_run(there, card_mark.ensure_mark(there), 0)
 
 
 def _killed_and_taken_back(night: Nightly, place: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.errors import DiskError, DiskFullError, OutputGoneError
 from tasks.bundle import card, card_copy, card_mark
 from tasks.bundle.card_copy import CopyPlan, KnownFiles, WantedFile
-from tasks.bundle.card_mark import CardMark
+from tasks.fs.place_mark import PlaceMark
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_card_that_is_gone_is_missed(tmp_path: Path, root: Path) -> None:
         lambda: card_copy.plan_copy(gone, files, KnownFiles({}), verify=False),
         lambda: card_copy.copy_files(gone, CopyPlan(files, {}, [], []), lambda *_: None),
         lambda: card_mark.ensure_mark(gone),
-        lambda: card_mark.raise_run(gone, CardMark("0" * 32, 1), 1),
+        lambda: card_mark.raise_run(gone, PlaceMark("0" * 32, 1), 1),
         lambda: card_copy.prune(gone, {one.path: one.file_hash for one in files}),
     ):
         with pytest.raises(OutputGoneError):
