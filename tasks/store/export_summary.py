@@ -11,7 +11,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """Rows as their queries (``queries/story_*.sql``) give them. ``previous`` and ``changes`` are None for a first export."""
+    """Rows as their queries (``queries/summary_*.sql``) give them. ``previous`` and ``changes`` are None for a first export."""
 
     previous: dict[str, Any] | None
     changes: dict[str, int] | None
@@ -30,13 +30,13 @@ def summarize_export(database: Database, export_id: int, most_reasons: int, most
         def ask(query: str, **more: Any) -> Rows:
             return run(connection, query, this | more).dicts()
 
-        previous = next(iter(ask("story_previous")), None)
+        previous = next(iter(ask("summary_previous")), None)
         return ExportSummary(
             previous,
-            ask("story_changes", previous_id=previous["id"])[0] if previous else None,
-            ask("story_buckets"),
-            ask("story_loudness"),
-            ask("story_slowest", most=_SLOWEST),
-            ask("story_reasons", most=most_reasons),
-            ask("story_troubles", most=most_failures),
+            ask("summary_changes", previous_id=previous["id"])[0] if previous else None,
+            ask("summary_buckets"),
+            ask("summary_loudness"),
+            ask("summary_slowest", most=_SLOWEST),
+            ask("summary_reasons", most=most_reasons),
+            ask("summary_troubles", most=most_failures),
         )
