@@ -47,11 +47,11 @@ class CardState:
     """The files on a card, by the records, as an export finds them; frames as ``tasks.store.card_files.files_on`` gives them.
 
     Attributes:
-        known: Hashes by path of files that may be replaced: those of this manifest and output folder, and of the same source.
-        ours: Files of this manifest and output folder, in the layout and format in force; in a selection none.
+        known: Hashes by path of files that may be replaced: those of this manifest, and of the same source.
+        ours: Files of this manifest, in the layout and format in force; in a selection none.
         stale: Those of them that are no longer in the manifest.
         movable: Stale ones that the output folder does not have any more: files that may get another name. In a selection, too.
-        others: Files of this manifest and output folder in another layout or format; in a selection those of its samples.
+        others: Files of this manifest in another layout or format; in a selection those of its samples.
     """
 
     known: dict[str, str]
@@ -74,12 +74,12 @@ def read_state(draft: DraftPlan, place: card.Card, compare: bool) -> CardState:
         on_card = read_records(database, place, mark, draft.target.output).files
     else:
         on_card = card_files.files_on(database, mark.id if mark else "")
-    return _state_of(draft, on_card, draft.target.output, draft.all_paths)
+    return _state_of(draft, on_card, draft.all_paths)
 
 
-def _state_of(draft: DraftPlan, on_card: pl.DataFrame, output_path: str, wanted: pl.Series) -> CardState:
+def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> CardState:
     """Tell the files on a card that are ours. Another library's file is another's, but for one of the same source."""
-    own = on_card.filter(pl.col("manifest_path").eq(draft.target.manifest) & pl.col("output_path").eq(output_path))
+    own = on_card.filter(manifest_path=draft.target.manifest)  # of whichever output folder: a copy of it has the same library
     same_source = on_card.join(draft.rows.select("path", source_path="source").unique(), on=["path", "source_path"], how="semi")
     is_other = other_layouts.is_other(draft.settings)
     ours = own.filter(~is_other)
@@ -99,7 +99,7 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
     files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
     records = CardRecords(running.target.database, place, batch.export_id, recorded.output_path)
     wanted_paths = pl.concat([files["path"], draft.all_paths.alias("path")])
-    state = _state_of(draft, records.read(), recorded.output_path, wanted_paths)
+    state = _state_of(draft, records.read(), wanted_paths)
     wanted = [
         WantedFile(path, os.path.join(recorded.output_path, path), size, file_hash)
         for path, size, file_hash in files.iter_rows()

@@ -23,6 +23,10 @@ from tasks.fs.file_status import is_same_file
 from tasks.fs.hashing import is_unmodified
 
 
+# How often a folder is made again that other threads remove, since it is empty.
+_TRIES = 10
+
+
 @dataclass(frozen=True)
 class StagedSample:
     """A converted sample whose files wait for their final names.
@@ -110,7 +114,7 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
             if not may_rename_into_place(part, name, its_ours):
                 return Outcome.from_error(planned.job.index, TargetTakenError(path=name))
         for part, name, its_ours in renames:
-            rename_into_place(part, name, its_ours)
+            _rename(part, name, its_ours, shard.output)
         if not sample.text and planned.text_hash and is_unmodified(text_path, planned.text_hash):
             os.unlink(text_path)  # it described the sound that was there before
     except OSError as error:
@@ -119,6 +123,19 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
     if not planned.moving or os.path.lexists(planned.finished):
         return outcome
     return replace(outcome, moved_from=_tidy_old_place(planned, shard))
+
+
+def _rename(part: str, name: str, ours: bool, output: str) -> None:
+    """Rename a file into its folder; if that is gone, make it again: it was empty when another sample moved out of it."""
+    for _ in range(_TRIES):
+        try:
+            rename_into_place(part, name, ours)
+            return
+        except FileNotFoundError:
+            if not os.path.lexists(part) or os.path.isdir(os.path.dirname(name)):
+                raise
+            make_folder(os.path.dirname(name), output)
+    rename_into_place(part, name, ours)
 
 
 def _tidy_old_place(planned: PlannedJob, shard: Shard) -> str:

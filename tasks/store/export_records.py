@@ -186,7 +186,7 @@ def _follow_moves(
     found, folder = find_folder(connection, target.output)
     renames = pl.concat([found, moved.select(kind=pl.lit(str(Renamed.SOURCE)), old="old", new="new")])
     follow(connection, renames)
-    manifests = find_manifests(connection, target.database, target.manifest, target.output, rows["source"])
+    manifests = find_manifests(connection, target.database, target.manifest, rows["source"])
     follow(connection, manifests)
     return renames.vstack(manifests), folder
 

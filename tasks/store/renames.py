@@ -95,15 +95,14 @@ def find_folder(connection: Connection, output: str) -> tuple[pl.DataFrame, Fold
     return _rename(Renamed.FOLDER, old, output), FolderState(mark, mark.run == last_run)
 
 
-def find_manifests(connection: Connection, database: Database, manifest: str, output: str, sources: pl.Series) -> pl.DataFrame:
+def find_manifests(connection: Connection, database: Database, manifest: str, sources: pl.Series) -> pl.DataFrame:
     """Find the manifests that are gone and whose samples are those of ``manifest`` now, for the most part (``RENAMES``)."""
-    folder = {"manifest_path": manifest, "output_path": output}
-    others = run(connection, "other_manifests", folder, wanted=sources.rename("path").to_frame()).rows
+    others = run(connection, "other_manifests", {"manifest_path": manifest}, wanted=sources.rename("path").to_frame()).rows
     own_requests = os.path.join(runs_folder(database), "")  # of the REST API: each is removed when it is done
     renamed = [
         _rename(Renamed.MANIFEST, other, manifest)
-        for other, files, shared in others
-        if shared * 2 >= files and not other.startswith(own_requests) and not os.path.lexists(other)
+        for other, its_sources, shared in others
+        if shared * 2 >= its_sources and not other.startswith(own_requests) and not os.path.lexists(other)
     ]
     return pl.concat([pl.DataFrame(schema=RENAMES), *renamed])
 

@@ -1181,3 +1181,15 @@ def test_a_path_that_fits_no_file_fails_with_the_reason(three: Nightly) -> None:
     (finding,) = checked.troubles
     assert finding.what == f"Audio file not found: {three.lib}/E:\\Drums\\b.wav"
     assert "The drive E: is not here" in finding.fix
+
+
+def test_a_sample_moves_into_the_folder_that_another_one_leaves_empty(night: Nightly) -> None:
+    """The one is about to be renamed into the folder when the other's move removes it, since it is empty then."""
+    night.add("a.wav", 300, genre="house", title="kick")
+    night.add("b.wav", 400, genre="jazz", title="snare")
+    night.export(organize_by="genre")
+    night.rows[0]["genre"], night.rows[1]["genre"] = "jazz", "dub"
+    batch = night.export(organize_by="genre", include_metadata=False, workers=1)
+    assert statuses(batch) == ["exported"] * 2, batch.errors
+    assert night.paths() == {"jazz/kick.wav", "dub/snare.wav"}
+    assert night.spy.of("convert") == []
