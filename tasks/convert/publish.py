@@ -22,7 +22,6 @@ from tasks.fs.atomic import may_rename_into_place, remove, remove_empty_folders,
 from tasks.fs.file_status import is_same_file
 from tasks.fs.hashing import is_unmodified
 
-
 # How often a folder is made again that other threads remove, since it is empty.
 _TRIES = 10
 

@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from schemas.report import BatchExportResult
 from tasks.fs.place_mark import MARK_FILE
+from tasks.store import renames
+from tasks.store.database import Database
 from tests.support import nightly
 from tests.support.nightly import Spy, sounds, states, statuses, tree
 
@@ -132,8 +134,12 @@ class MovingWorld(RuleBasedStateMachine):
 
     @rule()
     def rename_output(self) -> None:
+        """Without its mark nobody knows the folder again: so ``sp404 verify`` advises ``sp404 relocate``."""
         if self.out.is_dir():
+            old = str(self.out)
             self.go_to(self.out.rename(self.folder / self.new_name()))
+            if not (self.out / MARK_FILE).exists():
+                renames.relocate(Database(str(self.night.db), 5), old, str(self.out))
 
     @rule()
     def copy_output(self) -> None:
@@ -142,12 +148,15 @@ class MovingWorld(RuleBasedStateMachine):
 
     @rule()
     def remove_mark(self) -> None:
+        """Not of a folder that was renamed since the last export: nothing would say what it is."""
+        self.run(prune=False, with_card=False)
         (self.out / MARK_FILE).unlink(missing_ok=True)
 
     def go_to(self, new: Path, is_move: bool = True) -> None:
         old, self.out = self.out, new
-        is_known = is_move and (new / MARK_FILE).exists()
-        self.leftovers[new] = self.leftovers.get(old, set()) | (set() if is_known else self.ours(new))
+        self.leftovers[new] = self.leftovers.get(old, set()) | (set() if is_move else self.ours(new))
+        if not is_move:  # what the old folder still has stays on the card, too
+            self.leftovers.setdefault(self.card, set()).update(sounds(tree(self.card / "IMPORT")))
         found = {new / path.relative_to(old): content for path, content in self.mine.items() if path.is_relative_to(old)}
         if is_move:
             self.mine = {path: content for path, content in self.mine.items() if not path.is_relative_to(old)}
@@ -224,7 +233,8 @@ class MovingWorld(RuleBasedStateMachine):
             on_card = sounds(tree(self.card / "IMPORT"))
             assert paths.items() <= on_card.items()
             if prune:
-                assert self.ours(self.card / "IMPORT") - paths.keys() <= self.leftovers.get(self.card, set())
+                kept = self.ours(self.out) | self.leftovers.get(self.card, set())  # what the folder keeps, the card keeps
+                assert self.ours(self.card / "IMPORT") - paths.keys() <= kept
         self.check_nothing_lost(originals)
         before = states(self.out), states(self.card)
         again = self.run(prune, with_card)
