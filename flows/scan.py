@@ -21,9 +21,9 @@ from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFil
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.bundle import card
 from tasks.convert.progress import Progress
+from tasks.fs.mojibake import repair_path
 from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.system_files import is_conflict_copy
-from tasks.manifest.mojibake import repair
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
@@ -42,7 +42,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     """Scan folders, and write a manifest or bring it up to date.
 
     Raises:
-        RequestError: A folder or the manifest cannot be used, no audio file is there, or many rows would be dropped.
+        RequestError: A folder or the manifest cannot be used, no audio file is there and that was not said
+            (``drop_missing``), or many rows would be dropped.
         ManifestError: The manifest that is there cannot be read.
         SurroundingsError: The database or the disk failed.
     """
@@ -62,7 +63,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
             files = analyze_sounds(files, memory, progress)
     skipped += _skipped_by_content(files)
     audio = files.filter(IS_AUDIO)
-    if audio.is_empty():
+    if audio.is_empty() and not (request.drop_missing and old is not None):
         what = f"There is no audio file below {', '.join(roots)}"
         if any(entry.why in (SkipReason.OWN_EXPORT, SkipReason.OWN_CARD) for entry in skipped):
             what += ", but for what sp404 exported itself"
@@ -225,7 +226,7 @@ def _find_garbled(missing: list[str], folder: str) -> list[tuple[str, str]]:
     """Return the missing ``file_path`` cells whose letters were garbled, each with that of the file that was meant."""
     garbled = []
     for cell in missing:
-        meant = next((text for text in repair(cell) if os.path.lexists(os.path.join(folder, text))), None)
+        meant = next((text for text in repair_path(cell) if os.path.lexists(os.path.join(folder, text))), None)
         if meant:
             garbled.append((cell, meant))
     return garbled

@@ -161,7 +161,7 @@ class Page(BaseModel):
 class SampleFilter(Page):
     """A page of samples; all filters that are given must hold."""
 
-    genre: _Text | None = Field(None, description="Exactly this one, whatever its case.")
+    genre: _Text | None = Field(None, description="This one, whatever its case, spaces and dashes.")
     bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     musical_key: _Text | None = Field(None, description="Exactly this one.")
@@ -172,7 +172,7 @@ class SampleFilter(Page):
 class KitFilter(Page):
     """A page of kits."""
 
-    text: _Text | None = Field(None, description="Somewhere in the name.")
+    text: _Text | None = Field(None, description="Somewhere in the name, whatever its case and spaces.")
 
 
 class ExportFilter(Page):

@@ -52,8 +52,8 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
         jobs = jobs.with_columns(has_text=pl.col("has_text") & ~pl.col("path").is_in(damaged_texts.implode()))
     jobs = validate_decided_jobs(actions.decide_actions(jobs, outputs, rules))
     stale = actions.select_stale(draft.prior_outputs, jobs, rules)
-    findings = find_in_kits(draft, measured) if settings.organize_by is OrganizeBy.KIT else []
-    return DecidedPlan(draft, jobs, stale, find_other_layouts(draft), tuple(findings))
+    in_kits = find_in_kits(draft, measured) if settings.organize_by is OrganizeBy.KIT else []
+    return DecidedPlan(draft, jobs, stale, find_other_layouts(draft), (*draft.spellings, *in_kits))
 
 
 def with_loudest(draft: DraftPlan, peaks: Mapping[int, float]) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -18,6 +18,7 @@ from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
 from tasks.bundle.metadata_file import metadata_path, metadata_path_of
 from tasks.fs.atomic import remove_parts
+from tasks.fs.foreign_paths import READ_AS_UTF8, ForeignPathFinder
 from tasks.fs.hashing import hash_with_times, is_unmodified
 from tasks.fs.stat_table import stat_files
 from tasks.layout import actions, sharding
@@ -98,7 +99,13 @@ def _draft(
         rejects=rejects,
         kind=manifest.kind,
         kit_tempos=manifest.kit_tempos,
-        notes=(*manifest.notes, *notes_of_moves(prior.renames, prior.folder), *note_scanned_root(resolved)),
+        notes=(
+            *manifest.notes,
+            *_note_garbled(sources),
+            *notes_of_moves(prior.renames, prior.folder),
+            *note_scanned_root(resolved),
+        ),
+        spellings=manifest.spellings,
         folder=prior.folder,
         left_behind=left_behind,
         token=secrets.token_hex(4),
@@ -112,6 +119,16 @@ def _check_accounts(manifest: Manifest, accepted: pl.DataFrame) -> None:
     counted = accepted.height + manifest.rejects["line"].n_unique()
     if counted != manifest.rows:
         raise AccountingError(rows=manifest.rows, counted=counted)
+
+
+def _note_garbled(sources: pl.DataFrame) -> Iterator[str]:
+    """Note the paths without a file whose letters a program has garbled; ``sources``: of ``stat_files``."""
+    finder = ForeignPathFinder("/")
+    missing = sources.filter(pl.col("kind").is_null() & ~pl.col("path").str.contains(r"^[\x00-\x7f]*$"))["path"]
+    garbled = [(path, meant) for path in missing if (meant := finder.find_garbled(path))]
+    if garbled:
+        path, meant = garbled[0]
+        yield f"Garbled letters in {len(garbled):,} path{'' if len(garbled) == 1 else 's'}: {path} was {meant}. {READ_AS_UTF8}"
 
 
 def _path_rules(settings: Settings) -> PathRules:

@@ -28,7 +28,6 @@ from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.layout.actions import Action
-from tasks.manifest.mojibake import repair
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 from tasks.store import history
@@ -90,7 +89,7 @@ class PlanPreview(BaseModel):
 
 
 class CheckReport(BaseModel):
-    """The findings of ``check``: rows = good + rejected + failing. ``worth_a_look`` is about the kits."""
+    """The findings of ``check``: rows = good + rejected + failing. ``worth_a_look`` is about kits and names."""
 
     total_requested: int
     good: int
@@ -152,7 +151,7 @@ def plan(request: ExportRequest) -> PlanPreview:
         ],
         other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
-        worth_a_look=find_in_kits(draft, {}),
+        worth_a_look=[*draft.spellings, *find_in_kits(draft, {})],
         notes=list(draft.notes),
     )
 
@@ -168,29 +167,21 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
     findings = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
     jobs = draft.rows.join(draft.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
-    for line, sample_id, job, source in jobs.select("line", "sample_id", "job", "source").iter_rows():
+    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
         result = checked.get(job) or CheckResult.from_error(job, lost)
         if result.error:
             failing += 1
             where = f"line {line}, sample {sample_id}"
-            findings.append((line, Finding(where=where, what=result.error, fix=_fix_of_garbled(source) or result.fix)))
+            findings.append((line, Finding(where=where, what=result.error, fix=result.fix)))
     return CheckReport(
         total_requested=draft.requested,
         good=draft.requested - draft.rejected - failing,
         rejected=draft.rejected,
         failing=failing,
         troubles=[finding for _, finding in sorted(findings, key=lambda pair: pair[0])],
-        worth_a_look=find_in_kits(draft, levels),
+        worth_a_look=[*draft.spellings, *find_in_kits(draft, levels)],
         notes=list(draft.notes),
     )
-
-
-def _fix_of_garbled(source: str) -> str:
-    """Return what to do about a path whose letters a program has garbled; empty where it is there, or no such path."""
-    if os.path.lexists(source):
-        return ""
-    meant = next((path for path in repair(source) if os.path.lexists(path)), None)
-    return f"Its letters were garbled: it was {meant}. Open the table as UTF-8 in the program that saved it." if meant else ""
 
 
 def verify(settings: Settings, export_id: int | None, workers: int | None) -> VerifyReport:

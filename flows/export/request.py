@@ -1,6 +1,7 @@
 """Resolve a request once, at the door: manifest, settings, database and output folder; and check what it selects."""
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import polars as pl
@@ -14,6 +15,7 @@ from schemas.errors import RequestError
 from schemas.export import ExportRequest
 from schemas.manifest import ManifestKind
 from schemas.run_identity import identity_values
+from schemas.spellings import fold_kits
 from tasks.fs.hashing import hash_file
 from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
 from tasks.manifest.source_paths import resolve_sources
@@ -105,12 +107,15 @@ def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
 
 
 def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the requested rows and the requested rejects.
+    """Return the requested rows and the requested rejects. A kit may be requested in any spelling.
 
     Raises:
         RequestError: A requested sample or kit is not in the manifest.
     """
-    wishes = [("sample_id", request.sample_ids, "Sample"), ("kit", request.kits, "Kit")]
+    wishes = [
+        ("sample_id", request.sample_ids, "Sample"),
+        ("kit", _spell_as_there(request.kits, pl.concat([rows["kit"], rejects["kit"]])), "Kit"),
+    ]
     for column, wanted, noun in wishes:
         present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
         missing = [name for name in wanted if name not in present]
@@ -122,3 +127,12 @@ def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) ->
             rows = rows.filter(pl.col(column).is_in(list(wanted)))
             rejects = rejects.filter(pl.col(column).is_in(list(wanted)))
     return rows, rejects
+
+
+def _spell_as_there(wanted: Sequence[str], names: pl.Series) -> list[str]:
+    """Return the wanted names as those of ``names`` are spelt that mean the same; as they are where none does."""
+    there = names.drop_nulls().unique() if wanted else names.clear()
+    spellings = dict(zip(fold_kits(there), there, strict=True))
+    return [
+        spellings.get(folded, name) for folded, name in zip(fold_kits(pl.Series(wanted, dtype=pl.String)), wanted, strict=True)
+    ]

@@ -70,6 +70,7 @@ class DraftPlan:
         kind: Whether the manifest is a table or a kit.
         kit_tempos: The tempo in BPM of each kit that states one.
         notes: What a kit file says that cannot be carried over, and what moved since the last export.
+        spellings: Kits and genres that are spelt in several ways.
         folder: The output folder, by its mark.
         left_behind: The plans of killed runs.
         token: Part of the names of this run's unfinished files.
@@ -90,6 +91,7 @@ class DraftPlan:
     kind: ManifestKind
     kit_tempos: dict[str, float]
     notes: tuple[str, ...]
+    spellings: tuple[Finding, ...]
     folder: FolderState
     left_behind: list[run_folder.LeftBehind]
     token: str
@@ -145,7 +147,7 @@ class DecidedPlan:
         jobs: ``draft.jobs`` with what each file needs (``schemas.jobs_frame.DECIDED_JOBS``).
         stale: Files of earlier exports that are no longer in the manifest.
         other_layouts: Files that earlier exports wrote in another layout or format, and that this one does not want.
-        findings: What deserves a look in the kits.
+        findings: What deserves a look in the kits, and in the names of kits and genres.
     """
 
     draft: DraftPlan

@@ -12,12 +12,15 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from tasks.fs.mojibake import repair_path
+
 _DRIVE = re.compile(r"([A-Za-z]):/+(.*)", re.DOTALL)
 # Where systems mount disks; what follows is the disk's name.
 _MOUNTS = re.compile(r"(/Volumes|/media/[^/]+|/run/media/[^/]+|/mnt)/([^/]+)/")
 # What an absolute path may begin with that was made of a foreign path and the manifest's folder.
 _FOREIGN_PART = re.compile(r"(?i)/(?=[a-z]:[\\/]|\\|file:|~)")
 _MOST_PLACES = 64
+READ_AS_UTF8 = "Open the table as UTF-8 in the program that saved it."
 
 
 class FileMatch(NamedTuple):
@@ -64,7 +67,17 @@ class ForeignPathFinder:
         path = re.sub(r"/(?:\.?/)+", "/", os.path.join(self._folder, plain.text))
         if match := _choose(self._matches(path)):
             return match
+        if meant := self.find_garbled(path):
+            return FileMatch("", f"Its letters were garbled: it was {meant}. {READ_AS_UTF8}")
         return FileMatch("", _explain_absence(path, is_plain=plain.text == written))
+
+    def find_garbled(self, path: str) -> str:
+        """Return the file that an absolute path means whose letters a program has garbled; "" where none is here.
+
+        ``find`` does not take it: the title beside such a path is garbled, too, and would be the sample's name.
+        """
+        matches = (_choose(self._matches(repaired)) for repaired in repair_path(path))
+        return next((match.path for match in matches if match), "")
 
     def _find_below_known_folders(self, plain: _PlainPath) -> FileMatch:
         """Find a file of a drive or share by the longest end of its path that is here, with a folder of its own at least."""

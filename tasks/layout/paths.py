@@ -9,6 +9,7 @@ import polars as pl
 from config.device import SCREEN_CHARS
 from schemas.enums import AudioFormat, Names, OrganizeBy
 from schemas.music import BPM_BUCKET_BOUNDS, BPM_BUCKETS, UNKNOWN_BPM
+from schemas.spellings import fold_genres
 from tasks.layout import file_names, screen_names
 
 UNKNOWN_GENRE, UNKNOWN_KIT = "unknown_genre", "unknown_kit"
@@ -59,13 +60,13 @@ def assign_paths(rows: pl.DataFrame, rules: PathRules, held_paths: pl.DataFrame 
     """
     clean = partial(file_names.sanitize_names if rules.sanitize else file_names.make_names_safe, max_bytes=rules.stem_bytes)
     placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), suffix=pl.lit(""))
-    placed = placed.with_columns(_name_parts(rows, rules, clean)).with_columns(folder=_folder(placed, rules, clean))
+    held = _fold_held(held_paths)
+    placed = placed.with_columns(_name_parts(rows, rules, clean)).with_columns(folder=_folder(placed, rules, clean, held))
     if rules.organize_by is OrganizeBy.KIT:
         slot = pl.format("pad_{}_", pl.col("pad").cast(pl.String).str.zfill(2))
         head = pl.when(pl.col("kit").is_not_null()).then(pl.concat_str(slot, "head")).otherwise(pl.col("head"))
         placed = placed.with_columns(head=head)
     wanted = _join_parts(placed, rules)
-    held = _fold_held(held_paths)
     wins = (_choose_owners(wanted, held) == placed["sample_id"]) & ~wanted["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
     placed = placed.with_columns(suffix=pl.when(wins).then(pl.lit("")).otherwise(pl.format("__{}", "sample_id")))
     placed = _avoid_foreign_paths(placed, rules, held)
@@ -98,7 +99,7 @@ def bpm_bucket(bpm: pl.Expr) -> pl.Expr:
     return pl.when(bpm.is_null()).then(pl.lit(UNKNOWN_BPM)).otherwise(bucket)
 
 
-def _folder(rows: pl.DataFrame, rules: PathRules, clean: CleanNames) -> pl.Series | pl.Expr:
+def _folder(rows: pl.DataFrame, rules: PathRules, clean: CleanNames, held: pl.DataFrame) -> pl.Series | pl.Expr:
     match rules.organize_by:
         case OrganizeBy.FLAT:
             return pl.lit("")
@@ -106,11 +107,23 @@ def _folder(rows: pl.DataFrame, rules: PathRules, clean: CleanNames) -> pl.Serie
             return pl.col("bpm_bucket")
         case OrganizeBy.GENRE:
             genre = clean(rows["genre"].fill_null(UNKNOWN_GENRE))
-            return genre.replace({"": UNKNOWN_GENRE})
+            genre = genre.replace({"": UNKNOWN_GENRE})
+            return _keep_genre_folders(genre, clean, held) if rules.sanitize else genre
         case OrganizeBy.KIT:
             kit = _kit_folders(rows, rules, clean)
             folder = pl.format("{}/bank_{}", pl.lit(kit), "bank")
             return pl.when(pl.col("kit").is_not_null()).then(folder).otherwise(pl.lit(UNKNOWN_KIT))
+
+
+def _keep_genre_folders(folders: pl.Series, clean: CleanNames, held: pl.DataFrame) -> pl.Series:
+    """Take the folder that a genre has from earlier exports, also where the manifest spells the genre otherwise now."""
+    own = held.filter(pl.col("holder") != FOREIGN_SAMPLE)["held_path"].str.extract(r"^([^/]+)/[^/]+$").drop_nulls()
+    there = own.value_counts(name="files").sort(["files", own.name], descending=[True, False])[own.name]
+    there = there.filter(clean(there) == there)
+    by_genre = pl.DataFrame({"genre": fold_genres(there), "folder": there}).unique("genre", keep="first", maintain_order=True)
+    new = folders.unique().filter(~folders.unique().is_in(there.implode()))
+    kept = pl.DataFrame({"new": new, "genre": fold_genres(new)}).join(by_genre, on="genre")
+    return folders.replace(kept["new"], kept["folder"])
 
 
 def _kit_folders(rows: pl.DataFrame, rules: PathRules, clean: CleanNames) -> pl.Series:

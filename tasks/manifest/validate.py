@@ -23,6 +23,8 @@ from schemas.manifest import (
     without_unit,
 )
 from schemas.music import normalize_key
+from schemas.report import Finding
+from tasks.manifest.one_spelling import unify_spellings
 from tasks.manifest.table import RawManifest
 
 _SHOWN_CHARS = 80
@@ -38,6 +40,7 @@ class Manifest:
         rows: How many rows there were: accepted ones plus rejected ones, each once however many rules it broke.
         frame: Accepted rows (``TYPED_SCHEMA``), in line order.
         rejects: One row for each broken rule (``REJECT_SCHEMA``).
+        spellings: Kits and genres that are spelt in several ways.
     """
 
     kind: ManifestKind
@@ -47,6 +50,7 @@ class Manifest:
     rejects: pl.DataFrame
     notes: tuple[str, ...] = ()
     kit_tempos: dict[str, float] = field(default_factory=dict)
+    spellings: tuple[Finding, ...] = ()
 
     @property
     def rejected_lines(self) -> list[int]:
@@ -55,8 +59,12 @@ class Manifest:
 
 
 def validate(raw: RawManifest) -> Manifest:
-    """Check rows one by one as text, cast the good ones, then check the rules between rows."""
-    good, row_rejects = _split(_read_cells(raw), ROW_SCHEMA, ROW_RULES)
+    """Check rows one by one as text, cast the good ones, then check the rules between rows.
+
+    Before that, each kit and each genre is given one spelling, so that the rules see the rows of one kit as such.
+    """
+    spelt = unify_spellings(_read_cells(raw), raw.rejects, raw.keys)
+    good, row_rejects = _split(spelt.cells, ROW_SCHEMA, ROW_RULES)
     typed = good.with_columns(
         sample_id=whole("sample_id"),
         bpm=pl.col("bpm").cast(pl.Float64),
@@ -65,11 +73,13 @@ def validate(raw: RawManifest) -> Manifest:
         title=pl.coalesce("title", _decode_urls(good["file_path"]).str.extract(_STEM)).fill_null(""),
     ).select(TYPED_SCHEMA.keys())
     accepted, set_rejects = _split(typed, SET_SCHEMA, SET_RULES)
-    rejects = pl.concat([raw.rejects, row_rejects, set_rejects]).sort("line", maintain_order=True)
+    broken_rows = raw.rejects.with_columns(pl.col("kit").replace(spelt.kits)) if spelt.kits else raw.rejects
+    rejects = pl.concat([broken_rows, row_rejects, set_rejects]).sort("line", maintain_order=True)
     if raw.keys:
         key = pl.col("line").replace_strict(raw.keys, return_dtype=pl.String).str.slice(0, _SHOWN_CHARS)
         rejects = rejects.with_columns(rule=pl.format("{} (key {})", "rule", key))
-    return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, raw.kit_tempos)
+    tempos = {spelt.kits.get(kit, kit): tempo for kit, tempo in raw.kit_tempos.items()}
+    return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, tempos, spelt.findings)
 
 
 def lines_without_file(rejects: pl.DataFrame) -> pl.Series:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 import polars as pl
 
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
+from schemas.spellings import fold_kits
 from tasks.scan import vocabulary
 
 # Fewer one-shots do not make a kit.
@@ -114,13 +115,21 @@ def _role(stem: str) -> str:
 
 
 def _name_kits(folders: list[str]) -> dict[str, str]:
-    """Name each kit by its folder, with the folder above it where two have the same name. Accents are composed (NFC)."""
-    parts = {folder: unicodedata.normalize("NFC", folder).split(os.sep) for folder in folders}
-    counts = Counter(names[-1] for names in parts.values())
-    candidates = {folder: " ".join(names[-2:]) if counts[names[-1]] > 1 else names[-1] for folder, names in parts.items()}
+    """Name each kit by its folder, with the folder above it where two have the same name, in whatever spelling.
+
+    Accents are composed (NFC).
+    """
+    parts = [unicodedata.normalize("NFC", folder).split(os.sep) for folder in folders]
+    plain = _fold([names[-1] for names in parts])
+    counts = Counter(plain)
+    candidates = [" ".join(names[-2:]) if counts[kit] > 1 else names[-1] for names, kit in zip(parts, plain, strict=True)]
     seen: Counter[str] = Counter()
-    names = {}
-    for folder, name in candidates.items():
-        seen[name] += 1
-        names[folder] = name if seen[name] == 1 else f"{name} {seen[name]}"
-    return names
+    named = {}
+    for folder, name, kit in zip(folders, candidates, _fold(candidates), strict=True):
+        seen[kit] += 1
+        named[folder] = name if seen[kit] == 1 else f"{name} {seen[kit]}"
+    return named
+
+
+def _fold(names: list[str]) -> list[str]:
+    return fold_kits(pl.Series(names, dtype=pl.String)).to_list()

@@ -15,7 +15,7 @@ from tasks.fs.place_mark import PlaceMark
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
-from tasks.store.identity import GIVEN, KITS, assign_ids, assign_recorded_ids
+from tasks.store.identity import GIVEN, KITS, assign_ids, assign_recorded_ids, other_spellings
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import (
     output_rows,
@@ -271,7 +271,8 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     _put_samples(connection, spec, sample_rows(pl.concat([spec.rows, spec.kit_rows], how="diagonal")))
     if spec.kit_rows.height:
         kits = spec.kit_rows.select("kit_id", "sample_id", "bank", "pad")
-        run(connection, "clear_kit_samples", new_kit_samples=kits)
+        names = spec.kit_rows.select("kit", "kit_id").unique().select(name="kit", id="kit_id")
+        run(connection, "clear_kit_samples", new_kit_samples=kits, other_spellings=other_spellings(connection, names))
         run(connection, "add_kit_samples", new_kit_samples=kits)
         if "kit_tempo" in spec.kit_rows.columns:  # not in what earlier versions wrote
             run(connection, "put_kit_tempos", kit_tempos=spec.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))

@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from schemas.spellings import fold_kits
 from tasks.store.database import Database, frame, run
 
 
@@ -62,8 +63,11 @@ def known_samples(database: Database, ids: list[int], paths: pl.Series) -> pl.Da
 
 
 def kit_pads(database: Database, kit: str) -> list[dict[str, Any]]:
-    """Return the pads of a kit and the ``file`` of each, None where none stands."""
-    return _ask(database, "kit_pads", {"kit": kit})
+    """Return the pads of a kit, in whatever spelling, and the ``file`` of each, None where none stands."""
+    names = pl.Series(kit_names(database), dtype=pl.String)
+    same = names.filter(fold_kits(names) == fold_kits(pl.Series([kit]))[0])
+    pads = (_ask(database, "kit_pads", {"kit": name}) for name in sorted(same, key=lambda name: name != kit))
+    return next(filter(None, pads), [])
 
 
 def kit_names(database: Database) -> list[str]:

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import RequestError
+from schemas.spellings import fold_kits
 from tasks.store.database import Connection, frame, run
 
 GIVEN = {"file_path": pl.String, "id": pl.Int64}
@@ -51,18 +52,39 @@ def assign_ids(
         raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
     new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))}, GIVEN)
     all_ids = known.vstack(new_ids)
-    kit_names = rows["kit"].drop_nulls().unique(maintain_order=True)
-    new_names = kit_names.filter(~kit_names.is_in(kits["name"].implode()))
-    highest_kit = kits["id"].max()
-    kit_start = (highest_kit if isinstance(highest_kit, int) else 0) + 1
-    new_kits = pl.DataFrame({"name": new_names, "id": np.arange(kit_start, kit_start + len(new_names))}, KITS)
-    all_kits = kits.vstack(new_kits)
+    named_kits, new_kits = _identify_kits(rows["kit"].drop_nulls().unique(maintain_order=True), kits)
     identified = rows.with_columns(
         id_given=pl.col("sample_id").is_null(),
         sample_id=pl.col("sample_id").fill_null(_look_up("source", all_ids["file_path"], all_ids["id"])),
-        kit_id=_look_up("kit", all_kits["name"], all_kits["id"]),
+        kit_id=_look_up("kit", named_kits["name"], named_kits["id"]),
     )
     return identified, new_ids, new_kits
+
+
+def _identify_kits(names: pl.Series, kits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the id of each name, and the new kits among them (both ``KITS``).
+
+    A kit that is spelt otherwise than in the records keeps its id. Where the records have both spellings, each keeps its own.
+    """
+    wanted = pl.DataFrame({"name": names, "folded": fold_kits(names)})
+    recorded = kits.sort("id").with_columns(folded=fold_kits(kits.sort("id")["name"]))
+    new = wanted.join(recorded, on="folded", how="anti", maintain_order="left").unique(
+        "folded", keep="first", maintain_order=True
+    )
+    highest = kits["id"].max()
+    start = (highest if isinstance(highest, int) else 0) + 1
+    new = new.with_columns(id=pl.Series(np.arange(start, start + new.height), dtype=pl.Int64))
+    known = pl.concat([recorded.select("folded", "id"), new.select("folded", "id")]).unique("folded", keep="first")
+    own = recorded.select("name", own="id").unique("name", keep="first")
+    named = wanted.join(own, on="name", how="left").join(known, on="folded", how="left")
+    return named.select("name", id=pl.coalesce("own", "id")), new.select(*KITS)
+
+
+def other_spellings(connection: Connection, kits: pl.DataFrame) -> pl.DataFrame:
+    """Return the ``id`` of each recorded kit that is one of ``kits`` (``KITS``) under another spelling."""
+    recorded = frame(connection, "kits", {}, KITS)
+    same = fold_kits(recorded["name"]).is_in(fold_kits(kits["name"]).implode())
+    return recorded.filter(same & ~pl.col("id").is_in(kits["id"].implode())).select("id")
 
 
 def _look_up(column: str, keys: pl.Series, values: pl.Series) -> pl.Expr:

@@ -141,6 +141,25 @@ def test_a_file_that_icloud_has_taken_off_the_disk_keeps_its_row(world: World) -
     assert len(world.paths()) == 3
 
 
+def test_folders_that_are_all_empty_lose_their_rows_if_a_person_says_so(world: World) -> None:
+    lib = world.folder / "lib"
+    sounds(lib, 30)
+    assert world.run("scan", lib, "-o", world.table, "--drop-missing").status == 0
+    world.save([row | {"title": "Mine" if n == 4 else row["title"]} for n, row in enumerate(world.rows())])
+    world.unplug(lib)
+    done = world.scan(lib, "--drop-missing", status=1)
+    assert (len(done["gone"]), done["unseen"]) == (29, [{"path": str(lib), "rows": 1}])
+    assert world.paths() == ["lib/s004.wav"]
+    world.save([row | {"title": "s004"} for row in world.rows()])
+    said = world.run("scan", lib, "-o", world.table, "--drop-missing")
+    assert (said.status, "0 rows, 0 of them new, 1 dropped" in said.out) == (0, True)
+    assert (world.paths(), len(world.cells())) == ([], 1)
+    # Nobody said so of a table that is not there, and nothing is lost when the files are back.
+    one_clear_error(world.run("scan", lib, "-o", world.folder / "new.csv", "--drop-missing"), 2, "no audio file")
+    world.plug_in(lib)
+    assert len(world.scan(lib)["added"]) == 30
+
+
 def test_without_any_audio_nothing_is_written_and_the_message_asks_for_the_disk(world: World) -> None:
     lib = world.folder / "lib"
     sounds(lib, 3)

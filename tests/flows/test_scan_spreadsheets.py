@@ -58,6 +58,10 @@ def test_garbled_letters_of_a_path_are_recognized(world: World, encoding: str) -
     said = world.run("check", world.table)
     assert said.status == 1
     assert "Its letters were garbled" in said.out
+    for options in (["plan"], ["export", "--direct"]):
+        said = world.run(options[0], world.table, "--out", world.out, *options[1:])
+        assert f"{garbled} was {world.folder}/lib/Caf\xe9/Gr\xf6\xdfe 01.wav" in said.err
+    assert "Its letters were garbled" in world.run("history", "--failed").out
     # A row that merely names no file is not called garbled.
     world.save([{"file_path": "lib/caf\xe9.wav"}])
     assert "arbled" not in world.run("scan", world.folder / "lib", "-o", world.table).err

@@ -161,7 +161,7 @@ def _read_tempo(collector: KitRowCollector, entry: KitEntry, kit: str | None) ->
             raise PadError("bpm", text, _NOT_A_NUMBER)
         if not BPM_MIN <= float(text) <= BPM_MAX:
             raise PadError("bpm", text, _BAD_TEMPO)
-        if kit is not None and collector.tempos.setdefault(kit, float(text)) != float(text):
+        if kit is not None and collector.add_tempo(kit, float(text)) != float(text):
             raise PadError("bpm", text, "differs from the tempo that the kit has above", "Give each kit a name of its own.")
     except PadError as bad:
         collector.add_reject(entry.position, kit, bad)

@@ -7,6 +7,7 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, REJECT_SCHEMA, ROW_RULES, TEXT_SCHEMA
+from schemas.spellings import fold_kits
 
 SHOWN_CHARS = 80
 HALF_PAIR = ("holds half a surrogate pair", "Write the character itself, instead of its code.")
@@ -56,6 +57,7 @@ class KitRowCollector:
         self.path = path
         self.notes: list[str] = []
         self.tempos: dict[str, float] = {}
+        self._kits: dict[str, str] = {}  # with a tempo: the first spelling of each
         self._rows: list[tuple[Position, Cells, PadError | None]] = []
 
     def add_row(self, position: Position, cells: Cells) -> None:
@@ -65,6 +67,11 @@ class KitRowCollector:
                 self.add_reject(position, cells["kit"], PadError(column, cell or "", *HALF_PAIR))
                 return
         self._rows.append((position, cells, None))
+
+    def add_tempo(self, kit: str, bpm: float) -> float:
+        """Add the tempo of a kit, and return the one that the kit already has above, in whatever spelling."""
+        first = self._kits.setdefault(fold_kits(pl.Series([kit]))[0], kit)
+        return self.tempos.setdefault(first, bpm)
 
     def add_reject(self, position: Position, kit: str | None, bad: PadError) -> None:
         """Add what stands at ``position`` as a reject of ``kit``."""

@@ -1,1 +1,1 @@
-SELECT name, id FROM kits;
+SELECT name, id FROM kits ORDER BY id;

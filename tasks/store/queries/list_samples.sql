@@ -10,7 +10,9 @@ SELECT
     count(*) OVER () AS total
 FROM samples AS s LEFT JOIN last AS l ON l.sample_id = s.id
 WHERE ($id IS NULL OR s.id = $id)
-  AND ($genre IS NULL OR lower(s.genre) = lower($genre))
+  AND ($genre IS NULL
+    OR regexp_replace(lower(nfc_normalize(s.genre)), '[\s\p{Z}_\p{Pd}]+', '', 'g')
+     = regexp_replace(lower(nfc_normalize($genre)), '[\s\p{Z}_\p{Pd}]+', '', 'g'))
   AND ($bpm_min IS NULL OR s.bpm >= $bpm_min)
   AND ($bpm_max IS NULL OR s.bpm <= $bpm_max)
   AND ($musical_key IS NULL OR s.musical_key = $musical_key)

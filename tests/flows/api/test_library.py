@@ -20,7 +20,8 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     def ids(**filters: Any) -> list[int]:
         return [item["id"] for item in api.get(f"{API}/samples", params=filters).raise_for_status().json()["items"]]
 
-    assert ids(genre="HOUSE") == [1, 3]
+    assert ids(genre="HOUSE") == ids(genre="hou-se ") == [1, 3]
+    assert [kit["name"] for kit in api.get(f"{API}/kits", params={"text": "NIGHT_b"}).json()["items"]] == ["Night Bus"]
     assert ids(bpm_min=90, bpm_max=119.9) == [2]
     assert ids(musical_key="Am") == [1]
     assert ids(text="bass") == [2]

@@ -86,6 +86,16 @@ def test_what_exists_stays_as_it_is_written(lib: Path) -> None:
         assert source_of(lib, written) == written
 
 
+@pytest.mark.parametrize(("encoding", "on_disk"), [("cp1252", NFC), ("latin1", NFD), ("mac_roman", NFC), ("mac_roman", NFD)])
+def test_garbled_letters_are_named_and_not_taken(lib: Path, encoding: str, on_disk: str) -> None:
+    made(lib, f"{NFC} in order/{on_disk} Loop.wav")
+    written = f"{NFC} in order/{on_disk.encode().decode(encoding)} Loop.wav"
+    assert source_of(lib, written) == written
+    for why in (ForeignPathFinder(str(lib)).find(written).why_not, explain_missing(f"{lib}/{written}")):
+        assert why.startswith(f"Its letters were garbled: it was {lib}/{NFC} in order/{on_disk} Loop.wav.")
+    assert explain_missing(f"{lib}/{written}x") == ""
+
+
 def test_the_form_goes_before_the_case(lib: Path) -> None:
     made(lib, f"{NFD}.wav", f"{NFD.upper()}.wav")
     assert source_of(lib, f"{NFC}.wav") == f"{NFD}.wav"

@@ -42,6 +42,12 @@ def test_accents_of_a_kit_are_composed_and_two_spellings_of_a_folder_are_two_kit
     assert {slot[0] for slot in kit.values() if slot} == {"p Caf\xe9", "x Caf\xe9"}
 
 
+def test_folders_whose_names_are_one_in_the_manifest_are_told_apart() -> None:
+    drums = ("Kick", "Snare", "Hat", "Clap")
+    kit = proposed(*shots("/p/a/Night Bus", *drums), *shots("/p/b/night_bus", *drums), *shots("/p/A/NIGHT BUS", *drums))
+    assert {slot[0] for slot in kit.values() if slot} == {"a Night Bus", "b night_bus", "A NIGHT BUS 2"}
+
+
 def test_no_kit_of_three_of_many_or_of_loops() -> None:
     assert set(proposed(*shots("/p/x", "Kick", "Snare", "Hat")).values()) == {None}
     assert set(proposed(*shots("/p/x", *(f"Kick {n}" for n in range(161)))).values()) == {None}

@@ -1,6 +1,17 @@
 """Recognize UTF-8 text that a program read in another encoding and saved so: `CafÃ©` for `Café`."""
 
+from collections.abc import Iterator
+from itertools import islice, product
+
 _ROUNDS = 2
+_MOST_PATHS = 64
+
+
+def repair_path(path: str) -> Iterator[str]:
+    """Yield what ``path`` may have been: each part of it alone, for those in front of it may be in order."""
+    parts = [[part, *repair(part)] if not part.isascii() else [part] for part in path.split("/")]
+    for repaired in islice(product(*parts), 1, _MOST_PATHS):
+        yield "/".join(repaired)
 
 
 def repair(text: str) -> list[str]:
