@@ -36,8 +36,6 @@ FIT_SECONDS = 0.030
 
 # A tempo as tags spell it: with a comma, with the unit. Nothing else may stand beside it: `120/60` and `90-100` are none.
 _TEMPO = re.compile(r"(?:bpm[\s:=]*)?(\d{1,3}(?:[.,]\d*)?)\s*(?:bpm)?", re.IGNORECASE)
-# A key as tags spell it: ID3's `Dbm`, `Amin`, `A minor`, `F sharp minor`. Only the root's case counts, and that of M and m.
-_KEY = re.compile(r"([A-G])(?:([#b♯♭]|s(?=[ -]?(?i:min|maj)))|[ -]?(?i:(sharp|flat)))?[ -]?(m|M|(?i:min|minor|maj|major))?\.?")
 
 # ---- extensions of audio files, in lower case (contract, section 4: the content decides, not the extension) ----
 
@@ -75,19 +73,10 @@ def parse_tempo(text: str) -> float | None:
     return bpm if LOOP_BPM_MIN <= bpm <= LOOP_BPM_MAX else None
 
 
-def parse_key(text: str) -> str:
-    """Read the key in a tag, and spell it as keys are written here: `Am`, `F#m`, `Bbmaj` (major without a word); else ""."""
-    match = _KEY.fullmatch(text.strip())
-    if not match:
-        return ""
-    root, sign, word, mode = match.groups(default="")
-    accidental = {"♯": "#", "s": "#", "sharp": "#", "♭": "b", "flat": "b"}.get(sign or word.lower(), sign)
-    return root + accidental + ("m" if mode == "m" or mode.lower().startswith("min") else "maj")
-
-
-# Keys as people write them in tables: any case, the mode in English or German, H for B and B for Bb where it is German.
+# Keys as people and programs write them: any case, the mode in English or German, H for B and B for Bb where it is German.
+# An s is a sharp where the mode is English (`Fs minor`).
 _WRITTEN_KEY = re.compile(
-    r"(?P<root>[A-Ha-h])(?P<sign>[#b♯♭]|[ -]?(?i:sharp|flat)|(?i:is|es|s)(?=[ -]?(?i:dur|moll)))?"
+    r"(?P<root>[A-Ha-h])(?P<sign>[#b♯♭]|[ -]?(?i:sharp|flat)|(?i:is|es|s)(?=[ -]?(?i:dur|moll))|s(?=[ -]?(?i:min|maj)))?"
     r"(?:[ -]?(?P<mode>m|M|(?i:minor|min|major|maj|moll|dur)))?\.?"
 )
 # The wheel of keys of Mixed In Key (`8A`), by number from 1 on; Open Key (`1m`, Traktor) begins seven steps later.
@@ -99,7 +88,7 @@ _ENHARMONIC = {"Cb": "B", "Fb": "E", "E#": "F", "B#": "C"}
 
 
 def normalize_key(text: str) -> str:
-    """Spell a key of a table as keys are spelt here: `8A`, `a-Moll` and `A minor` are `Am`; "" where it is not a key.
+    """Spell a key as keys are spelt here: `8A`, `a-Moll` and `A minor` are `Am`; "" where it is not a key.
 
     A root alone (`C`, `F#`) is not spelt otherwise: it says no more than it says.
     """
@@ -113,7 +102,7 @@ def normalize_key(text: str) -> str:
     is_german = mode.lower() in ("dur", "moll")
     if root.islower() and len(mode) < len("maj"):
         return ""
-    accidental = _ACCIDENTALS.get(sign, "")
+    accidental = "#" if sign == "s" and not is_german else _ACCIDENTALS.get(sign, "")
     root = root.upper()
     if root == "H":
         root = "B"
@@ -123,6 +112,12 @@ def normalize_key(text: str) -> str:
     if not mode:
         return note
     return note + ("m" if mode == "m" or mode.lower() in ("min", "minor", "moll") else "maj")
+
+
+def parse_key(text: str) -> str:
+    """Read the key in a tag, and spell it as ``normalize_key`` does; but a root alone is major there, as ID3 has it."""
+    key = normalize_key(text)
+    return f"{key}maj" if key and key[-1] in "ABCDEFG#b" else key
 
 
 def _key_on_wheel(number: int, letter: str) -> str:

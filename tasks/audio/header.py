@@ -23,7 +23,7 @@ from tasks.audio.tags.file_tags import read_tags
 # Pictures, films and chance look like these, too: the extension has to agree.
 _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
 # Raise it when a release reads more, or otherwise, in a file: then files that a scan remembers are read again.
-READER = 2
+READER = 3
 _PIECE_BYTES = 4096
 _TEMPO = re.compile(rb"<TEMPO>\s*([0-9.,]{1,12})\s*</TEMPO>", re.IGNORECASE)
 # A sampler's chunk has a note even where nobody chose one: then it is this.

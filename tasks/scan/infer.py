@@ -9,7 +9,7 @@ from tasks.scan import name_parser, vocabulary
 from tasks.scan.genre_names import GenreVocabulary
 
 # Raise it when a release infers other values of the same files: then they are inferred again.
-RULES = 2
+RULES = 3
 # By the names of ``schemas.scan_values.INFERRED``.
 Guesses = dict[str, Guess]
 _LOOP_BEATS = 4

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.music import LOOP_BPM_MAX, LOOP_BPM_MIN, beats_in
+from schemas.music import LOOP_BPM_MAX, LOOP_BPM_MIN, beats_in, normalize_key
 from schemas.scan_values import Guess
 from tasks.scan import vocabulary
 
@@ -33,6 +33,11 @@ _KEY = re.compile(
     r"(#|♯|b|♭|s(?=[ _-]?(?:[Mm][Aa][Jj]|[Mm][Ii][Nn]))|[ _-]?(?:[Ss][Hh][Aa][Rr][Pp]|[Ff][Ll][Aa][Tt]))?"
     r"(?:(m)|([ _-]{0,3})((?i:major|minor|maj|min)))(?![A-Za-z0-9#])"
 )
+# German: `H-Moll`, `Fis-Dur`, `a-moll`. A small root needs its hyphen.
+_GERMAN_KEY = re.compile(r"(?<![A-Za-z0-9#])((?:[A-H](?:is|es|s)?[ _-]?|[a-h](?:is|es|s)?-))((?i:dur|moll))(?![A-Za-z0-9#])")
+# Mixed In Key puts its code and the tempo in front of a title or behind it: `8A - 124 - Title`. A code elsewhere can be a
+# take, a side or a variant: `Loop 01A 128 bpm`.
+_WHEEL_BESIDE_TEMPO = re.compile(r"(?:^|\s-\s)(?:(\d\d?[AB])\s-\s\d{2,3}|\d{2,3}\s-\s(\d\d?[AB]))(?=\s-\s|$)")
 _UNUSED = frozenset(["Cb", "Fb", "E#", "B#"])
 _CHORD = re.compile(r"[A-G](?:#|b)?(?:m|maj|min|dim|aug|sus|add|\d|#)*")
 _HOURS = re.compile(r"[1-9]|1[0-2]")
@@ -172,7 +177,8 @@ def _bare_numbers(name: str) -> list[_Number]:
 @lru_cache(_FOLDERS)
 def find_key(name: str) -> str:
     """Find the only key in a name, spelt `Am`, `F#m`, `Bbmaj`; else "". Chords, notes and progressions are not keys."""
-    keys = set()
+    keys = {normalize_key(f"{root.strip(' _-')}-{mode}") for root, mode in _GERMAN_KEY.findall(name)}
+    keys |= {normalize_key(front or behind) for front, behind in _WHEEL_BESIDE_TEMPO.findall(name)} - {""}
     for match in _KEY.finditer(name):
         root, accidental, minor, gap, mode = match.groups()
         accidental = (accidental or "").strip(" _-").lower()

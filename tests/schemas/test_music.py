@@ -107,3 +107,12 @@ def test_keys_of_the_camelot_wheel(entry: str) -> None:
 )
 def test_keys_as_people_write_them(text: str, key: str) -> None:
     assert music.normalize_key(text) == key
+    # A tag says the same, but that a root alone is major there.
+    assert music.parse_key(text) == (f"{key}maj" if re.fullmatch("[A-G][#b]?", key) else key)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("Dbm", "Dbm"), ("Amin", "Am"), ("Fs min", "F#m"), ("Bb", "Bbmaj"), ("A-flat minor", "Abm"), ("o", "")]
+)
+def test_keys_of_tags(text: str, key: str) -> None:
+    assert music.parse_key(text) == key

@@ -106,6 +106,7 @@ def test_vorbis_comments_of_other_names(tmp_path: Path) -> None:
         (b"InitialKey=Cmin", {"musical_key": "Cmin"}),
         (b"KEY=Gm", {"musical_key": "Gm"}),
         (b"TKEY=Dm", {"musical_key": "Dm"}),
+        (b"INITIALKEY=8A", {"musical_key": "8A"}),
     ):
         assert tags(flac(tmp_path / "x.flac", text), "flac") == {"seconds": 0.5} | expected
     several = flac(tmp_path / "x.flac", b"GENRE=House", b"GENRE=Techno", b"BPM=0", b"TEMPO=99", b"KEY=o", b"INITIALKEY=Am")
