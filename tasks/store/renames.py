@@ -98,15 +98,14 @@ def find_folder(connection: Connection, output: str) -> tuple[pl.DataFrame, Fold
 def find_manifests(connection: Connection, database: Database, manifest: str, sources: pl.Series) -> pl.DataFrame:
     """Find the manifests that are gone and whose samples are those of ``manifest`` now (``RENAMES``).
 
-    So they are where, in any output folder, at least half of them are.
+    So they are where at least half of those are that its last export had.
     """
     others = run(connection, "other_manifests", {"manifest_path": manifest}, wanted=sources.rename("path").to_frame()).rows
     own_requests = os.path.join(runs_folder(database), "")  # of the REST API: each is removed when it is done
-    like_it = dict.fromkeys(other for other, its_sources, shared in others if shared * 2 >= its_sources)
     renamed = [
         _rename(Renamed.MANIFEST, other, manifest)
-        for other in like_it
-        if not other.startswith(own_requests) and not os.path.lexists(other)
+        for other, samples, shared in others
+        if shared * 2 >= samples and not other.startswith(own_requests) and not os.path.lexists(other)
     ]
     return pl.concat([pl.DataFrame(schema=RENAMES), *renamed])
 

@@ -1,7 +1,12 @@
--- The other manifests that files were written for, in each output folder: how many sources these have, and how many of them
--- are wanted.
-SELECT o.manifest_path, count(DISTINCT o.source_path) AS sources, count(DISTINCT w.path) AS shared
-FROM outputs AS o
-LEFT JOIN (SELECT DISTINCT path FROM wanted) AS w ON w.path = o.source_path
-WHERE o.manifest_path <> $manifest_path
-GROUP BY o.manifest_path, o.output_path;
+-- The other manifests: how many samples the last export of each had, and how many of these are wanted.
+WITH last AS (
+    SELECT manifest_path, max(id) AS export_id FROM sp404_exports WHERE manifest_path <> $manifest_path GROUP BY manifest_path
+)
+SELECT
+    l.manifest_path,
+    count(DISTINCT s.sample_id) AS samples,
+    count(DISTINCT s.sample_id) FILTER (m.file_path IN (SELECT path FROM wanted)) AS shared
+FROM last AS l
+JOIN sp404_export_samples AS s ON s.export_id = l.export_id
+JOIN samples AS m ON m.id = s.sample_id
+GROUP BY l.manifest_path;
