@@ -96,8 +96,14 @@ def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
 
 
 def _genre(header: Header, stem: str, folders: list[str], genres: GenreVocabulary) -> Guess | None:
+    stem, *folders = map(_without_ebm, (stem, *folders))
     guesses = (genres.guess_from_tag(header.genre), genres.guess_from_name(stem), genres.guess_from_folders(folders))
     return next((guess for guess in guesses if guess and guess.confidence >= THRESHOLD), None)
+
+
+def _without_ebm(name: str) -> str:
+    """Return a name without its key of E flat minor, which is spelt as a genre (EBM) is."""
+    return name.replace("Ebm", " ") if name_parser.find_key(name) == "Ebm" else name
 
 
 def _kind(header: Header, stem: str, folders: list[str], bpm: Guess | None) -> Guess | None:

@@ -69,6 +69,13 @@ def test_genres_of_file_names_by_words_that_mean_nothing_else() -> None:
         assert "genre" not in told(name), name
 
 
+def test_a_key_is_not_the_genre_that_is_spelt_alike() -> None:
+    assert {"genre", "musical_key"} & told("128-Ebm-Bass Loop").keys() == {"musical_key"}
+    assert "genre" not in told("x", ["Loops Ebm"])
+    for name in ("EBM bass 120bpm", "ebm_stab"):
+        assert told(name)["genre"].value == "industrial"
+
+
 def test_a_persons_own_genres_take_the_place_of_the_built_in_ones(tmp_path: Path) -> None:
     (tmp_path / "genres.toml").write_text(  # with a byte order mark, as Windows' Notepad writes it
         '\ufeff[genres]\nhouse = []\nfootwork = ["juke"]\n[words_in_names]\nvendors = ["juke joint"]\n'
