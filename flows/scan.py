@@ -113,7 +113,8 @@ def _resolve_manifest(path: str) -> str:
     """Return where the manifest really is or will be."""
     real = _resolve(path)
     if Path(real).suffix.lower() not in EXTENSIONS:
-        raise RequestError(what=f"{path} is not a manifest file", fix=f"Use one of these extensions: {', '.join(EXTENSIONS)}.")
+        fix = f"Write one beside it, such as -o {Path(path).stem}.csv. It can end in {', '.join(EXTENSIONS)}."
+        raise RequestError(what=f"{path} is not a table that a scan writes", fix=fix)
     if not os.path.isdir(os.path.dirname(real)):
         raise RequestError(what=f"The folder of {path} does not exist", fix="Make it, or choose another with -o.")
     return real

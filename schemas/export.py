@@ -82,7 +82,7 @@ class ExportRequest(IdentityModel):
 
     manifest: str = setting(
         identity=True,
-        description="Path of the manifest: CSV, TSV, Parquet or NDJSON; or of a kit: YAML, TOML or a Hydrogen drumkit.",
+        description="Path of the manifest: CSV, TSV, XLSX, Parquet, NDJSON, M3U, rekordbox XML; or kit: YAML, TOML, Hydrogen.",
     )
     config: ExportConfig = setting(ExportConfig(), identity=True, description="Layout and format of the output.")
     sound: SoundConfig = setting(SoundConfig(), identity=True, description="What is done to the sound.")

@@ -50,6 +50,7 @@ HOMES = {
     "click": ("flows/cli/",),
     "rich": ("flows/cli/",),
     "csv": ("tasks/manifest/readers/delimited_text.py", "flows/demo.py"),
+    "fastexcel": ("tasks/manifest/readers/xlsx.py",),
     "yaml": ("tasks/manifest/readers/kit_syntax.py",),
     "zipfile": ("tasks/bundle/archive.py",),
 }

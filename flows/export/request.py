@@ -19,7 +19,7 @@ from schemas.spellings import fold_kits
 from tasks.fs.hashing import hash_file
 from tasks.manifest.kit_references import fill_facts, fill_files, ids_without_file
 from tasks.manifest.source_paths import resolve_sources
-from tasks.manifest.table import RawManifest, kind_by_name, resolve_drumkit
+from tasks.manifest.table import RawManifest, guess_kind, resolve_drumkit
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, history
 from tasks.store.database import Database
@@ -56,7 +56,7 @@ def _overrides(request: ExportRequest) -> dict[str, object]:
     """Return the settings that the request itself gives; a kit file is laid out as a kit if nothing else is asked for."""
     given = request.model_dump(include=set(_SETTINGS_OF_REQUEST), exclude_none=True)
     given |= request.config.model_dump(exclude_none=True) | request.sound.model_dump(exclude_none=True)
-    if request.kits or kind_by_name(request.manifest) is ManifestKind.KIT:
+    if request.kits or guess_kind(request.manifest) is ManifestKind.KIT:
         given.setdefault("organize_by", OrganizeBy.KIT)
     return given
 

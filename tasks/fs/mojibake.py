@@ -1,10 +1,30 @@
 """Recognize UTF-8 text that a program read in another encoding and saved so: `CafÃ©` for `Café`."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice, product
 
 _ROUNDS = 2
 _MOST_PATHS = 64
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def _byte_order_marks() -> list[str]:
+    """Return the byte order mark and what is left of it where programs read UTF-8 in their own encoding, also twice."""
+    forms = [_BYTE_ORDER_MARK]
+    for encoding in ("cp1252", "mac_roman", "cp850", "cp437"):
+        garbled = _BYTE_ORDER_MARK.encode().decode(encoding)
+        forms += [garbled, garbled.encode().decode(encoding, errors="ignore")]
+    return forms
+
+
+_MARKS = re.compile("(?:" + "|".join(_byte_order_marks()) + ")+")
+
+
+def without_marks(text: str) -> str:
+    """Return ``text`` without the byte order marks in front of it, whole or garbled (``ï»¿``)."""
+    found = _MARKS.match(text)
+    return text[found.end() :] if found else text
 
 
 def repair_path(path: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, PATH_ALIASES, REJECT_SCHEMA, TEXT_SCHEMA, ManifestKind
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, remove_guard
 from tasks.manifest.readers.delimited_text import (
     CSV_DELIMITERS,
@@ -22,8 +23,10 @@ from tasks.manifest.readers.delimited_text import (
 )
 from tasks.manifest.readers.hydrogen import HYDROGEN, open_hydrogen
 from tasks.manifest.readers.kit_file import NO_PADS_FIX, open_toml, open_yaml
+from tasks.manifest.readers.m3u import open_m3u
 from tasks.manifest.readers.ndjson import open_ndjson, read_all_ndjson
 from tasks.manifest.readers.parquet import open_parquet, read_all_parquet
+from tasks.manifest.readers.rekordbox import ROOT, open_rekordbox
 from tasks.manifest.readers.source_table import (
     HEAD_BYTES,
     SourceTable,
@@ -31,6 +34,7 @@ from tasks.manifest.readers.source_table import (
     not_utf8_error,
     path_column_note,
 )
+from tasks.manifest.readers.xlsx import SAVE_AS_XLSX, open_xlsx
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class RawManifest:
         notes: What a kit file says and a row cannot hold; what was read in another way than it is written.
         kit_tempos: BPM of whole kits by their names, from a kit file.
         keys: What errors call a row that has a number instead of a line: its dotted key in a TOML kit.
+        row_word: What the number of a row counts: lines of the file, rows of a sheet.
     """
 
     kind: ManifestKind
@@ -58,10 +63,11 @@ class RawManifest:
     notes: tuple[str, ...] = ()
     kit_tempos: dict[str, float] = field(default_factory=dict)
     keys: dict[int, str] = field(default_factory=dict)
+    row_word: str = "line"
 
 
 def read_manifest(path: str) -> RawManifest:
-    """Read the manifest at ``path``: CSV, TSV, Parquet, NDJSON or a kit file by its extension.
+    """Read the manifest at ``path``: a table, a playlist, a collection or a kit, by its extension.
 
     Raises:
         ManifestError: It is missing, empty, binary or wrongly encoded, or has no ``file_path``, a duplicate column or no rows.
@@ -85,10 +91,11 @@ def read_manifest(path: str) -> RawManifest:
         raise ManifestError(path=path, what="has no rows", fix="Add one row for each sample.")
     folder = os.path.realpath(os.path.dirname(path) or ".")
     if kits := table.kits:
-        return RawManifest(reader.kind, folder, rows, frame, kits.rejects, False, kits.notes, kits.tempos, kits.keys)
-    records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix) for reject in rejects]
-    broken_rows = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row")
-    return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma, notes)
+        broken_rows, notes, tempos, keys = kits.rejects, kits.notes, kits.tempos, kits.keys
+    else:
+        records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix) for reject in rejects]
+        broken_rows, tempos, keys = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row"), {}, {}
+    return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma, notes, tempos, keys, table.row_word)
 
 
 def _take_path_column(path: str, frame: pl.DataFrame, has_paths: bool) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -127,12 +134,15 @@ def read_all_columns(path: str) -> tuple[pl.DataFrame, str]:
         The columns as text under the names that they have in the file; and the delimiter of its cells, "" where it has none.
 
     Raises:
-        ManifestError: What ``read_manifest`` raises; and for a kit file, and for rows that are not as wide as the header.
+        ManifestError: What ``read_manifest`` raises; and for a kit or a list of another program, and for rows that are not
+            as wide as the header.
     """
     with _open_manifest(path) as (reader, _):
         if reader.read_all is None:
-            raise ManifestError(path=path, what="is a kit, not a table", fix="Choose another file, such as library.csv.")
-        return reader.read_all(path, _read_head(path))
+            what = "is a kit, not a table" if reader.kind is ManifestKind.KIT else "can be read, but not be brought up to date"
+            raise ManifestError(path=path, what=what, fix="Choose another file, such as library.csv.")
+        frame, delimiter = reader.read_all(path, _read_head(path))
+    return frame.rename({name: without_marks(name) for name in frame.columns}), delimiter
 
 
 def resolve_drumkit(path: str) -> str:
@@ -141,9 +151,14 @@ def resolve_drumkit(path: str) -> str:
     return inside if os.path.isdir(path) and os.path.lexists(inside) else path
 
 
-def kind_by_name(path: str | os.PathLike[str]) -> ManifestKind:
-    """Return what a manifest is by its name alone, where it was not read yet: a file of unknown extension counts as a table."""
-    reader = _find_reader(resolve_drumkit(os.fspath(path)))
+def guess_kind(path: str | os.PathLike[str]) -> ManifestKind:
+    """Return what a manifest is by its name, of XML by its beginning; a file of unknown extension counts as a table."""
+    path = resolve_drumkit(os.fspath(path))
+    head = b""
+    if Path(path).suffix.lower() == ".xml":
+        with suppress(ManifestError, OSError):
+            head = _read_head(path)
+    reader = _find_reader(path, head)
     return reader.kind if reader else ManifestKind.TABLE
 
 
@@ -173,24 +188,33 @@ _PARQUET = _Reader(ManifestKind.TABLE, lambda path, _head: open_parquet(path), l
 _TOML = _Reader(ManifestKind.KIT, lambda path, _head: open_toml(path))
 _YAML = _Reader(ManifestKind.KIT, lambda path, _head: open_yaml(path))
 _HYDROGEN = _Reader(ManifestKind.KIT, lambda path, _head: open_hydrogen(path))
+_REKORDBOX = _Reader(ManifestKind.TABLE, lambda path, _head: open_rekordbox(path))
+_XLSX = _Reader(ManifestKind.TABLE, open_xlsx)
+_M3U = _Reader(ManifestKind.TABLE, lambda path, _head: open_m3u(path))
 _READERS = {
     ".csv": _CSV,
     ".tsv": _TSV,
     ".tab": _TSV,
     ".txt": _TXT,
+    ".xlsx": _XLSX,
+    ".xlsm": _XLSX,
     ".ndjson": _NDJSON,
     ".jsonl": _NDJSON,
     ".parquet": _PARQUET,
     ".pq": _PARQUET,
+    ".m3u": _M3U,
+    ".m3u8": _M3U,
     ".toml": _TOML,
     ".yaml": _YAML,
     ".yml": _YAML,
     ".xml": _HYDROGEN,
 }
+_OTHER_SPREADSHEETS = (".xls", ".xlsb", ".ods", ".fods", ".numbers")
 
 
-def _find_reader(path: str) -> _Reader | None:
-    return _READERS.get(Path(path).suffix.lower())
+def _find_reader(path: str, head: bytes) -> _Reader | None:
+    reader = _READERS.get(Path(path).suffix.lower())
+    return _REKORDBOX if reader is _HYDROGEN and ROOT in head.replace(b"\0", b"") else reader
 
 
 @contextmanager
@@ -198,9 +222,12 @@ def _open_manifest(path: str) -> Iterator[tuple[_Reader, SourceTable]]:
     """Open a manifest, and turn what goes wrong while it is read into a ManifestError."""
     try:
         head = _read_head(path)
-        reader = _find_reader(path)
+        reader = _find_reader(path, head)
         if reader is None:
             extension = Path(path).suffix.lower()
+            if extension in _OTHER_SPREADSHEETS:
+                what = f"is a spreadsheet of another kind than XLSX: its extension is {extension!r}"
+                raise ManifestError(path=path, what=what, fix=SAVE_AS_XLSX)
             what = f"is not a manifest file: its extension is {extension!r}" if extension else "has no extension"
             raise ManifestError(path=path, what=what, fix=f"Use one of these extensions: {', '.join(sorted(_READERS))}.")
         yield reader, reader.open(path, head)
@@ -225,8 +252,12 @@ def _read_head(path: str) -> bytes:
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
-        is_kit = kind_by_name(path) is ManifestKind.KIT
-        fix = NO_PADS_FIX if is_kit else "Name the columns in its first line; one row per sample."
+        reader = _find_reader(path, head)
+        fix = (
+            NO_PADS_FIX
+            if reader and reader.kind is ManifestKind.KIT
+            else "Name the columns in its first line; one row per sample."
+        )
         raise ManifestError(path=path, what="is empty", fix=fix)
     return head
 

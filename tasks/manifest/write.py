@@ -1,6 +1,5 @@
 """Write a manifest file: beside its place and then renamed, in the format of its extension, and safe in a spreadsheet."""
 
-import codecs
 import io
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ import polars as pl
 
 from schemas.errors import DiskFullError, ManifestError, OutputNotWritableError, RequestError, write_failure
 from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, add_guard
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -81,7 +81,10 @@ def _check_not_open(path: str) -> None:
 
 
 def _text_style(path: str) -> tuple[bool, str]:
-    """Return whether a delimited text has a byte order mark, and its line ends; for a new file what spreadsheets read best."""
+    """Return whether a delimited text has a byte order mark, and its line ends; for a new file what spreadsheets read best.
+
+    A garbled mark counts: the program that garbled it reads the table well if it gets a whole one.
+    """
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -90,7 +93,8 @@ def _text_style(path: str) -> tuple[bool, str]:
     if not head:
         return Path(path).suffix.lower() in _WITH_BOM, "\n"
     windows = head.count(b"\r\n")
-    return head.startswith(codecs.BOM_UTF8), "\r\n" if windows * 2 > head.count(b"\n") else "\n"
+    start = head[:64].decode(errors="ignore")
+    return without_marks(start) != start, "\r\n" if windows * 2 > head.count(b"\n") else "\n"
 
 
 def _as_bytes(frame: pl.DataFrame, path: str, delimiter: str) -> bytes:

@@ -1,12 +1,15 @@
 """Tables that go through a spreadsheet between scans: their bytes stay as that program writes them, and its damage is named."""
 
 import codecs
+import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.support.command_line import Run, one_clear_error
 from tests.support.scanning import World, snapshot, sound
+from tests.support.workbooks import write_workbook
 
 
 @pytest.fixture
@@ -41,6 +44,60 @@ def test_mark_line_ends_and_separator_stay(world: World, mark: bytes, end: bytes
     again = snapshot(world.folder / "library.csv")
     assert world.scan(world.folder / "lib")["written"] is False
     assert snapshot(world.folder / "library.csv") == again
+
+
+@pytest.mark.parametrize("mark", ["\xef\xbb\xbf", "\ufeff\xef\xbb\xbf", "\ufeff\ufeff"], ids=ascii)
+def test_a_garbled_byte_order_mark_is_made_whole(world: World, mark: str) -> None:
+    """As UTF-8 that a program took for Latin-1 begins, with a mark of its own or not."""
+    world.scan(world.folder / "lib")
+    text = world.table.read_text(encoding="utf-8-sig")
+    world.table.write_bytes(f"{mark}{text}".encode())
+    assert world.run("check", world.table).status == 0
+    assert world.scan(world.folder / "lib")["written"] is False
+    sound(world.folder / "lib/hat.wav", 3)
+    assert world.scan(world.folder / "lib")["added"] == ["lib/hat.wav"]
+    after = world.table.read_bytes()
+    assert after.startswith(codecs.BOM_UTF8 + b"file_path,")
+    assert after.count(b"\n") == 4
+
+
+REFUSED = {
+    "title.csv": ("My drums\n{}", "has 1 line above its header, which would be lost", "Remove what is above"),
+    "sep.csv": ("sep=,\n\n{}", "has 2 lines above its header, which would be lost", "-o"),
+    "old.csv": ("{}lib/S\xfc\xdf caf\xe9.wav,,\n", "is Windows-1252 text", "Save it as UTF-8 first."),
+    "alias.csv": ("{}", "has its paths in the column 'Location'", "Rename the column to 'file_path'"),
+    "alias.ndjson": (
+        '{{"Location": "lib/kick.wav"}}\n',
+        "has its paths in the column 'Location'",
+        "Rename the column to 'file_path'",
+    ),
+    "alias.parquet": ("", "has its paths in the column 'Location'", "Rename the column to 'file_path'"),
+    "utf-16.ndjson": ('{{"file_path": "lib/kick.wav"}}\n', "is UTF-16 text", "Save it as UTF-8 first."),
+    "book.xlsx": ("", "is not a table that a scan writes", "such as -o book.csv"),
+    "list.m3u8": ("#EXTM3U\nlib/kick.wav\n", "is not a table that a scan writes", "such as -o list.csv"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_table_that_a_scan_would_harm_is_refused_and_stays(world: World, name: str) -> None:
+    form, what, fix = REFUSED[name]
+    table = world.folder / name
+    column = "Location" if name.startswith("alias") else "file_path"
+    text = form.format(f"{column},title,mine\nlib/kick.wav,Kick,yes\n")
+    if name.endswith(".parquet"):
+        pl.DataFrame({"Location": ["lib/kick.wav"]}).write_parquet(table)
+    elif name.endswith(".xlsx"):
+        write_workbook(table, {"S": [["file_path"], ["lib/kick.wav"]]})
+    else:
+        encoding = {"old": "cp1252", "utf-16": "utf-16"}.get(table.stem, "utf-8")
+        table.write_bytes(text.encode(encoding))
+    before = table.read_bytes()
+    said = world.run("scan", world.folder / "lib", "-o", table)
+    one_clear_error(said, 2, what, fix)
+    assert table.read_bytes() == before
+    plan = world.run("plan", table, "--out", world.out, "--json")  # to read it is another matter
+    assert plan.status in (0, 1)
+    assert json.loads(plan.out)["total_requested"] >= 1
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])

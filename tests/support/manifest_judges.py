@@ -10,6 +10,11 @@ from schemas.errors import ManifestError
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import Manifest, validate
 
+# Unicode's property White_Space (PropList.txt).
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+
 
 class Refusal(NamedTuple):
     """Return what a ManifestError says, without the path."""

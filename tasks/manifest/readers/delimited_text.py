@@ -10,7 +10,6 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,17 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, Reject
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, remove_guard
+from tasks.manifest.readers.header_line import (
+    MAX_ABOVE,
+    HeaderLine,
+    choose_header,
+    name_columns,
+    raise_no_header,
+    read_header_line,
+)
+from tasks.manifest.readers.kit_rows import count_noun
 from tasks.manifest.readers.source_table import (
     HEAD_BYTES,
     SHOWN_CHARS,
@@ -26,41 +35,26 @@ from tasks.manifest.readers.source_table import (
     Cells,
     Chunk,
     SourceTable,
+    check_can_be_updated,
     check_has_short_line,
-    check_header,
-    choose_path_column,
     cut_chunks,
-    near_name,
     normalize_name,
-    rename_path_column,
 )
-from tasks.manifest.readers.text_encoding import UTF_8, WINDOWS_1252, to_utf8
+from tasks.manifest.readers.text_encoding import UTF_8, encoding_notes, to_utf8
 
 if TYPE_CHECKING:
     import _csv
 
 CSV_DELIMITERS, TSV_DELIMITERS, TXT_DELIMITERS = ",;\t", "\t", ",;\t|"
 _MAX_FIELD = 2**31 - 1
-# How many rows may be above the header.
-_MAX_ABOVE = 100
+# Files that have such an extension by mistake, by how they begin.
+_OTHER_TEXTS = (
+    ("#EXTM3U", "is an M3U playlist, not a table", "Give it the extension .m3u8 (.m3u if it is not UTF-8)."),
+    ("<?xml", "is XML, not a table", "Give it the extension .xml if it comes from rekordbox or Hydrogen; else save it as CSV."),
+)
 _LINE_END = re.compile("\r\n|\r|\n")
 # Excel's own first line, which says what separates the cells: any sign but a quote.
 _SEPARATOR_LINE = re.compile(r'(?i)"?sep=(?P<delimiter>[!#-/:-@\[-`{-~\t ])"?[,;\t]*(?=[\r\n]|$)')
-
-
-@dataclass(frozen=True)
-class _HeaderLine:
-    """The line that names the columns.
-
-    ``cells`` are as they are written, ``names`` normalized. ``above`` counts the physical lines above it; ``filled`` is the
-    number of cells that are not empty.
-    """
-
-    cells: list[str]
-    names: list[str]
-    delimiter: str
-    above: int
-    filled: int
 
 
 def open_delimited(path: str, delimiters: str) -> SourceTable:
@@ -75,9 +69,8 @@ def open_delimited(path: str, delimiters: str) -> SourceTable:
     """
     data, encoding = to_utf8(path, Path(path).read_bytes())
     header = _find_header(path, data, delimiters)
-    names, notes = rename_path_column(header.names, header.cells)
-    if encoding == WINDOWS_1252:
-        notes = ("the table is not UTF-8, and is read as Windows-1252 (Western European)", *notes)
+    names, notes = name_columns(path, header)
+    notes = (*encoding_notes(encoding), *notes)
     if b'"' not in data and data.count(b"\r") == data.count(b"\r\n"):
         chunks = iter([_split_lines(data, header, names)])
     else:
@@ -102,14 +95,15 @@ def read_all_delimited(path: str, delimiters: str) -> tuple[pl.DataFrame, str]:
     data, encoding = to_utf8(path, Path(path).read_bytes())
     header = _find_header(path, data, delimiters)
     names = header.cells
-    check_header(path, header.names)
+    check_can_be_updated(path, names)
     if sum(not name.strip() for name in names) > 1:
         raise ManifestError(path=path, what="has several columns without a name", fix="Name or remove them.")
     if encoding != UTF_8:
         raise ManifestError(path=path, what=f"is {encoding} text, and would be written as UTF-8", fix="Save it as UTF-8 first.")
     if header.above:
-        what = f"has {header.above} lines above its header, which would be lost"
-        raise ManifestError(path=path, what=what, fix="Remove them, so that the first line names the columns.")
+        what = f"has {count_noun(header.above, 'line', 'lines')} above its header, which would be lost"
+        fix = "Remove what is above the names of the columns, or choose another file with -o."
+        raise ManifestError(path=path, what=what, fix=fix)
     rows = []
     for line, row in _csv_rows(path, _text_below(data, header), header, keep_blank=True):
         if isinstance(row, Reject):
@@ -125,63 +119,39 @@ def _csv_reader(text: str, delimiter: str, strict: bool) -> "_csv.Reader":
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
 
 
-def _find_header(path: str, data: bytes, delimiters: str) -> _HeaderLine:
+def _find_header(path: str, data: bytes, delimiters: str) -> HeaderLine:
     """Find the line that names the columns, and what separates its cells; lines above it are not rows.
 
     Raises:
-        ManifestError: There is none, or it has a name twice.
+        ManifestError: There is none.
     """
     head = data[:HEAD_BYTES]
     check_has_short_line(path, head)
-    text = head.decode("utf-8-sig", errors="ignore")
+    text = without_marks(head.decode(errors="ignore"))
     separator = _SEPARATOR_LINE.match(text)
-    header = separator and _choose_header(text, separator["delimiter"])
-    header = header or _choose_header(text, delimiters)
+    header = separator and choose_header([_head_lines(text, separator["delimiter"])])
+    header = header or choose_header(_head_lines(text, delimiter) for delimiter in delimiters)
     if not header:
+        for start, what, fix in _OTHER_TEXTS:
+            if text.lstrip().startswith(start):
+                raise ManifestError(path=path, what=what, fix=fix)
         _check_quotes(path, data, delimiters)
-        check_header(path, _most_like_header(text[separator.end() :] if separator else text, delimiters))
-        raise ManifestError(path=path, what="has no header line", fix="Name the columns in its first line.")
-    check_header(path, rename_path_column(header.names, header.cells)[0])
+        below = text[separator.end() :] if separator else text
+        raise_no_header(path, (_head_lines(below, delimiter) for delimiter in delimiters))
     return header
 
 
-def _choose_header(text: str, delimiters: str) -> _HeaderLine | None:
-    """Return the first line with ``file_path``; else the first with another name for it that is not a title.
-
-    A title is alone on its line; no other line above a header has as many cells as it.
-    """
-    found: list[tuple[tuple[bool, bool, int, int], _HeaderLine]] = []
-    for delimiter in delimiters:
-        widest = 0
-        for line in _head_lines(text, delimiter):
-            column = choose_path_column(line.names)
-            is_own = column == "file_path"
-            if is_own or (column and (line.filled > widest or widest == 1)):
-                found.append(((is_own, line.filled > 1, -line.above, len(line.names)), line))
-            widest = max(widest, line.filled)
-    return max(found, key=lambda pair: pair[0])[1] if found else None
-
-
-def _head_lines(text: str, delimiter: str) -> Iterator[_HeaderLine]:
+def _head_lines(text: str, delimiter: str) -> Iterator[HeaderLine]:
     """Yield the first rows of a text, as if each was its header; blank ones are left out."""
     reader = _csv_reader(text, delimiter, strict=False)
-    for _ in range(_MAX_ABOVE + 1):
+    for _ in range(MAX_ABOVE + 1):
         above = reader.line_num
         try:
             cells = next(reader)
         except (StopIteration, csv.Error):
             return
-        names = [normalize_name(cell) for cell in cells]
-        if filled := sum(bool(name) for name in names):
-            yield _HeaderLine(cells, names, delimiter, above, filled)
-
-
-def _most_like_header(text: str, delimiters: str) -> list[str]:
-    """Return the names of the line that an error about a missing header talks of: one with a near miss, or the first."""
-    lines = [list(itertools.islice(_head_lines(text, delimiter), 10)) for delimiter in delimiters]
-    first = max((some[0].names for some in lines if some), key=len, default=[])
-    near = (line.names for some in lines for line in some if near_name("file_path", line.names))
-    return max(near, key=len, default=first)
+        if line := read_header_line(cells, above, delimiter):
+            yield line
 
 
 def _check_quotes(path: str, data: bytes, delimiters: str) -> None:
@@ -190,14 +160,14 @@ def _check_quotes(path: str, data: bytes, delimiters: str) -> None:
     Raises:
         ManifestError: A quote in it is never closed.
     """
-    reader = _csv_reader(data.decode("utf-8-sig"), delimiters[0], strict=True)
+    reader = _csv_reader(without_marks(data.decode()), delimiters[0], strict=True)
     try:
         next(reader, None)
     except csv.Error as error:
         raise _open_quote_error(path, 1) from error
 
 
-def _split_lines(data: bytes, header: _HeaderLine, names: Sequence[str]) -> Chunk:
+def _split_lines(data: bytes, header: HeaderLine, names: Sequence[str]) -> Chunk:
     """Split a text without quotes: a line is a row, so that Polars can split it (ten times the speed of csv)."""
     lines = pl.read_lines(data, name="text", row_index_name="line", row_index_offset=1)
     delimiter, width = header.delimiter, len(names)
@@ -219,16 +189,16 @@ def _split_lines(data: bytes, header: _HeaderLine, names: Sequence[str]) -> Chun
     return Chunk(frame, rejects, rows.height)
 
 
-def _text_below(data: bytes, header: _HeaderLine) -> str:
+def _text_below(data: bytes, header: HeaderLine) -> str:
     """Return the text from the header on."""
-    text = data.decode("utf-8-sig")
+    text = without_marks(data.decode())
     if not header.above:
         return text
     return text[next(itertools.islice(_LINE_END.finditer(text), header.above - 1, None)).end() :]
 
 
 def _csv_rows(
-    path: str, text: str, header: _HeaderLine, keep_blank: bool = False
+    path: str, text: str, header: HeaderLine, keep_blank: bool = False
 ) -> Iterator[tuple[int, list[str] | Cells | Reject]]:
     reader = _csv_reader(text, header.delimiter, strict=True)
     width = len(header.names)

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
-from typing import NoReturn
-from xml.parsers import expat
 
 from schemas.errors import ManifestError
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
@@ -20,6 +18,7 @@ from tasks.manifest.readers.kit_rows import (
     read_at_most,
     replace_half_pairs,
 )
+from tasks.manifest.readers.plain_xml import create_parser, xml_errors
 from tasks.manifest.readers.source_table import SourceTable, table_of_kits
 
 HYDROGEN = "drumkit.xml"
@@ -79,12 +78,8 @@ def open_hydrogen(path: str) -> SourceTable:
 
 
 def _parse(path: str, data: bytes) -> _Element:
-    """Return the root element; name spaces are taken away, as some versions of Hydrogen write one and others none.
-
-    A document type is refused, and with it every entity that could stand for a gigabyte or for another file.
-    """
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
+    """Return the root element; name spaces are taken away, as some versions of Hydrogen write one and others none."""
+    parser = create_parser(path, "Hydrogen")
     top = _Element("", 0)
     stack = [top]
 
@@ -99,20 +94,13 @@ def _parse(path: str, data: bytes) -> _Element:
     def text(data: str) -> None:
         stack[-1].text += data
 
-    def doctype(*_declared: object) -> NoReturn:
-        fix = "Take the <!DOCTYPE> out: Hydrogen writes none."
-        raise ManifestError(path=path, what=f"declares a document type (line {parser.CurrentLineNumber})", fix=fix)
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, doctype
-    try:
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    with xml_errors(path, "Save the kit again in Hydrogen."):
         parser.Parse(data, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise ManifestError(path=path, what=f"is not valid XML: {error}", fix="Save the kit again in Hydrogen.") from error
     root = top.children[0]
     if root.tag != "drumkit_info":
-        what = f"is not a drumkit of Hydrogen: its root is {root.tag[:SHOWN_CHARS]!r}"
-        raise ManifestError(path=path, what=what, fix=f"Give a {HYDROGEN}, or a manifest as CSV.")
+        what = f"is neither a drumkit of Hydrogen nor a collection of rekordbox: its root is {root.tag[:SHOWN_CHARS]!r}"
+        raise ManifestError(path=path, what=what, fix=f"Give a {HYDROGEN}, the XML of rekordbox, or a manifest as CSV.")
     return root
 
 

@@ -21,7 +21,7 @@ class KitTable:
     """The rows of a kit file (``frame``: ``TEXT_SCHEMA``, ``rejects``: ``REJECT_SCHEMA``), and what rows cannot hold.
 
     ``tempos``: BPM by the name of a kit. ``rows`` counts both rows and rejects. ``keys``: the dotted key of each row by its
-    number, in a file whose parser gives no lines (TOML).
+    number, in a file whose parser gives no lines (TOML). ``row_word``: "line", or "row" where its numbers are not lines.
     """
 
     rows: int
@@ -30,6 +30,7 @@ class KitTable:
     notes: tuple[str, ...] = ()
     tempos: dict[str, float] = field(default_factory=dict)
     keys: dict[int, str] = field(default_factory=dict)
+    row_word: str = "line"
 
 
 class Position(NamedTuple):
@@ -98,7 +99,7 @@ class KitRowCollector:
         ]
         frame = pl.DataFrame(good, schema=TEXT_SCHEMA, orient="row")
         broken = pl.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")
-        return KitTable(len(rows), frame, broken, tuple(self.notes), self.tempos, keys)
+        return KitTable(len(rows), frame, broken, tuple(self.notes), self.tempos, keys, "line" if has_lines else "row")
 
 
 def read_at_most(path: str, max_bytes: int) -> bytes:

@@ -1,6 +1,6 @@
-"""Read NDJSON: one JSON object a line, in UTF-8."""
+"""Read NDJSON: one JSON object a line, in UTF-8, or in UTF-16 with a byte order mark."""
 
-import codecs
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,19 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, PATH_ALIASES, Reject
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.readers.source_table import (
     SHOWN_CHARS,
+    UTF_16_MARKS,
     Cells,
     SourceTable,
-    check_header,
-    check_is_text,
+    check_can_be_updated,
+    check_has_short_line,
+    check_is_not_binary,
     cut_chunks,
     normalize_name,
 )
+from tasks.manifest.readers.text_encoding import read_utf8_alone, to_utf8
 
 _NAMES = (*COLUMNS, *PATH_ALIASES)
 
@@ -32,20 +36,23 @@ def open_ndjson(path: str, head: bytes) -> SourceTable:
     Raises:
         ManifestError: It is not text, or is one JSON array.
     """
-    check_is_text(path, head)
-    if head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
+    check_is_not_binary(path, head)
+    check_has_short_line(path, head)
+    utf_16 = to_utf8(path, Path(path).read_bytes())[0].decode() if head.startswith(UTF_16_MARKS) else None
+    start = head.decode(errors="ignore") if utf_16 is None else utf_16
+    if without_marks(start).lstrip().startswith("["):
         raise ManifestError(path=path, what="is a JSON array", fix="Write one object a line (NDJSON).")
-    return SourceTable(cut_chunks(_rows(path), list(_NAMES)), is_named_by_rows=True)
+    return SourceTable(cut_chunks(_rows(path, utf_16), list(_NAMES)), is_named_by_rows=True)
 
 
 def read_all_ndjson(path: str) -> pl.DataFrame:
     """Read every column as text under its own name, null where a row does not have it.
 
     Raises:
-        ManifestError: A line is not a JSON object, or a column is missing or there twice.
+        ManifestError: A line is not a JSON object, a column is missing or there twice, or the file is not UTF-8.
     """
     rows = []
-    for line, text in enumerate(Path(path).read_text(encoding="utf-8-sig").split("\n"), start=1):
+    for line, text in enumerate(read_utf8_alone(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
@@ -56,7 +63,7 @@ def read_all_ndjson(path: str) -> pl.DataFrame:
             raise ManifestError(path=path, what=f"line {line} is not a JSON object", fix="Correct or remove it.") from error
         rows.append({name: _to_text(value) for name, value in row.items()})
     names = dict.fromkeys(name for row in rows for name in row)
-    check_header(path, [normalize_name(name) for name in names])
+    check_can_be_updated(path, list(names))
     return pl.DataFrame([[row.get(name) for name in names] for row in rows], dict.fromkeys(names, pl.String), orient="row")
 
 
@@ -68,9 +75,11 @@ def _to_text(value: object) -> str | None:
     return json.dumps(value)
 
 
-def _rows(path: str) -> Iterator[tuple[int, Cells | Reject]]:
-    with open(path, encoding="utf-8-sig", newline="\n") as file:
+def _rows(path: str, utf_16: str | None) -> Iterator[tuple[int, Cells | Reject]]:
+    """Yield the rows of a text in UTF-16, which was read as a whole; or else of the file, which is UTF-8."""
+    with open(path, encoding="utf-8", newline="\n") if utf_16 is None else io.StringIO(utf_16, newline="\n") as file:
         for line, text in enumerate(file, start=1):
+            text = without_marks(text) if line == 1 else text  # noqa: PLW2901
             if not text.strip():
                 continue
             try:

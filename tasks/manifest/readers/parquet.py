@@ -10,7 +10,14 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS
-from tasks.manifest.readers.source_table import Chunk, SourceTable, check_header, normalize_name, rename_path_column
+from tasks.manifest.readers.source_table import (
+    Chunk,
+    SourceTable,
+    check_can_be_updated,
+    check_header,
+    normalize_name,
+    rename_path_column,
+)
 
 _PARQUET_TO_ARROW = "import sys, polars; polars.read_parquet(sys.argv[1], glob=False).write_ipc(sys.argv[2])"
 
@@ -28,16 +35,18 @@ def open_parquet(path: str) -> SourceTable:
     known = [_as_text(path, column) for column in renamed if column.name in COLUMNS]
     is_row = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     rows = pl.DataFrame(known).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64)).filter(is_row)
-    return SourceTable(iter([Chunk(rows, [], rows.height)]), notes=notes)
+    return SourceTable(iter([Chunk(rows, [], rows.height)]), notes=notes, row_word="row")
 
 
 def read_all_parquet(path: str) -> pl.DataFrame:
     """Read every column as text under its own name.
 
     Raises:
-        ManifestError: It is damaged, or a column is neither text nor numbers.
+        ManifestError: It is damaged, ``file_path`` has another name, or a column is neither text nor numbers.
     """
-    return pl.DataFrame([_as_text(path, column) for column in _read_in_subprocess(path)])
+    frame = _read_in_subprocess(path)
+    check_can_be_updated(path, frame.columns)
+    return pl.DataFrame([_as_text(path, column) for column in frame])
 
 
 def _read_in_subprocess(path: str) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import polars as pl
 
 from schemas.errors import ManifestError
 from schemas.manifest import COLUMNS, PATH_ALIASES, REQUIRED, TEXT_SCHEMA, Reject
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.readers.kit_rows import SHOWN_CHARS, KitTable
 
 # Of a file's beginning, by which its format and its header are recognized.
@@ -27,11 +28,12 @@ SAVE_AS_UTF8 = (
     " Google Sheets: File > Download > Comma Separated Values."
 )
 _KNOWN_BINARIES = (
-    (b"PK\x03\x04", "is a ZIP or Excel file", SAVE_AS_UTF8),
+    (b"PK\x03\x04", "is a ZIP or Excel file", "Give it the extension .xlsx if it is a workbook, or save it as CSV UTF-8."),
+    (b"\xd0\xcf\x11\xe0", "is a file of an old Excel", "Save it as XLSX or as CSV UTF-8."),
     (b"PAR1", "is a Parquet file", "Name it .parquet."),
     (b"RIFF", "is an audio file", "Give a manifest: a table with a file_path column."),
 )
-_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Cells = Sequence[str | None]
 
@@ -55,7 +57,7 @@ class SourceTable:
 
     ``has_formula_guard``: its cells may bear the apostrophe of ``tasks.manifest.formula_guard``. ``is_named_by_rows``: each
     row names its own columns, so that only the rows tell whether a column is there. ``kits``: what a kit file says beyond
-    its rows. ``notes``: what was read in another way than it is written.
+    its rows. ``notes``: what was read in another way than it is written. ``row_word``: what the number of a row counts.
     """
 
     chunks: Iterator[Chunk]
@@ -64,11 +66,12 @@ class SourceTable:
     is_named_by_rows: bool = False
     kits: KitTable | None = None
     notes: tuple[str, ...] = ()
+    row_word: str = "line"
 
 
 def normalize_name(cell: str) -> str:
-    """Return a header's cell as the name of a column: without spaces around it, in lower case."""
-    return cell.strip().lower()
+    """Return a header's cell as the name of a column: without byte order marks and spaces around it, in lower case."""
+    return without_marks(cell).strip().lower()
 
 
 def choose_path_column(names: Sequence[str]) -> str | None:
@@ -110,16 +113,19 @@ def check_header(path: str, names: list[str]) -> None:
             raise no_column_error(path, name, names)
 
 
-def check_is_text(path: str, head: bytes) -> None:
-    """Check that the beginning of a file is text with a first line.
+def check_can_be_updated(path: str, written: Sequence[str]) -> None:
+    """Check the names of the columns of a table that is to be written again.
 
     Raises:
-        ManifestError: It is binary, in another encoding, or one line of more than ``HEAD_BYTES``.
+        ManifestError: A name is there twice, or ``file_path`` is missing or has another name.
     """
-    if head.startswith(_UTF_16_MARKS):
-        raise ManifestError(path=path, what="is UTF-16 text", fix="Save it as UTF-8.")
-    check_is_not_binary(path, head)
-    check_has_short_line(path, head)
+    names = [normalize_name(name) for name in written]
+    chosen = choose_path_column(names)
+    if chosen not in (None, "file_path"):
+        name = _shorten(written[names.index(str(chosen))].strip())
+        what = f"has its paths in the column {name!r}, which cannot be brought up to date"
+        raise ManifestError(path=path, what=what, fix="Rename the column to 'file_path', or choose another file with -o.")
+    check_header(path, names)
 
 
 def check_has_short_line(path: str, head: bytes) -> None:
@@ -141,7 +147,7 @@ def check_is_not_binary(path: str, head: bytes) -> None:
     for magic, what, fix in _KNOWN_BINARIES:
         if head.startswith(magic):
             raise ManifestError(path=path, what=what, fix=fix)
-    if not head.startswith(_UTF_16_MARKS) and b"\0" in head.splitlines()[0]:
+    if not head.startswith(UTF_16_MARKS) and b"\0" in head.splitlines()[0]:
         what = "is binary, not text, or text in a wrong encoding such as UTF-16"
         raise ManifestError(path=path, what=what, fix=SAVE_AS_UTF8)
 
@@ -164,7 +170,7 @@ def cut_chunks(rows: Iterator[tuple[int, Cells | Reject]], names: list[str]) -> 
 
 def table_of_kits(kits: KitTable) -> SourceTable:
     """Return what a kit file's reader gives."""
-    return SourceTable(iter([Chunk(kits.frame, [], kits.rows)]), kits=kits)
+    return SourceTable(iter([Chunk(kits.frame, [], kits.rows)]), kits=kits, row_word=kits.row_word)
 
 
 def no_column_error(path: str, name: str, names: list[str]) -> ManifestError:
@@ -180,7 +186,7 @@ def near_name(name: str, names: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(name, names, 1, 0.5)), "")
 
 
-def not_utf8_error(path: str) -> ManifestError:
+def not_utf8_error(path: str, fix: str = SAVE_AS_UTF8) -> ManifestError:
     """Return the error of a text that is not UTF-8, with the first such byte and its line."""
     data = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
@@ -189,7 +195,7 @@ def not_utf8_error(path: str) -> ManifestError:
     except UnicodeDecodeError as error:
         line = 1 + len(re.findall(rb"\r\n|\r|\n", data[: error.start]))
         where = f"byte 0x{data[error.start]:02X} on line {line}"
-    return ManifestError(path=path, what=f"is not UTF-8: {where}", fix=SAVE_AS_UTF8)
+    return ManifestError(path=path, what=f"is not UTF-8: {where}", fix=fix)
 
 
 def _shorten(name: str) -> str:

@@ -2,8 +2,10 @@
 
 import codecs
 import re
+from pathlib import Path
 
 from schemas.errors import ManifestError
+from tasks.fs.mojibake import without_marks
 from tasks.manifest.readers.source_table import HEAD_BYTES, SAVE_AS_UTF8, check_is_not_binary, not_utf8_error
 
 UTF_8, WINDOWS_1252 = "UTF-8", "Windows-1252"
@@ -30,29 +32,47 @@ _ODD_IN_MAC = re.compile(
 )
 
 
-def to_utf8(path: str, data: bytes) -> tuple[bytes, str]:
+def to_utf8(path: str, data: bytes, fix: str = SAVE_AS_UTF8) -> tuple[bytes, str]:
     """Return a text file's bytes as UTF-8, and the name of the encoding that they had.
 
     Args:
         path: The file, for errors.
         data: All of it.
+        fix: What to do where the encoding is another.
 
     Raises:
         ManifestError: It is binary, in UTF-32, broken, or in an encoding that is not certain.
     """
     check_is_not_binary(path, data[:HEAD_BYTES])
     if data.startswith(_BIG_MARKS):
-        raise ManifestError(path=path, what="is UTF-32 text, not UTF-8 or UTF-16", fix=SAVE_AS_UTF8)
+        raise ManifestError(path=path, what="is UTF-32 text, not UTF-8 or UTF-16", fix=fix)
     if encoding := _SMALL_MARKS.get(data[:2]):
         try:
             return data[2:].decode(encoding).encode(), "UTF-16"
         except UnicodeDecodeError as error:
-            raise ManifestError(path=path, what=f"is damaged UTF-16 text: {error.reason}", fix=SAVE_AS_UTF8) from error
+            raise ManifestError(path=path, what=f"is damaged UTF-16 text: {error.reason}", fix=fix) from error
     if _is_utf8(data):
         return data, UTF_8
     if data.startswith(codecs.BOM_UTF8) or not is_windows_1252(data):
-        raise not_utf8_error(path)
+        raise not_utf8_error(path, fix)
     return data.decode("cp1252").encode(), WINDOWS_1252
+
+
+def read_utf8_alone(path: str) -> str:
+    """Return the text of a file that is UTF-8, so that it can be written again as it was.
+
+    Raises:
+        ManifestError: It is in another encoding.
+    """
+    data, encoding = to_utf8(path, Path(path).read_bytes())
+    if encoding != UTF_8:
+        raise ManifestError(path=path, what=f"is {encoding} text, and would be written as UTF-8", fix="Save it as UTF-8 first.")
+    return without_marks(data.decode())
+
+
+def encoding_notes(encoding: str) -> tuple[str, ...]:
+    """Return the note of an encoding that was found out by the text itself."""
+    return ("the text is not UTF-8, and is read as Windows-1252 (Western European)",) if encoding == WINDOWS_1252 else ()
 
 
 def is_windows_1252(data: bytes) -> bool:

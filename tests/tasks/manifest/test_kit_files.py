@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.errors import ManifestError
 from schemas.manifest import ManifestKind
 from tasks.manifest.kit_references import fill_files, ids_without_file
-from tasks.manifest.table import check_is_manifest, kind_by_name, read_manifest
+from tasks.manifest.table import check_is_manifest, guess_kind, read_manifest
 from tasks.manifest.validate import Manifest, validate
 from tests.support.lanes import examples
 from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
@@ -627,12 +627,10 @@ def test_the_kits_that_hydrogen_comes_with(subtests: pytest.Subtests) -> None:
 
 
 def test_kit_files_are_known_by_their_names(tmp_path: Path) -> None:
-    assert all(
-        kind_by_name(name) is ManifestKind.KIT for name in ("k.toml", "k.yaml", "K.YML", "a/drumkit.xml", Path("k.toml"))
-    )
-    assert not any(kind_by_name(name) is ManifestKind.KIT for name in ("k.csv", "toml", "", "k.toml.csv", str(tmp_path)))
+    assert all(guess_kind(name) is ManifestKind.KIT for name in ("k.toml", "k.yaml", "K.YML", "a/drumkit.xml", Path("k.toml")))
+    assert not any(guess_kind(name) is ManifestKind.KIT for name in ("k.csv", "toml", "", "k.toml.csv", str(tmp_path)))
     (tmp_path / "drumkit.xml").touch()
-    assert kind_by_name(tmp_path) is ManifestKind.KIT
+    assert guess_kind(tmp_path) is ManifestKind.KIT
 
 
 def test_a_folder_without_a_drumkit_is_none(tmp_path: Path) -> None:

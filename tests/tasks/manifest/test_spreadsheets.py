@@ -144,7 +144,7 @@ def test_file_path_goes_before_other_names(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_table_whose_path_has_another_name_is_not_written_again(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match="no 'file_path' column"):
+    with pytest.raises(ManifestError, match="its paths in the column 'location'"):
         read_all_columns(saved(tmp_path, "title,location\nKick,kick.wav\n"))
 
 

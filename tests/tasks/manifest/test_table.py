@@ -17,17 +17,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import ManifestError
-from tasks.manifest.table import check_is_manifest, read_manifest
+from tasks.manifest.table import check_is_manifest, read_all_columns, read_manifest
 from tests.support import ROOT
 from tests.support.lanes import examples
-from tests.support.manifest_judges import assert_complete, checked, refusal, reject_of, saved
+from tests.support.manifest_judges import WHITE_SPACE, assert_complete, checked, refusal, reject_of, saved
 
 BOM = b"\xef\xbb\xbf"
 TEXT_COLUMNS = ("file_path", "title", "genre", "musical_key", "tags")
-# Unicode's property White_Space (PropList.txt).
-WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-)
 LINE_END = re.compile("\r\n|\r|\n")
 
 
@@ -208,7 +204,6 @@ def test_a_missing_column_of_a_parquet_file_is_named(tmp_path: Path) -> None:
     ("encoding", "name"),
     [
         *itertools.product(["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"], ["m.csv", "m.tsv", "m.ndjson"]),
-        ("utf-16", "m.ndjson"),
     ],
 )
 def test_utf_16_without_a_byte_order_mark_is_refused_as_such(tmp_path: Path, encoding: str, name: str) -> None:
@@ -339,7 +334,7 @@ def test_a_binary_file_under_a_text_name_is_refused_as_what_it_is(tmp_path: Path
     assert word in refusal(saved(tmp_path, magic + bytes(100), name)).what
 
 
-@pytest.mark.parametrize("name", ["m.xlsx", "m.text", "m.json", "m.wav", "manifest", "m.csv.gz", ".csv"])
+@pytest.mark.parametrize("name", ["m.pls", "m.text", "m.json", "m.wav", "manifest", "m.csv.gz", ".csv"])
 def test_an_unknown_extension_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
     error = refusal(saved(tmp_path, "file_path\nkick.wav\n", name))
     for known in (".csv", ".tsv", ".parquet", ".ndjson"):
@@ -538,6 +533,20 @@ def test_ndjson_tags_are_text_or_the_row_is_rejected(tmp_path: Path, tags: str) 
     assert manifest.frame["file_path"].to_list()[-1] == "b.wav"
     kept = manifest.frame.filter(pl.col("line") == 1)["tags"].to_list()
     assert kept in ([], ["dry"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_ndjson_in_utf_16_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    lines = ['{"file_path": "Caf\u00e9/\u30ad\u30c3\u30af\U0001f525.wav"}', "", "not json", '{"file_path": "b.wav"}']
+    manifest = checked(saved(tmp_path, ("\ufeff" + "\r\n".join(lines)).encode(encoding), "m.ndjson"))
+    assert manifest.frame.select("line", "file_path").rows() == [
+        (1, "Caf\u00e9/\u30ad\u30c3\u30af\U0001f525.wav"),
+        (4, "b.wav"),
+    ]
+    assert manifest.rejected_lines == [3]
+    assert "UTF-16" in refusal(saved(tmp_path, ("\ufeff" + lines[0]).encode(encoding)[:-1], "m.ndjson")).what
+    with pytest.raises(ManifestError, match="is UTF-16 text, and would be written as UTF-8"):
+        read_all_columns(saved(tmp_path, ("\ufeff" + lines[0]).encode(encoding), "m.ndjson"))
 
 
 def test_line_separators_of_unicode_do_not_cut_json(tmp_path: Path) -> None:
