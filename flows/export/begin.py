@@ -32,6 +32,7 @@ def begin(plan: DecidedPlan) -> RunningExport:
         rejects=draft.rejects,
         kit_rows=_kit_rows(draft),
         refreshed=_refreshed(plan.jobs),
+        row_word=draft.row_word,
     )
     done = rows.filter(status=str(Status.EXPORTED)).select(manifest_line="line")
     export_records.end_killed(draft.target, draft.reservation.killed)

@@ -36,7 +36,7 @@ def find_in_kits(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> li
     jobs = jobs.with_columns(peak=pl.coalesce("measured_peak", "peak"))
     rows = draft.rows.join(jobs.select("path", "content_hash", "peak"), on="path", how="left", maintain_order="left")
     turned_down = draft.settings.guard is not Guard.NONE or draft.settings.normalize_dbfs != "off"
-    return lint_kits(rows, draft.rejects, draft.kit_tempos, turned_down)
+    return lint_kits(rows, draft.rejects, draft.kit_tempos, turned_down, draft.row_word)
 
 
 def _recorded_peaks(draft: DraftPlan) -> pl.DataFrame:

@@ -98,6 +98,7 @@ def _draft(
         originals=originals,
         rejects=rejects,
         kind=manifest.kind,
+        row_word=manifest.row_word,
         kit_tempos=manifest.kit_tempos,
         notes=(
             *manifest.notes,

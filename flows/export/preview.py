@@ -33,7 +33,7 @@ from tasks.manifest.validate import validate
 from tasks.store import history
 from tasks.store.database import Database
 from tasks.store.export_lock import lock_exports
-from tasks.store.record_rows import reject_text
+from tasks.store.record_rows import place_and_text, reject_text
 
 
 class PlannedFile(BaseModel):
@@ -150,7 +150,7 @@ def plan(request: ExportRequest) -> PlanPreview:
             for found in removals
         ],
         other_layouts=_kept_layouts(decided, place, removals),
-        errors=draft.rejects.select(pl.format("Line {}: {}", "line", reject_text())).to_series().to_list(),
+        errors=draft.rejects.select(place_and_text(draft.row_word, reject_text())).to_series().to_list(),
         worth_a_look=[*draft.spellings, *find_in_kits(draft, {})],
         notes=list(draft.notes),
     )
@@ -164,14 +164,15 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
     checked = {result.index: result for result in results_of(JobResult, answers)}
     lost = NotConvertedError(error=why_not_reached(answers))
     rejects = draft.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
-    findings = [(row["line"], Finding(where=f"line {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
+    word = draft.row_word
+    findings = [(row["line"], Finding(where=f"{word} {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
     failing = 0
     jobs = draft.rows.join(draft.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
     for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
         result = checked.get(job) or CheckResult.from_error(job, lost)
         if result.error:
             failing += 1
-            where = f"line {line}, sample {sample_id}"
+            where = f"{word} {line}, sample {sample_id}"
             findings.append((line, Finding(where=where, what=result.error, fix=result.fix)))
     return CheckReport(
         total_requested=draft.requested,

@@ -59,7 +59,8 @@ def account(running: RunningExport, answers: Iterable[object]) -> pl.DataFrame:
     settled, rows, rejects = running.spec.settled, running.spec.rows, running.draft.rejects
     done = records_of_done(rows, made_by(running.plan, answers))
     lines = pl.concat([settled["manifest_line"], done["manifest_line"]])
-    return pl.concat([settled, done, records_of_unreached(rows, lines, why_not_reached(answers)), records_of_rejects(rejects)])
+    unreached = records_of_unreached(rows, lines, why_not_reached(answers))
+    return pl.concat([settled, done, unreached, records_of_rejects(rejects, running.draft.row_word)])
 
 
 def results_of(kind: type[Result], answers: Iterable[object]) -> Iterator[Result]:
@@ -111,7 +112,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         causes=causes(rows, draft.rejects),
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
-        notes=[*draft.notes, *_incomplete_kits(rows)],
+        notes=[*draft.notes, *_incomplete_kits(rows, draft.row_word)],
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
         other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
@@ -128,12 +129,12 @@ def _error_texts(rows: pl.DataFrame) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _incomplete_kits(rows: pl.DataFrame) -> Iterator[str]:
+def _incomplete_kits(rows: pl.DataFrame, row_word: str) -> Iterator[str]:
     """Name the kits that lack some of their samples."""
     for (kit,), of_kit in rows.filter(pl.col("kit").is_not_null()).group_by("kit", maintain_order=True):
         missing = of_kit.filter(~pl.col("conversion_successful")).sort("bank", "pad", "manifest_line")
         if missing.height:
-            pads = [f"{bank}{pad}" if bank else f"line {line}" for bank, pad, line in missing.select(_SLOT).iter_rows()]
+            pads = [f"{bank}{pad}" if bank else f"{row_word} {line}" for bank, pad, line in missing.select(_SLOT).iter_rows()]
             shown = ", ".join(pads[:_SHOWN_PADS]) + (", ..." if len(pads) > _SHOWN_PADS else "")
             yield f"Kit {kit} is without {missing.height:,} of its {of_kit.height:,} samples: {shown}"
 

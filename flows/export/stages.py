@@ -68,6 +68,7 @@ class DraftPlan:
         originals: ``device`` and ``inode`` of every source file; these are never replaced.
         rejects: The rejected rows among those requested.
         kind: Whether the manifest is a table or a kit.
+        row_word: What the number of a row counts: "line" or "row".
         kit_tempos: The tempo in BPM of each kit that states one.
         notes: What a kit file says that cannot be carried over, and what moved since the last export.
         spellings: Kits and genres that are spelt in several ways.
@@ -89,6 +90,7 @@ class DraftPlan:
     originals: pl.DataFrame
     rejects: pl.DataFrame
     kind: ManifestKind
+    row_word: str
     kit_tempos: dict[str, float]
     notes: tuple[str, ...]
     spellings: tuple[Finding, ...]

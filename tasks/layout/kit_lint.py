@@ -10,7 +10,9 @@ from schemas.conversion import clips, decibels
 from schemas.report import Finding
 
 
-def lint_kits(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, float], turned_down: bool) -> list[Finding]:
+def lint_kits(
+    rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, float], turned_down: bool, row_word: str = "line"
+) -> list[Finding]:
     """Check kits for empty kits, tempos out of reach, equal sounds, silence and clipping.
 
     Args:
@@ -19,11 +21,13 @@ def lint_kits(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, fl
         rejects: Rejected rows: ``line, kit`` (``schemas.manifest.REJECT_SCHEMA``).
         tempos: BPM of the kits that have one, by name.
         turned_down: Whether the export turns down what is too loud.
+        row_word: What ``line`` counts, in findings.
 
     Returns:
         Empty kits first, then the others by line.
     """
     in_kits = rows.filter(pl.col("kit").is_not_null()).sort("line")
+    in_kits = in_kits.with_columns(place=pl.format("{} {}", pl.lit(row_word), "line"))
     by_kit = in_kits.partition_by("kit", as_dict=True, maintain_order=True)
     empty = rejects.filter(pl.col("kit").is_not_null() & ~pl.col("kit").is_in(in_kits["kit"].implode()))
     empty = empty.group_by("kit", maintain_order=True).agg(pl.col("line").min())
@@ -32,20 +36,20 @@ def lint_kits(rows: pl.DataFrame, rejects: pl.DataFrame, tempos: Mapping[str, fl
         for (name,), kit in by_kit.items()
     ]
     of_rows = sorted(chain.from_iterable(checks), key=lambda finding: finding[0])
-    return [*(_empty_kit(name, line) for name, line in empty.iter_rows()), *(finding for _, finding in of_rows)]
+    return [*(_empty_kit(name, f"{row_word} {line}") for name, line in empty.iter_rows()), *(finding for _, finding in of_rows)]
 
 
 # Each with its line.
 _RowFindings = Iterator[tuple[int, Finding]]
 
 
-def _empty_kit(kit: str, line: int) -> Finding:
+def _empty_kit(kit: str, place: str) -> Finding:
     fix = "Correct its rows: each is rejected for a reason of its own."
-    return Finding(where=f"kit {kit}, line {line}", what="The kit is empty: none of its rows can be used", fix=fix)
+    return Finding(where=f"kit {kit}, {place}", what="The kit is empty: none of its rows can be used", fix=fix)
 
 
 def _row_finding(row: dict[str, object], what: str, fix: str) -> tuple[int, Finding]:
-    where = f"kit {row['kit']}, {_pad(row)}, line {row['line']}"
+    where = f"kit {row['kit']}, {_pad(row)}, {row['place']}"
     return int(str(row["line"])), Finding(where=where, what=what, fix=fix)
 
 
@@ -82,7 +86,7 @@ def _check_equal_sounds(kit: pl.DataFrame) -> _RowFindings:
         other = first.setdefault(row["content_hash"], row)
         if other["sample_id"] != row["sample_id"]:
             fix = "Give both rows one sample_id if that is meant; else put another sample there."
-            yield _row_finding(row, f"The same sound as {_pad(other)} (line {other['line']})", fix)
+            yield _row_finding(row, f"The same sound as {_pad(other)} ({other['place']})", fix)
 
 
 def _check_levels(kit: pl.DataFrame, turned_down: bool) -> _RowFindings:

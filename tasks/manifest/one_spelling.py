@@ -32,13 +32,14 @@ class OneSpelling:
     findings: tuple[Finding, ...]
 
 
-def unify_spellings(cells: pl.DataFrame, rejects: pl.DataFrame, keys: Mapping[int, str]) -> OneSpelling:
+def unify_spellings(cells: pl.DataFrame, rejects: pl.DataFrame, keys: Mapping[int, str], row_word: str) -> OneSpelling:
     """Spell each kit and each genre as the first line that names it does.
 
     Args:
         cells: Needs ``line`` (Int64), ``kit`` and ``genre`` (String).
         rejects: Rows that have a ``line`` and a ``kit``, too.
         keys: What to call a line that is a number in a file without lines.
+        row_word: What the others count, "line" or "row".
     """
     kits: dict[str, str] = {}
     findings: list[Finding] = []
@@ -49,7 +50,7 @@ def unify_spellings(cells: pl.DataFrame, rejects: pl.DataFrame, keys: Mapping[in
         others = _find_other_spellings(named["name"], fold)
         if others:
             cells = cells.with_columns(pl.col(column).replace(others))
-            findings += _describe(column, named, others, keys)
+            findings += _describe(column, named, others, keys, "key" if keys else row_word)
             kits = others if column == "kit" else kits
     return OneSpelling(cells, kits, tuple(findings))
 
@@ -61,13 +62,13 @@ def _find_other_spellings(names: pl.Series, fold: Callable[[pl.Series], pl.Serie
     return dict(spelt.filter(pl.col("name") != pl.col("first")).select("name", "first").iter_rows())
 
 
-def _describe(column: str, named: pl.DataFrame, others: Mapping[str, str], keys: Mapping[int, str]) -> list[Finding]:
+def _describe(column: str, named: pl.DataFrame, others: Mapping[str, str], keys: Mapping[int, str], noun: str) -> list[Finding]:
     """Describe each name that has several spellings: with each of them, and the lines where it stands."""
     several = pl.Series([*others, *others.values()]).unique()
     lines = named.filter(pl.col("name").is_in(several.implode())).group_by("name", maintain_order=True)
     spelt: dict[str, list[str]] = {}
     for name, first_lines, count in lines.agg(pl.col("line").head(_MOST_LINES), count=pl.len()).iter_rows():
-        spelt.setdefault(others.get(name, name), []).append(f"{_show(name)} ({_places(first_lines, count, keys)})")
+        spelt.setdefault(others.get(name, name), []).append(f"{_show(name)} ({_places(first_lines, count, keys, noun)})")
     return [
         Finding(
             where=f"{column} {first}",
@@ -83,8 +84,7 @@ def _show(name: str) -> str:
     return repr(name) if unicodedata.is_normalized("NFC", name) else ascii(name)
 
 
-def _places(lines: list[int], count: int, keys: Mapping[int, str]) -> str:
+def _places(lines: list[int], count: int, keys: Mapping[int, str], noun: str) -> str:
     shown = ", ".join(keys.get(line, str(line)) for line in lines)
     more = f" and {count - len(lines):,} more" if count > len(lines) else ""
-    noun = "key" if keys else "line"
     return f"{noun}{'' if count == 1 else 's'} {shown}{more}"

@@ -51,6 +51,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     kit_tempos: dict[str, float] = field(default_factory=dict)
     spellings: tuple[Finding, ...] = ()
+    row_word: str = "line"
 
     @property
     def rejected_lines(self) -> list[int]:
@@ -63,7 +64,7 @@ def validate(raw: RawManifest) -> Manifest:
 
     Before that, each kit and each genre is given one spelling, so that the rules see the rows of one kit as such.
     """
-    spelt = unify_spellings(_read_cells(raw), raw.rejects, raw.keys)
+    spelt = unify_spellings(_read_cells(raw), raw.rejects, raw.keys, raw.row_word)
     good, row_rejects = _split(spelt.cells, ROW_SCHEMA, ROW_RULES)
     typed = good.with_columns(
         sample_id=whole("sample_id"),
@@ -79,7 +80,7 @@ def validate(raw: RawManifest) -> Manifest:
         key = pl.col("line").replace_strict(raw.keys, return_dtype=pl.String).str.slice(0, _SHOWN_CHARS)
         rejects = rejects.with_columns(rule=pl.format("{} (key {})", "rule", key))
     tempos = {spelt.kits.get(kit, kit): tempo for kit, tempo in raw.kit_tempos.items()}
-    return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, tempos, spelt.findings)
+    return Manifest(raw.kind, raw.folder, raw.rows, accepted, rejects, raw.notes, tempos, spelt.findings, raw.row_word)
 
 
 def lines_without_file(rejects: pl.DataFrame) -> pl.Series:

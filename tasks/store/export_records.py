@@ -120,6 +120,7 @@ class ExportSpec:
     ``export`` has the mark of the output folder, too: ``folder_id`` and ``folder_run``.
     ``kit_rows`` are all rows of the kits that it touches, also those that were not requested. ``refreshed`` (``path``,
     ``sample_id``, ``source`` and its size and times): unchanged files that are known by another source from now on.
+    ``row_word``: what the lines of rejects count, "line" or "row".
     """
 
     export: dict[str, Any]
@@ -127,6 +128,7 @@ class ExportSpec:
     rejects: pl.DataFrame
     kit_rows: pl.DataFrame
     refreshed: pl.DataFrame
+    row_word: str = "line"
 
     @property
     def id(self) -> int:
@@ -251,7 +253,8 @@ def start(target: ExportTarget, spec: ExportSpec, done: pl.DataFrame) -> None:
 
     ``done`` (``manifest_line``): the lines that an export which is resumed keeps as they are.
     """
-    run_folder.write_spec(target.database, spec.export, (spec.rows, spec.rejects, spec.kit_rows, spec.refreshed))
+    export = spec.export | {"row_word": spec.row_word}
+    run_folder.write_spec(target.database, export, (spec.rows, spec.rejects, spec.kit_rows, spec.refreshed))
     with target.database.connect() as connection, transaction(connection):
         start_in(connection, spec, done)
 
@@ -278,7 +281,7 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
             run(connection, "put_kit_tempos", kit_tempos=spec.kit_rows.select("kit_id", "kit_tempo").unique("kit_id"))
     run(connection, "add_rejects", export_id, new_rejects=spec.rejects)
     kept = pl.col("manifest_line").is_in(done["manifest_line"].implode())
-    _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), records_of_rejects(spec.rejects)]))
+    _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), records_of_rejects(spec.rejects, spec.row_word)]))
 
 
 def add_part(target: ExportTarget, spec: ExportSpec, part: Path) -> None:
@@ -363,7 +366,11 @@ def forget_outputs(target: ExportTarget, export_id: int, paths: list[str]) -> No
 def read_export_spec(database: Database, export_id: int) -> ExportSpec | None:
     """Read what an export was to do, from its own files; None where they are gone."""
     found = run_folder.read_spec(database, export_id)
-    return ExportSpec(found[0], *found[1]) if found else None
+    if not found:
+        return None
+    export, frames = found
+    row_word = export.pop("row_word", "line")  # not in what earlier versions wrote
+    return ExportSpec(export, *frames, row_word)
 
 
 def _put_samples(connection: Connection, spec: ExportSpec, samples: pl.DataFrame) -> None:

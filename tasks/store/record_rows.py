@@ -89,8 +89,13 @@ def reject_text() -> pl.Expr:
     return pl.format("{}{}: {}", "column", value, "rule").str.replace_all(r"\s+", " ")
 
 
-def records_of_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
-    """Return one record for each rejected line, however many rules it broke."""
+def place_and_text(row_word: str, text: pl.Expr) -> pl.Expr:
+    """Return what is wrong with a row behind its place: ``Line 5: bpm 'fast': must be a number``."""
+    return pl.format("{} {}: {}", pl.lit(row_word.capitalize()), "line", text)
+
+
+def records_of_rejects(rejects: pl.DataFrame, row_word: str) -> pl.DataFrame:
+    """Return one record for each rejected line, however many rules it broke; ``row_word``: what the lines count."""
     lines = rejects.group_by("line", maintain_order=True).agg(
         pl.col("sample_id", "kit").first(),
         text=reject_text().str.join("; "),
@@ -100,7 +105,7 @@ def records_of_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
     given: dict[str, pl.Expr] = {
         "sample_id": pl.when(pl.col("sample_id") > 0).then("sample_id"),
         "conversion_successful": pl.lit(False),
-        "error_message": pl.format("Line {}: {}", "line", "text"),
+        "error_message": place_and_text(row_word, pl.col("text")),
         "status": pl.lit(str(Status.REJECTED)),
         "reason": pl.format("rejected_{}", pl.col("reason").str.strip_chars("()")),
         "fix": pl.col("fix"),
