@@ -30,10 +30,13 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
 
 from tests.support import ROOT, audio
 from tests.support.faults import files
 from tests.support.mutants import MAGICS, TEXTS, mutate
+from tests.support.workbooks import write_workbook
 
 AUDIO_A_RUN = 250
 MANIFESTS_A_BATCH = 50
@@ -282,6 +285,55 @@ def parquet_of(table: Table, rng: random.Random) -> bytes:
     return buffer.getvalue()
 
 
+def xlsx_of(table: Table, rng: random.Random) -> bytes:
+    """By XlsxWriter, below other rows now and then, and with cells of the types that they happen to have."""
+    above = [["My drums"], [], [1.5]][: rng.choice((0, 0, 0, 1, 3))]
+    is_cell = (str, float, int, bool, type(None))
+    rows = [[cell if isinstance(cell, is_cell) else str(cell) for cell in row] for row in [*above, *table]]
+    rows = [[cell[:30_000] if isinstance(cell, str) else _number_of_excel(cell) for cell in row] for row in rows]
+    buffer = io.BytesIO()
+    write_workbook(buffer, {"S": rows, "Notes": [["nothing"]]} if rng.random() < 0.3 else {"S": rows})
+    return buffer.getvalue()
+
+
+def _number_of_excel(cell: Any) -> Any:
+    """A cell that a workbook can hold: neither infinite nor more than a float."""
+    return str(cell) if isinstance(cell, (int, float)) and not -1e300 < cell < 1e300 else cell
+
+
+def m3u_of(table: Table, rng: random.Random) -> str:
+    lines = ["#EXTM3U"] * (rng.random() < 0.9)
+    for path, title in _columns(table, "file_path", "title"):
+        info = rng.choice((f"#EXTINF:1,{title}", f'#EXTINF:-1 a="b,c",{title}', "# note", "", "#EXTINF", "#EXTINF:,"))
+        lines += [info, path]
+    return rng.choice(("\n", "\r\n", "\r")).join(lines)
+
+
+def rekordbox_of(table: Table, rng: random.Random) -> str:
+    names = {"file_path": "Location", "title": "Name", "genre": "Genre", "bpm": "AverageBpm", "musical_key": "Tonality"}
+    tracks = []
+    for cells in _columns(table, *names):
+        pairs = [(name, cell) for name, cell in zip(names.values(), cells, strict=True) if rng.random() < 0.95]
+        pairs = [(name, quote(cell, errors="ignore") if rng.random() < 0.3 else cell) for name, cell in pairs]
+        tracks.append(f"<TRACK {' '.join(f'{name}={quoteattr(cell)}' for name, cell in pairs)}/>")
+    text = rng.choice(("\n", "\n", "")).join(tracks)
+    above = rng.choice(("", '<?xml version="1.0" encoding="UTF-8"?>\n', "<!DOCTYPE x>\n"))
+    return f"{above}<DJ_PLAYLISTS><COLLECTION>{text}</COLLECTION><PLAYLISTS/></DJ_PLAYLISTS>"
+
+
+def _columns(table: Table, *names: str) -> Iterator[list[str]]:
+    """Yield the cells of these columns, row by row, as text."""
+    header, *rows = table
+    places = [header.index(name) if name in header else len(header) for name in names]
+    for row in rows:
+        yield [str(row[at]) if at < len(row) else "" for at in places]
+
+
+LISTS = {".ndjson": ndjson_of, ".m3u8": m3u_of, ".xml": rekordbox_of}
+# How often each kind comes; those of a process of their own take half a second each.
+KINDS = {".csv": 38, ".tsv": 13, ".txt": 6, ".ndjson": 26, ".parquet": 6, ".xlsx": 3, ".m3u8": 4, ".xml": 4}
+
+
 def torn_bytes(data: bytes, rng: random.Random) -> bytes:
     """Damage a file as bad memory, a bad editor or a bad line does."""
     out = bytearray(data)
@@ -312,18 +364,21 @@ def torn_bytes(data: bytes, rng: random.Random) -> bytes:
 def torn_manifest(rng: random.Random, ground: Path) -> tuple[str, bytes]:
     """Return a damaged manifest's extension and bytes."""
     table = torn_table(whole_table(rng), rng, ground)
-    kind = rng.choices((".csv", ".tsv", ".ndjson", ".parquet"), (45, 17, 30, 8))[0]
+    kind = rng.choices([*KINDS], [*KINDS.values()])[0]
     if kind == ".parquet":
         try:
             data = parquet_of(table, rng)
         except Exception:  # noqa: BLE001 (what Polars does not write can't come)
             data = parquet_of(whole_table(rng), rng)
-    elif kind == ".ndjson":
-        data = ndjson_of(table, rng).encode(errors="surrogatepass")
+    elif kind == ".xlsx":
+        data = xlsx_of(table, rng)
+    elif kind in LISTS:
+        data = LISTS[kind](table, rng).encode(errors="surrogatepass")
     else:
-        data = text_of(table, rng, "\t" if kind == ".tsv" else rng.choice(",,;\t")).encode(errors="surrogatepass")
+        delimiter = "\t" if kind == ".tsv" else rng.choice(",;\t|" if kind == ".txt" else ",,;\t")
+        data = text_of(table, rng, delimiter).encode(errors="surrogatepass")
     if rng.random() < 0.03:
-        kind = rng.choice((".csv", ".tsv", ".ndjson", ".parquet", ".xlsx"))
+        kind = rng.choice([*KINDS])
     return kind, torn_bytes(data, rng)
 
 
