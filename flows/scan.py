@@ -113,7 +113,7 @@ def _resolve_manifest(path: str) -> str:
     """Return where the manifest really is or will be."""
     real = _resolve(path)
     if Path(real).suffix.lower() not in EXTENSIONS:
-        fix = f"Write one beside it, such as -o {Path(path).stem}.csv. It can end in {', '.join(EXTENSIONS)}."
+        fix = f"Write one beside it, such as -o {Path(path).with_suffix('.csv')}. It can end in {', '.join(EXTENSIONS)}."
         raise RequestError(what=f"{path} is not a table that a scan writes", fix=fix)
     if not os.path.isdir(os.path.dirname(real)):
         raise RequestError(what=f"The folder of {path} does not exist", fix="Make it, or choose another with -o.")

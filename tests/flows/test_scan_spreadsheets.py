@@ -73,8 +73,8 @@ REFUSED = {
     ),
     "alias.parquet": ("", "has its paths in the column 'Location'", "Rename the column to 'file_path'"),
     "utf-16.ndjson": ('{{"file_path": "lib/kick.wav"}}\n', "is UTF-16 text", "Save it as UTF-8 first."),
-    "book.xlsx": ("", "is not a table that a scan writes", "such as -o book.csv"),
-    "list.m3u8": ("#EXTM3U\nlib/kick.wav\n", "is not a table that a scan writes", "such as -o list.csv"),
+    "book.xlsx": ("", "is not a table that a scan writes", "/book.csv. It can end in .csv, .tsv"),
+    "list.m3u8": ("#EXTM3U\nlib/kick.wav\n", "is not a table that a scan writes", "/list.csv. It can end in .csv, .tsv"),
 }
 
 
