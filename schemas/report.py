@@ -60,7 +60,7 @@ class CardResult(BaseModel):
     """The files that an export put on a card.
 
     Attributes:
-        card_id: The id in the card's sentinel file, by which it is known wherever it is mounted.
+        card_id: The id in the card's mark, by which it is known wherever it is mounted.
         root: Where the card is mounted.
         written: How many files were written and read back, of ``written_bytes``.
         unchanged: How many were on the card already.
