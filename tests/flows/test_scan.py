@@ -151,6 +151,7 @@ def test_a_second_scan_opens_only_what_is_new_or_changed(
     assert [(cell["column"], cell["before"], cell["after"]) for cell in third["changes"]] == [("bpm", "120", "240")]
 
 
+@pytest.mark.slow
 def test_a_release_that_reads_more_in_files_reads_all_of_them_once_more(scan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows import scan_files
 

@@ -141,6 +141,7 @@ def test_a_file_that_icloud_has_taken_off_the_disk_keeps_its_row(world: World) -
     assert len(world.paths()) == 3
 
 
+@pytest.mark.slow
 def test_folders_that_are_all_empty_lose_their_rows_if_a_person_says_so(world: World) -> None:
     lib = world.folder / "lib"
     sounds(lib, 30)

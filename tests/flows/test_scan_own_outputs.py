@@ -23,6 +23,7 @@ def world(tmp_path: Path, sp404: Run) -> World:
     return made
 
 
+@pytest.mark.slow
 def test_recorded_outputs_are_left_out_and_counted(world: World) -> None:
     lib = world.folder / "lib"
     before = world.paths()
@@ -61,6 +62,7 @@ def test_the_default_folder_has_one_name() -> None:
     assert Path(defaults["output_base_path"]).name == DEFAULT_FOLDER
 
 
+@pytest.mark.slow
 def test_a_card_among_the_samples_is_left_out(world: World) -> None:
     lib = world.folder / "lib"
     world.card = lib / "backup of my card"

@@ -46,6 +46,7 @@ def test_mark_line_ends_and_separator_stay(world: World, mark: bytes, end: bytes
     assert snapshot(world.folder / "library.csv") == again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", ["\xef\xbb\xbf", "\ufeff\xef\xbb\xbf", "\ufeff\ufeff"], ids=ascii)
 def test_a_garbled_byte_order_mark_is_made_whole(world: World, mark: str) -> None:
     """As UTF-8 that a program took for Latin-1 begins, with a mark of its own or not."""
@@ -100,6 +101,7 @@ def test_a_table_that_a_scan_would_harm_is_refused_and_stays(world: World, name:
     assert json.loads(plan.out)["total_requested"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
 def test_garbled_letters_of_a_path_are_recognized(world: World, encoding: str) -> None:
     world.scan(world.folder / "lib")
@@ -124,6 +126,7 @@ def test_garbled_letters_of_a_path_are_recognized(world: World, encoding: str) -
     assert "arbled" not in world.run("scan", world.folder / "lib", "-o", world.table).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lock", [".~lock.library.csv#", "~$library.csv"])
 def test_a_table_that_is_open_in_a_spreadsheet_is_not_written(world: World, lock: str) -> None:
     world.scan(world.folder / "lib")

@@ -24,6 +24,7 @@ def write(world: World, numbers: range, **cells: str) -> None:
     world.save([row | {"genre": "", "bpm": ""} | cells for row in rows])
 
 
+@pytest.mark.slow
 def test_nothing_is_written_where_there_is_much_to_do(tmp_path: Path, sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path / "w", sp404)
     config, new_card = tmp_path / "config", tmp_path / "new_card"

@@ -250,6 +250,7 @@ def test_an_output_folder_that_is_a_link_is_the_folder(night: Nightly) -> None:
 # ---- sources that are no samples ----
 
 
+@pytest.mark.slow
 def test_sources_that_are_no_samples(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each twice, as two rows of the same size are looked at more closely."""
     night.add("good.wav", 300)

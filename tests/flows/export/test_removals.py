@@ -85,6 +85,7 @@ def test_new_names_are_no_loss(world: World) -> None:
     assert audio_below(world.out) == audio_below(world.card / "IMPORT") == [f"new_{number:03}.wav" for number in range(25)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["export --dry-run", "plan"])
 def test_a_dry_run_shows_what_would_go_and_writes_nothing(world: World, command: str) -> None:
     exported(world, 4)
@@ -181,6 +182,7 @@ def layouts(world: World, count: int) -> None:
     world.export("--organize-by", "genre", "--card", world.card)
 
 
+@pytest.mark.slow
 def test_another_layout_is_named_and_goes_when_that_is_asked_for(world: World) -> None:
     layouts(world, 3)
     what = "3 files of the layout genre stay; `--prune-layout genre` removes them (such as house/s000.wav)"

@@ -42,6 +42,7 @@ def save(path: Path) -> None:
         path.write_text("".join(["[[kits]]\nname = 'K'\n", *pads[:3], "[[kits]]\nname = 'L'\n", pads[3]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["m.csv", "m.parquet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("m.toml", "m.xlsx"))]
 )

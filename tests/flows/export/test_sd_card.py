@@ -117,6 +117,7 @@ def _killed_and_taken_back(night: Nightly, place: Path) -> None:
     night.sound("s1.wav", 350)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "happened",
     [
@@ -139,6 +140,7 @@ def test_a_card_that_is_not_as_the_last_run_left_it_is_compared(
     assert (carded(night, place).unchanged, hashed) == (3, [])
 
 
+@pytest.mark.slow
 def test_files_of_ours_that_lost_their_records_are_replaced_and_pruned(night: Nightly) -> None:
     """The device formatted the card, and a person copied the folder back from a computer: a new card with old takes."""
     takes(night)
@@ -174,6 +176,7 @@ def kit(night: Nightly, name: str) -> None:
         row["kit"] = name
 
 
+@pytest.mark.slow
 def test_a_kit_that_is_renamed_is_renamed_on_a_card_that_is_nearly_full(
     night: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +201,7 @@ def test_a_kit_that_is_renamed_is_renamed_on_a_card_that_is_nearly_full(
     assert set(on_card(place)) == {path for path in tree(night.out) if path.startswith("day_train/")}
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_says_what_prune_would_free_and_prune_frees_it(
     night: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +237,7 @@ def named(found: BatchExportResult) -> tuple[list[str], list[str]]:
     return [one.text for one in found.other_layouts], [one.text for one in found.card.other_layouts]
 
 
+@pytest.mark.slow
 def test_a_layout_is_removed_where_all_of_its_samples_are_safe(night: Nightly) -> None:
     place = laid_out(night)
     night.checked = True
@@ -253,6 +258,7 @@ def test_a_layout_is_removed_where_all_of_its_samples_are_safe(night: Nightly) -
     assert set(tree(night.out)) == set(on_card(place)) == kept
 
 
+@pytest.mark.slow
 def test_a_selection_names_and_removes_only_files_of_its_samples(night: Nightly) -> None:
     place = laid_out(night)
     said = "1 file of the layout genre stays; `--prune-layout genre` removes it (such as house/s1.wav)"
@@ -262,6 +268,7 @@ def test_a_selection_names_and_removes_only_files_of_its_samples(night: Nightly)
     assert set(tree(night.out)) == set(on_card(place)) == kept
 
 
+@pytest.mark.slow
 def test_a_path_that_is_wanted_is_never_removed_with_its_layout(night: Nightly) -> None:
     """A genre can be called as a BPM bucket."""
     takes(night, 1, genre=lambda _: "slow", bpm=lambda _: 60)

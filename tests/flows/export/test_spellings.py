@@ -39,6 +39,7 @@ def bus(night: Nightly) -> None:
 BUS = {f"night_bus/bank_A/pad_0{pad}_{pad}.wav" for pad in (1, 2, 3)}
 
 
+@pytest.mark.slow
 def test_a_kit_keeps_folder_and_id_however_it_is_spelt(night: Nightly) -> None:
     bus(night)
     batch = night.export(organize_by="kit")
@@ -67,6 +68,7 @@ def test_a_kit_is_asked_for_in_any_spelling(night: Nightly) -> None:
     assert device_project.write_kit_project(settings, "NIGHT bus", 1, str(night.folder)).pads == 3
 
 
+@pytest.mark.slow
 def test_genres_share_the_folder_that_they_have_and_the_order_of_rows_moves_nothing(night: Nightly) -> None:
     for n, genre in enumerate(GENRES):
         night.add(f"{n}.wav", 200 + 50 * n, genre=genre)
@@ -85,6 +87,7 @@ def test_genres_share_the_folder_that_they_have_and_the_order_of_rows_moves_noth
     assert [path.name for path in (night.folder / "as_written").glob("[!.]*")] == [night.rows[0]["genre"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["genre", "kit"])
 def test_after_an_upgrade_files_are_moved_at_most_and_nothing_is_there_twice(
     night: Nightly, monkeypatch: pytest.MonkeyPatch, layout: str
@@ -108,6 +111,7 @@ def test_after_an_upgrade_files_are_moved_at_most_and_nothing_is_there_twice(
     assert [row["sample_id"] for row in rows] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_plan_and_check_name_the_spellings(tmp_path: Path, sp404: Run, uncontained: None) -> None:
     table = tmp_path / "m.csv"
     table.write_text("file_path,genre\na.wav,House\nb.wav,HOUSE\n", encoding="utf-8")

@@ -174,6 +174,7 @@ def test_one_export_is_verified_alone(exported: Nightly) -> None:
         exported.findings(99)
 
 
+@pytest.mark.slow
 def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:
     exported.let_go()
     where = ("--db", exported.db)

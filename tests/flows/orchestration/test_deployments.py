@@ -66,6 +66,7 @@ def test_prefect_yaml_says_the_same_as_sp404_up(monkeypatch: pytest.MonkeyPatch)
     assert deployed(monkeypatch) == served()
 
 
+@pytest.mark.slow
 def test_parameters_of_deployments_fit_their_flows() -> None:
     """As the server checks them when a deployment is made: what is given must fit, what is missing may be filled in later."""
     from prefect.flows import load_flow_from_entrypoint

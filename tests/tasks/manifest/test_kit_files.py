@@ -610,6 +610,7 @@ def test_a_document_type_is_refused(tmp_path: Path, doctype: str) -> None:
     assert refused.what == "declares a document type (line 2)"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason=f"Hydrogen's own kits are not installed (Debian's hydrogen-drumkits: {DEBIAN})")
 def test_the_kits_that_hydrogen_comes_with(subtests: pytest.Subtests) -> None:
     paths = sorted(DEBIAN.glob("*/drumkit.xml"))

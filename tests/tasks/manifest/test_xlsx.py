@@ -68,6 +68,7 @@ def test_the_first_visible_sheet_with_paths_is_read_and_said(tmp_path: Path) -> 
     assert manifest.notes == ("the column 'Location' is read as 'file_path'",)
 
 
+@pytest.mark.slow
 def test_a_workbook_without_a_usable_header_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "m.xlsx"
     missing = refusal(write_workbook(path, {"A": [["hello"]], "B": [["title", "file path"], ["Kick", "kick.wav"]]}))
@@ -162,6 +163,7 @@ def seen(cell: object) -> str | None:
 @pytest.mark.thorough
 @settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(grid=grids())
+@pytest.mark.slow
 def test_what_another_program_writes_is_what_is_read(
     tmp_path_factory: pytest.TempPathFactory, grid: tuple[list[list[object]], int, list[str], list[list[object]]]
 ) -> None:

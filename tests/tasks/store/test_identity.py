@@ -122,6 +122,7 @@ def test_every_export_has_an_id_of_its_own(ledger: Ledger) -> None:
     assert given_ids == sorted(set(given_ids))
 
 
+@pytest.mark.slow
 def test_exports_at_a_time_in_one_process_share_no_ids(ledger: Ledger) -> None:
     """``sp404 up`` runs REST and scheduled exports side by side; the file's lock does not hold within a process."""
     ledger.ids("/first.wav")

@@ -22,7 +22,7 @@ warning content_hash source_hash output_hash file_hash metadata_hash moved_from 
 source_channels source_bytes source_mtime_ns source_ctime_ns source_frames peak true_peak overs rms dc
 leading_silence_ms""".split()
 EXPORT = """id user_id export_type sample_count output_path organized_by format created_at manifest_path label run_by identity
-mount_point""".split()
+mount_point row_word""".split()
 COLUMNS = {
     "ids": ["file_path", "id"],
     "new-kits": ["name", "id", "created_at"],

@@ -134,6 +134,7 @@ def test_an_id_that_changes_hands(mixed: Nightly) -> None:
     assert_alike(mended(mixed))
 
 
+@pytest.mark.slow
 def test_an_export_that_was_killed(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is unfinished then as it was before, and the same command goes on with it."""
     nightly.killed(mixed, monkeypatch, merged=2, out=mixed.folder / "second")

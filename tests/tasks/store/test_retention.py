@@ -98,6 +98,7 @@ def test_not_while_an_export_runs(nights: Nightly) -> None:
         retention.forget_before(Database(str(nights.db), 0), _TOMORROW)
 
 
+@pytest.mark.slow
 def test_the_command(nights: Nightly, sp404: Run) -> None:
     nights.let_go()
     said = sp404("history", "--db", nights.db, "--prune-older-than", "0d")

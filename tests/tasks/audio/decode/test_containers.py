@@ -481,6 +481,7 @@ NUMBERS = st.one_of(
 )
 @given(number=NUMBERS)
 @hypothesis_settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_no_count_loses_sound_in_silence(what: str, number: int) -> None:
     """Whatever a header counts: the sound comes out whole, or a note says what does not, or it fails."""
     with tempfile.NamedTemporaryFile() as file:
