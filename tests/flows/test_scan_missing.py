@@ -38,6 +38,7 @@ def test_a_drive_that_is_away_keeps_its_rows_and_what_a_person_wrote_there(
     assert world.table.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vanishes", [False, True], ids=["empty mount point", "no mount point"])
 def test_a_subfolder_that_is_empty_as_a_whole_keeps_its_rows(world: World, vanishes: bool) -> None:
     lib = world.folder / "lib"
@@ -131,6 +132,7 @@ def test_a_row_that_names_no_file_is_said(world: World) -> None:
     assert world.paths() == ["lib/s000.wav", "lib/s0001.wav"]
 
 
+@pytest.mark.slow
 def test_a_file_that_icloud_has_taken_off_the_disk_keeps_its_row(world: World) -> None:
     lib = world.folder / "lib"
     files = sounds(lib, 3)
@@ -161,6 +163,7 @@ def test_folders_that_are_all_empty_lose_their_rows_if_a_person_says_so(world: W
     assert len(world.scan(lib)["added"]) == 30
 
 
+@pytest.mark.slow
 def test_without_any_audio_nothing_is_written_and_the_message_asks_for_the_disk(world: World) -> None:
     lib = world.folder / "lib"
     sounds(lib, 3)

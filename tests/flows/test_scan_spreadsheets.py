@@ -79,6 +79,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_table_that_a_scan_would_harm_is_refused_and_stays(world: World, name: str) -> None:
     form, what, fix = REFUSED[name]

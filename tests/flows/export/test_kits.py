@@ -83,6 +83,7 @@ def test_a_kit_with_failed_samples_is_exported_without_them_and_says_so(night: N
     assert said(batch) == [("kit L, line 5", "The kit is empty: none of its rows can be used")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kit.toml", "kit.yaml"])
 def test_a_kit_file_is_exported_without_a_manifest(night: Nightly, name: str) -> None:
     for stem, hz in (("kick", 300), ("loop", 400), ("far", 500)):
@@ -244,6 +245,7 @@ def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Night
         assert "not exported: A3" in told.err
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_while_it_listens_removes_bundles_and_copies_nothing(
     night: Nightly, monkeypatch: pytest.MonkeyPatch
 ) -> None:

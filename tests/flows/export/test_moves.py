@@ -87,6 +87,7 @@ def test_a_copy_beside_the_original_is_another_library(packs: Nightly) -> None:
     assert unchanged(packs.export(**GENRE))
 
 
+@pytest.mark.slow
 def test_one_file_that_moved_within_the_library_keeps_its_id_and_a_new_file_at_its_place_has_another(packs: Nightly) -> None:
     names = ids(packs)
     (packs.lib / "new").mkdir()

@@ -381,6 +381,7 @@ def test_failed_and_rejected_rows_are_never_unchanged(night: Nightly) -> None:
     assert statuses(night.export()) == ["unchanged", "exported", "failed", "exported"]
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_now_keeps_what_it_made(three: Nightly) -> None:
     before = tree(three.out)
     (three.lib / "b.wav").rename(three.lib / "away")
@@ -439,6 +440,7 @@ def test_a_sample_on_three_pads_is_converted_once(night: Nightly) -> None:
     assert night.spy.of("convert") == ["kick.wav"]
 
 
+@pytest.mark.slow
 def test_copies_in_kits_are_converted_once_and_pads_that_change_places_are_moved(night: Nightly) -> None:
     shutil.copy(night.sound("kick.wav", 300), night.lib / "same.wav")
     night.add("kick.wav", kit="K", bank="A", pad=1)
@@ -524,6 +526,7 @@ def test_two_titles_that_are_swapped(three: Nightly) -> None:
     assert statuses(three.export(**GENRE)) == ["unchanged"] * 3
 
 
+@pytest.mark.slow
 def test_two_sources_that_are_swapped(three: Nightly) -> None:
     for old, new in (("b", "x"), ("c", "b"), ("x", "c")):
         (three.lib / f"{old}.wav").rename(three.lib / f"{new}.wav")
@@ -747,6 +750,7 @@ def test_prune_spares_what_a_rejected_row_can_mean(three: Nightly, bad: dict[str
     assert tree(three.out) == before
 
 
+@pytest.mark.slow
 def test_prune_spares_what_a_failed_row_made_elsewhere(three: Nightly) -> None:
     before = tree(three.out)
     three.rows[1]["genre"] = "other"
@@ -802,17 +806,18 @@ def test_a_library_as_output_folder_loses_no_original(night: Nightly) -> None:
 
 @pytest.mark.slow
 def test_somebody_elses_file_of_the_same_bytes_is_not_ours(night: Nightly) -> None:
-    """It is left as it is, and never moved or pruned."""
+    """It is left as it is, and never moved or pruned: no export ever wrote these bytes to that path."""
     night.add("a.wav", 300)
     night.add("b.wav", 350)
     other = night.folder / "first"
     night.export(out=other, include_metadata=False)
     night.out.mkdir()
-    shutil.copy(other / "a.wav", night.out / "a.wav")
+    shutil.copy(other / "a.wav", night.out / "theirs.wav")
+    night.rows[0]["title"] = "theirs"
     night.export(include_metadata=False, whole=False)
     del night.rows[0]
     night.export(include_metadata=False, whole=False, prune=True)
-    assert (night.out / "a.wav").exists()
+    assert (night.out / "theirs.wav").exists()
 
 
 @pytest.mark.slow
@@ -1145,6 +1150,7 @@ def test_any_nights_end_as_one_fresh_export(night: Nightly, template: Path, seed
 # ---- tables of spreadsheets and of other systems ----
 
 
+@pytest.mark.slow
 def test_a_row_that_names_no_file_stops_neither_pruning_nor_moving(three: Nightly) -> None:
     """A row of totals means no file: it is rejected, and what left the manifest goes."""
     three.checked = True

@@ -116,6 +116,7 @@ def test_two_formats_share_a_metadata_file(night: Nightly) -> None:
 # ---- the record does not allow it ----
 
 
+@pytest.mark.slow
 def test_an_export_that_is_not_known(two: Nightly) -> None:
     refused(two, 9, "Export 9 not found")
     nowhere = load({"db": str(two.folder / "none.duckdb")}, lambda *_: {}).settings
@@ -264,6 +265,7 @@ def test_a_zip_that_is_there_is_replaced_only_if_that_is_said(two: Nightly) -> N
 # ---- with an export ----
 
 
+@pytest.mark.slow
 def test_export_and_zip(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(night.folder)
     night.add("kick.wav", 300)

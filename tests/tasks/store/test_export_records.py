@@ -378,6 +378,7 @@ def test_history_shows_exports_newest_first(ledger: Ledger) -> None:
     }
 
 
+@pytest.mark.slow
 def test_history_of_samples(ledger: Ledger) -> None:
     first = ledger.record(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
     second = ledger.record(*ROWS[:3])

@@ -49,6 +49,7 @@ def nights(night: Nightly) -> Nightly:
     return night
 
 
+@pytest.mark.slow
 def test_the_newest_export_of_a_library_stays_and_no_file_is_touched(nights: Nightly) -> None:
     before, lasting = tree(nights.out), _lasting(nights)
     assert _forget(nights) == [1, 2, 3]
