@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# The fast lane: 3 to 3.5 minutes on two cores. `just test tests/tasks/layout -k names` for a part.
+# The fast lane: 3 minutes on two cores. `just test tests/tasks/layout -k names` for a part.
 test *arguments:
     uv run pytest {{arguments}}
 
