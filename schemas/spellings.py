@@ -1,4 +1,4 @@
-"""What the spellings of one name have in common: names of kits and genres are compared by it, and never shown so.
+"""Fold the spellings of one name into one key: names of kits and genres are compared by it, and never shown so.
 
 Pure. Both functions take and give a whole column of Strings, nulls included; give them distinct values.
 """

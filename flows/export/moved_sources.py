@@ -7,24 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
-from config.settings import Settings
+from flows.export.stages import ResolvedRequest
 from tasks.fs.hashing import hash_with_times
 from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.stat_table import stat_files
 from tasks.store import renames
-from tasks.store.database import Database
 from tasks.store.renames import FolderState, Renamed
 
 
-def find_moved_sources(database: Database, sources: pl.Series, settings: Settings) -> pl.DataFrame:
+def find_moved_sources(resolved: ResolvedRequest, sources: pl.Series) -> pl.DataFrame:
     """Find which of ``sources`` were exported from another path that is gone now.
 
     Only new files are read, and of those only the ones that are as long as a recorded file that is gone.
 
     Args:
-        database: The records.
+        resolved: The request: its records, and the settings in force.
         sources: The absolute paths of the manifest's files, each once.
-        settings: The settings in force.
 
     Returns:
         ``tasks.store.renames.MOVED``: a row for each file that moved.
@@ -32,6 +30,7 @@ def find_moved_sources(database: Database, sources: pl.Series, settings: Setting
     Raises:
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
+    database, settings = resolved.target.database, resolved.settings
     if not database.exists:
         return renames.NOTHING_MOVED
     with database.hold():

@@ -46,7 +46,7 @@ def draft_plan(resolved: ResolvedRequest, manifest: Manifest, started: float) ->
     identity = identity_of(resolved.request, resolved.settings)
     resolved, warning = make_writable(resolved)
     rows = rows_of(manifest)
-    moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+    moved = find_moved_sources(resolved, rows["source"].unique())
     prior = export_records.begin(resolved.target, rows, identity, moved)
     return _draft(resolved, manifest, prior, warning, started)
 
@@ -60,7 +60,7 @@ def draft_dry_run(resolved: ResolvedRequest, manifest: Manifest, started: float)
     """
     _check_accounts(manifest, manifest.frame)
     rows = rows_of(manifest)
-    moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+    moved = find_moved_sources(resolved, rows["source"].unique())
     return _draft(resolved, manifest, export_records.read_prior_state(resolved.target, rows, moved), None, started)
 
 
@@ -191,8 +191,11 @@ def _with_earlier_files(jobs: pl.DataFrame, resolved: ResolvedRequest) -> pl.Dat
     with ThreadPoolExecutor(resolved.settings.workers) as pool:
         is_ours = list(pool.map(lambda file: is_unmodified(file["target"], *file["file_hash"]), written.iter_rows(named=True)))
     earlier = written.filter(pl.Series(is_ours, dtype=pl.Boolean))
-    texts = [path for path, target, hashes in earlier.select("path", "target", "metadata_hash").iter_rows()
-             if hashes and is_unmodified(metadata_path(target), *hashes)]  # fmt: skip
+    texts = [
+        path
+        for path, target, hashes in earlier.select("path", "target", "metadata_hash").iter_rows()
+        if hashes and is_unmodified(metadata_path(target), *hashes)
+    ]
     return jobs.drop("foreign").with_columns(
         ours=pl.col("ours") | pl.col("path").is_in(earlier["path"].implode()),
         ours_text=pl.col("ours_text") | pl.col("path").is_in(_series(texts).implode()),

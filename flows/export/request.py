@@ -101,7 +101,7 @@ def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
     if resolved.is_selection:
         rows = rows_of(manifest)
         if resolved.request.sample_ids and rows["sample_id"].null_count():  # else the manifest's own ids are all there are
-            moved = find_moved_sources(resolved.target.database, rows["source"].unique(), resolved.settings)
+            moved = find_moved_sources(resolved, rows["source"].unique())
             rows = export_records.read_prior_state(resolved.target, rows, moved).rows
         select(rows, manifest.rejects, resolved.request)
 

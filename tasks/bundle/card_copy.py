@@ -63,7 +63,7 @@ class KnownFiles:
 
 @dataclass(frozen=True)
 class CopyPlan:
-    """What each wanted file needs.
+    """The steps that put the wanted files on a card.
 
     Attributes:
         to_write: Files that the card lacks, in the order of their paths.

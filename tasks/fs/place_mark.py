@@ -17,7 +17,7 @@ _MARK = re.compile(r"\A(?P<id>[0-9a-f]{32})\n(?:run (?P<run>[0-9]{1,18})\n)?")
 
 @dataclass(frozen=True)
 class PlaceMark:
-    """What a mark says: ``id``, and ``run``, which grows with each export that writes there; 0 in marks of earlier versions."""
+    """The content of a mark: ``id``, and ``run``, which grows with each export that writes there (0 in marks of before)."""
 
     id: str
     run: int

@@ -13,7 +13,7 @@ _METADATA_END = "_metadata.txt"
 
 @dataclass(frozen=True)
 class OwnExports:
-    """What a scan leaves out because an export made it.
+    """The files and folders that a scan leaves out because an export made them.
 
     Attributes:
         files: Absolute paths of recorded outputs.

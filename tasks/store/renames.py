@@ -19,7 +19,7 @@ _PATHS = {"path": pl.String}
 
 
 class Renamed(StrEnum):
-    """What was renamed. COPY: an output folder of which there are two now."""
+    """The kinds of things that are renamed. COPY: an output folder of which there are two now."""
 
     SOURCE = "source"
     MANIFEST = "manifest"
