@@ -71,7 +71,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     new = _make_rows(audio, os.path.dirname(manifest), request.kits)
     closed = [entry.path for entry in skipped if entry.why is SkipReason.UNREADABLE]
     seen = SeenFolders(roots, audio["path"], closed)
-    changes = _compare_files(base.filter(_is_below(roots)), audio, base["path"], seen, request)
+    changes = _compare_files(base, roots, audio, seen, request)
     merged = _merge(old, manifest, base, new, changes)
     if old is not None and not request.drop_missing:
         _check_dropped(merged, old.height, manifest)
@@ -182,25 +182,28 @@ def _read_analysis(text: str | None) -> SoundAnalysis | None:
 
 
 def _compare_files(
-    base: pl.DataFrame, audio: pl.DataFrame, remembered: pl.Series, seen: SeenFolders, request: ScanRequest
+    base: pl.DataFrame, roots: list[str], audio: pl.DataFrame, seen: SeenFolders, request: ScanRequest
 ) -> merge.MergeRequest:
-    """Find the files of the manifest below the folders that are gone, and where those went that were only moved.
+    """Find the files of the manifest that are gone, and where those went that were only moved.
 
     What lies in a folder that cannot be read now, or in which no audio is seen any more, is not known to be gone: its disk may
-    not be there.
+    not be there. Of files elsewhere than below the scanned folders, only those are looked for whose content turned up.
 
     Args:
-        base: What the last scan wrote of files below the folders.
+        base: What the last scan wrote.
+        roots: The scanned folders.
         audio: The files that are there.
-        remembered: The paths of all that the last scan wrote.
         seen: The folders with audio.
         request: What was asked for.
     """
+    fresh = audio.filter(~pl.col("path").is_in(base["path"].implode())).select("path", signature=_SIGNATURE)
     known = base.filter(~pl.col("path").is_in(audio["path"].implode()))
+    known = known.filter(_is_below(roots) | pl.col("signature").is_in(fresh["signature"].implode()))
     missing = [path for path in known["path"] if is_missing(path) and not seen.is_closed(path)]
-    fresh = audio.filter(~pl.col("path").is_in(remembered.implode())).select("path", signature=_SIGNATURE)
     moved = find_moved(missing, dict(known.select("path", "signature").iter_rows()), fresh.iter_rows())
-    gone = [path for path in missing if path in moved or request.drop_missing or not seen.unseen_folder(path)]
+    below = set(known.filter(_is_below(roots))["path"])
+    dropped = [path for path in missing if path in below and (request.drop_missing or not seen.unseen_folder(path))]
+    gone = [*moved, *dropped]
     return merge.MergeRequest(frozenset(gone), moved, request.restore, request.kits)
 
 

@@ -121,6 +121,30 @@ def test_files_that_moved_are_not_dropped_however_many_they_are(world: World) ->
     assert len(world.paths()) == 31
 
 
+def test_a_library_whose_own_folder_was_renamed_keeps_its_rows(world: World) -> None:
+    sounds(world.folder / "Samples/pack", 3)
+    world.scan(world.folder / "Samples")
+    world.save([row | {"genre": "boom bap", "notes": f"mine {n}"} for n, row in enumerate(world.rows())])
+    (world.folder / "Samples").rename(world.folder / "SampleLibrary")
+    done = world.scan(world.folder / "SampleLibrary")
+    assert (len(done["moved"]), done["added"], done["gone"], done["missing"]) == (3, [], [], [])
+    rows = [(row["file_path"], row["genre"], row["notes"]) for row in world.rows()]
+    assert rows == [(f"SampleLibrary/pack/s00{n}.wav", "boom bap", f"mine {n}") for n in range(3)]
+
+
+def test_a_file_that_went_to_another_folder_is_found_there_though_only_that_is_scanned(world: World) -> None:
+    ssd, ext = world.folder / "ssd", world.folder / "ext"
+    sounds(ssd, 1)
+    gone, stays, away = sounds(ext, 3, start=10)
+    world.scan(ssd, ext)
+    gone.rename(ssd / "came.wav")
+    away.unlink()
+    done = world.scan(ssd)
+    assert done["moved"] == [[str(gone), str(ssd / "came.wav")]]
+    assert (done["gone"], done["added"], done["missing"]) == ([], [], [f"ext/{away.name}"])
+    assert world.paths() == ["ssd/s000.wav", "ssd/came.wav", f"ext/{stays.name}", f"ext/{away.name}"]
+
+
 def test_a_row_that_names_no_file_is_said(world: World) -> None:
     lib = world.folder / "lib"
     sounds(lib, 2)
