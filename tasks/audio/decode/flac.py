@@ -8,6 +8,10 @@ _MAX_HEADER_BYTES, _MAX_BLOCKS = 16, 1_000
 # The largest frame is not known of a stream; tags may stand behind the last.
 _MAX_FRAME_BYTES, _BEHIND_BYTES = 1 << 18, 1 << 16
 
+_RATES_HZ = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000)
+# Rates that stand in the header: of how many bytes, in what unit.
+_WRITTEN_RATES = {12: (1, 1_000), 13: (2, 1), 14: (2, 10)}
+
 
 def read_stream_info(source: ByteRange) -> tuple[int, int]:
     """Return how many frames a FLAC file has by its STREAMINFO (8.2), 0 where it does not say; and the bits of a sample."""
@@ -16,6 +20,20 @@ def read_stream_info(source: ByteRange) -> tuple[int, int]:
         return 0, 0
     bits = (packed[0] & 1) << 4 | packed[1] >> 4
     return int.from_bytes(packed[1:], "big") & (1 << 36) - 1, bits + 1
+
+
+def find_contradiction(source: ByteRange) -> str:
+    """Return in what STREAMINFO and the first frame's header contradict each other; empty where they agree.
+
+    A frame's header has a checksum, STREAMINFO has none; a decoder that believes the latter plays at another pitch.
+    """
+    info, head = source.read(_INFO_END, 0), _first_header(source)
+    if len(info) < _INFO_END or not parse_frame_header(head) or not _block_size(head):
+        return ""
+    told_hz, frame_hz = int.from_bytes(info[18:21], "big") >> 4, _rate_hz(head)
+    if frame_hz and told_hz != frame_hz:
+        return f"its header claims {told_hz:,} Hz, and its frames {frame_hz:,} Hz"
+    return ""
 
 
 def parse_frame_header(head: bytes) -> tuple[bool, int] | None:
@@ -89,8 +107,17 @@ def _block_size(head: bytes) -> int:
         width = code - 5
         size = int.from_bytes(head[at : at + width], "big") + 1
         at += width
-    at += {12: 1, 13: 2, 14: 2}.get(sample_rate, 0)
+    at += _WRITTEN_RATES.get(sample_rate, (0, 0))[0]
     return size if len(head) > at and _crc8(head[:at]) == head[at] else 0
+
+
+def _rate_hz(head: bytes) -> int:
+    """Return the frames a second by a frame's header (9.1.2); 0 where it refers to STREAMINFO."""
+    code, at = head[2] & 15, 4 + _coded_bytes(head[4]) + {6: 1, 7: 2}.get(head[2] >> 4, 0)
+    if code in _WRITTEN_RATES:
+        width, unit_hz = _WRITTEN_RATES[code]
+        return int.from_bytes(head[at : at + width], "big") * unit_hz
+    return _RATES_HZ[code] if code < len(_RATES_HZ) else 0
 
 
 def _coded_bytes(first: int) -> int:

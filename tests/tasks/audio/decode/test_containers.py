@@ -352,6 +352,16 @@ def test_a_flac_that_counts_more_than_there_is_was_cut(bench: Bench) -> None:
     assert convert(bench, flac_of_frames(FRAMES * 2)).error == "Failed to load audio: truncated: 1.5 s of 3.0 s"
 
 
+# Rates that a frame's header writes in each of its ways (RFC 9639, 9.1.2): by a code, in kHz, in Hz, in tens of Hz.
+@pytest.mark.parametrize("rate", [8_000, 11_025, 12_000, 44_100, 48_000, 96_000, 192_000, 352_800])
+def test_a_flac_whose_header_names_another_rate_than_its_frames_fails(bench: Bench, rate: int) -> None:
+    data = bytearray(by_libsndfile("FLAC", "PCM_16", chirps(rate), rate))
+    assert convert(bench, bytes(data)).error == ""
+    data[18:21] = (527_428 << 4 | data[20] & 0x0F).to_bytes(3, "big")
+    said = f"Failed to load audio: its header claims 527,428 Hz, and its frames {rate:,} Hz"
+    assert convert(bench, bytes(data)).error == said
+
+
 def test_what_stands_behind_the_sound_of_an_au_is_said(bench: Bench) -> None:
     """It may be tags, or sound that its header does not count."""
     data = by_libsndfile("AU", "PCM_16")
