@@ -60,7 +60,7 @@ def open_with_ffmpeg(source: ByteRange, kind: str, length: Length) -> Iterator[T
             length = replace(length, expected=frames, is_exact=True, skip=round(start * scale))
         else:
             length = _correct(length, kind, stream, boxes)
-        bits = flac.read_stream_info(source)[1] if kind == "flac" else 0
+        bits = flac.read_stream_info(source).bits if kind == "flac" else 0
         info = SourceInfo(kind, _subtype(codec, bits), codec.sample_rate, codec.channels, length.frames, _speakers(codec))
         notes = list(length.notes)
         yield Track(info, _read_blocks(media, stream, info, length, notes), length, notes)

@@ -1,7 +1,11 @@
 """Parse what FLAC (RFC 9639) says of itself: how long it is, and which of its frames is which."""
 
+from dataclasses import dataclass
+
 from tasks.audio.decode.byte_range import ByteRange
 
+# Read at once: in most files the blocks of metadata end within.
+_HEAD_BYTES = 16_384
 # Where STREAMINFO ends: behind fLaC, the header of the block, and its 34 bytes.
 _INFO_END = 42
 _MAX_HEADER_BYTES, _MAX_BLOCKS = 16, 1_000
@@ -13,26 +17,54 @@ _RATES_HZ = (0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000,
 _WRITTEN_RATES = {12: (1, 1_000), 13: (2, 1), 14: (2, 10)}
 
 
-def read_stream_info(source: ByteRange) -> tuple[int, int]:
-    """Return how many frames a FLAC file has by its STREAMINFO (8.2), 0 where it does not say; and the bits of a sample."""
-    packed = source.read(6, 20)
-    if len(packed) < 6:
-        return 0, 0
-    bits = (packed[0] & 1) << 4 | packed[1] >> 4
-    return int.from_bytes(packed[1:], "big") & (1 << 36) - 1, bits + 1
+@dataclass(frozen=True)
+class StreamInfo:
+    """What stands in STREAMINFO (RFC 9639, 8.2), and behind the blocks of metadata; all 0 where it is missing.
+
+    Attributes:
+        frames: How many frames there are (samples of a channel); 0 where it does not say.
+        bits: The bits of a sample.
+        rate_hz: The frames a second.
+        block_frames: The frames in a block, where they do not vary.
+        largest_bytes: The size of the largest block; 0 where it does not say.
+        first_header: The first bytes of the first block.
+    """
+
+    frames: int = 0
+    bits: int = 0
+    rate_hz: int = 0
+    block_frames: int = 0
+    largest_bytes: int = 0
+    first_header: bytes = b""
 
 
-def find_contradiction(source: ByteRange) -> str:
+def read_stream_info(source: ByteRange) -> StreamInfo:
+    """Read STREAMINFO and the header of the first block."""
+    head = source.read(_HEAD_BYTES, 0)
+    if len(head) < _INFO_END:
+        return StreamInfo()
+    packed = int.from_bytes(head[18:26], "big")  # 20 bits of rate, 3 of channels, 5 of bits, 36 of frames
+    return StreamInfo(
+        frames=packed & (1 << 36) - 1,
+        bits=(packed >> 36 & 0x1F) + 1,
+        rate_hz=packed >> 44,
+        block_frames=int.from_bytes(head[10:12], "big"),
+        largest_bytes=int.from_bytes(head[15:18], "big"),
+        first_header=_first_header(source, head),
+    )
+
+
+def find_contradiction(info: StreamInfo) -> str:
     """Return in what STREAMINFO and the first frame's header contradict each other; empty where they agree.
 
     A frame's header has a checksum, STREAMINFO has none; a decoder that believes the latter plays at another pitch.
     """
-    info, head = source.read(_INFO_END, 0), _first_header(source)
-    if len(info) < _INFO_END or not parse_frame_header(head) or not _block_size(head):
+    head = info.first_header
+    if not parse_frame_header(head) or not _block_size(head):
         return ""
-    told_hz, frame_hz = int.from_bytes(info[18:21], "big") >> 4, _rate_hz(head)
-    if frame_hz and told_hz != frame_hz:
-        return f"its header claims {told_hz:,} Hz, and its frames {frame_hz:,} Hz"
+    frame_hz = _rate_hz(head)
+    if frame_hz and frame_hz != info.rate_hz:
+        return f"its header claims {info.rate_hz:,} Hz, and its frames {frame_hz:,} Hz"
     return ""
 
 
@@ -53,39 +85,36 @@ def parse_frame_header(head: bytes) -> tuple[bool, int] | None:
     return bool(head[1] & 1), number
 
 
-def count_by_last_frame(source: ByteRange) -> int | None:
-    """Return how many frames (samples of a channel) a FLAC file has by the number in its last frame's header; None without one.
+def count_by_last_frame(source: ByteRange, info: StreamInfo) -> int:
+    """Return how many frames (samples of a channel) a FLAC file has by the number in its last frame's header; 0 without one.
 
     The header is looked for at the end of the file, as far as a block can reach from there.
     """
-    info = source.read(_INFO_END, 0)
-    if len(info) < _INFO_END:
-        return None
-    largest, block_frames = int.from_bytes(info[15:18], "big"), int.from_bytes(info[10:12], "big")
-    reach = min(min(largest or _MAX_FRAME_BYTES, _MAX_FRAME_BYTES) + _BEHIND_BYTES, source.size)
-    tail, like = source.read(reach, source.size - reach), _likeness(_first_header(source))
+    reach = min(min(info.largest_bytes or _MAX_FRAME_BYTES, _MAX_FRAME_BYTES) + _BEHIND_BYTES, source.size)
+    tail, like = source.read(reach, source.size - reach), _likeness(info.first_header)
     at = tail.rfind(b"\xff")
     while at >= 0:
         head = tail[at : at + _MAX_HEADER_BYTES]
         parsed = parse_frame_header(head)
         if parsed and _likeness(head) == like and (size := _block_size(head)):
             varies, number = parsed
-            return (number if varies else number * block_frames) + size
+            return (number if varies else number * info.block_frames) + size
         at = tail.rfind(b"\xff", 0, at)
-    return None
+    return 0
 
 
-def _first_header(source: ByteRange) -> bytes:
-    """Return what stands behind the blocks of metadata."""
+def _first_header(source: ByteRange, head: bytes) -> bytes:
+    """Return what stands behind the blocks of metadata; ``head`` are the first bytes of the file."""
     offset = 4
     for _ in range(_MAX_BLOCKS):
-        head = source.read(4, offset)
-        if len(head) < 4:
+        block = head[offset : offset + 4] if offset + 4 <= len(head) else source.read(4, offset)
+        if len(block) < 4:
             break
-        offset += 4 + int.from_bytes(head[1:], "big")
-        if head[0] & 0x80:
+        offset += 4 + int.from_bytes(block[1:], "big")
+        if block[0] & 0x80:
             break
-    return source.read(_MAX_HEADER_BYTES, offset)
+    first = head[offset : offset + _MAX_HEADER_BYTES]
+    return first if len(first) == _MAX_HEADER_BYTES else source.read(_MAX_HEADER_BYTES, offset)
 
 
 def _likeness(head: bytes) -> tuple[int, ...]:

@@ -234,10 +234,11 @@ def _count(kind: str, source: ByteRange, layout: ChunkLayout | None) -> Length:
     frames, missing, surplus, is_cut = None, 0, None, False
     notes = (layout.note,) if layout and layout.note else ()
     if kind == "flac":
-        if contradiction := flac.find_contradiction(source):
+        info = flac.read_stream_info(source)
+        if contradiction := flac.find_contradiction(info):
             raise LoadError(error=contradiction)
-        frames = flac.read_stream_info(source)[0] or None
-        if frames and (flac.count_by_last_frame(source) or 0) > frames:
+        frames = info.frames or None
+        if frames and flac.count_by_last_frame(source, info) > frames:
             notes, frames = (f"its header counts {frames:,} frames, and more are there and were read",), None
     elif kind == "adts" and mpeg.is_interrupted(source):
         raise LoadError(error="a part of it is damaged")

@@ -21,7 +21,7 @@ from schemas.enums import Status, Verb
 from schemas.errors import DiskFullError, WorkerError
 from tasks.audio.convert import convert
 from tasks.fs.atomic import part_name
-from tasks.isolation.process_pool import COMMAND
+from tasks.isolation.process_pool import COMMAND, ProcessPool
 from tasks.isolation.worker import audio_verbs
 from tests.support import ROOT, audio
 from tests.support.poison import PoisonPool
@@ -489,3 +489,23 @@ def test_the_parent_needs_no_decoder() -> None:
     code += "sys.exit(bool({'numpy', 'av', 'soundfile', 'soxr', 'prefect'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
     assert COMMAND[0] == sys.executable
+
+
+def page_faults(pid: int) -> int:
+    """Faults without the disk (proc_pid_stat(5), field 10)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_a_worker_keeps_its_memory_for_the_next_block_and_file(
+    stopped: threading.Event, job: Callable[..., Job], tmp_path: Path
+) -> None:
+    """It was given back and asked for again, which was a fifth of the CPU time of conversions."""
+    source = audio.write(tmp_path / "long.wav", audio.tone(10, 44_100, 2), 44_100, "WAV")
+    before, counts = children(), []
+    with ProcessPool(Limits(seconds=60, memory_mb=1_000), stopped) as pool:
+        for number in range(6):
+            outcome = pool._call(Verb.CONVERT, job(source, target=f"{number}.wav"), SOUND)
+            assert isinstance(outcome, Outcome) and outcome.status == Status.EXPORTED
+            [pid] = children() - before
+            counts.append(page_faults(pid))
+    assert counts[5] - counts[2] < 3 * 500  # of 4 KiB, where the file's floats alone take 900
