@@ -505,7 +505,8 @@ def test_a_worker_keeps_its_memory_for_the_next_block_and_file(
     with ProcessPool(Limits(seconds=60, memory_mb=1_000), stopped) as pool:
         for number in range(6):
             outcome = pool._call(Verb.CONVERT, job(source, target=f"{number}.wav"), SOUND)
-            assert isinstance(outcome, Outcome) and outcome.status == Status.EXPORTED
+            assert isinstance(outcome, Outcome)
+            assert outcome.status == Status.EXPORTED
             [pid] = children() - before
             counts.append(page_faults(pid))
     assert counts[5] - counts[2] < 3 * 500  # of 4 KiB, where the file's floats alone take 900
