@@ -12,8 +12,8 @@ from tests.support.fuzzing import SIZES, batches_for, damaged, make_bases, searc
 
 pytestmark = pytest.mark.slow
 
-CASES = {"audio": 2_000, "manifests": 2_000}
-PARTS = {"audio": 2, "manifests": 8}  # tests of one child each, for workers that are free
+CASES = {"audio": 2_000, "manifests": 800}
+PARTS = {"audio": 2, "manifests": 4}  # tests of one child each, for workers that are free
 SEED = 404
 
 

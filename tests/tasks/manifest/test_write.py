@@ -25,7 +25,7 @@ def table(title: str) -> pl.DataFrame:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXT, st.sampled_from(NAMES), st.sampled_from(["", ";"]))
 @example("=1+1", "m.csv", "")
 @example("'=1+1", "m.csv", ";")
