@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import count_of, one_line
+from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from flows.cli.tables import print_table
 from schemas.errors import RequestError
@@ -31,7 +31,7 @@ def card(path: str, every_file: bool, clean_junk: bool, db: str | None, as_json:
 
     report = card_report.report(load_settings(db).settings, path, clean_junk)
     if as_json:
-        click.echo(report.model_dump_json())
+        print_json(report.model_dump_json())
     else:
         _print_card(report, every_file)
     return ALL_DONE if report.as_recorded else SOME_FAILED
@@ -55,10 +55,10 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
     from flows import device_project
 
     made = device_project.write_kit_project(load_settings(db).settings, kit, slot, **where)
-    click.echo(f"{count_of(made.pads, 'pad')} at {made.tempo:g} BPM, written and read back: {made.folder}")
+    say(f"{count_of(made.pads, 'pad')} at {made.tempo:g} BPM, written and read back: {made.folder}")
     if made.missing:
-        click.echo(f"  Left out, because they are not exported: {', '.join(made.missing)}", err=True)
-    click.echo("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
+        say(f"  Left out, because they are not exported: {', '.join(made.missing)}", err=True)
+    say("  Experimental: not confirmed on hardware. docs/device-project.md says how to try it, and how to report.")
     return ALL_DONE
 
 
@@ -71,11 +71,11 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
     if rows:
         print_table(["state", "below IMPORT", "export", "settings", "from"], rows)
     for path in report.cleaned:
-        click.echo(f"Removed: {one_line(path)}")
+        say(f"Removed: {path}")
     for path in report.junk:
-        click.echo(f"Junk: {one_line(path)} (--clean-junk removes it)")
+        say(f"Junk: {path} (--clean-junk removes it)")
     for manifest, count in report.manifests.items():
-        click.echo(f"{count_of(count, 'file')} from {manifest}")
+        say(f"{count_of(count, 'file')} from {manifest}")
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
-    click.echo(f"{report.root}: {counts}{unknown}")
+    say(f"{report.root}: {counts}{unknown}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import MOST_LINES, count_of, db_hint, one_line, print_findings, print_notes
+from flows.cli.messages import MOST_LINES, count_of, db_hint, print_findings, print_json, print_notes, say
 from flows.cli.options import (
     ExampleCommand,
     db_option,
@@ -49,13 +49,13 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
         return _plan(manifest, as_json, options)
     batch = _run_export(export_request(manifest, options), direct)
     if as_json:
-        click.echo(batch.model_dump_json())
+        print_json(batch.model_dump_json())
     else:
         _print_batch(batch, options["db"], options["prune"])
     if batch.no_card:
-        click.echo(f"Not on the card: {one_line(batch.no_card)}", err=True)
+        say(f"Not on the card: {batch.no_card}", err=True)
     if batch.no_zip:
-        click.echo(f"No ZIP: {one_line(batch.no_zip)}", err=True)
+        say(f"No ZIP: {batch.no_zip}", err=True)
     return ALL_DONE if batch.complete else SOME_FAILED
 
 
@@ -89,7 +89,7 @@ def check(manifest: str, as_json: bool, **options: Any) -> int:
     with progress_bar("Checking") as progress:
         findings = preview.check(export_request(manifest, options), progress)
     if as_json:
-        click.echo(findings.model_dump_json())
+        print_json(findings.model_dump_json())
     else:
         _print_checked(findings)
     return SOME_FAILED if findings.troubles else ALL_DONE
@@ -104,7 +104,8 @@ def demo(out: str, direct: bool) -> int:
 
     requests = demo_library.prepare(Path(out).absolute())
     batches = [_run_export(request, direct) for request in requests]
-    click.echo(demo_library.format_summary(requests[0], batches))
+    for line in demo_library.format_summary(requests[0], batches).splitlines():
+        say(line)
     return ALL_DONE
 
 
@@ -114,7 +115,7 @@ def _plan(manifest: str, as_json: bool, options: dict[str, Any]) -> int:
     request = export_request(manifest, options)
     planned = preview.plan(request)
     if as_json:
-        click.echo(planned.model_dump_json())
+        print_json(planned.model_dump_json())
     else:
         _print_planned(planned, request)
     return SOME_FAILED if planned.rejected else ALL_DONE
@@ -132,7 +133,7 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
     resolved = resolve(request)
     check_is_manifest(resolved.request.manifest)
     if temporary:
-        click.echo("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
+        say("sp404: no Prefect server is running: starting a temporary one (--direct does without)", err=True)
     with progress_bar("Exporting") as progress:
         if direct:
             from flows.export.pipeline import run_export
@@ -150,20 +151,20 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
 def _print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None:
     _print_failures(batch, db)
     if batch.pruned:
-        click.echo(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
+        say(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
     if batch.layout_pruned:
-        click.echo(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
+        say(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
     if batch.stale:
         why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
-        click.echo(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
+        say(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
     for layout in batch.other_layouts:
-        click.echo(one_line(layout.text))
+        say(layout.text)
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
     resumed = ", resumed" if batch.resumed else ""
-    click.echo(f"Export {batch.export_id}{resumed}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
-    click.echo(f"  {batch.output_base_path}")
+    say(f"Export {batch.export_id}{resumed}: {batch.counts()}; {size:,.1f} MB in {seconds:.1f} s")
+    say(f"  {batch.output_base_path}")
     if batch.zip_path:
-        click.echo(f"  {batch.zip_path}")
+        say(f"  {batch.zip_path}")
     if batch.card:
         _print_card_result(batch.card, prune)
 
@@ -174,60 +175,60 @@ def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
     else:
         lines = [f"{count:,} x {cause}" for cause, count in batch.causes.items()][:MOST_LINES]
     for line in lines:
-        click.echo(one_line(line), err=True)
+        say(line, err=True)
     print_findings(batch.findings)
     print_notes(batch.notes)
     if batch.errors:
-        click.echo(f"  What to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
+        say(f"  What to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
     for what, count in batch.warnings.items():
-        click.echo(f"{count:,} x {what}; sp404 history --export {batch.export_id}{db_hint(db)} shows which", err=True)
+        say(f"{count:,} x {what}; sp404 history --export {batch.export_id}{db_hint(db)} shows which", err=True)
 
 
 def _print_card_result(card: "CardResult", prune: bool) -> None:
     for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.modified, _MODIFIED)):
         for path in paths[:MOST_LINES]:
-            click.echo(f"Not on the card: {one_line(path)}: {why}", err=True)
+            say(f"Not on the card: {path}: {why}", err=True)
         if len(paths) > MOST_LINES:
-            click.echo(f"  and {len(paths) - MOST_LINES:,} more", err=True)
+            say(f"  and {len(paths) - MOST_LINES:,} more", err=True)
     if card.removed:
-        click.echo(f"Removed from the card, as no longer in the manifest: {count_of(card.removed, 'file')}")
+        say(f"Removed from the card, as no longer in the manifest: {count_of(card.removed, 'file')}")
     if card.layout_removed:
-        click.echo(f"Removed from the card, as of another layout or format: {count_of(card.layout_removed, 'file')}")
+        say(f"Removed from the card, as of another layout or format: {count_of(card.layout_removed, 'file')}")
     if card.stale:
         stale = count_of(len(card.stale), "file")
         hint = "" if prune else " (--prune removes them)"
-        click.echo(f"On the card, but no longer in the manifest: {stale}{hint}, such as {card.stale[0]}")
+        say(f"On the card, but no longer in the manifest: {stale}{hint}, such as {card.stale[0]}")
     for layout in card.other_layouts:
-        click.echo(f"On the card, {one_line(layout.text)}")
+        say(f"On the card, {layout.text}")
     written, size = count_of(card.written, "file"), card.written_bytes / 1e6
     renamed = f" {card.renamed:,} renamed there," if card.renamed else ""
     done = f"{written} written and read back ({size:,.1f} MB),{renamed} {card.unchanged:,} there already"
-    click.echo(f"Card {card.root}: {done}")
+    say(f"Card {card.root}: {done}")
 
 
 def _print_planned(planned: "PlanPreview", request: "ExportRequest") -> None:
     for file in planned.files:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
-        click.echo(f"{file.path}  <-  {one_line(file.source)}{note}")
+        say(f"{file.path}  <-  {file.source}{note}")
     for removals in planned.removals:
         why = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
         for path in removals.paths:
-            click.echo(f"- {one_line(f'{removals.folder}/{path}')}  (removed, as {why})")
+            say(f"- {removals.folder}/{path}  (removed, as {why})")
     for reject in planned.errors:
-        click.echo(f"Not exported: {one_line(reject)}", err=True)
+        say(f"Not exported: {reject}", err=True)
     if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
-        click.echo("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
+        say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
     for removals in planned.removals:
         if removals.refused and not request.yes:
-            click.echo(f"{one_line(removals.refused)}: the export needs --yes for that", err=True)
+            say(f"{removals.refused}: the export needs --yes for that", err=True)
     for layout in planned.other_layouts:
-        click.echo(one_line(f"Below {layout.folder}, {layout.text}"), err=True)
+        say(f"Below {layout.folder}, {layout.text}", err=True)
     print_findings(planned.worth_a_look)
     print_notes(planned.notes)
     to_write = sum(not file.unchanged for file in planned.files)
     files = f"{count_of(to_write, 'file')} to write below {planned.output_base_path}"
     gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
-    click.echo(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged{gone}", err=True)
+    say(f"{planned.total_requested:,} rows: {files}, {len(planned.files) - to_write:,} unchanged{gone}", err=True)
 
 
 def _print_checked(findings: "CheckReport") -> None:
@@ -236,4 +237,4 @@ def _print_checked(findings: "CheckReport") -> None:
             print_table(["where", "what", "what to do"], [[finding.where, finding.what, finding.fix] for finding in found])
     print_notes(findings.notes)
     counts = f"{findings.good:,} good, {findings.rejected:,} rejected, {findings.failing:,} would fail"
-    click.echo(f"{findings.total_requested:,} rows: {counts}")
+    say(f"{findings.total_requested:,} rows: {counts}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_status import ALL_DONE
-from flows.cli.messages import count_of
+from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings
 from flows.cli.tables import local_time, print_table
 from schemas.errors import RequestError
@@ -54,9 +54,9 @@ def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which
     of_samples = any(which[name] for name in ("sample_id", "export_id", "failed_only"))
     found = records.export_samples(database, **which) if of_samples else records.exports(database, **of_exports)
     if as_json:
-        click.echo(json.dumps(found, default=str))
+        print_json(json.dumps(found, default=str))
     elif not found:
-        click.echo("Nothing in the records.", err=True)
+        say("Nothing in the records.", err=True)
     elif of_samples:
         _print_samples(found)
     else:
@@ -71,9 +71,9 @@ def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:
         raise RequestError(what="--trend is of whole exports", fix="Use it with --user, --most, --json and --db alone.")
     found = records.trend(database, user_id=which["user_id"], most=which["most"] or _MOST_TREND_LINES)
     if as_json:
-        click.echo(json.dumps(found, default=str))
+        print_json(json.dumps(found, default=str))
     elif not found:
-        click.echo("Nothing in the records.", err=True)
+        say("Nothing in the records.", err=True)
     else:
         _print_trend(found)
     return ALL_DONE
@@ -90,10 +90,10 @@ def _prune(database: "Database", age: str, as_json: bool, has_other_options: boo
     database.require()
     removed = retention.forget_before(database, before)
     if as_json:
-        click.echo(json.dumps({"before": before, "export_ids": removed}, default=str))
+        print_json(json.dumps({"before": before, "export_ids": removed}, default=str))
     else:
         exports = count_of(len(removed), "export")
-        click.echo(f"Removed the records of {exports} from before {local_time(before)}; no audio was touched")
+        say(f"Removed the records of {exports} from before {local_time(before)}; no audio was touched")
     return ALL_DONE
 
 

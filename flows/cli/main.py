@@ -4,6 +4,7 @@ Prefect, Polars, DuckDB, pydantic and rich are imported inside the functions tha
 """
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -13,12 +14,13 @@ from flows.cli.config_command import config
 from flows.cli.exit_status import ALL_DONE, UNUSABLE, TerminationSignal, raise_on_termination
 from flows.cli.export_commands import check, demo, export, plan
 from flows.cli.history_command import history
-from flows.cli.messages import print_error
+from flows.cli.messages import print_error, say, writing
 from flows.cli.place_commands import forget, relocate
 from flows.cli.record_commands import repair, verify, zip_command
 from flows.cli.scan_command import scan
 from flows.cli.serve_command import up
-from schemas.errors import Sp404Error, StoppedError, TerminatedError
+from flows.cli.surroundings import check_current_folder, discard_output, keep_standard_streams
+from schemas.errors import OutputError, Sp404Error, StoppedError, TerminatedError
 
 _HELP = """Put a whole sample library where a Roland SP-404MKII can play it.
 
@@ -47,21 +49,40 @@ for _command in _COMMANDS:
 
 def main() -> NoReturn:
     """Run a command; turn every error into one or two lines on standard error and an exit status."""
+    keep_standard_streams()
     raise_on_termination()
     try:
+        status = _run()
+    except OutputError as error:
+        discard_output()
+        with suppress(OutputError):  # it was standard error
+            print_error(str(error), error.fix)
+        status = error.exit_code
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        check_current_folder()
         status = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        status = UNUSABLE
+        with writing():
+            click.echo(error.format_message())
+        return UNUSABLE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         print_error(error.format_message(), f"See `{context.command_path} --help`." if context else "")
-        status = UNUSABLE
+        return UNUSABLE
+    except OSError:
+        say("")  # fails again if that was it, as of a help text
+        raise
+    except OutputError:
+        raise
     except Sp404Error as error:
         print_error(str(error), error.fix)
-        status = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt, TerminationSignal) as stop:
         stopped = TerminatedError() if isinstance(stop, TerminationSignal) else StoppedError()
         print_error(str(stopped), stopped.fix)
-        status = stopped.exit_code
-    sys.exit(status if isinstance(status, int) else ALL_DONE)
+        return stopped.exit_code
+    return status if isinstance(status, int) else ALL_DONE

@@ -7,7 +7,7 @@ import os
 import click
 
 from flows.cli.exit_status import ALL_DONE
-from flows.cli.messages import count_of, one_line
+from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from schemas.errors import RequestError
 
@@ -39,10 +39,10 @@ def relocate(old: str, new: str, db: str | None, as_json: bool) -> int:
             what=f"The records know nothing at {before}", fix="`sp404 history` shows the folders that they know."
         )
     if as_json:
-        click.echo(json.dumps({"old": before, "new": now, "moved": counts}))
+        print_json(json.dumps({"old": before, "new": now, "moved": counts}))
     else:
         found = ", ".join(count_of(counts[kind], noun) for kind, noun in _NOUNS.items() if kind in counts)
-        click.echo(f"In the records: {found} moved to {one_line(now)}")
+        say(f"In the records: {found} moved to {now}")
     return ALL_DONE
 
 
@@ -65,9 +65,9 @@ def forget(folder: str, db: str | None, as_json: bool) -> int:
     if not files:
         raise RequestError(what=f"The records know no output folder {path}", fix="`sp404 verify` names those that they know.")
     if as_json:
-        click.echo(json.dumps({"folder": path, "files": files}))
+        print_json(json.dumps({"folder": path, "files": files}))
     else:
-        click.echo(f"{count_of(files, 'file')} below {one_line(path)} taken out of the records. The files stay.")
+        say(f"{count_of(files, 'file')} below {path} taken out of the records. The files stay.")
     return ALL_DONE
 
 

@@ -6,7 +6,7 @@ import json
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import count_of, one_line
+from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings, workers_option
 from flows.cli.tables import print_table
 
@@ -31,10 +31,10 @@ def zip_command(export_id: int, target: str | None, force: bool, db: str | None,
 
     written = zip_archive.zip_export(load_settings(db).settings, export_id, target, force)
     if as_json:
-        click.echo(json.dumps({"export_id": export_id, "path": written.path, "files": written.files, "bytes": written.bytes}))
+        print_json(json.dumps({"export_id": export_id, "path": written.path, "files": written.files, "bytes": written.bytes}))
     else:
-        click.echo(f"Export {export_id}: {count_of(written.files, 'file')} in {written.bytes / 1e6:,.1f} MB")
-        click.echo(f"  {written.path}")
+        say(f"Export {export_id}: {count_of(written.files, 'file')} in {written.bytes / 1e6:,.1f} MB")
+        say(f"  {written.path}")
     return ALL_DONE
 
 
@@ -53,7 +53,7 @@ def verify(export_id: int | None, workers: int | None, db: str | None, as_json: 
 
     verified = preview.verify(load_settings(db).settings, export_id, workers)
     if as_json:
-        click.echo(verified.model_dump_json())
+        print_json(verified.model_dump_json())
     else:
         if verified.findings:
             rows = [[finding.damage, finding.path, finding.fix] for finding in verified.findings]
@@ -61,7 +61,7 @@ def verify(export_id: int | None, workers: int | None, db: str | None, as_json: 
         damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
         if verified.system_files:
             damages += f", {count_of(verified.system_files, 'system file')} passed over"
-        click.echo(f"{count_of(verified.files, 'file')}: {verified.good:,} as they were written{damages}")
+        say(f"{count_of(verified.files, 'file')}: {verified.good:,} as they were written{damages}")
     return SOME_FAILED if verified.failed else ALL_DONE
 
 
@@ -79,8 +79,8 @@ def repair(force: bool, db: str | None) -> int:
     settings = load_settings(db, stored=False).settings
     rebuilt = store.repair(Database.of(settings), force)
     for loss in rebuilt.losses:
-        click.echo(f"sp404: {one_line(loss)}", err=True)
-    click.echo(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")
+        say(f"sp404: {loss}", err=True)
+    say(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")
     if rebuilt.kept:
-        click.echo(f"  The old file is {rebuilt.kept}")
+        say(f"  The old file is {rebuilt.kept}")
     return SOME_FAILED if rebuilt.losses else ALL_DONE

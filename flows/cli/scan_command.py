@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import MOST_LINES, count_of, one_line
+from flows.cli.messages import MOST_LINES, count_of, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings, workers_option
 from flows.cli.tables import print_table, progress_bar
 
@@ -48,7 +48,7 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
     with progress_bar("Scanning") as progress:
         result = scan_folders(ScanRequest(**options), settings, progress)
     if as_json:
-        click.echo(result.model_dump_json())
+        print_json(result.model_dump_json())
     else:
         _print_result(result)
     return SOME_FAILED if result.lacking or result.unseen else ALL_DONE
@@ -56,9 +56,9 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
 
 def _print_result(result: "ScanResult") -> None:
     for file in result.lacking[:MOST_LINES]:
-        click.echo(f"Left out: {one_line(f'{file.path}: {file.why}. {file.fix}')}", err=True)
+        say(f"Left out: {file.path}: {file.why}. {file.fix}", err=True)
     if len(result.lacking) > MOST_LINES:
-        click.echo(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
+        say(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
     if len(result.added) < result.rows:
         _print_changes(result)
     rows = []
@@ -67,30 +67,30 @@ def _print_result(result: "ScanResult") -> None:
         rows.append([column, f"{sum(sources.values()):,}", counts])
     print_table(["column", "rows", "where from"], rows)
     if result.skipped:
-        click.echo(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in result.skipped.items())}", err=True)
+        say(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in result.skipped.items())}", err=True)
     _print_missing(result)
     if result.kept_out:
-        click.echo(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
+        say(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
     _print_totals(result)
 
 
 def _print_missing(result: "ScanResult") -> None:
     for folder in result.unseen[:MOST_LINES]:
-        what = f"Not seen: {one_line(folder.path)} has no audio file now: is its disk there? {count_of(folder.rows, 'row')}"
-        click.echo(f"{what} of it stay{'s' if folder.rows == 1 else ''} (--drop-missing drops what you did not edit)", err=True)
+        what = f"Not seen: {folder.path} has no audio file now: is its disk there? {count_of(folder.rows, 'row')}"
+        say(f"{what} of it stay{'s' if folder.rows == 1 else ''} (--drop-missing drops what you did not edit)", err=True)
     if len(result.unseen) > MOST_LINES:
-        click.echo(f"Not seen: {len(result.unseen) - MOST_LINES:,} more folders; --json lists all", err=True)
+        say(f"Not seen: {len(result.unseen) - MOST_LINES:,} more folders; --json lists all", err=True)
     if result.missing:
         what = "row names a file that does" if len(result.missing) == 1 else "rows name files that do"
-        click.echo(f"{len(result.missing):,} {what} not exist, such as {one_line(result.missing[0])}", err=True)
+        say(f"{len(result.missing):,} {what} not exist, such as {result.missing[0]}", err=True)
     if result.garbled:
-        cell, meant = map(one_line, result.garbled[0])
+        cell, meant = result.garbled[0]
         what = f"Garbled letters in {count_of(len(result.garbled), 'path')}: {cell} was {meant}"
-        click.echo(f"{what}. The program that saved the table did not read it as UTF-8: import it as UTF-8 there", err=True)
+        say(f"{what}. The program that saved the table did not read it as UTF-8: import it as UTF-8 there", err=True)
     for path in result.conflicts[:MOST_LINES]:
-        click.echo(f"Conflict copy of a sync program, kept: {one_line(path)}", err=True)
+        say(f"Conflict copy of a sync program, kept: {path}", err=True)
     if len(result.conflicts) > MOST_LINES:
-        click.echo(f"Conflict copy: {len(result.conflicts) - MOST_LINES:,} more; --json lists all", err=True)
+        say(f"Conflict copy: {len(result.conflicts) - MOST_LINES:,} more; --json lists all", err=True)
 
 
 def _print_changes(result: "ScanResult") -> None:
@@ -98,9 +98,9 @@ def _print_changes(result: "ScanResult") -> None:
     cells = [f"{cell.file_path}: {cell.column} {cell.before or '-'} -> {cell.after or '-'}" for cell in result.changes]
     for sign, lines in (("+", result.added), ("-", result.gone), (">", moved), ("~", cells)):
         for line in lines[:MOST_LINES]:
-            click.echo(f"{sign} {one_line(line)}")
+            say(f"{sign} {line}")
         if len(lines) > MOST_LINES:
-            click.echo(f"{sign} {len(lines) - MOST_LINES:,} more")
+            say(f"{sign} {len(lines) - MOST_LINES:,} more")
 
 
 def _print_totals(result: "ScanResult") -> None:
@@ -108,9 +108,9 @@ def _print_totals(result: "ScanResult") -> None:
     notes += [f"{result.edited:,} with values of yours"] if result.edited else []
     notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
     notes += [f"{result.kits:,} kits proposed"] if result.kits else []
-    click.echo(
+    say(
         f"{result.rows:,} rows, {len(result.added):,} of them new"
         + "".join(f", {note}" for note in notes)
         + f"; {result.read:,} of {count_of(result.files, 'file')} read in {result.seconds:.1f} s"
     )
-    click.echo(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))
+    say(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from flows.cli.exit_status import ALL_DONE, TerminationSignal, restore_ctrl_c
+from flows.cli.messages import say, writing
 from flows.cli.options import ExampleCommand, db_option, load_settings
 
 
@@ -27,11 +28,12 @@ def up(port: int, home: str | None, install_service: bool, db: str | None) -> in
 
     folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())
     if install_service:
-        click.echo(systemd.render_unit(folder, port, load_settings(db).settings.db), nl=False)
-        click.echo("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
+        with writing():
+            click.echo(systemd.render_unit(folder, port, load_settings(db).settings.db), nl=False)
+        say("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
         return ALL_DONE
     restore_ctrl_c()
     with suppress(KeyboardInterrupt, TerminationSignal):
-        supervisor.run_services(load_settings(db), folder, port, lambda line: click.echo(line, err=True))
-    click.echo("Stopped.", err=True)
+        supervisor.run_services(load_settings(db), folder, port, lambda line: say(line, err=True))
+    say("Stopped.", err=True)
     return ALL_DONE

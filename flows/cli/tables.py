@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows.cli.exit_status import restore_ctrl_c
-from flows.cli.messages import one_line
+from flows.cli.messages import printable, writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +26,9 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
 
     table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(one_line(cell), overflow="fold") for cell in row))
-    _console().print(table)
+        table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    with writing():
+        _console().print(table)
 
 
 @contextmanager

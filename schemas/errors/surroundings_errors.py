@@ -69,6 +69,14 @@ class BatchError(SurroundingsError):
     text = "Batch export failed: {error}"
 
 
+class OutputError(SurroundingsError):
+    """Standard output or standard error cannot be written, such as to a full disk."""
+
+    reason = "output"
+    text = "The output cannot be written: {error}"
+    remedy = "What the command did stays done, and exports are in the records: sp404 history."
+
+
 class StoppedError(SurroundingsError):
     """Somebody pressed Ctrl-C."""
 
