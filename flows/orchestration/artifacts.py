@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.utilities.urls import url_for
 
 from flows.export.stages import DraftPlan, RunningExport
+from flows.orchestration.markdown import code, escape
 from schemas.errors import DatabaseBusyError
 from schemas.report import BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
@@ -35,7 +36,7 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
     create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(summary), key="buckets", description="Files by folder, and by level")
     if summary.failures:
-        create_table_artifact(summary.failures, key="rejected-samples", description=_describe_failures(batch))
+        create_table_artifact(_failures(summary), key="rejected-samples", description=_describe_failures(batch))
 
 
 def run_name(draft: DraftPlan) -> str:
@@ -59,8 +60,8 @@ def report_markdown(running: RunningExport, batch: BatchExportResult, summary: E
         _section("Why not", ("samples", "what", "for example", "what to do"), _reasons(summary)),
         _section("What changed since then", ("samples", ""), _changes(summary)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
-        _section("Worth a look", ("samples", "what"), ((f"{count:,}", what) for what, count in batch.warnings.items())),
-        [f"- {_cell(note)}" for note in batch.notes[:_MAX_REASONS]],
+        _section("Worth a look", ("samples", "what"), ((f"{count:,}", escape(what)) for what, count in batch.warnings.items())),
+        [f"- {escape(note)}" for note in batch.notes[:_MAX_REASONS]],
         _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -68,7 +69,7 @@ def report_markdown(running: RunningExport, batch: BatchExportResult, summary: E
 
 def charts_markdown(summary: ExportSummary) -> str:
     """Render samples by folder and by loudness as bars of text, in Markdown: the UI has no charts of its own."""
-    folders = [(row["bucket"] or "(top)", row["files"]) for row in summary.buckets]
+    folders = [(escape(row["bucket"] or "(top)"), row["files"]) for row in summary.buckets]
     shown = folders if len(folders) <= _MAX_BARS else sorted(folders, key=lambda row: -row[1])[:_MAX_BARS]
     levels = [(f"{row['from_dbfs']} to {row['from_dbfs'] + 6} dBFS", row["files"]) for row in summary.loudness]
     lines = ["# Files by folder", "", *_bars(("folder", "files", ""), shown)]
@@ -83,29 +84,32 @@ def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSumm
     written = batch.successful - batch.unchanged
     seconds = max(batch.total_time_seconds, 1e-3)
     yield "export", f"{batch.export_id} ({batch.export_type}, {batch.organized_by}, {batch.format})"
-    yield "manifest", f"`{running.target.manifest}`"
-    yield "output", f"`{batch.output_base_path}`"
-    yield "database", f"`{running.target.database.path}`"
+    yield "manifest", code(running.target.manifest)
+    yield "output", code(batch.output_base_path)
+    yield "database", code(running.target.database.path)
     files = sum(row["files"] for row in summary.buckets)
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
     yield "time", f"{batch.total_time_seconds:.1f} s"
     if written:
         yield "speed", f"{written / seconds:,.1f} samples a second"
     if batch.zip_path or batch.no_zip:
-        yield "ZIP", batch.no_zip or f"`{batch.zip_path}`"
+        yield "ZIP", escape(batch.no_zip) or code(batch.zip_path or "")
     if batch.card:
         card = batch.card
         left = f", {len(card.in_the_way):,} in the way of other files" if card.in_the_way else ""
         renamed = f" {card.renamed:,} renamed," if card.renamed else ""
-        yield "card", f"`{card.root}`: {card.written:,} written and read back,{renamed} {card.unchanged:,} there already{left}"
+        yield (
+            "card",
+            f"{code(card.root)}: {card.written:,} written and read back,{renamed} {card.unchanged:,} there already{left}",
+        )
     elif batch.no_card:
-        yield "card", batch.no_card
+        yield "card", escape(batch.no_card)
     if summary.previous:
         yield "previous", f"{_link(summary.previous)} of {summary.previous['created_at']:%Y-%m-%d %H:%M} UTC"
     if batch.stale:
         yield "stale", f"{len(batch.stale):,} files that are no longer in the manifest; `--prune` removes them"
     for layout in batch.other_layouts:
-        yield f"{layout.name}", layout.text
+        yield escape(layout.name), escape(layout.text)
 
 
 def _link(previous: dict[str, Any]) -> str:
@@ -119,7 +123,8 @@ def _link(previous: dict[str, Any]) -> str:
 
 def _reasons(summary: ExportSummary) -> Iterator[tuple[str, str, str, str]]:
     for row in summary.reasons:
-        yield f"{row['samples']:,}", str(row["reason"] or row["status"]), row["example"] or "", row["fix"] or ""
+        why = str(row["reason"] or row["status"])
+        yield f"{row['samples']:,}", escape(why), escape(row["example"] or ""), escape(row["fix"] or "")
 
 
 _CHANGES = {
@@ -138,11 +143,18 @@ def _changes(summary: ExportSummary) -> Iterator[tuple[str, str]]:
 
 
 def _findings(batch: BatchExportResult) -> Iterator[tuple[str, str, str]]:
-    return ((finding.where, finding.what, finding.fix) for finding in islice(batch.findings, _MAX_REASONS))
+    return (
+        (escape(finding.where), escape(finding.what), escape(finding.fix)) for finding in islice(batch.findings, _MAX_REASONS)
+    )
 
 
 def _slowest(summary: ExportSummary) -> Iterator[tuple[str, str, str]]:
-    return ((f"{row['seconds']:.2f}", f"`{row['path']}`", f"`{row['source_path']}`") for row in summary.slowest)
+    return ((f"{row['seconds']:.2f}", code(row["path"]), code(row["source_path"])) for row in summary.slowest)
+
+
+def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
+    """Return the rows of the table of failures; the UI takes each text for Markdown."""
+    return [{name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in summary.failures]
 
 
 def _describe_failures(batch: BatchExportResult) -> str:
@@ -165,9 +177,6 @@ def _bars(columns: Sequence[str], rows: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    """Render a table; the cells are Markdown already."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
     return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *lines] if lines else []
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
