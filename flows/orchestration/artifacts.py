@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.utilities.urls import url_for
 
 from flows.export.stages import DraftPlan, RunningExport
-from flows.orchestration.markdown import code, escape
+from flows.orchestration.markdown_text import code, escape
 from schemas.errors import DatabaseBusyError
 from schemas.report import BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export

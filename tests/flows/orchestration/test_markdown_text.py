@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from flows.orchestration.markdown import code, escape
+from flows.orchestration.markdown_text import code, escape
 
 PARSER = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 EVIL = [
