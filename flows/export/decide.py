@@ -67,7 +67,7 @@ def with_loudest(draft: DraftPlan, peaks: Mapping[int, float]) -> pl.DataFrame:
         peaks: Peaks measured in this run, by job number (linear, full scale is 1.0). The others are known from earlier
             runs, or cannot be measured.
     """
-    folder = pl.col("source").str.extract(r"^(.*)/")
+    folder = pl.col("source").str.extract(r"(?s)^(.*)/")
     in_kit = pl.lit(draft.settings.organize_by is OrganizeBy.KIT) & pl.col("kit_id").is_not_null()
     group = pl.when(in_kit).then(pl.format("{}", "kit_id")).otherwise(pl.format("/{}", folder))
     measured = pl.col("job").replace_strict(list(peaks), list(peaks.values()), default=None, return_dtype=pl.Float64)

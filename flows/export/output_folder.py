@@ -20,7 +20,7 @@ from schemas.errors import (
     SurroundingsError,
     write_failure,
 )
-from tasks.fs.atomic import create_exclusively, part_name, remove_parts
+from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts
 from tasks.fs.file_status import free_bytes
 from tasks.layout import sharding
 from tasks.layout.actions import Action
@@ -133,8 +133,9 @@ def note_scanned_root(resolved: ResolvedRequest) -> tuple[str, ...]:
 def _check_writable(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
-        remove_parts(folder, _TRIAL)  # a run may have been killed just here
-        trial = os.path.join(folder, part_name(_TRIAL, os.getpid()))
+        remove_left_parts(folder, _TRIAL)  # a run may have been killed just here; another database's may be here now
+        trial = os.path.join(folder, own_part_name(_TRIAL, _TRIAL))
+        remove(trial)
         with create_exclusively(trial):
             pass
         os.unlink(trial)

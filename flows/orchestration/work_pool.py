@@ -267,6 +267,6 @@ class _SliceDispatcher:
             if not state or not state.is_final():
                 self._set_state(flow_run, Crashed(message=_GONE))
             zombie_runs.crash_zombies_of(self._client, flow_run)
-        targets = pl.read_ipc(self._shards[0].plan_path, columns=["target"])["target"]
-        for folder in targets.str.extract(r"^(.*)/").unique():
+        targets = pl.read_ipc(Path(self._shards[0].plan_path).read_bytes(), columns=["target"])["target"]
+        for folder in targets.str.extract(r"(?s)^(.*)/").unique():
             remove_parts(folder, self._shards[0].token)

@@ -7,7 +7,6 @@ one set of permissions.
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from blake3 import blake3
 
 from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, write_failure
-from tasks.fs.atomic import create_exclusively, part_name, remove, remove_parts
+from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts
 
 _CHUNK_BYTES = 1 << 20
 # In a ZIP's words: else it would say on which system it was made.
@@ -87,11 +86,10 @@ def write_zip(entries: Iterable[ArchiveEntry], target: str, replace: bool = Fals
     if any(_status_difference(entry) for entry in ordered):
         _refuse(ordered, 0)
     folder, name = os.path.split(target)
-    token = blake3(os.fsencode(name)).hexdigest()[:8]
-    part = os.path.join(folder, part_name(token, os.getpid(), _KIND))
+    part = os.path.join(folder, own_part_name(name, _KIND))
     try:
-        # Of killed runs under the same name. No two runs of a process make the same ZIP at a time.
-        remove_parts(folder, token, lambda process, kind: kind == _KIND and not _is_running(process))
+        remove_left_parts(folder, _KIND)
+        remove(part)  # of a killed process of this number: no two runs of a process make the same ZIP at a time
         with _durable_file(part) as file:
             with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
                 for number, entry in enumerate(ordered):
@@ -252,15 +250,3 @@ def _rename_into_place(part: str, written: WrittenZip, replace: bool) -> Written
         remove(part)
         raise
     return written
-
-
-def _is_running(process: int) -> bool:
-    if process == os.getpid() or sys.platform == "win32":
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

@@ -65,8 +65,18 @@ def write_plan(jobs: pl.DataFrame, folder: Path, token: str) -> str:
 
 
 def read_jobs(shard: Shard) -> list[PlannedJob]:
-    """Read the jobs of a shard from the plan file."""
-    rows = pl.scan_ipc(shard.plan_path).slice(shard.start, shard.stop - shard.start).collect()
+    """Read the jobs of a shard from the plan file.
+
+    Raises:
+        WorkingFolderError: It cannot be read, or has other rows than were written.
+    """
+    try:
+        rows = pl.scan_ipc(shard.plan_path, glob=False).slice(shard.start, shard.stop - shard.start).collect()
+        rows = rows.select(PLAN_COLUMNS)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise _unreadable(shard.plan_path, str(error).partition("\n")[0]) from error
+    if rows.height != shard.stop - shard.start:
+        raise _unreadable(shard.plan_path, "rows are missing")
     return [
         PlannedJob(
             Job(
@@ -87,3 +97,8 @@ def read_jobs(shard: Shard) -> list[PlannedJob]:
         )
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _unreadable(path: str, why: str) -> WorkingFolderError:
+    fix = "What was finished stays. Run the same command again: it makes a new plan."
+    return WorkingFolderError(path=path, error=f"the plan of this run cannot be read ({why})", fix=fix)

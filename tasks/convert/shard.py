@@ -78,18 +78,16 @@ def _run_verb(shard: Shard, progress: Progress | None) -> ShardResult:
     """Run a verb that writes no file on each sample."""
     results: list[ShardJobResult] = []
     with _working(shard, progress) as (executor, running):
-        for planned in read_jobs(shard):
-            if running.stopped.is_set():
-                break
-            try:
-                result = executor.run_for_shard(shard.verb, planned.job, shard.sound)
-            except SurroundingsError as error:
-                running.stopped.set()
-                return ShardResult(tuple(results), error)
-            if result is None:
-                break
-            results.append(result)
-            running.advance()
+        try:
+            for planned in read_jobs(shard):
+                result = None if running.stopped.is_set() else executor.run_for_shard(shard.verb, planned.job, shard.sound)
+                if result is None:
+                    break
+                results.append(result)
+                running.advance()
+        except SurroundingsError as error:
+            running.stopped.set()
+            return ShardResult(tuple(results), error)
     return ShardResult(tuple(results))
 
 

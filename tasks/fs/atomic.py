@@ -3,12 +3,16 @@
 import ctypes
 import filecmp
 import os
+import platform
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import FileIO
 from pathlib import Path
+
+from blake3 import blake3
 
 from tasks.fs.file_status import is_regular
 
@@ -54,6 +58,33 @@ def remove_parts(
             path = os.path.join(folder, name)
             if part and part["token"].startswith(token) and is_regular(path) and is_left(int(part["number"]), part["kind"]):
                 remove(path)
+
+
+def own_part_name(name: str, kind: str) -> str:
+    """Return the name of the file that this process writes until it gets its ``name``. ``remove_left_parts`` knows it."""
+    return part_name(_machine() + blake3(os.fsencode(name)).hexdigest(8), os.getpid(), kind)
+
+
+def remove_left_parts(folder: str, kind: str) -> None:
+    """Remove from ``folder`` what killed processes of this machine left under names that ``own_part_name`` gave."""
+    remove_parts(folder, _machine(), lambda process, its_kind: its_kind == kind and not _is_running(process))
+
+
+@cache
+def _machine() -> str:
+    return str(blake3(platform.node().encode()).hexdigest(4))
+
+
+def _is_running(process: int) -> bool:
+    if process == os.getpid() or sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def remove_parts_below(folder: Path, pattern: str) -> None:

@@ -6,10 +6,10 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from tasks.fs.atomic import create_exclusively, part_name, remove_parts, write_all
+from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts, write_all
 
 MARK_FILE = ".sp404-export"
-_PART_NAME = "mark"
+_KIND = "mark"
 _LARGEST_STEP = 1 << 32
 _TEXT = "{}\nrun {}\nsp404-export knows this folder by the number above.\n"
 _MARK = re.compile(r"\A(?P<id>[0-9a-f]{32})\n(?:run (?P<run>[0-9]{1,18})\n)?")
@@ -55,8 +55,9 @@ def write_mark(folder: str, mark: PlaceMark) -> None:
     path = os.path.join(folder, MARK_FILE)
     if os.path.lexists(path) and not read_mark(folder):
         raise FileExistsError(errno.EEXIST, "is not what sp404-export wrote", path)
-    remove_parts(folder, _PART_NAME)  # a run may have been killed just here
-    part = os.path.join(folder, part_name(_PART_NAME, os.getpid()))
+    remove_left_parts(folder, _KIND)  # a run may have been killed just here; another database's may be here now
+    part = os.path.join(folder, own_part_name(MARK_FILE, _KIND))
+    remove(part)
     with create_exclusively(part) as file:
         write_all(file, _TEXT.format(mark.id, mark.run).encode())
         os.fsync(file.fileno())

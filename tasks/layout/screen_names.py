@@ -29,7 +29,7 @@ def split_names(rows: pl.DataFrame) -> pl.DataFrame:
         common prefix, never empty), in the order of ``rows``.
     """
     names = rows.select("sample_id", "source", stem=sanitize_names(rows["title"], _WHOLE_BYTES)).with_columns(
-        folder=pl.col("source").str.extract(r"^(.*)/").fill_null("")
+        folder=pl.col("source").str.extract(r"(?s)^(.*)/").fill_null("")
     )
     rest = _without_prefix(names)
     cells = zip(rows["bpm"], rows["musical_key"], rest, names["sample_id"], strict=True)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import polars as pl
 
 from schemas.errors import DiskFullError, ManifestError, OutputNotWritableError, RequestError, write_failure
-from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
+from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts, write_all
 from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, add_guard
 
@@ -21,6 +21,7 @@ _WITH_BOM = (".csv",)
 _HEAD_BYTES = 1 << 20
 # What programs put beside a file that they have open: LibreOffice and Excel.
 _LOCKS = (".~lock.{}#", "~${}")
+_KIND = "manifest"
 # What changes when somebody else writes a file; None where there is none.
 State: TypeAlias = tuple[int, int, int] | None
 
@@ -50,8 +51,11 @@ def write_manifest(frame: pl.DataFrame, path: str, delimiter: str, before: State
     """
     _check_not_open(path)
     data = _as_bytes(frame, path, delimiter)
-    part = os.path.join(os.path.dirname(path), part_name(f"{os.getpid():x}", 0, "manifest"))
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, own_part_name(name, _KIND))
     try:
+        remove_left_parts(folder, _KIND)
+        remove(part)
         with create_exclusively(part) as file:
             write_all(file, data)
             os.fsync(file.fileno())

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError
+from tasks.store.database_file import is_there, lost, open_database
 
 # Imported where it is used: it takes 0.3 s; and where a module holds on to it at the process's end, as Prefect makes
 # modules do, DuckDB 2.0 prints forty lines about leaks.
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 
-# A database of ours is not to be had from elsewhere: DuckDB would fetch an extension to open, say, an SQLite file.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-_LOCKED = "Could not set lock"
-_POLL_SECONDS = 0.1
 # How long threads of one process may hand an open database to each other, and how long others then have to get in.
 _SHARED_SECONDS, _PAUSE_SECONDS = 0.5, 0.15
 # How long a database that is held stays open though nothing is asked of it: a sample may be converted meanwhile.
@@ -87,10 +81,8 @@ class _SharedConnection:
         if self._kept and self._file != _file_at(path):  # replaced or removed: what is kept is no longer that file
             self._close()
         if not self._kept:
-            _check_kind(path)
-            self._kept, self._since = _open(database, deadline), time.monotonic()
-            _migrate(path, self._kept)
-            self._file = _file_at(path)
+            self._kept = open_database(path, deadline, database.wait_seconds)
+            self._since, self._file = time.monotonic(), _file_at(path)
         return self._kept.cursor()
 
     def leave(self, is_sound: bool) -> None:
@@ -187,11 +179,17 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Return whether the file is there."""
-        return os.path.exists(self.path)
+        """Return whether the file is there, and holds something."""
+        return is_there(self.path)
+
+    def check_not_lost(self) -> None:
+        """Raise DatabaseError where the file is not there, but the records of its exports are."""
+        if error := lost(self.path):
+            raise error
 
     def require(self) -> None:
         """Raise DatabaseError where the file is not there."""
+        self.check_not_lost()
         if not self.exists:
             fix = "Run an export first, or name the file with --db."
             raise DatabaseError(path=self.path, error="there is no such file", fix=fix)
@@ -219,7 +217,8 @@ class Database:
             DatabaseBusyError: Others use it for longer than ``wait_seconds``.
             StatementError: A statement fails.
             DiskFullError: The disk is full.
-            DatabaseError: The file is damaged, not a database of ours, or made by a newer version.
+            DatabaseError: The file is damaged, not a database of ours, or made by a newer version; or it is gone, while
+                the records of its exports are there.
         """
         import duckdb  # noqa: PLC0415
 
@@ -322,30 +321,6 @@ def _series(name: str, column: Any, dtype: pl.DataType | type[pl.DataType]) -> p
     return values.set(pl.Series(np.ma.getmaskarray(column)), None)
 
 
-def _check_kind(path: str) -> None:
-    """DuckDB makes a database in memory of a CSV file, and more: what is recorded there would be gone."""
-    if not os.path.exists(path):
-        return
-    with open(path, "rb") as file:
-        head = file.read(12)
-    if head and head[8:] != b"DUCK":
-        raise DatabaseError(path=path, error="it is not a DuckDB database")
-
-
-def _open(database: Database, deadline: float) -> Connection:
-    import duckdb  # noqa: PLC0415
-
-    while True:
-        try:
-            return duckdb.connect(database.path, config=_CONFIG)
-        except duckdb.IOException as error:
-            if _LOCKED not in str(error):
-                raise
-            if time.monotonic() >= deadline:
-                raise DatabaseBusyError(path=database.path, waited_seconds=database.wait_seconds) from error
-        time.sleep(_POLL_SECONDS)
-
-
 def _file_at(path: str) -> tuple[int, int]:
     try:
         status = os.stat(path)
@@ -357,35 +332,3 @@ def _file_at(path: str) -> tuple[int, int]:
 @cache
 def _sql(query: str) -> str:
     return (resources.files(__package__) / "queries" / f"{query}.sql").read_text(encoding="utf-8")
-
-
-def _migrations() -> list[tuple[int, str]]:
-    files = (resources.files(__package__) / "migrations").iterdir()
-    return sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".sql"))
-
-
-def _migrate(path: str, connection: Connection) -> None:
-    done = _schema_version(path, connection)
-    migrations = _migrations()
-    if done > migrations[-1][0]:
-        error = f"its schema is version {done}, made by a newer sp404-export"
-        raise DatabaseError(path=path, error=error, fix="Update sp404-export, or choose another --db FILE.")
-    pending = [(number, sql) for number, sql in migrations if number > done]
-    for number, sql in pending:
-        with transaction(connection):
-            connection.execute(sql)
-            connection.execute("INSERT INTO schema_version VALUES (?)", [number])
-    if pending:
-        connection.execute("CHECKPOINT")
-
-
-def _schema_version(path: str, connection: Connection) -> int:
-    import duckdb  # noqa: PLC0415
-
-    with suppress(duckdb.CatalogException):  # a new file, or another program's
-        return connection.execute("SELECT max(version) FROM schema_version").fetchall()[0][0] or 0
-    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if not tables:
-        return 0
-    error = "it is the database of another program"
-    raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")

@@ -35,7 +35,7 @@ def records_of_unreached(requested: pl.DataFrame, done: pl.Series, why: str) -> 
 def _rows(joined: pl.DataFrame) -> pl.DataFrame:
     named = {
         "output_filename": pl.col("path").str.extract(r"([^/]*)$"),
-        "output_subfolder": pl.col("path").str.extract(r"^(.*)/[^/]*$").fill_null(""),
+        "output_subfolder": pl.col("path").str.extract(r"(?s)^(.*)/[^/]*$").fill_null(""),
         "conversion_successful": pl.col("status").is_in([Status.EXPORTED, Status.UNCHANGED]),
         "manifest_line": pl.col("line"),
         "source_path": pl.col("source"),

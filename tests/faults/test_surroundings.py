@@ -92,9 +92,12 @@ def test_a_disk_that_somebody_else_fills_meanwhile(export: Export, undisturbed: 
 
 
 @pytest.mark.faults("mount")
-def test_no_room_for_the_database_at_all(export: Export, undisturbed: Undisturbed) -> None:
-    with means.mounted(export.db.parent, "size=64k", "mode=1777"):
+@pytest.mark.parametrize("room", ["8k", "12k", "16k", "64k"])
+def test_no_room_for_the_database_at_all(export: Export, undisturbed: Undisturbed, room: str) -> None:
+    """Neither for its headers, nor for its tables. Of 8k the folder beside it takes a page."""
+    with means.mounted(export.db.parent, f"size={room}", "mode=1777"):
         disturbed(export.run(), export, undisturbed.tree(), FULL, str(export.db.parent))
+        assert not export.db.exists()
         Card(export.db.parent).remount("size=64m")
         completes(export, undisturbed.tree())
 

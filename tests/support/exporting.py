@@ -1,5 +1,6 @@
 """Exports without sound: rows go in, invented outcomes come out, and everything between is the project's own."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -173,6 +174,11 @@ class Ledger:
         """Ask DuckDB itself, read-only, without the project's code."""
         with duckdb.connect(str(self.db), read_only=True) as connection:
             return connection.execute(query, list(parameters)).fetchall()
+
+    def forget_database(self) -> None:
+        """Remove the database and what its exports recorded beside it."""
+        self.db.unlink()
+        shutil.rmtree(run_folder.runs_folder(self.database), ignore_errors=True)
 
     def tell(self, statement: str, *parameters: Any) -> None:
         with duckdb.connect(str(self.db)) as connection:

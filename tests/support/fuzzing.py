@@ -550,12 +550,12 @@ def manifest_batch(seed: int, batch: int, ground: Ground, bases: Path, count: in
     import duckdb
 
     from tasks.audio import synth
-    from tasks.store.database import _CONFIG
+    from tasks.store.database_file import CONFIG
 
     os.environ |= {"SP404_CONTAINED": "false", "SP404_WORKERS": "1"}
     for n, name in enumerate("abcd"):
         synth.write(ground.lib / f"{name}.wav", synth.hat(48_000, 0.11 + n / 100), 48_000, "PCM_16")
-    with duckdb.connect(str(ground.db), config=_CONFIG) as records:  # DuckDB opens a file that is open here in no time
+    with duckdb.connect(str(ground.db), config=CONFIG) as records:  # DuckDB opens a file that is open here in no time
         for number in range(count):
             rng = random.Random(f"{seed}/manifests/{batch}/{number}")
             extension, data = torn_manifest(rng, ground.folder)

@@ -29,7 +29,7 @@ from tasks.fs import atomic, file_status
 from tasks.fs.place_mark import MARK_FILE
 from tasks.isolation import worker
 from tasks.layout import sharding
-from tasks.store import database, export_records
+from tasks.store import database, database_file, export_records
 from tests.support import audio
 
 Tree = dict[str, bytes]
@@ -232,7 +232,7 @@ class Nightly:
 
     def ask(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         if not self._held:
-            self._held = duckdb.connect(str(self.db), config=database._CONFIG)
+            self._held = duckdb.connect(str(self.db), config=database_file.CONFIG)
         with self._held.cursor() as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 

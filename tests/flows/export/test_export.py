@@ -16,16 +16,19 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.export import pipeline, threads
+from flows.export import passes, pipeline, threads
 from flows.export.request import resolve
 from schemas.enums import OrganizeBy
 from schemas.errors import AccountingError, DiskFullError, ExportRunningError, OutputNotWritableError, RequestError
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tasks.convert import shard
+from tasks.convert.plan_file import write_plan
+from tasks.fs.atomic import is_part
 from tasks.manifest.table import RawManifest
 from tasks.manifest.validate import Manifest, validate
 from tests.support import ROOT, audio, worked
+from tests.support.command_line import Run, one_clear_error
 from tests.support.lanes import examples
 from tests.support.records import query
 from tests.support.waiting import until
@@ -36,6 +39,25 @@ def test_worked_example_directly(tmp_path: Path) -> None:
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()}
     worked.check(threads.export_directly(worked.request(manifest, tmp_path)), tmp_path, manifest.parent)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in manifest.parent.iterdir()} == before
+
+
+@pytest.mark.usefixtures("uncontained")
+def test_a_plan_that_cannot_be_read_ends_the_run(tmp_path: Path, sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With status 3 and one line: no sample is to blame. The same command makes a new plan."""
+    synth.write(tmp_path / "kick.wav", synth.kick(48_000), 48_000)
+    (tmp_path / "m.csv").write_text("file_path\nkick.wav\n", encoding="utf-8")
+    command = ("export", tmp_path / "m.csv", "--direct", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+
+    def write_and_lose(*plan: Any) -> str:
+        path = write_plan(*plan)
+        os.truncate(path, 100)
+        return path
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "write_plan", write_and_lose)
+        one_clear_error(sp404(*command), 3, "the plan of this run cannot be read", "Run the same command again")
+    assert query(tmp_path / "r.duckdb", "SELECT status, reason FROM sp404_export_samples") == [("failed", "not_reached")]
+    assert sp404(*command).status == 0
 
 
 @pytest.mark.slow
@@ -62,7 +84,8 @@ def test_a_sample_opens_the_database_twice(tmp_path: Path, monkeypatch: pytest.M
     connect = duckdb.connect
 
     def counted(path: str, **how: Any) -> duckdb.DuckDBPyConnection:
-        opened.append(path)
+        if not is_part(os.path.basename(path)):  # one that is made
+            opened.append(path)
         return connect(path, **how)
 
     monkeypatch.setattr(duckdb, "connect", counted)

@@ -316,18 +316,18 @@ def test_a_full_disk(entries: list[ArchiveEntry], target: Path, monkeypatch: pyt
 
 
 def test_what_a_killed_run_left_is_removed(entries: list[ArchiveEntry], target: Path) -> None:
-    """And nothing else: not what one that still runs has in the making, nor that of another ZIP."""
+    """Also of a ZIP of another name; and nothing else: not what one that still runs has in the making, nor another kind."""
     code = (
         "import sys, os, signal; from tasks.bundle import archive;"
         "archive._add = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
         "archive.write_zip([archive.ArchiveEntry(*sys.argv[1:3], None, '0')], sys.argv[3])"
     )
-    command = [sys.executable, "-c", code, entries[0].name, entries[0].path, str(target)]
+    command = [sys.executable, "-c", code, entries[0].name, entries[0].path, str(target.with_name("another.zip"))]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     (left,) = target.parent.iterdir()
     assert is_part(left.name)
     token = left.name.split("-")[1]
-    others = [target.with_name(part_name(token, os.getppid(), "zip")), target.with_name(part_name("0a", 1, "zip"))]
+    others = [target.with_name(part_name(token, os.getppid(), "zip")), left.with_name(left.name.replace("zip", "other"))]
     for other in others:
         other.write_bytes(b"")
     write_zip(entries, str(target))

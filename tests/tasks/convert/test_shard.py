@@ -13,8 +13,15 @@ import soundfile
 
 from config.device import MAX_FRAMES
 from schemas.conversion import Job, Limits, Outcome, Shard, ShardResult, SoundSettings, Tags
-from schemas.enums import Status
-from schemas.errors import DiskError, DiskFullError, OutputGoneError, OutputNotWritableError, SurroundingsError
+from schemas.enums import Status, Verb
+from schemas.errors import (
+    DiskError,
+    DiskFullError,
+    OutputGoneError,
+    OutputNotWritableError,
+    SurroundingsError,
+    WorkingFolderError,
+)
 from tasks.bundle.metadata_file import metadata_text
 from tasks.convert import publish
 from tasks.convert.plan_file import write_plan
@@ -311,6 +318,28 @@ def test_what_a_killed_run_had_in_the_making_is_swept_away(desk: Desk) -> None:
 
 
 # ---- failing surroundings ----
+
+
+@pytest.mark.parametrize("verb", [Verb.CONVERT, Verb.MEASURE])
+@pytest.mark.parametrize("harm", ["gone", "empty", "cut", "flipped", "shorter", "other"])
+def test_a_plan_that_cannot_be_read_ends_the_shard(desk: Desk, good: Path, harm: str, verb: Verb) -> None:
+    """It is the disk's fault, not that of any sample."""
+    shard = replace(desk.shard(desk.row(good), desk.row(good, "snare.wav")), verb=verb)
+    plan = Path(shard.plan_path)
+    whole = plan.read_bytes()
+    if harm == "gone":
+        plan.unlink()
+    elif harm == "shorter":
+        pl.read_ipc(whole).head(1).write_ipc(plan)
+    elif harm == "other":
+        pl.DataFrame({"a": [1, 2]}).write_ipc(plan)
+    else:
+        plan.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "flipped": whole[:-9] + b"\xff" * 9}[harm])
+    result = convert_shard(shard)
+    assert isinstance(result.error, WorkingFolderError)
+    assert (result.results, result.error.exit_code, desk.names()) == ((), 3, [])
+    assert str(plan) in str(result.error)
+    assert len(f"{result.error}{result.error.fix}".splitlines()) == 1
 
 
 @pytest.mark.parametrize(

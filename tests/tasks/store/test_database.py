@@ -1,6 +1,9 @@
-"""A database that is in use, is none, or is not ours: one clear error with a fix, and the file as it was."""
+"""A database that is in use, is none, is not ours, or could not be made: one clear error with a fix, and the file as it was."""
 
 import contextlib
+import os
+import resource
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,8 +20,10 @@ import polars as pl
 import pytest
 
 from schemas.errors import DatabaseBusyError, DatabaseError, StatementError
+from tasks.fs.atomic import is_part
 from tasks.store import export_records, history
 from tasks.store.database import Database
+from tests.support import ROOT
 from tests.support.exporting import Ledger, holder_command
 from tests.support.waiting import comes_true
 
@@ -67,6 +73,77 @@ def test_a_folder(ledger: Ledger, way: str) -> None:
     ledger.db.mkdir()
     refused(ledger, way)
     assert not list(ledger.db.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_no_file_at_all(ledger: Ledger, kind: str) -> None:
+    """A pipe would be waited for without end, a device has no end."""
+    with socket.socket(socket.AF_UNIX) as bound:
+        if kind == "pipe":
+            os.mkfifo(ledger.db)
+        elif kind == "socket":
+            bound.bind(str(ledger.db))
+        else:
+            ledger.db.symlink_to("/dev/zero")
+        for way in WAYS:
+            assert f"it is a {kind}" in str(refused(ledger, way))
+    assert not ledger.db.is_file()
+
+
+@pytest.mark.parametrize("left", [0, 4_096, 8_192])
+def test_a_file_that_holds_nothing_is_none(ledger: Ledger, template: Path, left: int) -> None:
+    """``touch``, or what a full disk left of DuckDB's three headers."""
+    nothing = template.read_bytes()[:left]
+    ledger.db.write_bytes(nothing)
+    ledger.look(ROW)
+    assert history.preferences_at(str(ledger.db), 1) == {}
+    assert ledger.db.read_bytes() == nothing, "looking writes nothing"
+    assert ledger.ids("/a.wav") == {"/a.wav": 1}
+    assert ledger.ask("SELECT count(*) FROM given_ids") == [(1,)]
+
+
+def test_a_disk_that_fills_while_the_database_is_made_leaves_no_file(ledger: Ledger) -> None:
+    """The kernel refuses to write beyond so many bytes, at each place where DuckDB's file can end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 4_096, 8_192, 12_288, 100_000, 274_432):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            with pytest.raises(DatabaseError):
+                ledger.begin(ROW)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert list(ledger.db.parent.iterdir()) == []
+    assert ledger.ids("/a.wav") == {"/a.wav": 1}
+
+
+@pytest.mark.slow
+def test_a_database_that_was_killed_while_it_was_made(ledger: Ledger) -> None:
+    """No name that is not whole; and what was in the making is removed by the next run."""
+    code = (
+        "import os, sys; from tasks.store import database_file; from tasks.store.database import Database\n"
+        "database_file._rename_into_place = lambda *_: os.kill(os.getpid(), 9)\n"
+        "with Database(sys.argv[1], 1).connect(): pass"
+    )
+    assert subprocess.run([sys.executable, "-c", code, ledger.db], cwd=ROOT, check=False).returncode == -9
+    (left,) = ledger.db.parent.iterdir()
+    assert is_part(left.name)
+    ledger.begin(ROW)
+    assert sorted(path.name for path in ledger.db.parent.iterdir()) == ["records.duckdb", "records.duckdb.runs"]
+
+
+@pytest.mark.slow
+def test_a_database_that_several_make_at_once(ledger: Ledger) -> None:
+    """All take the one that was there first: what is written into it stays."""
+    code = (
+        "import sys; from tests.support.exporting import Ledger; from tasks.store.export_records import ExportTarget\n"
+        "from tasks.store.database import Database\n"
+        "Ledger(ExportTarget(Database(sys.argv[1], 30.0), '/m.csv', '/out')).ids(sys.argv[2])\n"
+    )
+    commands = [[sys.executable, "-c", code, ledger.database.path, f"/{n}.wav"] for n in range(4)]
+    children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for command in commands]
+    complaints = [child.communicate(timeout=60)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * 4, complaints
+    assert ledger.ask("SELECT count(DISTINCT file_path), count(DISTINCT id) FROM given_ids") == [(4, 4)]
 
 
 def test_a_folder_that_cannot_be_made(ledger: Ledger) -> None:
@@ -218,7 +295,7 @@ def test_a_database_that_is_replaced_while_others_wait_is_opened_anew(ledger: Le
         with Database(str(ledger.db), 30).connect():
             entered.set()
             may_go.wait(30)
-            ledger.db.rename(ledger.db.with_suffix(".old"))
+            ledger.forget_database()
 
     def look() -> None:
         with Database(str(ledger.db), 30).connect() as connection:
@@ -246,7 +323,8 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     connect = duckdb.connect
 
     def counted(path: str, **how: Any) -> "duckdb.DuckDBPyConnection":
-        opened.append(path)
+        if not is_part(os.path.basename(path)):  # one that is made
+            opened.append(path)
         return connect(path, **how)
 
     monkeypatch.setattr(duckdb, "connect", counted)
@@ -359,7 +437,7 @@ def test_a_file_that_is_replaced_or_removed_while_it_is_held(ledger: Ledger, ope
         if is_replaced:
             other.db.replace(ledger.db)
         else:
-            ledger.db.unlink()
+            ledger.forget_database()
         assert ledger.begin({"source": "/c.wav"}).rows["sample_id"].to_list() == [3 if is_replaced else 1]
     assert len(openings) == 2
     assert ledger.ask("SELECT count(*) FROM given_ids") == [(3 if is_replaced else 1,)]

@@ -1,0 +1,183 @@
+"""The database's file: what stands in its place, how DuckDB opens it, and how it is made and brought up to date."""
+
+import os
+import stat
+import time
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import DatabaseBusyError, DatabaseError
+from tasks.fs.atomic import own_part_name, remove, remove_left_parts
+
+if TYPE_CHECKING:
+    import duckdb
+
+# A database of ours is not to be had from elsewhere: DuckDB would fetch an extension to open, say, an SQLite file.
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# Every commit goes into the file itself.
+_WITHOUT_LOG = CONFIG | {"auto_checkpoint_skip_wal_threshold": 0, "wal_autocheckpoint": "0b"}
+_LOCKED = "Could not set lock"
+_POLL_SECONDS = 0.1
+_MAGIC, _MAGIC_AT = b"DUCK", 8
+# DuckDB's file begins with three headers of 4,096 bytes: in fewer there is no table.
+_HEADER_BYTES = 12_288
+_KIND = "db"
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+def is_there(path: str) -> bool:
+    """Return whether something stands at ``path``. A file that holds nothing counts as none: a full disk may have left it."""
+    return os.path.exists(path) and not _holds_nothing(path)
+
+
+def lost(path: str) -> DatabaseError | None:
+    """Return the error of a database that is gone while the records of its exports stand beside it; else None."""
+    if is_there(path) or not any(Path(f"{path}.runs").glob("export-*/**/*.parquet")):
+        return None
+    error = f"it {'is empty' if os.path.exists(path) else 'is gone'}, but what its exports recorded is in {path}.runs"
+    fix = f"`sp404 repair --db FILE` rebuilds it from there. To begin anew, move {os.path.basename(path)}.runs away."
+    return DatabaseError(path=path, error=error, fix=fix)
+
+
+def open_database(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyConnection":
+    """Open the database at ``path``, made where there is none, with the newest schema.
+
+    Args:
+        path: The file.
+        deadline: Until when to wait for others, by ``time.monotonic``.
+        wait_seconds: How long that is in all, for the error.
+
+    Raises:
+        DatabaseBusyError: Others use it for longer.
+        DatabaseError: It is gone, not a database of ours, or made by a newer version.
+        duckdb.Error, OSError: It cannot be read or written.
+    """
+    real = os.path.realpath(path)
+    if "\\" in real:  # and opens another file
+        raise DatabaseError(path=path, error=r"DuckDB takes a \ in a path for a /", fix="Choose another --db FILE.")
+    if not is_there(path):
+        if error := lost(path):
+            raise error
+        _make(real)
+    _check_kind(path)
+    connection = _open(path, deadline, wait_seconds)
+    try:
+        _migrate(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _holds_nothing(path: str) -> bool:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size >= _HEADER_BYTES:
+            return False
+        with open(path, "rb") as file:
+            head = file.read(_MAGIC_AT + len(_MAGIC))
+    except OSError:
+        return False
+    return not head or head[_MAGIC_AT:] == _MAGIC
+
+
+def _check_kind(path: str) -> None:
+    """DuckDB makes a database in memory of a CSV file, and more: what is recorded there would be gone. A pipe it waits for."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+        raise DatabaseError(path=path, error=f"it is {kind}, not a file", fix="Choose another --db FILE.")
+    with open(path, "rb") as file:
+        head = file.read(_MAGIC_AT + len(_MAGIC))
+    if head[_MAGIC_AT:] != _MAGIC:
+        raise DatabaseError(path=path, error="it is not a DuckDB database")
+
+
+def _make(path: str) -> None:
+    """Make a database beside ``path`` and give it its name when it is whole; if another process was first, take that one."""
+    folder, name = os.path.split(path)
+    remove_left_parts(folder, _KIND)
+    part = os.path.join(folder, own_part_name(name, _KIND))
+    remove(part)
+    try:
+        connection = _connect(part, _WITHOUT_LOG)
+        try:
+            _migrate(path, connection)
+        finally:
+            connection.close()
+        _rename_into_place(part, path)
+    finally:
+        remove(part)
+
+
+def _rename_into_place(part: str, path: str) -> None:
+    if _holds_nothing(path):
+        os.replace(part, path)
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except OSError:  # FAT has no second names for a file
+        if not os.path.lexists(path):
+            os.rename(part, path)
+
+
+def _open(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415
+
+    while True:
+        try:
+            # In a path with a question mark DuckDB 2.0 puts ".wal" before it: into a folder that does not exist.
+            return _connect(path, _WITHOUT_LOG if "?" in os.path.realpath(path) else CONFIG)
+        except duckdb.IOException as error:
+            if _LOCKED not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
+        time.sleep(_POLL_SECONDS)
+
+
+def _connect(path: str, config: dict[str, str | bool | int | float | list[str]]) -> "duckdb.DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415
+
+    return duckdb.connect(path, config=config)
+
+
+def _migrations() -> list[tuple[int, str]]:
+    files = (resources.files(__package__) / "migrations").iterdir()
+    return sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".sql"))
+
+
+def _migrate(path: str, connection: "duckdb.DuckDBPyConnection") -> None:
+    done = _schema_version(path, connection)
+    migrations = _migrations()
+    if done > migrations[-1][0]:
+        error = f"its schema is version {done}, made by a newer sp404-export"
+        raise DatabaseError(path=path, error=error, fix="Update sp404-export, or choose another --db FILE.")
+    pending = [(number, sql) for number, sql in migrations if number > done]
+    if not pending:
+        return
+    connection.begin()  # what fails is undone: the connection is closed then
+    for number, sql in pending:
+        connection.execute(sql)
+        connection.execute("INSERT INTO schema_version VALUES (?)", [number])
+    connection.commit()
+    connection.execute("CHECKPOINT")
+
+
+def _schema_version(path: str, connection: "duckdb.DuckDBPyConnection") -> int:
+    import duckdb  # noqa: PLC0415
+
+    with suppress(duckdb.CatalogException):  # a new file, or another program's
+        return connection.execute("SELECT max(version) FROM schema_version").fetchall()[0][0] or 0
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not tables:
+        return 0
+    error = "it is the database of another program"
+    raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")
