@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -197,6 +198,7 @@ def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
     night.export(include_metadata=False)
     night.let_go()
     night.db.unlink()
+    shutil.rmtree(f"{night.db}.runs")
     batch = night.export(include_metadata=False, whole=False)
     assert statuses(batch) == ["exported"]
     error = refused(night, batch.export_id, "1 of 1 files", "no record says")
