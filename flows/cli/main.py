@@ -3,6 +3,7 @@
 Prefect, Polars, DuckDB, pydantic and rich are imported inside the functions that need them: help must come at once (0.2 s).
 """
 
+import os
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -14,13 +15,13 @@ from flows.cli.config_command import config
 from flows.cli.exit_status import ALL_DONE, UNUSABLE, TerminationSignal, raise_on_termination
 from flows.cli.export_commands import check, demo, export, plan
 from flows.cli.history_command import history
-from flows.cli.messages import print_error, say, writing
+from flows.cli.messages import print_error, writing
 from flows.cli.place_commands import forget, relocate
 from flows.cli.record_commands import repair, verify, zip_command
 from flows.cli.scan_command import scan
 from flows.cli.serve_command import up
 from flows.cli.surroundings import check_current_folder, discard_output, keep_standard_streams
-from schemas.errors import OutputError, Sp404Error, StoppedError, TerminatedError
+from schemas.errors import OutputError, Sp404Error, StoppedError, SurroundingsError, TerminatedError
 
 _HELP = """Put a whole sample library where a Roland SP-404MKII can play it.
 
@@ -73,14 +74,18 @@ def _run() -> int:
         context = getattr(error, "ctx", None)
         print_error(error.format_message(), f"See `{context.command_path} --help`." if context else "")
         return UNUSABLE
-    except OSError:
-        say("")  # fails again if that was it, as of a help text
-        raise
     except OutputError:
         raise
     except Sp404Error as error:
         print_error(str(error), error.fix)
         return error.exit_code
+    except OSError as error:  # of a disk, or of standard output under a help text
+        discard_output()
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        print_error(
+            f"{error.strerror or error}{where}", "Check the disk. What was finished stays, and the same command goes on."
+        )
+        return SurroundingsError.exit_code
     except (click.Abort, KeyboardInterrupt, TerminationSignal) as stop:
         stopped = TerminatedError() if isinstance(stop, TerminationSignal) else StoppedError()
         print_error(str(stopped), stopped.fix)

@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from schemas.errors import ExportRunningError, WorkingFolderError
@@ -63,11 +63,15 @@ def lock_file(path: Path, error: Callable[[str], Exception], wait_seconds: float
                 if time.monotonic() >= deadline:
                     raise error(path.read_text(encoding="utf-8") or "it does not say which") from reason
                 time.sleep(_POLL_SECONDS)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
+        _note_owner(file.fileno(), f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         yield
-        file.truncate(0)
+        _note_owner(file.fileno(), "")
+
+
+def _note_owner(fd: int, owner: str) -> None:
+    with suppress(OSError):  # the lock holds without this note
+        os.ftruncate(fd, 0)
+        os.write(fd, owner.encode())
 
 
 def _in_words(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import os
 import pty
 import subprocess
@@ -154,7 +155,7 @@ def test_a_standard_output_that_is_full_is_said(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = run(*arguments, stdout=full.fileno())
     assert done.returncode == 3
-    assert done.stderr.splitlines()[0] == "sp404: The output cannot be written: No space left on device"
+    assert done.stderr.splitlines()[0].endswith("No space left on device")
     assert len(done.stderr.splitlines()) == 2
 
 
@@ -189,3 +190,12 @@ def test_a_current_folder_that_was_deleted_is_said(tmp_path: Path) -> None:
     done = run("history", before=leave)
     assert done.returncode == 2
     assert done.stderr == "sp404: The current folder does not exist any more\n  cd to one that does.\n"
+
+
+def test_an_error_of_a_disk_where_none_was_expected_is_no_traceback(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/media/card/a.wav")
+
+    monkeypatch.setattr("config.settings.load", fail)
+    said = sp404("config")
+    assert (said.status, said.err.splitlines()[0]) == (3, "sp404: Input/output error: /media/card/a.wav")
