@@ -45,7 +45,7 @@ HOMES = {
     "tinytag": ("tasks/audio/tags/file_tags.py",),
     "anyascii": ("tasks/layout/file_names.py",),
     "fastapi": ("flows/api/app.py", "flows/api/openapi.py"),
-    "starlette": ("flows/api/app.py",),
+    "starlette": ("flows/api/app.py", "flows/api/byte_ranges.py"),
     "uvicorn": ("flows/api/server.py", "flows/orchestration/prefect_server.py"),
     "click": ("flows/cli/",),
     "rich": ("flows/cli/",),

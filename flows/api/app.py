@@ -1,6 +1,7 @@
 """The routes of the REST API. What they do is in ``exports``, ``library`` and ``downloads`` beside this file."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from starlette.routing import Match
 
 from config.settings import SettingsInForce
 from flows.api.access import AccessControl, build_rules
-from flows.api.byte_ranges import ByteSpan, select_span
+from flows.api.byte_ranges import SpanResponse, select_span
 from flows.api.downloads import AUDIO_MEDIA_TYPES, Downloads
 from flows.api.export_queue import SharedProcessPool
 from flows.api.exports import ExportAnswer, ExportRunner, PreparedExport, RecordExporter, describe_job
@@ -45,9 +46,10 @@ from schemas.api import (
     SingleExport,
     Work,
 )
-from schemas.errors import QueueError, RequestError, Sp404Error
+from schemas.errors import QueueError, RequestError, Sp404Error, TooManyFilesError
 from schemas.export import ExportConfig
 
+log = logging.getLogger("sp404")
 PREFIX = "/api/v1/sp404"
 _DESCRIPTION = "Exports samples and kits of the records to where a Roland SP-404MKII can play them."
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -185,7 +187,7 @@ def download(downloads: _Downloads, export_id: _Id, range_: _Range = None, if_ra
     fd = downloads.open_zip(export_id)
     try:
         span = select_span(fd, range_, if_range)
-        return _send(span, "application/zip", f"attachment; filename=sp404-export-{export_id}.zip")
+        return SpanResponse(span, "application/zip", f"attachment; filename=sp404-export-{export_id}.zip")
     finally:
         os.close(fd)
 
@@ -214,19 +216,13 @@ def sample(library: _Library, sample_id: _Id) -> Sample:
 def audio(downloads: _Downloads, sample_id: _Id, range_: _Range = None, if_range: _IfRange = None) -> Response:
     """Listen to the original."""
     with downloads.open_audio(sample_id) as (fd, media_type, name):
-        return _send(select_span(fd, range_, if_range), media_type, f"inline; filename*=UTF-8''{quote(name)}")
+        return SpanResponse(select_span(fd, range_, if_range), media_type, f"inline; filename*=UTF-8''{quote(name)}")
 
 
 @router.get("/samples/{sample_id:int}/peaks", tags=["library"], responses=describe_problems(404))
 def peaks(downloads: _Downloads, sample_id: _Id) -> Peaks:
     """Get a small waveform."""
     return downloads.waveform(sample_id)
-
-
-def _send(span: ByteSpan, media_type: str, disposition: str) -> Response:
-    status = HTTPStatus.PARTIAL_CONTENT if span.is_part else HTTPStatus.OK
-    headers = span.headers | {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(span.blocks(), status, headers, media_type)
 
 
 @router.get("/kits", tags=["library"], responses=describe_problems())
@@ -284,7 +280,7 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
     app.include_router(router)
     app.add_middleware(AccessControl, rules=rules)
     app.add_exception_handler(Exception, _respond_with_problem)
-    for kind in (Sp404Error, ProblemError, RequestValidationError, HTTPException):
+    for kind in (Sp404Error, ProblemError, RequestValidationError, HTTPException, OSError):
         app.add_exception_handler(kind, _respond_with_problem)
     app.openapi = lambda: describe_api(app, bool(rules.token))  # type: ignore[method-assign]
     return app
@@ -292,6 +288,8 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
 
 async def _respond_with_problem(request: Request, error: Exception) -> Response:
     headers = problem_headers(error)
+    if isinstance(error, OSError) and not TooManyFilesError.is_cause(error):
+        log.error("A request failed", exc_info=error)
     if isinstance(error, RequestValidationError):
         faults = _faults(error)
         problem = make_problem(422, f"{faults[0]['where']}: {faults[0]['what']}", "bad_request", _SEE_DOCS, faults)

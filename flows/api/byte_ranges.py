@@ -4,6 +4,11 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
+from io import FileIO
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from schemas.errors import RangeError
 
@@ -13,9 +18,12 @@ _ONE_RANGE = re.compile(r"bytes=([0-9]{1,18})?-([0-9]{1,18})?")
 
 @dataclass(frozen=True)
 class ByteSpan:
-    """Bytes from ``start`` to before ``stop`` of an open file of ``size`` bytes. It owns ``fd``."""
+    """Bytes from ``start`` to before ``stop`` of an open file of ``size`` bytes.
 
-    fd: int
+    It owns ``file``, which closes itself where nobody did: also where a response is made, but never sent.
+    """
+
+    file: FileIO
     start: int
     stop: int
     size: int
@@ -29,14 +37,26 @@ class ByteSpan:
         return headers | ({"Content-Range": f"bytes {self.start}-{self.stop - 1}/{self.size}"} if self.is_part else {})
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the bytes in blocks of 256 KiB at the most, and close the file."""
-        try:
-            offset = self.start
-            while offset < self.stop and (block := os.pread(self.fd, min(_CHUNK_BYTES, self.stop - offset), offset)):
-                offset += len(block)
-                yield block
-        finally:
-            os.close(self.fd)
+        """Yield the bytes in blocks of 256 KiB at the most."""
+        offset = self.start
+        while offset < self.stop and (block := os.pread(self.file.fileno(), min(_CHUNK_BYTES, self.stop - offset), offset)):
+            offset += len(block)
+            yield block
+
+
+class SpanResponse(StreamingResponse):
+    """Sends a span, and closes its file whatever happens: also where the client went away before the first byte."""
+
+    def __init__(self, span: ByteSpan, media_type: str, disposition: str) -> None:
+        status = HTTPStatus.PARTIAL_CONTENT if span.is_part else HTTPStatus.OK
+        headers = span.headers | {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"}
+        super().__init__(span.blocks(), status, headers, media_type)
+        self._file = span.file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the headers and the bytes."""
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 def select_span(fd: int, range_header: str | None, if_range: str | None) -> ByteSpan:
@@ -62,4 +82,4 @@ def select_span(fd: int, range_header: str | None, if_range: str | None) -> Byte
             match, start, stop = None, 0, status.st_size
         elif start >= stop:
             raise RangeError(size=status.st_size)
-    return ByteSpan(os.dup(fd), start, stop, status.st_size, bool(match and any(match.groups())), etag)
+    return ByteSpan(FileIO(os.dup(fd)), start, stop, status.st_size, bool(match and any(match.groups())), etag)

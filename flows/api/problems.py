@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 
 from schemas.api import Problem
-from schemas.errors import DatabaseBusyError, RangeError, Sp404Error, UnauthorizedError, statuses_by_reason
+from schemas.errors import RangeError, Sp404Error, TooManyFilesError, UnauthorizedError, statuses_by_reason
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = 5
@@ -52,6 +52,8 @@ def problem_from_error(error: BaseException) -> Problem:
     """Describe any error; an unexpected one only by the fact that it happened."""
     if isinstance(error, ProblemError):
         return error.problem
+    if TooManyFilesError.is_cause(error):  # whatever could not be done for it, and whatever fix that has
+        error = TooManyFilesError()
     if not isinstance(error, Sp404Error):
         return make_problem(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL, "internal", "See the server's log.")
     facts = {name: _base_name(fact) for name, fact in error.facts.items()}
@@ -67,7 +69,7 @@ def problem_from_record(error: str, reason: str, fix: str) -> Problem:
 
 def problem_headers(error: BaseException) -> dict[str, str]:
     """Return the HTTP headers that belong to an error."""
-    if isinstance(error, DatabaseBusyError):
+    if problem_from_error(error).status == HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": str(_RETRY_SECONDS)}
     if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": "Bearer"}

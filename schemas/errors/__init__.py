@@ -66,6 +66,7 @@ from schemas.errors.surroundings_errors import (
     StoppedError,
     SurroundingsError,
     TerminatedError,
+    TooManyFilesError,
     WorkerError,
 )
 
@@ -115,6 +116,7 @@ __all__ = [
     "TerminatedError",
     "TooLargeError",
     "TooLongError",
+    "TooManyFilesError",
     "TooMuchMemoryError",
     "TooShortError",
     "TooSlowError",

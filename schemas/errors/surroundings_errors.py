@@ -5,7 +5,9 @@ import errno
 from schemas.errors.base_error import Sp404Error
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_FILES = (errno.EMFILE, errno.ENFILE)
 NO_DISK = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
+_TOO_MANY_FILES = "Too many open files"
 
 
 class SurroundingsError(Sp404Error):
@@ -60,6 +62,25 @@ class OutputNotWritableError(SurroundingsError):
     reason = "output_not_writable"
     text = "Output folder is not writable: {path} ({error})"
     remedy = "Choose another --out, or give yourself write permission there."
+
+
+class TooManyFilesError(SurroundingsError):
+    """This process, or the machine, may open no more files."""
+
+    reason = "too_many_files"
+    http_status = 503
+    text = "Too many files are open"
+    remedy = "Try again in a moment. If that does not help, raise the limit of open files (ulimit -n)."
+
+    @classmethod
+    def is_cause(cls, error: BaseException | None) -> bool:
+        """Return whether ``error`` goes back to this; DuckDB's errors say it in their text alone."""
+        while error:
+            by_text = "duckdb" in type(error).__module__ and _TOO_MANY_FILES in str(error)
+            if by_text or (isinstance(error, OSError) and error.errno in NO_FILES):
+                return True
+            error = error.__cause__ or error.__context__
+        return False
 
 
 class BatchError(SurroundingsError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import polars as pl
 
-from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError
+from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError, TooManyFilesError
 from tasks.store.database_file import is_there, lost, open_database
 
 # Imported where it is used: it takes 0.3 s; and where a module holds on to it at the process's end, as Prefect makes
@@ -235,11 +235,15 @@ class Database:
         except duckdb.Error as error:
             if "No space left" in str(error):
                 raise DiskFullError(path=self.path) from error
+            if TooManyFilesError.is_cause(error):
+                raise TooManyFilesError from error
             by_kind = isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException))
             damaged = by_kind or "Corrupt database" in str(error)
             kind = StatementError if connection and not damaged else DatabaseError
             raise kind(path=self.path, error=str(error).splitlines()[0]) from error
         except OSError as error:
+            if TooManyFilesError.is_cause(error):
+                raise TooManyFilesError from error
             raise DatabaseError(path=self.path, error=error.strerror or str(error)) from error
         finally:
             if connection:

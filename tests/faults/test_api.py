@@ -1,7 +1,10 @@
 """Faults made for real under the REST API: a full disk, writes that fail, records that cannot be used."""
 
+import os
 import resource
 import shutil
+import socket
+import struct
 from pathlib import Path
 
 import httpx
@@ -13,6 +16,7 @@ from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tests.support import means
 from tests.support.api_library import problem, recorded_library
+from tests.support.processes import open_files
 from tests.support.serve import API, process, served
 from tests.support.waiting import until
 
@@ -88,3 +92,54 @@ def test_a_card_that_is_pulled(ground: Path, db: Path, monkeypatch: pytest.Monke
         whole: httpx.Response = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2]})
         told = problem(whole, 500, whole.json()["detail"])
         assert told["detail"].startswith("Batch export failed: The output folder is no longer there")
+
+
+def leave_early(api: httpx.Client, path: str, after_bytes: int) -> None:
+    """Ask for a file and go away with a reset, as a player does that seeks."""
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(f"GET {API}/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        if after_bytes:
+            client.recv(after_bytes)
+
+
+def test_clients_that_go_away_leave_no_file_open(ground: Path, db: Path) -> None:
+    with process(ground, db=db, output_base_path=ground / "out") as (api, running):
+        for path in ("samples/1/audio", "exports/1/download"):
+            api.get(f"{API}/{path}").raise_for_status()
+        before = open_files(running.pid)
+        for n in range(100):
+            leave_early(api, "samples/1/audio", n % 2)
+            leave_early(api, "exports/1/download", n % 2)
+        assert api.get(f"{API}/samples/1/audio").status_code == 200
+        until(lambda: open_files(running.pid) <= before + 3, 15)
+
+
+def test_a_process_that_may_open_no_more_files_says_so(ground: Path, db: Path) -> None:
+    """The advice to repair the database would be wrong, and dangerous."""
+    with process(ground, db=db, output_base_path=ground / "out") as (api, running):
+        api.get(f"{API}/exports/1/download").raise_for_status()
+        hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)[1]
+        full = max(int(name) for name in os.listdir(f"/proc/{running.pid}/fd")) + 1
+        fds = {int(name) for name in os.listdir(f"/proc/{running.pid}/fd")}
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (min(set(range(full + 1)) - fds), hard))
+        asked = [("GET", "samples"), ("GET", "samples/1/audio"), ("GET", "exports/1/download"), ("GET", "preferences")]
+        for method, path in [*asked, ("POST", "samples/1/export"), ("POST", "kits/1/export")]:
+            answer = api.request(method, f"{API}/{path}")
+            problem(answer, 503, "Too many files are open")
+            assert answer.headers["retry-after"]
+            assert "repair" not in answer.text
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert api.get(f"{API}/samples").status_code == 200
+        assert api.post(f"{API}/samples/1/export").status_code == 200
+
+
+def test_a_pipe_in_the_place_of_the_database_is_an_error_at_once(
+    ground: Path, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.unlink()
+    os.mkfifo(db)
+    with served(monkeypatch, db=db, output_base_path=ground / "out") as api:
+        api.timeout = 10
+        for answer in (api.get(f"{API}/samples"), api.get(f"{API}/preferences"), api.post(f"{API}/samples/1/export")):
+            problem(answer, 500, "The database cannot be used: r.duckdb: it is not a file")

@@ -7,15 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_library import recorded_library
+from tests.support.processes import children
 from tests.support.serve import API, process
 from tests.support.waiting import until
 
 IDLE_SECONDS = 3.0
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text(encoding="ascii").split()]
 
 
 def cpu_seconds(pid: int) -> float:
