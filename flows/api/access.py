@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import os
+import unicodedata
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ MAX_BODY_BYTES = 1 << 18
 _MIN_TOKEN_CHARACTERS = 16
 # The description of the API is not a secret, and a browser cannot send a token for it.
 _PUBLIC_PATHS = {"/docs", "/openapi.json"}
+# Characters that are not shown, line ends among them, and those that change the direction of what is beside them.
+_CONTROL_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+_BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_MAX_NAME_BYTES, _MAX_PATH = 255, 2_000
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -99,7 +104,8 @@ class AccessControl:
         except Sp404Error as error:
             await _refuse(error, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        if body is not None:
+            await self._app(scope, _replay(body, receive), send)
 
 
 def _check(scope: Message, rules: AccessRules) -> None:
@@ -110,15 +116,22 @@ def _check(scope: Message, rules: AccessRules) -> None:
         raise ForbiddenError(what="This host name is not one of this server's", fix="Add it to the setting api_names.")
     by_name = dict(headers)
     origin = by_name.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower()
+    foreign = origin is not None and _host_of(origin) != hosts[0].lower()
     if foreign or by_name.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise ForbiddenError(
             what="A web page of another origin cannot use this server", fix="Use a program, or the page of this server."
         )
-    if rules.token and scope["path"] not in _PUBLIC_PATHS:
+    if rules.token and scope["path"] not in _PUBLIC_PATHS and not scope["path"].startswith("/docs/"):
         scheme, _, token = by_name.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode("latin-1"), rules.token):
             raise UnauthorizedError
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[
+        return ""
 
 
 def _is_ours(host: str, rules: AccessRules) -> bool:
@@ -132,8 +145,8 @@ def _is_ours(host: str, rules: AccessRules) -> bool:
     return rules.any_address
 
 
-async def _read_body(scope: Message, receive: Receive) -> bytes:
-    """Read all of a request's body.
+async def _read_body(scope: Message, receive: Receive) -> bytes | None:
+    """Read all of a request's body; None where the client goes away before its end.
 
     Raises:
         BodyTooLargeError: It has more than ``MAX_BODY_BYTES``.
@@ -147,6 +160,8 @@ async def _read_body(scope: Message, receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLargeError(maximum=MAX_BODY_BYTES)
@@ -174,6 +189,16 @@ async def _refuse(error: Sp404Error, send: Send) -> None:
     await send({"type": "http.response.body", "body": document})
 
 
+def _check_text(path: str) -> None:
+    """Refuse what would stand in records and terminals as something else than it is, and what nothing can be called."""
+    sizes = [len(name.encode(errors="replace")) for name in path.split("/")]
+    if any(unicodedata.category(letter) in _CONTROL_CATEGORIES or letter in _BIDI for letter in path):
+        raise RequestError(what="output_base_path has control characters", fix="Use letters, digits, spaces and signs alone.")
+    if max(sizes) > _MAX_NAME_BYTES or len(path) > _MAX_PATH:
+        what = f"output_base_path has a name of more than {_MAX_NAME_BYTES} bytes, or more than {_MAX_PATH:,} characters in all"
+        raise RequestError(what=what, fix="Use shorter names.")
+
+
 def resolve_inside_root(path: str, root: str) -> str:
     """Resolve a folder that a client named, without links.
 
@@ -182,8 +207,10 @@ def resolve_inside_root(path: str, root: str) -> str:
         root: The folder that clients may export to.
 
     Raises:
+        RequestError: It has control characters, or is longer than a file system takes.
         ForbiddenError: It leads out of ``root``.
     """
+    _check_text(path)
     with suppress(ValueError):
         resolved = real_path(os.path.join(root, path))
         if os.path.commonpath([resolved, root]) == root:

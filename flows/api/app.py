@@ -20,6 +20,7 @@ from starlette.routing import Match
 from config.settings import SettingsInForce
 from flows.api.access import AccessControl, build_rules
 from flows.api.byte_ranges import SpanResponse, select_span
+from flows.api.docs_page import add_docs_page
 from flows.api.downloads import AUDIO_MEDIA_TYPES, Downloads
 from flows.api.export_queue import SharedProcessPool
 from flows.api.exports import ExportAnswer, ExportRunner, PreparedExport, RecordExporter, describe_job
@@ -46,12 +47,14 @@ from schemas.api import (
     SingleExport,
     Work,
 )
-from schemas.errors import QueueError, RequestError, Sp404Error, TooManyFilesError
+from schemas.errors import QueueError, RequestError, Sp404Error, StoppedError, TooManyFilesError
 from schemas.export import ExportConfig
 
 log = logging.getLogger("sp404")
 PREFIX = "/api/v1/sp404"
 _DESCRIPTION = "Exports samples and kits of the records to where a Roland SP-404MKII can play them."
+# The longest that samples in hand, and then the records of their export, hold up the end of the server.
+_IN_HAND_SECONDS, _LAST_SECONDS = 2.0, 0.5
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _SEE_DOCS = "See /docs for what each request may contain."
 _EXPORT_RESPONSES = describe_problems(404, 409, 507) | ACCEPTED
@@ -65,6 +68,12 @@ class ApiServices:
     library: LibraryPages
     exporter: RecordExporter
     downloads: Downloads
+
+    def stop(self) -> None:
+        """Begin nothing more; give the samples in hand two seconds; then every client that waits has its answer."""
+        self.exporter.stop(_IN_HAND_SECONDS)
+        self.process_pool.close()
+        self.exporter.give_up(_LAST_SECONDS)
 
     def close(self) -> None:
         """End all exports, and the processes that decode."""
@@ -132,6 +141,7 @@ async def _answer(exporter: RecordExporter, prefer: str | None, prepare: Callabl
 
     Raises:
         QueueError: The turn of this export did not come in time.
+        StoppedError: The server stops.
     """
     is_async = "respond-async" in {word.strip().lower() for word in (prefer or "").replace(";", ",").split(",")}
     queued = exporter.enqueue(await asyncio.to_thread(prepare), has_client=not is_async)
@@ -143,6 +153,10 @@ async def _answer(exporter: RecordExporter, prefer: str | None, prepare: Callabl
     except TimeoutError:
         queued.cancel()
         raise QueueError(waiting="other exports, and the turn of this one did not come in time") from None
+    except asyncio.CancelledError:
+        if queued.turn.cancelled():
+            raise StoppedError from None
+        raise
     answer: ExportAnswer = await asyncio.shield(asyncio.wrap_future(queued.answer))
     return answer
 
@@ -275,7 +289,10 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
         await asyncio.to_thread(services.close)
 
     version = metadata.version("sp404-export")
-    app = FastAPI(title="sp404-export", version=version, description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="sp404-export", version=version, description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    add_docs_page(app)
     app.state.services = services
     app.include_router(router)
     app.add_middleware(AccessControl, rules=rules)

@@ -23,6 +23,8 @@ from tasks.store import run_folder
 from tasks.store.database import Database
 
 _KEPT_ZIPS, _MAX_TRIES = 4, 3
+# All routes share 40 threads. So many may wait for their waveform or make a ZIP; one more client is told to come again.
+_MAX_WAITING_WAVEFORMS, _MAX_OPEN_ZIPS = 8, 8
 _MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "mp4": "audio/mp4", "ogg": "audio/ogg"}
 _MEDIA_TYPES |= {"flac": "audio/flac", "aiff": "audio/aiff"}
 _OTHER_AUDIO = "application/octet-stream"
@@ -46,6 +48,8 @@ class Downloads:
         self._zips: dict[int, object] = {}
         self._zips_lock = threading.Lock()
         self._waveforms = threading.BoundedSemaphore(settings.workers)
+        self._waveform_threads = threading.BoundedSemaphore(min(settings.workers, 8) + _MAX_WAITING_WAVEFORMS)
+        self._zip_threads = threading.BoundedSemaphore(_MAX_OPEN_ZIPS)
         self._make_folder()
         self._remove_zips()
 
@@ -70,9 +74,13 @@ class Downloads:
 
         Raises:
             RecordNotFoundError: There is no such sample.
-            QueueError: As many waveforms as there are workers are drawn, and none was done in time.
+            QueueError: As many waveforms as there are workers are drawn, and none was done in time, or too many wait.
             ProblemError: The file cannot be decoded.
         """
+        with _one_of(self._waveform_threads, "other waveforms"):
+            return self._draw(sample_id)
+
+    def _draw(self, sample_id: int) -> Peaks:
         settings = self._settings  # no preference changes how a file is read
         path = self._library.sample(sample_id).file_path
         job = Job(0, sample_id, path, "", Tags("", "", None, "", ""))
@@ -100,10 +108,12 @@ class Downloads:
             NotAsRecordedError: Its files are not what it wrote.
             FilesGoneError: Its files are gone.
             SurroundingsError: The disk or the database failed.
+            QueueError: Too many are made.
         """
-        for _ in range(_MAX_TRIES):
-            with suppress(FileNotFoundError):  # it made room for others just now
-                return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
+        with _one_of(self._zip_threads, "other downloads"):
+            for _ in range(_MAX_TRIES):
+                with suppress(FileNotFoundError):  # it made room for others just now
+                    return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
         raise QueueError(waiting="downloads")
 
     def _zip_path(self, export_id: int) -> Path:
@@ -132,6 +142,16 @@ class Downloads:
         for path in self._folder.glob("*"):
             with suppress(OSError):
                 path.unlink()
+
+
+@contextmanager
+def _one_of(places: threading.BoundedSemaphore, waiting: str) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise QueueError(waiting=waiting)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _file_states(paths: list[str]) -> tuple[object, ...]:

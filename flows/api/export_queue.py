@@ -6,7 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -14,7 +16,7 @@ from flows.api.problems import ProblemError
 from schemas.api import State
 from schemas.conversion import Limits
 from schemas.enums import Verb
-from schemas.errors import QueueError, Sp404Error
+from schemas.errors import QueueError, Sp404Error, StoppedError
 from tasks.convert.progress import Progress
 from tasks.isolation.executor import JobExecutor
 from tasks.isolation.process_pool import ProcessPool
@@ -131,21 +133,29 @@ class QueuedExport(Generic[AnswerT]):
 
 
 class ExportQueue(Generic[AnswerT]):
-    """Runs one export after the other, and remembers the last of those that no client waited for."""
+    """Runs one export after the other, and remembers the last of those that no client waited for.
+
+    Attributes:
+        is_stopping: The server stops.
+    """
 
     def __init__(self, process_pool: SharedProcessPool) -> None:
         self._process_pool = process_pool
         self._lock = threading.Lock()
         self._exports: dict[str, QueuedExport[AnswerT]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self.is_stopping = False
 
     def add(self, do: Callable[[Progress], AnswerT], has_client: bool) -> QueuedExport[AnswerT]:
         """Append an export, which ``do`` carries out.
 
         Raises:
             QueueError: Too many wait already.
+            StoppedError: The server stops.
         """
         with self._lock:
+            if self.is_stopping:
+                raise StoppedError
             waiting = sum(export.state is State.QUEUED for export in self._exports.values())
             if waiting >= _MAX_QUEUED:
                 raise QueueError(waiting=f"{waiting} exports")
@@ -163,12 +173,29 @@ class ExportQueue(Generic[AnswerT]):
         """Return the export with this id of the queue (not of the records), if it is remembered."""
         return self._exports.get(export_id)
 
-    def close(self) -> None:
-        """Cancel all exports, and wait until the one that runs has finished its samples in hand."""
+    def stop(self, seconds: float) -> None:
+        """Take no more exports, cancel all, and wait for ``seconds`` for the one that runs."""
         with self._lock:
+            self.is_stopping = True
             for export in self._exports.values():
                 export.cancel()
+        self._wait(seconds)
+
+    def give_up(self, seconds: float) -> None:
+        """Wait for ``seconds`` for the export that runs; its answer is then that it was stopped, whatever becomes of it."""
+        for answer in self._wait(seconds):
+            with suppress(InvalidStateError):  # it has ended just now
+                answer.set_exception(StoppedError())
+
+    def close(self) -> None:
+        """Cancel all exports, and wait until the one that runs has finished its samples in hand."""
+        self.stop(0)
         self._thread.shutdown()
+
+    def _wait(self, seconds: float) -> set[Future[AnswerT]]:
+        with self._lock:
+            answers = [export.answer for export in self._exports.values()]
+        return futures.wait(answers, seconds).not_done
 
     def _carry_out(self, queued: QueuedExport[AnswerT], do: Callable[[Progress], AnswerT]) -> None:
         if not queued.turn.set_running_or_notify_cancel():
@@ -181,10 +208,12 @@ class ExportQueue(Generic[AnswerT]):
             if not isinstance(error, (Sp404Error, ProblemError)):
                 log.exception("An export failed")
             queued.ended_at = _now()
-            queued.answer.set_exception(error)
+            with suppress(InvalidStateError):  # nobody waits any more
+                queued.answer.set_exception(error)
         else:
             queued.ended_at = _now()
-            queued.answer.set_result(answer)
+            with suppress(InvalidStateError):
+                queued.answer.set_result(answer)
 
 
 def _now() -> datetime:

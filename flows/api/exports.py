@@ -95,6 +95,14 @@ class RecordExporter:
         self._records = Catalog(self._database)
         self._queue: ExportQueue[ExportAnswer] = ExportQueue(process_pool)
 
+    def stop(self, seconds: float) -> None:
+        """Cancel what waits and what runs, and wait for it for so long."""
+        self._queue.stop(seconds)
+
+    def give_up(self, seconds: float) -> None:
+        """Wait once more; then tell the clients of what has not ended that the server stops."""
+        self._queue.give_up(seconds)
+
     def close(self) -> None:
         """Cancel what waits, and end what runs."""
         self._queue.close()
@@ -193,7 +201,10 @@ class RecordExporter:
                 fall_back=self._fall_back,
                 lock_wait_seconds=self.wait_seconds if has_client else None,
             )
-            return export.to_answer(self._run(request, progress))
+            batch = self._run(request, progress)
+            if has_client and self._queue.is_stopping and not batch.complete:
+                raise StoppedError  # its rows say that they were not reached, as if that were of the samples
+            return export.to_answer(batch)
         except _PASSED_ON:
             raise
         except SurroundingsError as error:

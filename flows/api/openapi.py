@@ -14,6 +14,9 @@ _TEXT = {"schema": {"type": "string"}}
 _INTEGER = {"schema": {"type": "integer"}}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _FILE_HEADERS = {"Content-Length": _INTEGER, "Content-Disposition": _TEXT, "Accept-Ranges": _TEXT, "ETag": _TEXT}
+# As ``access.resolve_inside_root`` checks it; a name may have 255 bytes, which a pattern cannot count.
+_NAME_PATTERN = "[^/\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]{0,255}"
+_PATH_PATTERN = f"^{_NAME_PATTERN}(/{_NAME_PATTERN})*$"
 ACCEPTED: Responses = {
     202: {
         "model": Work,
@@ -52,6 +55,9 @@ def describe_api(app: FastAPI, needs_token: bool) -> dict[str, Any]:
     if not app.openapi_schema:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schemas = document["components"]["schemas"]
+        for model in ("ExportConfig", "Preferences"):
+            text = next(each for each in schemas[model]["properties"]["output_base_path"]["anyOf"] if each["type"] == "string")
+            text["pattern"] = _PATH_PATTERN
         schemas["Problem"] = Problem.model_json_schema(mode="serialization")
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)

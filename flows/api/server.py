@@ -1,15 +1,21 @@
 """Serve the REST API at the address of the settings."""
 
+import asyncio
 import logging
+import os
+import socket
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from config.settings import Settings, load
 from flows.api.app import ApiServices, create_app
+from flows.api.connections import BACKLOG, BoundedProtocol, ConnectionLimits, quieten_logs, raise_file_limit
 from flows.api.exports import ExportRunner
 from flows.export.request import resolve
 from flows.export.threads import export_directly
@@ -21,7 +27,9 @@ from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 
 log = logging.getLogger("sp404")
+# Answers that are under way, such as downloads, have as long as this; what then still hangs ends with the process.
 _STOP_SECONDS = 3
+_END_SECONDS = 4.5
 # Each takes 59 MB of memory (28 MB that no other process shares) and no CPU time while it waits, for as long as the server
 # runs: enough to convert a sample and to draw a waveform. A batch starts more when it needs them.
 _WARM_PROCESSES = 2
@@ -36,14 +44,55 @@ def main() -> None:
         sys.exit(f"sp404: {error}. {error.fix}")
     settings = in_force.settings
     warm_up(app.state.services, settings)
-    uvicorn.run(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
+    server = ApiServer(app, settings.api_host, settings.api_port, raise_file_limit())
+    server.must_end = True
+    with suppress(KeyboardInterrupt):  # raised once more when all has ended
+        server.run()
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn with bounded connections, which stops exports as soon as it is told to stop itself.
+
+    Attributes:
+        must_end: End the process, whatever hangs in it, some seconds after a signal. Records can take that.
+    """
+
+    def __init__(self, app: FastAPI, host: str, port: int, limits: ConnectionLimits) -> None:
+        protocol = type("_LimitedProtocol", (BoundedProtocol,), {"limits": limits})
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http=protocol,
+                ws="none",
+                log_level="warning",
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        self.must_end = False
+        self._services: ApiServices = app.state.services
+        quieten_logs()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop the exports, and meanwhile let clients have the answers that are under way."""
+        if self.must_end:
+            last_resort = threading.Timer(_END_SECONDS, _end_process)
+            last_resort.daemon = True
+            last_resort.start()
+        stopping = asyncio.create_task(asyncio.to_thread(self._services.stop))
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol) and connection.owes_since is not None:
+                connection.transport.abort()
+        await super().shutdown(sockets)
+        await stopping
+
+
+def _end_process() -> None:
+    log.warning("Something did not stop in %.1f s; what it did can be resumed", _END_SECONDS)
+    os._exit(1)
 
 
 def warm_up(services: ApiServices, settings: Settings) -> None:

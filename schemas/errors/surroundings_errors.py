@@ -103,7 +103,9 @@ class StoppedError(SurroundingsError):
 
     reason = "stopped"
     exit_code = 130
+    http_status = 503
     text = "Stopped"
+    public = "Stopped before it was done"
     remedy = "What was finished stays and is recorded. The same command resumes."
 
 
@@ -119,7 +121,7 @@ class CancelledError(StoppedError):
 
     reason = "cancelled"
     exit_code = 143
-    text = "Cancelled"
+    text = public = "Cancelled"
 
 
 class ServerError(SurroundingsError):

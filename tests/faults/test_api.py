@@ -3,8 +3,11 @@
 import os
 import resource
 import shutil
+import signal
 import socket
 import struct
+import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -16,7 +19,7 @@ from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tests.support import means
 from tests.support.api_library import problem, recorded_library
-from tests.support.processes import open_files
+from tests.support.processes import children, open_files
 from tests.support.serve import API, process, served
 from tests.support.waiting import until
 
@@ -143,3 +146,84 @@ def test_a_pipe_in_the_place_of_the_database_is_an_error_at_once(
         api.timeout = 10
         for answer in (api.get(f"{API}/samples"), api.get(f"{API}/preferences"), api.post(f"{API}/samples/1/export")):
             problem(answer, 500, "The database cannot be used: r.duckdb: it is not a file")
+
+
+def test_half_open_connections_shut_nobody_out(ground: Path, db: Path) -> None:
+    """More than the process may have files; each client still has its answer, and the log says it once."""
+    with process(ground, most_files=1024, db=db, output_base_path=ground / "out") as (api, running):
+        silent = []
+        for n in range(1_100):
+            silent.append(socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=10))
+            silent[-1].sendall(b"POST / HTTP/1.1\r\nHost: loc" if n % 2 else b"")
+        for path in ("samples", "samples/1/audio", "exports/1/download"):
+            begun = time.monotonic()
+            assert httpx.get(f"{api.base_url}{API}/{path}", timeout=10).status_code == 200
+            assert time.monotonic() - begun < 5
+        assert open_files(running.pid) < 600
+        assert (ground / "api.log").stat().st_size < 2_000
+        for each in silent:
+            each.close()
+
+
+def test_a_signal_ends_the_server_in_five_seconds_and_tells_who_waits(ground: Path, db: Path) -> None:
+    """The workers are made to stand still with a sample in hand; one client reads nothing of its download."""
+    with (ground / "lib/bass.mp3").open("ab") as file:
+        file.truncate(LARGE_BYTES)
+    with process(ground, db=db, output_base_path=ground / "out", workers=2) as (api, running):
+        with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(f"GET {API}/samples/2/audio HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert slow.recv(10)
+            for pid in children(running.pid):
+                os.kill(pid, signal.SIGSTOP)
+            answers: list[httpx.Response] = []
+
+            def ask(path: str) -> None:
+                method = "POST" if path.endswith("export") else "GET"
+                answers.append(httpx.request(method, f"{api.base_url}{API}/{path}", timeout=60))
+
+            waiting = [threading.Thread(target=ask, args=(f"samples/{path}",)) for path in ("1/export", "3/export", "1/peaks")]
+            for each in waiting:
+                each.start()
+            time.sleep(1.5)
+            assert not answers
+            begun = time.monotonic()
+            running.terminate()
+            running.wait(20)
+            assert time.monotonic() - begun < 5
+            for each in waiting:
+                each.join(10)
+        assert len(answers) == 3
+        for answer in answers:
+            problem(answer, 503, "Stopped before it was done")
+    with process(ground, db=db, output_base_path=ground / "out") as (api, _):
+        assert api.post(f"{API}/samples/1/export").json()["success"]
+
+
+def test_clients_that_wait_for_waveforms_starve_nobody(ground: Path, db: Path) -> None:
+    """The workers are made to stand still; they go on when everybody else had an answer."""
+    with process(ground, db=db, output_base_path=ground / "out", workers=2) as (api, running):
+        workers = children(running.pid)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        answers: list[httpx.Response] = []
+
+        def ask() -> None:
+            answers.append(httpx.get(f"{api.base_url}{API}/samples/1/peaks", timeout=60))
+
+        waiting = [threading.Thread(target=ask) for _ in range(60)]
+        for each in waiting:
+            each.start()
+        until(lambda: len(answers) == 50, 15)
+        for answer in answers:
+            problem(answer, 503, "Too many requests are waiting: other waveforms")
+            assert answer.headers["retry-after"]
+        for path in ("samples", "kits/1", "samples/1/audio", "exports/1/download"):
+            begun = time.monotonic()
+            assert httpx.get(f"{api.base_url}{API}/{path}", timeout=30).status_code == 200
+            assert time.monotonic() - begun < 3
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+        for each in waiting:
+            each.join(60)
+        assert [answer.status_code for answer in answers[50:]] == [200] * 10

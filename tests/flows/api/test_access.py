@@ -68,6 +68,7 @@ def test_only_by_its_own_names(api: httpx.Client, host: str, wanted: int) -> Non
         ({"origin": "http://localhost:3000", "host": "localhost:4404"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-origin"}, 200),
         ({"sec-fetch-site": "none"}, 200),
@@ -75,6 +76,20 @@ def test_only_by_its_own_names(api: httpx.Client, host: str, wanted: int) -> Non
 )
 def test_no_web_page_of_elsewhere(api: httpx.Client, headers: dict[str, str], wanted: int) -> None:
     assert status(api, **headers) == wanted
+
+
+def test_a_web_socket_is_answered_like_any_request(locked: httpx.Client) -> None:
+    """The token comes first; then there is no such thing."""
+    upgrade = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "a" * 22 + "==",
+    }
+    assert status(locked, **upgrade) == 401
+    assert status(locked, authorization=f"Bearer {TOKEN}", **upgrade) == 200
+    answer = locked.get("/ws", headers=upgrade | {"authorization": f"Bearer {TOKEN}"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, problems.MEDIA_TYPE)
 
 
 def test_a_form_of_a_web_page_is_no_request(api: httpx.Client) -> None:
@@ -199,13 +214,27 @@ def test_paths_of_clients_stay_within_the_root(api: httpx.Client, tmp_path: Path
     (tmp_path / "out").mkdir()
     (tmp_path / "outside").mkdir()
     (tmp_path / "out/link").symlink_to(tmp_path / "outside")
-    bad = ["..", "../outside", "/etc", "a/../../outside", "link", "link/x", str(tmp_path / "out2"), "a\0b", "\ud800"]
+    bad = ["..", "../outside", "/etc", "a/../../outside", "link", "link/x", str(tmp_path / "out2")]
     for path in bad:
         content = json.dumps({"output_base_path": path})
         answer = api.put(f"{API}/preferences", content=content, headers={"content-type": "application/json"})
         assert answer.status_code == 403, path
         assert str(tmp_path) not in answer.text
-    for path in ("", ".", "a/b", "a/../b", "~x", str(tmp_path / "out/c")):
+    for path in ("", ".", "a/b", "a/../b", "~x", "Beats (2024) é 日本 \U0001f469\u200d\U0001f3a4", str(tmp_path / "out/c")):
         answer = api.put(f"{API}/preferences", json={"output_base_path": path})
         assert answer.json()["output_base_path"].startswith(str(tmp_path / "out")), path
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_paths_of_clients_are_text_that_can_be_shown(api: httpx.Client) -> None:
+    before = api.get(f"{API}/preferences").json()
+    signs = ["\0", "\ud800", "\x1b[2J", "\a", "\n", "\x7f", "\x9b", "\u2028", "\u202e"]
+    for path in [*(f"a{sign}b" for sign in signs), "n" * 300, "ä" * 128, "x/" * 1001]:
+        batch = {"sample_ids": [1], "config": {"output_base_path": path}}
+        for method, route, wanted in [("PUT", "preferences", batch["config"]), ("POST", "samples/export-batch", batch)]:
+            headers = {"content-type": "application/json"}
+            answer = api.request(method, f"{API}/{route}", content=json.dumps(wanted), headers=headers)
+            assert answer.status_code == 422, ascii(path)
+            assert answer.json()["detail"].startswith("output_base_path has ")
+            assert path.encode(errors="replace") not in answer.content
+    assert api.get(f"{API}/preferences").json() == before
