@@ -145,7 +145,7 @@ def test_a_pipe_in_the_place_of_the_database_is_an_error_at_once(
     with served(monkeypatch, db=db, output_base_path=ground / "out") as api:
         api.timeout = 10
         for answer in (api.get(f"{API}/samples"), api.get(f"{API}/preferences"), api.post(f"{API}/samples/1/export")):
-            problem(answer, 500, "The database cannot be used: r.duckdb: it is not a file")
+            problem(answer, 500, "The database cannot be used: r.duckdb: it is a pipe, not a file")
 
 
 def test_half_open_connections_shut_nobody_out(ground: Path, db: Path) -> None:
