@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -59,8 +60,8 @@ def _check_time_zone(name: str) -> str:
 
 
 def _check_web_address(address: str) -> str:
-    if address and not address.startswith(("http://", "https://")):
-        raise ValueError("a web address begins with http:// or https://")
+    if address and not (address.startswith(("http://", "https://")) and urlsplit(address).hostname):
+        raise ValueError("a web address begins with http:// or https://, and names a host")
     return address
 
 

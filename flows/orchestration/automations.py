@@ -47,9 +47,14 @@ def set_up_automations(notify_url: str) -> None:
         if existing:
             existing.delete()
         return
-    block = Webhook(url=notify_url, headers={"Content-Type": "application/json"}).save(_BLOCK, overwrite=True)
+    block = webhook(notify_url).save(_BLOCK, overwrite=True)
     if not existing:
         _notify_by(block).create()
+
+
+def webhook(notify_url: str) -> Webhook:
+    """Return the block that posts to an address: it follows no redirects, gives up after 5 s, and hides it."""
+    return Webhook(url=notify_url, headers={"Content-Type": "application/json"})
 
 
 def _read(name: str) -> Any:
