@@ -1,0 +1,23 @@
+"""One call of a night fails, whichever: one more run makes what an unbroken one makes.
+
+``python -m tests.support.injecting --trials 300`` tries all kinds of calls on all kinds of files; here are a few of them.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.injecting import search
+
+pytestmark = pytest.mark.slow
+
+TRIALS, SEED = 16, 404
+
+
+@pytest.mark.faults("strace")
+def test_after_any_call_that_fails_one_more_run_makes_it_whole(tmp_path: Path) -> None:
+    trials, places = search(tmp_path, TRIALS, SEED, abreast=1)
+    assert places > 300
+    assert len(trials) == TRIALS
+    assert [line for trial in trials for line in trial.found] == []
+    assert sum(trial.failed for trial in trials) > TRIALS / 2, "most calls that failed did no harm: do they fail at all?"
