@@ -21,6 +21,7 @@ from tasks.convert.progress import Progress
 from tasks.convert.prune import prune
 from tasks.store import export_records
 from tasks.store.export_lock import lock_exports
+from tasks.store.replay import catch_up
 
 log = logging.getLogger("sp404")
 
@@ -45,6 +46,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
     database = resolved.target.database
     # Opened once for all that is asked of it in short succession; other processes get in while audio is converted.
     with lock_exports(database), database.hold(), progress or Progress() as watched:
+        catch_up(database)
         draft = steps.plan(resolved, manifest, started)
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()

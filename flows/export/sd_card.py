@@ -1,6 +1,7 @@
 """Copy an export's files to a card."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,6 +13,8 @@ from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card, card_copy
 from tasks.bundle.card_copy import CopyPlan, KnownFiles, WantedFile
+from tasks.fs.file_status import is_regular
+from tasks.fs.hashing import hash_file
 from tasks.fs.place_mark import read_mark
 from tasks.store import card_files, export_files
 
@@ -96,7 +99,7 @@ def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> Car
 def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) -> CardResult:
     draft, request = running.draft, running.request
     recorded = export_files.read_files(running.target.database, batch.export_id)
-    files = recorded.files.filter(pl.col("file_hash").is_not_null()).select("path", "output_bytes", "file_hash")
+    files = _with_hashes(recorded)
     records = CardRecords(running.target.database, place, batch.export_id, recorded.output_path)
     wanted_paths = pl.concat([files["path"], draft.all_paths.alias("path")])
     state = _state_of(draft, records.read(), wanted_paths)
@@ -140,6 +143,25 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
         other_layouts=other_layouts.describe(state.others, running.settings, place.folder, request, kept),
         layout_removed=len(of_layouts.intersection(removed)),
     )
+
+
+def _with_hashes(recorded: export_files.RecordedFiles) -> pl.DataFrame:
+    """Return ``path``, ``output_bytes`` and ``file_hash`` of the files of an export.
+
+    A file that stood there before, with the same bytes, is not recorded as ours, and so without a hash: it is read. It is
+    wanted on the card all the same.
+    """
+    files = recorded.files.select("path", "output_bytes", "file_hash")
+    unknown = files.filter(pl.col("file_hash").is_null())["path"]
+    hashes = {path: _hash_of(os.path.join(recorded.output_path, path)) for path in unknown}
+    read = pl.col("path").replace_strict(hashes, default=None, return_dtype=pl.String)
+    return files.with_columns(file_hash=pl.coalesce("file_hash", read)).filter(pl.col("file_hash").is_not_null())
+
+
+def _hash_of(path: str) -> str | None:
+    with suppress(OSError):
+        return hash_file(path) if is_regular(path) else None
+    return None
 
 
 def _removable(running: RunningExport, state: CardState, plan: CopyPlan) -> dict[str, str]:

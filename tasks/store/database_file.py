@@ -163,12 +163,14 @@ def _migrate(path: str, connection: "duckdb.DuckDBPyConnection") -> None:
     pending = [(number, sql) for number, sql in migrations if number > done]
     if not pending:
         return
-    connection.begin()  # what fails is undone: the connection is closed then
-    for number, sql in pending:
-        connection.execute(sql)
-        connection.execute("INSERT INTO schema_version VALUES (?)", [number])
-    connection.commit()
-    connection.execute("CHECKPOINT")
+    # Each alone, for an index cannot be made beside updates; in a new file, where there is nothing to update, all at once.
+    for group in [pending] if not done else [[one] for one in pending]:
+        connection.begin()  # what fails is undone: the connection is closed then
+        for number, sql in group:
+            connection.execute(sql)
+            connection.execute("INSERT INTO schema_version VALUES (?)", [number])
+        connection.commit()
+        connection.execute("CHECKPOINT")
 
 
 def _schema_version(path: str, connection: "duckdb.DuckDBPyConnection") -> int:

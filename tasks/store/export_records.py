@@ -155,8 +155,14 @@ def begin(target: ExportTarget, rows: pl.DataFrame, identity: str, moved: pl.Dat
     run_folder.sweep(target.database)
     with target.database.connect() as connection:
         _recover(connection, target.database)
-        with transaction(connection):
-            return _begin_in(connection, target, rows, identity, moved)
+        before = run_folder.export_ids(target.database)
+        try:
+            with transaction(connection):
+                return _begin_in(connection, target, rows, identity, moved)
+        except Exception:
+            for export_id in set(run_folder.export_ids(target.database)).difference(before):
+                run_folder.drop(target.database, export_id)  # the ids that it was to give will be given to other files
+            raise
 
 
 def _begin_in(
@@ -202,7 +208,12 @@ def _next_id(connection: Connection, database: Database) -> int:
 
 
 def read_prior_state(target: ExportTarget, rows: pl.DataFrame, moved: pl.DataFrame = NOTHING_MOVED) -> PriorState:
-    """Do what ``begin`` does without writing: ids and paths as the next export would have them."""
+    """Do what ``begin`` does without writing: ids and paths as the next export would have them.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read, or are gone.
+    """
+    target.database.check_not_lost()
     if not target.database.exists:
         return PriorState(
             assign_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],

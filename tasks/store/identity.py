@@ -52,7 +52,7 @@ def assign_ids(
         raise RequestError(what=f"No sample_id is left above {start - 1}", fix="Give smaller ids in the manifest.")
     new_ids = pl.DataFrame({"file_path": new_paths, "id": np.arange(start, start + len(new_paths))}, GIVEN)
     all_ids = known.vstack(new_ids)
-    named_kits, new_kits = _identify_kits(rows["kit"].drop_nulls().unique(maintain_order=True), kits)
+    named_kits, new_kits = identify_kits(rows["kit"].drop_nulls().unique(maintain_order=True), kits)
     identified = rows.with_columns(
         id_given=pl.col("sample_id").is_null(),
         sample_id=pl.col("sample_id").fill_null(_look_up("source", all_ids["file_path"], all_ids["id"])),
@@ -61,7 +61,7 @@ def assign_ids(
     return identified, new_ids, new_kits
 
 
-def _identify_kits(names: pl.Series, kits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def identify_kits(names: pl.Series, kits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the id of each name, and the new kits among them (both ``KITS``).
 
     A kit that is spelt otherwise than in the records keeps its id. Where the records have both spellings, each keeps its own.

@@ -5,15 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
-from schemas.errors import DamagedPartError, DatabaseError, RequestError
+from schemas.errors import DatabaseError, RequestError
 from tasks.store import run_folder
-from tasks.store.checkpoints import read_checkpoint
-from tasks.store.database import Connection, Database, run, transaction
+from tasks.store.database import Database, run
 from tasks.store.export_lock import lock_exports
-from tasks.store.export_records import add_part_in, finish_in, read_export_spec, start_in
-from tasks.store.renames import follow
+from tasks.store.replay import replay_export
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ def repair(database: Database, force: bool = False) -> RepairResult:
         _remove(new.path)
         losses: list[str] = []
         with new.connect() as connection:
-            rows = sum(_replay_export(connection, database, export_id, losses) for export_id in ids)
+            rows = sum(replay_export(connection, database, export_id, losses) for export_id in ids)
             run(connection, "skip_export_ids", {"taken": ids[-1]})
         kept = _set_aside(database.path)
         os.replace(new.path, database.path)
@@ -59,42 +55,6 @@ def _is_whole(database: Database) -> bool:
     except DatabaseError:
         return False
     return True
-
-
-def _replay_export(connection: Connection, database: Database, export_id: int, losses: list[str]) -> int:
-    """Put one export into the records again; return how many rows it has."""
-    try:
-        with transaction(connection):
-            for name, frame in run_folder.read_given(database, export_id):
-                if name == "ids":
-                    run(connection, "forget_given_ids", new_given_ids=frame)
-                    run(connection, "add_given_ids", new_given_ids=frame)
-                elif name == "new-kits":
-                    run(connection, "add_kits", new_kits=frame)
-                else:
-                    follow(connection, frame)
-        spec = read_export_spec(database, export_id)
-        ending, gone = run_folder.read_ending(database, export_id), run_folder.read_gone(database, export_id)
-    except DamagedPartError as error:
-        losses.append(f"Export {export_id} is lost: {error}")
-        return 0
-    if spec is None:  # killed before it was begun
-        return 0
-    parts = run_folder.parts(database, export_id)
-    if ending and len(parts) < ending["parts"]:
-        losses.append(f"Export {export_id} has {len(parts)} parts, and had {ending['parts']}")
-    with transaction(connection):
-        start_in(connection, spec, pl.DataFrame({"manifest_line": []}, {"manifest_line": pl.Int64}))
-        for part in parts:
-            try:
-                add_part_in(connection, spec, run_folder.name_of(part), read_checkpoint(part))
-            except DamagedPartError as error:
-                losses.append(f"Of export {export_id}: {error}. {error.fix}")
-        if ending:
-            finish_in(connection, spec, ending)
-        if gone is not None:
-            run(connection, "forget_outputs", {"output_path": spec.export["output_path"]}, gone=gone)
-        return run(connection, "count_export_samples", {"export_id": export_id}).one()
 
 
 def _set_aside(db: str) -> str | None:

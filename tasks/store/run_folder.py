@@ -1,5 +1,6 @@
 """The files that an export keeps beside the database: a killed run is resumed from them, and records are rebuilt."""
 
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,11 @@ def thin(database: Database, export_id: int) -> None:
     for inner in (*_passes(folder), folder):
         with suppress(OSError):  # not empty
             inner.rmdir()
+
+
+def drop(database: Database, export_id: int) -> None:
+    """Remove all that an export wrote down, which was not begun."""
+    shutil.rmtree(_folder(database, export_id), ignore_errors=True)
 
 
 def export_ids(database: Database) -> list[int]:

@@ -56,6 +56,20 @@ def takes(night: Nightly, count: int = 3, **cells: Any) -> None:
 # ---- which card it is ----
 
 
+def test_files_of_which_the_records_know_nothing_are_copied_too(night: Nightly) -> None:
+    """The database was begun anew: the same files stand in the output folder and on the card, and nobody knows whose."""
+    takes(night)
+    first, second = made(night.folder / "A"), made(night.folder / "B")
+    carded(night, first)
+    night.let_go()
+    night.db.unlink()
+    shutil.rmtree(f"{night.db}.runs")
+    again, other = carded(night, first), carded(night, second)
+    assert (again.written, again.unchanged, again.in_the_way) == (0, 3, [])
+    assert (other.written, other.unchanged, other.in_the_way) == (3, 0, [])
+    assert on_card(first) == on_card(second) == tree(night.out)
+
+
 @pytest.mark.slow
 def test_two_clones_get_each_new_take_in_turns(night: Nightly, hashed: list[str]) -> None:
     takes(night)

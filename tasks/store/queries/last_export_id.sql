@@ -1,0 +1,1 @@
+SELECT coalesce(max(last_value), 0) FROM duckdb_sequences() WHERE sequence_name = 'export_ids';
