@@ -27,20 +27,28 @@ def prune(folder: str, stale: pl.DataFrame, forget: Callable[[list[str]], None])
         forget: Takes the paths that are gone out of the records, also of those that were gone before.
 
     Returns:
-        The paths that were removed.
+        The paths that were removed: of the sound and of its metadata file.
     """
     removed, gone = [], []
     for path, size, file_hash, text_hash in stale.select("path", "output_bytes", "file_hash", "metadata_hash").iter_rows():
         audio = os.path.join(folder, path)
         if os.path.realpath(os.path.dirname(audio)) != os.path.dirname(audio):
             continue
-        if is_prunable(folder, path, size, file_hash):
-            remove(audio)
-            if text_hash and is_unmodified(metadata_path(audio), text_hash):
-                remove(metadata_path(audio))
-            remove_empty_folders(os.path.dirname(audio), folder)
+        was_there = os.path.lexists(audio)
+        if was_there and not is_prunable(folder, path, size, file_hash):
+            continue
+        # The text first: after a kill, and where the disk refuses, the sound is still recorded, and the next run goes on.
+        text = metadata_path(audio)
+        if text_hash and is_unmodified(text, text_hash):
+            remove(text)
+            if os.path.lexists(text):
+                continue
+        remove(audio)
+        if os.path.lexists(audio):
+            continue
+        remove_empty_folders(os.path.dirname(audio), folder)
+        gone.append(path)
+        if was_there:
             removed.append(path)
-        if not os.path.lexists(audio):
-            gone.append(path)
     forget(gone)
-    return [path for path in removed if path in gone]
+    return removed
