@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,7 +83,8 @@ class ApiServer(uvicorn.Server):
             last_resort = threading.Timer(_END_SECONDS, _end_process)
             last_resort.daemon = True
             last_resort.start()
-        stopping = asyncio.create_task(asyncio.to_thread(self._services.stop))
+        alone = ThreadPoolExecutor(1)  # requests may have all other threads
+        stopping = asyncio.get_running_loop().run_in_executor(alone, self._services.stop)
         for connection in list(self.server_state.connections):
             if isinstance(connection, BoundedProtocol) and connection.owes_since is not None:
                 connection.transport.abort()
