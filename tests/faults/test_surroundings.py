@@ -527,6 +527,45 @@ def test_two_runs_with_two_databases_into_one_folder(export: Export, undisturbed
     assert_whole(export.out, ground)
 
 
+def test_two_libraries_with_two_databases_into_one_folder(export: Export, ground: Path) -> None:
+    """Half of their names are the same. Whoever comes second finds those taken; each prunes its own alone, also at once."""
+    places, titles = [], []
+    for which, note in enumerate((28, 60)):
+        folder = ground / f"lib{which}"
+        for n in range(16):
+            synth.write(folder / f"{n}.wav", synth.bass(48_000, note + n, 0.12), 48_000)
+        titles.append([f"Tone {n}" if n < 8 else f"Own {which} {n}" for n in range(16)])
+        db = ground / f"records{which}/r.duckdb"
+        places.append(replace(export, manifest=folder / "m.csv", db=db, options=("--workers", "2", "--no-metadata")))
+
+    def write(count: int) -> None:
+        for place, names in zip(places, titles, strict=True):
+            rows = [f"{n}.wav,{names[n]}" for n in (*range(count), *range(8, 8 + count))]
+            write_manifest(place.manifest, "file_path,title", rows)
+
+    write(8)
+    (export.out / "a person's").mkdir(parents=True)
+    (export.out / "a person's/cover.png").write_bytes(b"notes\n")
+    places[0].run().ended(0)
+    for count, options in ((8, ()), (2, ("--prune", "--yes")), (2, ("--prune", "--yes"))):
+        write(count)
+        with watched(export.out), places[0].start(*options) as one, places[1].start(*options) as other:
+            said = [one.wait().ended(0), other.wait().ended(1)]
+        assert [row_equation(run, place.db) for run, place in zip(said, places, strict=True)] == [
+            {"unchanged": 2 * count},
+            {"failed": count, "exported" if "1" in str(said[1].result["export_id"]) else "unchanged": count},
+        ]
+        expected = {}
+        for which, run in enumerate(said):
+            for n, result in zip((*range(count), *range(8, 8 + count)), run.result["results"], strict=True):
+                assert result["success"] or result["error"].startswith("Another file is in the way"), result
+                if result["success"]:
+                    assert np.array_equal(sound16(result["output_path"]), sound16(ground / f"lib{which}/{n}.wav"))
+                    expected[result["output_filename"]] = n
+        assert sorted(tree(export.out)) == sorted([*expected, "a person's/cover.png"])
+        assert not [path for path in files(ground) if path.endswith(".part")]
+
+
 # ---- the database ----
 
 
