@@ -15,6 +15,7 @@ from tasks.fs.place_mark import PlaceMark
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
+from tasks.store.history_rows import clear_history_rows, put_history_rows
 from tasks.store.identity import GIVEN, KITS, assign_ids, assign_recorded_ids, other_spellings
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import (
@@ -274,7 +275,7 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     """Write what ``start`` writes, within a transaction."""
     export_id = {"export_id": spec.id}
     run(connection, "drop_export", export_id)
-    run(connection, "clear_export", export_id, done=done)
+    clear_history_rows(connection, {spec.id: done})
     run(connection, "clear_rejects", export_id)
     run(connection, "add_user", {"id": spec.export["user_id"]})
     run(connection, "add_export", {name: value for name, value in spec.export.items() if name not in _MARK})
@@ -391,8 +392,7 @@ def _put_samples(connection: Connection, spec: ExportSpec, samples: pl.DataFrame
 
 def _add_rows(connection: Connection, spec: ExportSpec, rows: pl.DataFrame) -> None:
     validate_quickly(rows, EXPORT_SAMPLES)
-    run(connection, "clear_lines", {"export_id": spec.id}, new_export_samples=rows)
-    run(connection, "add_export_samples", {"export_id": spec.id}, new_export_samples=rows)
+    put_history_rows(connection, spec.id, rows)
 
 
 def _check_count(connection: Connection, spec: ExportSpec) -> None:

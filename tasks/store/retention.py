@@ -7,8 +7,9 @@ import polars as pl
 from tasks.store import run_folder
 from tasks.store.database import Database, run, transaction
 from tasks.store.export_lock import lock_exports
+from tasks.store.history_rows import clear_history_rows
 
-_NONE_DONE = pl.DataFrame(schema={"manifest_line": pl.Int64})
+_NONE_KEPT = pl.DataFrame(schema={"manifest_line": pl.Int64})
 
 
 def forget_before(database: Database, before: datetime) -> list[int]:
@@ -20,9 +21,9 @@ def forget_before(database: Database, before: datetime) -> list[int]:
     with lock_exports(database), database.connect() as connection:
         old = [export_id for (export_id,) in run(connection, "old_exports", {"before": before}).rows]
         with transaction(connection):
+            clear_history_rows(connection, dict.fromkeys(old, _NONE_KEPT))
             for export_id in old:
                 parameters = {"export_id": export_id}
-                run(connection, "clear_export", parameters, done=_NONE_DONE)
                 for query in ("clear_rejects", "clear_parts", "drop_export"):
                     run(connection, query, parameters)
         first_standing = run(connection, "first_standing").one()

@@ -31,6 +31,7 @@ from tasks.isolation import worker
 from tasks.layout import sharding
 from tasks.store import database, database_file, export_records
 from tests.support import audio
+from tests.support.records import WRONG_LAST_STATUS
 
 Tree = dict[str, bytes]
 Row = dict[str, Any]
@@ -207,6 +208,7 @@ class Nightly:
         assert self.ask("SELECT sample_count, finished_at IS NOT NULL FROM sp404_exports WHERE id = ?", batch.export_id) == [
             (batch.total_requested, True)
         ]
+        assert self.ask(WRONG_LAST_STATUS) == []
         for result in batch.results:
             if result.success:
                 assert os.path.getsize(str(result.output_path)) == result.file_size_bytes

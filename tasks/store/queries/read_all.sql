@@ -10,4 +10,5 @@ UNION ALL SELECT bit_xor(hash(t)) FROM sp404_exports AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM sp404_export_samples AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM export_rejects AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM export_parts AS t
-UNION ALL SELECT bit_xor(hash(t)) FROM outputs AS t;
+UNION ALL SELECT bit_xor(hash(t)) FROM outputs AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM last_status AS t;

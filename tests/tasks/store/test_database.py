@@ -188,7 +188,8 @@ def test_a_truncated_database_is_an_error_or_whole(ledger: Ledger, keep: float) 
 def test_migrations_are_run_once(ledger: Ledger) -> None:
     for _ in range(3):
         ledger.begin(ROW)
-    assert ledger.ask("SELECT version FROM schema_version ORDER BY version") == [(number,) for number in range(1, 11)]
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "tasks/store/migrations").glob("*.sql"))
+    assert ledger.ask("SELECT version FROM schema_version ORDER BY version") == [(number,) for number in numbers]
 
 
 def test_a_missing_folder_is_made(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from tasks.store.export_lock import lock_exports
 from tasks.store.repair import repair
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, tree
+from tests.support.records import WRONG_LAST_STATUS
 
 _NOW = datetime.now(UTC).replace(tzinfo=None)
 _TOMORROW = _NOW + timedelta(days=1)
@@ -58,6 +59,7 @@ def test_the_newest_export_of_a_library_stays_and_no_file_is_touched(nights: Nig
     assert nights.ask("SELECT count(*) FROM export_rejects") == nights.ask("SELECT count(*) FROM export_parts") == [(0,)]
     assert tree(nights.out) == before
     assert _lasting(nights) == lasting
+    assert nights.ask(WRONG_LAST_STATUS) == []
     again = nights.export(organize_by="genre")
     assert again.unchanged == again.total_requested == 4
 
