@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
+from schemas.enums import (
+    AudioFormat,
+    ExportType,
+    OrganizeBy,
+    SampleFlag,
+    SampleKind,
+    SampleOrder,
+    SampleSort,
+    Status,
+)
 from schemas.export import ExportConfig
 from schemas.report import ExportResult
 
@@ -158,15 +167,45 @@ class Page(BaseModel):
         return self.model_dump(mode="json", exclude=set(self.not_filters))
 
 
-class SampleFilter(Page):
-    """A page of samples; all filters that are given must hold."""
+class SampleFilter(BaseModel):
+    """Samples for which all filters hold that are given."""
 
-    genre: _Text | None = Field(None, description="This one, whatever its case, spaces and dashes.")
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    genre: list[_Text] = Field(
+        [], max_length=100, description="One of these, whatever case, spaces and dashes; empty: none."
+    )
+    key: list[_Text] = Field([], max_length=100, description="Exactly one of these; empty: none.")
+    musical_key: _Text | None = Field(None, description="As one `key`.", deprecated=True)
+    kind: SampleKind | None = Field(None, description="What `sp404 scan` took it for.")
+    format: _Text | None = Field(None, description="Of the source, such as wav or mp3; known once it was exported.")
     bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
-    musical_key: _Text | None = Field(None, description="Exactly this one.")
-    text: _Text | None = Field(None, description="Somewhere in the title, the tags or the file's path.")
-    status: Status | None = Field(None, description="Its status in its last export.")
+    seconds_min: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False, description="Known once it was exported.")
+    seconds_max: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    status: Status | Literal["new"] | None = Field(None, description="Its status in its last export; new: it was in none.")
+    flag: SampleFlag | None = Field(
+        None,
+        description="By what was measured of files that stand in an output folder; short: it was refused as too short."
+        " dc: one percent of full scale and more.",
+    )
+    in_kit: bool | None = Field(None, description="Whether it is in any kit.")
+    text: _Text | None = Field(None, description="All words, somewhere in title, tags and the file's path; -word: not there.")
+
+    def filters(self) -> dict[str, Any]:
+        """Return what ``tasks.store.sample_search`` takes."""
+        given = self.model_dump(mode="json", include=set(SampleFilter.model_fields) - {"musical_key"})
+        keys = given["key"] + ([self.musical_key] if self.musical_key else [])
+        return given | {"key": keys}
+
+
+class SamplePage(SampleFilter):
+    """A page of these samples."""
+
+    page: int = Field(1, ge=1, le=1_000_000, description="The first is 1.")
+    page_size: int = Field(50, ge=1, le=500)
+    sort: SampleSort = Field(SampleSort.ID, description="Samples without a value are last.")
+    order: SampleOrder = SampleOrder.ASCENDING
 
 
 class KitFilter(Page):
@@ -233,6 +272,35 @@ class Sample(BaseModel):
     source_bytes: int | None
     status: Status | None
     export_id: int | None
+
+
+class ListedSamples(Listed[Sample]):
+    """A page of samples. ``revision`` is another one after every change of the records."""
+
+    revision: str
+
+
+class FacetCount(BaseModel):
+    """How many samples have a value; null: none is known."""
+
+    value: str | None
+    samples: int
+
+
+class SampleFacets(BaseModel):
+    """Counts of the samples that the filters let through: of each kind the 500 values that most have.
+
+    ``bpm`` is a histogram in steps of 10, by the lowest tempo of each.
+    """
+
+    total: int
+    revision: str
+    genre: list[FacetCount] = []
+    key: list[FacetCount] = []
+    kind: list[FacetCount] = []
+    format: list[FacetCount] = []
+    status: list[FacetCount] = []
+    bpm: list[FacetCount] = []
 
 
 class Kit(BaseModel):

@@ -90,3 +90,39 @@ class Mono(StrEnum):
     KEEP = "keep"
     IDENTICAL = "identical"
     ALL = "all"
+
+
+class SampleSort(StrEnum):
+    """What a list of samples is ordered by."""
+
+    ID = "id"
+    TITLE = "title"
+    GENRE = "genre"
+    BPM = "bpm"
+    KEY = "key"
+    SECONDS = "seconds"
+    FORMAT = "format"
+    STATUS = "status"
+
+
+class SampleOrder(StrEnum):
+    """The direction of an order; samples without a value are last in both."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+class SampleKind(StrEnum):
+    """What a scan took a sample for."""
+
+    LOOP = "loop"
+    ONE_SHOT = "one-shot"
+
+
+class SampleFlag(StrEnum):
+    """Something about a sound that deserves a look."""
+
+    CLIPPED = "clipped"
+    SILENT = "silent"
+    DC = "dc"
+    SHORT = "short"

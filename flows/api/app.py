@@ -39,11 +39,14 @@ from schemas.api import (
     KitFilter,
     Listed,
     ListedExports,
+    ListedSamples,
     Page,
     Peaks,
     Preferences,
     Sample,
+    SampleFacets,
     SampleFilter,
+    SamplePage,
     SingleExport,
     Work,
 )
@@ -56,6 +59,7 @@ _DESCRIPTION = "Exports samples and kits of the records to where a Roland SP-404
 # The longest that samples in hand, and then the records of their export, hold up the end of the server.
 _IN_HAND_SECONDS, _LAST_SECONDS = 2.0, 0.5
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_REPEATABLE = {"genre", "key"}
 _SEE_DOCS = "See /docs for what each request may contain."
 _EXPORT_RESPONSES = describe_problems(404, 409, 507) | ACCEPTED
 
@@ -98,7 +102,7 @@ def _downloads(request: Request) -> Downloads:
 
 
 def _reject_repeated_parameters(request: Request) -> None:
-    names = [name for name, _ in request.query_params.multi_items()]
+    names = [name for name, _ in request.query_params.multi_items() if name not in _REPEATABLE]
     if len(names) != len(set(names)):
         raise RequestError(what="A parameter is given twice in the query", fix="Give each parameter once.")
 
@@ -210,9 +214,15 @@ def download(downloads: _Downloads, export_id: _Id, range_: _Range = None, if_ra
 
 
 @router.get("/samples", tags=["library"], responses=describe_problems())
-def list_samples(library: _Library, wanted: Annotated[SampleFilter, Query()]) -> Listed[Sample]:
-    """List samples, by their ids."""
+def list_samples(library: _Library, wanted: Annotated[SamplePage, Query()]) -> ListedSamples:
+    """List samples."""
     return library.samples(wanted)
+
+
+@router.get("/samples/facets", tags=["library"], responses=describe_problems())
+def facets(library: _Library, wanted: Annotated[SampleFilter, Query()]) -> SampleFacets:
+    """Count samples by genre, key, kind, format, status and tempo."""
+    return library.facets(wanted)
 
 
 @router.get("/samples/{sample_id:int}", tags=["library"], responses=describe_problems(404))

@@ -15,16 +15,21 @@ from schemas.api import (
     KitFilter,
     Listed,
     ListedExports,
+    ListedSamples,
     Pad,
     Page,
     Preferences,
     Sample,
+    SampleFacets,
     SampleFilter,
+    SamplePage,
 )
+from schemas.enums import SampleOrder
 from schemas.errors import RecordNotFoundError
 from tasks.store import history
 from tasks.store.catalog import Catalog, RecordPage
 from tasks.store.database import Database
+from tasks.store.sample_search import SampleSearch
 
 Row: TypeAlias = dict[str, Any]
 _ERROR_COLUMNS = {"error", "fix", "trouble"}
@@ -37,11 +42,23 @@ class LibraryPages:
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.db, settings.api_wait_seconds)
         self._root = allowed_root(settings)
-        self._records = Catalog(self._database)
+        self._records, self._search = Catalog(self._database), SampleSearch(self._database)
 
-    def samples(self, wanted: SampleFilter) -> Listed[Sample]:
-        """List samples by their ids."""
-        return _to_page(Listed[Sample], self._records.samples(wanted.filters(), wanted.page, wanted.page_size), wanted)
+    def samples(self, wanted: SamplePage) -> ListedSamples:
+        """List samples."""
+        descending = wanted.order is SampleOrder.DESCENDING
+        found = self._search.page(wanted.filters(), wanted.sort, descending, wanted.page, wanted.page_size)
+        items = [Sample(**row) for row in found.rows]
+        where = {"page": wanted.page, "page_size": wanted.page_size, "revision": found.revision}
+        return ListedSamples(total=found.total, items=items, **where)
+
+    def facets(self, wanted: SampleFilter) -> SampleFacets:
+        """Count samples by their values."""
+        found = self._search.facets(wanted.filters())
+        counts: dict[str, list[Row]] = {}
+        for row in found.rows:
+            counts.setdefault(row["facet"], []).append({"value": row["value"], "samples": row["samples"]})
+        return SampleFacets(total=found.total, revision=found.revision, **counts)
 
     def sample(self, sample_id: int) -> Sample:
         """Return one sample.

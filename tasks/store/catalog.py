@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from tasks.store.database import Connection, Database, run
+from tasks.store.sample_search import SampleSearch
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,10 @@ class Catalog:
 
     database: Database
 
-    def samples(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
-        """List samples by their ids."""
-        return self._page("list_samples", {"id": None} | filters, page, page_size)
-
     def sample(self, sample_id: int) -> dict[str, Any] | None:
         """Return one sample, or None."""
-        blank = dict.fromkeys(("genre", "bpm_min", "bpm_max", "musical_key", "text", "status"))
-        return self._one("list_samples", blank | {"id": sample_id})
+        rows = SampleSearch(self.database).page({"id": sample_id}, "id", False, 1, 1).rows
+        return rows[0] if rows else None
 
     def kits(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         """List kits."""

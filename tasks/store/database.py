@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -181,6 +182,19 @@ class Database:
     def exists(self) -> bool:
         """Return whether the file is there, and holds something."""
         return is_there(self.path)
+
+    def revision(self) -> str:
+        """Return a word that is another one after every change of the records; within ``connect()`` it is that of what is read.
+
+        It is of the file and its log: a commit writes to one of them. So it can change once without a change, as the log
+        goes into the file.
+        """
+        states = []
+        for path in (self.path, f"{self.path}.wal"):
+            with suppress(OSError):
+                status = os.stat(path)
+                states.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        return blake2b(repr(states).encode(), digest_size=8).hexdigest()
 
     def check_not_lost(self) -> None:
         """Raise DatabaseError where the file is not there, but the records of its exports are."""

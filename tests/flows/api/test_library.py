@@ -15,7 +15,8 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     assert (every["total"], [item["id"] for item in every["items"]]) == (7, [1, 2, 3, 6, 7, 8, 9])
     second = api.get(f"{API}/samples", params={"page": 2, "page_size": 3}).json()
     assert (second["total"], [item["id"] for item in second["items"]]) == (7, [6, 7, 8])
-    assert api.get(f"{API}/samples", params={"page": 9}).json() == {"total": 7, "page": 9, "page_size": 50, "items": []}
+    behind = api.get(f"{API}/samples", params={"page": 9}).json()
+    assert behind == {"total": 7, "page": 9, "page_size": 50, "items": [], "revision": every["revision"]}
 
     def ids(**filters: Any) -> list[int]:
         return [item["id"] for item in api.get(f"{API}/samples", params=filters).raise_for_status().json()["items"]]
@@ -28,9 +29,74 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     assert ids(text="%") == []
     assert ids(status="failed") == [6, 7, 8, *([9] if 9 in ids(status="failed") else [])]
     assert ids(genre="house", bpm_min=100) == [1]
+    assert ids(genre=["dub", "House"]) == [1, 2, 3]
+    assert ids(genre=["dub", ""]) == [2, *ids(genre="")]
+    assert ids(key=["Am", "C"]) == [1]
+    assert ids(text="-bass WAV") == [1, 6, 7, 9]
+    assert ids(text="drY one") == [1]
+    assert ids(text="one dry -short") == []
+    assert ids(format="mp3") == [2]
+    assert ids(in_kit=True) == [1, 2, 3]
+    assert ids(in_kit=False, status="failed") == ids(status="failed")
+    assert ids(flag="short") == [6]
+    assert ids(status="new") == ids(flag="clipped") == []
+    assert ids(seconds_min=0.39, seconds_max=0.41) == [1, 2, 3]
+    assert ids(kind="loop") == []
+    assert ids(sort="title", page_size=3) == [2, 6, 7]
+    assert ids(sort="bpm", page_size=3) == [2, 1, 3]
+    assert ids(sort="bpm", order="desc", page_size=3) == [1, 2, 3]
+    assert ids(sort="id", order="desc", page_size=2) == [9, 8]
     told = api.get(f"{API}/samples/1").json()
     assert (told["title"], told["tags"], told["bpm"], told["source_rate_hz"]) == ("Kick One", "dry|short", 120, 48_000)
     problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
+
+
+def _grouped(folder: Path, value: str, where: str = "true") -> dict[str | None, int]:
+    query = f"SELECT {value}, count(*) FROM samples LEFT JOIN scanned_rows ON path = file_path WHERE {where} GROUP BY 1"
+    return dict(records(folder, query))  # type: ignore[arg-type]
+
+
+def test_facets_count_what_the_list_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By DuckDB's own grouping, and page by page; a sample that no export had is new, and a scan says its kind."""
+    recorded_library(tmp_path, only_good=True)
+    records(tmp_path, "INSERT INTO samples BY NAME SELECT 4 AS id, '/x.wav' AS file_path, 'X' AS title, now() AS updated_at")
+    records(tmp_path, "INSERT INTO scanned_rows (manifest_path, path, kind) VALUES ('/m', '/x.wav', 'loop')")
+    with serve_library(monkeypatch, tmp_path) as api:
+        told = api.get(f"{API}/samples/facets").raise_for_status().json()
+        counts = {name: {one["value"]: one["samples"] for one in told[name]} for name in told if name not in ("total", "revision")}
+        assert counts == {
+            "genre": _grouped(tmp_path, "genre"),
+            "key": _grouped(tmp_path, "musical_key"),
+            "kind": _grouped(tmp_path, "kind"),
+            "format": _grouped(tmp_path, "source_format"),
+            "status": {"exported": 3, "new": 1},
+            "bpm": {"90": 1, "120": 1, None: 2},
+        }
+        for name in ("kind", "format", "status"):
+            for value, samples in counts[name].items():
+                if value:
+                    assert api.get(f"{API}/samples", params={name: value}).json()["total"] == samples
+        assert api.get(f"{API}/samples/facets", params={"genre": "HOUSE"}).json()["format"] == [
+            {"value": "flac", "samples": 1},
+            {"value": "wav", "samples": 1},
+        ]
+        assert api.get(f"{API}/samples", params={"status": "new"}).json()["items"][0]["status"] is None
+
+
+def test_the_revision_changes_with_the_records_and_not_by_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded_library(tmp_path, only_good=True)
+    with serve_library(monkeypatch, tmp_path) as api:
+
+        def revision() -> str:
+            return str(api.get(f"{API}/samples").json()["revision"])
+
+        first = revision()
+        api.get(f"{API}/samples/facets", params={"text": "kick"})
+        assert revision() == first
+        api.put(f"{API}/preferences", json={"format": "aiff"})
+        assert (second := revision()) != first
+        api.post(f"{API}/samples/1/export").raise_for_status()
+        assert revision() not in (first, second)
 
 
 @pytest.mark.slow

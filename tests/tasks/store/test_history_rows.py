@@ -19,9 +19,16 @@ _CLEAR = st.dictionaries(st.integers(1, 4), st.sets(_LINES), min_size=1)
 
 
 def _frame(rows: dict[int, tuple[int | None, Status]]) -> pl.DataFrame:
-    plain = {"conversion_successful": True, "output_bytes": 1, "output_frames": 1, "conversion_seconds": 0.1, "owns_output": True}
-    made = [plain | {"manifest_line": line, "sample_id": number, "status": str(status)} for line, (number, status) in rows.items()]
+    numbers = {"output_bytes": 1, "output_frames": 1, "conversion_seconds": 0.1}
+    plain = numbers | {"conversion_successful": True, "owns_output": True}
+    made = [
+        plain | {"manifest_line": line, "sample_id": number, "status": str(status)} for line, (number, status) in rows.items()
+    ]
     return pl.DataFrame(made, {name: column.dtype.type for name, column in EXPORT_SAMPLES.columns.items()})
+
+
+def _lines(numbers: set[int]) -> pl.DataFrame:
+    return pl.DataFrame({"manifest_line": sorted(numbers)}, {"manifest_line": pl.Int64})
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def test_whatever_is_added_and_removed(empty: Database, steps: list[object]) -> 
         connection.begin()
         for step in steps:
             if isinstance(step, dict):
-                kept = {number: pl.DataFrame({"manifest_line": list(lines)}, {"manifest_line": pl.Int64}) for number, lines in step.items()}
+                kept = {number: _lines(numbers) for number, numbers in step.items()}
                 clear_history_rows(connection, kept)
             else:
                 number, rows = step

@@ -1,0 +1,1 @@
+SELECT DISTINCT genre FROM samples WHERE genre IS NOT NULL;
