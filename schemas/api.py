@@ -1,9 +1,12 @@
-"""Requests and answers of the REST API: pages of the records, jobs, problems. The rest is ``schemas.export``."""
+"""Requests and answers of the REST API: pages of the records, jobs, problems.
+
+Samples are in ``schemas.sample_api``, the rest is in ``schemas.export``.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -12,10 +15,6 @@ from schemas.enums import (
     AudioFormat,
     ExportType,
     OrganizeBy,
-    SampleFlag,
-    SampleKind,
-    SampleOrder,
-    SampleSort,
     Status,
 )
 from schemas.export import ExportConfig
@@ -28,7 +27,7 @@ Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 Item = TypeVar("Item")
 # The records' times are UTC, and do not say so.
 _Utc = Annotated[datetime, AfterValidator(lambda time: time.replace(tzinfo=UTC))]
-_Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+QueryText = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 _RESULT: JsonDict = {
@@ -167,51 +166,10 @@ class Page(BaseModel):
         return self.model_dump(mode="json", exclude=set(self.not_filters))
 
 
-class SampleFilter(BaseModel):
-    """Samples for which all filters hold that are given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    genre: list[_Text] = Field(
-        [], max_length=100, description="One of these, whatever case, spaces and dashes; empty: none."
-    )
-    key: list[_Text] = Field([], max_length=100, description="Exactly one of these; empty: none.")
-    musical_key: _Text | None = Field(None, description="As one `key`.", deprecated=True)
-    kind: SampleKind | None = Field(None, description="What `sp404 scan` took it for.")
-    format: _Text | None = Field(None, description="Of the source, such as wav or mp3; known once it was exported.")
-    bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
-    bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
-    seconds_min: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False, description="Known once it was exported.")
-    seconds_max: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
-    status: Status | Literal["new"] | None = Field(None, description="Its status in its last export; new: it was in none.")
-    flag: SampleFlag | None = Field(
-        None,
-        description="By what was measured of files that stand in an output folder; short: it was refused as too short."
-        " dc: one percent of full scale and more.",
-    )
-    in_kit: bool | None = Field(None, description="Whether it is in any kit.")
-    text: _Text | None = Field(None, description="All words, somewhere in title, tags and the file's path; -word: not there.")
-
-    def filters(self) -> dict[str, Any]:
-        """Return what ``tasks.store.sample_search`` takes."""
-        given = self.model_dump(mode="json", include=set(SampleFilter.model_fields) - {"musical_key"})
-        keys = given["key"] + ([self.musical_key] if self.musical_key else [])
-        return given | {"key": keys}
-
-
-class SamplePage(SampleFilter):
-    """A page of these samples."""
-
-    page: int = Field(1, ge=1, le=1_000_000, description="The first is 1.")
-    page_size: int = Field(50, ge=1, le=500)
-    sort: SampleSort = Field(SampleSort.ID, description="Samples without a value are last.")
-    order: SampleOrder = SampleOrder.ASCENDING
-
-
 class KitFilter(Page):
     """A page of kits."""
 
-    text: _Text | None = Field(None, description="Somewhere in the name, whatever its case and spaces.")
+    text: QueryText | None = Field(None, description="Somewhere in the name, whatever its case and spaces.")
 
 
 class ExportFilter(Page):
@@ -222,7 +180,7 @@ class ExportFilter(Page):
     organized_by: OrganizeBy | None = None
     sample_id: Id | None = None
     user_id: Id | None = None
-    text: _Text | None = Field(None, description="Somewhere in the label, the manifest's path or the output folder's.")
+    text: QueryText | None = Field(None, description="Somewhere in the label, the manifest's path or the output folder's.")
 
 
 class Listed(BaseModel, Generic[Item]):
@@ -232,75 +190,6 @@ class Listed(BaseModel, Generic[Item]):
     page: int
     page_size: int
     items: Sequence[Item]
-
-
-class Sample(BaseModel):
-    """A sample in the records. ``status`` and ``export_id`` are those of its last export."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": 1,
-                "title": "Sick Beat",
-                "genre": "hip-hop",
-                "bpm": 92.5,
-                "musical_key": "Am",
-                "tags": "dusty|loop",
-                "file_path": "/home/me/samples/sick beat.mp3",
-                "source_format": "mp3",
-                "source_rate_hz": 44_100,
-                "source_channels": 2,
-                "source_frames": 88_200,
-                "source_bytes": 32_313,
-                "status": "exported",
-                "export_id": 12,
-            }
-        }
-    )
-
-    id: int
-    title: str
-    genre: str | None
-    bpm: float | None
-    musical_key: str | None
-    tags: str | None
-    file_path: str
-    source_format: str | None
-    source_rate_hz: int | None
-    source_channels: int | None
-    source_frames: int | None
-    source_bytes: int | None
-    status: Status | None
-    export_id: int | None
-
-
-class ListedSamples(Listed[Sample]):
-    """A page of samples. ``revision`` is another one after every change of the records."""
-
-    revision: str
-
-
-class FacetCount(BaseModel):
-    """How many samples have a value; null: none is known."""
-
-    value: str | None
-    samples: int
-
-
-class SampleFacets(BaseModel):
-    """Counts of the samples that the filters let through: of each kind the 500 values that most have.
-
-    ``bpm`` is a histogram in steps of 10, by the lowest tempo of each.
-    """
-
-    total: int
-    revision: str
-    genre: list[FacetCount] = []
-    key: list[FacetCount] = []
-    kind: list[FacetCount] = []
-    format: list[FacetCount] = []
-    status: list[FacetCount] = []
-    bpm: list[FacetCount] = []
 
 
 class Kit(BaseModel):
@@ -390,16 +279,6 @@ class ExportDetail(ExportRecord):
     """An export with a page of its samples."""
 
     samples: Listed[ExportedSample]
-
-
-class Peaks(BaseModel):
-    """A waveform: the highest absolute value in each of equal parts of the sound, 1.0 is full scale."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"sample_id": 1, "seconds": 0.5, "peaks": [0.1, 0.98, 0.4, 0.02]}})
-
-    sample_id: int
-    seconds: float
-    peaks: list[float]
 
 
 class Preferences(BaseModel):

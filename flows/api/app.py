@@ -39,19 +39,14 @@ from schemas.api import (
     KitFilter,
     Listed,
     ListedExports,
-    ListedSamples,
     Page,
-    Peaks,
     Preferences,
-    Sample,
-    SampleFacets,
-    SampleFilter,
-    SamplePage,
     SingleExport,
     Work,
 )
 from schemas.errors import QueueError, RequestError, Sp404Error, StoppedError, TooManyFilesError
 from schemas.export import ExportConfig
+from schemas.sample_api import ListedSamples, Peaks, Sample, SampleFacets, SampleFilter, SamplePage
 
 log = logging.getLogger("sp404")
 PREFIX = "/api/v1/sp404"

@@ -13,10 +13,10 @@ from flows.api.export_queue import SharedProcessPool
 from flows.api.library import LibraryPages
 from flows.api.problems import ProblemError, problem_from_record
 from flows.export import zip_archive
-from schemas.api import Peaks
 from schemas.conversion import Job, Tags
 from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError, WorkingFolderError
+from schemas.sample_api import Peaks
 from tasks.audio.decode.detect import find_sound, open_file
 from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder

@@ -15,17 +15,13 @@ from schemas.api import (
     KitFilter,
     Listed,
     ListedExports,
-    ListedSamples,
     Pad,
     Page,
     Preferences,
-    Sample,
-    SampleFacets,
-    SampleFilter,
-    SamplePage,
 )
 from schemas.enums import SampleOrder
 from schemas.errors import RecordNotFoundError
+from schemas.sample_api import ListedSamples, Sample, SampleFacets, SampleFilter, SamplePage
 from tasks.store import history
 from tasks.store.catalog import Catalog, RecordPage
 from tasks.store.database import Database

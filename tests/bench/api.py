@@ -2,6 +2,7 @@
 
 uv run python -m tests.bench.api latency
 uv run python -m tests.bench.api clients
+uv run python -m tests.bench.api pages
 """
 
 import argparse
@@ -23,6 +24,7 @@ import pytest
 from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
+from tasks.store.database import Database, run
 from tests.bench.bench import prefect_server
 from tests.support.serve import API, process
 
@@ -33,12 +35,15 @@ RETRY = {503}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["latency", "clients"])
+    parser.add_argument("command", choices=["latency", "clients", "pages"])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sp404-bench-") as name:
         folder = Path(name)
+        if options.command == "pages":
+            pages(folder)
+            return
         db = library(folder)
         if options.command == "latency":
             latency(folder, db)
@@ -87,6 +92,48 @@ def latency(folder: Path, db: Path) -> None:
                 assert answer.json()["status"] == "exported", answer.text
             p95 = statistics.quantiles(seconds, n=20)[-1]
             print(f"| {name} | {statistics.median(seconds):.2f} | {p95:.2f} | {max(seconds):.2f} |", flush=True)
+
+
+_SAMPLES = """
+INSERT INTO samples BY NAME SELECT
+    i AS id, '/lib/pack ' || (i % 300) || '/Kick ' || i || '.wav' AS file_path, 'Kick ' || i AS title,
+    'genre ' || (i % 40) AS genre, 60 + i % 120 AS bpm, ['Am', 'C', 'F#m', 'Gmaj'][1 + i % 4] AS musical_key,
+    'dusty|loop' AS tags, 'wav' AS source_format, 44100 AS source_rate_hz, 2 AS source_channels, 44100 + i AS source_frames,
+    180000 AS source_bytes, now()::TIMESTAMP AS updated_at
+FROM range(1, 100001) AS t(i)
+"""
+_HISTORY = """
+INSERT INTO sp404_export_samples BY NAME SELECT
+    e AS export_id, i AS sample_id, 'kick_' || i || '.wav' AS output_filename, '' AS output_subfolder,
+    true AS conversion_successful, 'unchanged' AS status, i AS manifest_line, 'genre' AS genre, 180000 AS output_bytes,
+    48000 AS output_frames, 0.01 AS conversion_seconds, true AS owns_output
+FROM range(1, 31) AS a(e), range(1, 100001) AS t(i)
+"""
+_PAGES = ("", "page=1000", "text=kick+777", "genre=genre-7", "status=unchanged&bpm_min=100&bpm_max=120")
+_SORTED_PAGES = ("sort=title&order=desc&page=500", "text=kick+-77&genre=genre+7&key=Am&sort=bpm")
+
+
+def pages(folder: Path) -> None:
+    """One client; pages of 100,000 samples with 3 million rows of history."""
+    db = folder / "r.duckdb"
+    with Database(str(db), 5).connect() as connection:
+        connection.execute(_SAMPLES)
+        connection.execute(_HISTORY)
+        if ("last_status",) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            run(connection, "restore_last_status")
+    asked = [f"samples?{words}" for words in (*_PAGES, *_SORTED_PAGES)] + ["samples/facets", "samples/facets?text=kick+777"]
+    print("| GET | p50 ms | p95 ms |\n|---|---|---|")
+    with process(folder, db=db, output_base_path=folder / "out") as (api, _):
+        for path in asked:
+            if api.get(f"{API}/{path}").status_code != 200:
+                continue  # an earlier version
+            seconds = []
+            for _lap in range(LAPS):
+                begun = time.perf_counter()
+                api.get(f"{API}/{path}").raise_for_status()
+                seconds.append(time.perf_counter() - begun)
+            p95 = statistics.quantiles(seconds, n=20)[-1]
+            print(f"| `{path}` | {statistics.median(seconds) * 1000:.0f} | {p95 * 1000:.0f} |", flush=True)
 
 
 class Client:

@@ -1,0 +1,126 @@
+"""Requests and answers of the REST API about samples: search, counts, waveforms."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.api import Listed, QueryText
+from schemas.enums import SampleFlag, SampleKind, SampleOrder, SampleSort, Status
+
+
+class SampleFilter(BaseModel):
+    """Samples for which all filters hold that are given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    genre: list[QueryText] = Field([], max_length=100, description="One of these, in any case, spaces and dashes; empty: none.")
+    key: list[QueryText] = Field([], max_length=100, description="Exactly one of these; empty: none.")
+    musical_key: QueryText | None = Field(None, description="As one `key`.")
+    kind: SampleKind | None = Field(None, description="What `sp404 scan` took it for.")
+    format: QueryText | None = Field(None, description="Of the source, such as wav or mp3; known once it was exported.")
+    bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
+    bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
+    seconds_min: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False, description="Known once it was exported.")
+    seconds_max: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
+    status: Status | Literal["new"] | None = Field(None, description="Its status in its last export; new: it was in none.")
+    flag: SampleFlag | None = Field(
+        None,
+        description="By what was measured of files that stand in an output folder; short: it was refused as too short."
+        " dc: one percent of full scale and more.",
+    )
+    in_kit: bool | None = Field(None, description="Whether it is in any kit.")
+    text: QueryText | None = Field(None, description="All words, somewhere in title, tags and path; -word: not there.")
+
+    def filters(self) -> dict[str, Any]:
+        """Return what ``tasks.store.sample_search`` takes."""
+        given = self.model_dump(mode="json", include=set(SampleFilter.model_fields) - {"musical_key"})
+        keys = given["key"] + ([self.musical_key] if self.musical_key else [])
+        return given | {"key": keys}
+
+
+class SamplePage(SampleFilter):
+    """A page of these samples."""
+
+    page: int = Field(1, ge=1, le=1_000_000, description="The first is 1.")
+    page_size: int = Field(50, ge=1, le=500)
+    sort: SampleSort = Field(SampleSort.ID, description="Samples without a value are last.")
+    order: SampleOrder = SampleOrder.ASCENDING
+
+
+class Sample(BaseModel):
+    """A sample in the records. ``status`` and ``export_id`` are those of its last export."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 1,
+                "title": "Sick Beat",
+                "genre": "hip-hop",
+                "bpm": 92.5,
+                "musical_key": "Am",
+                "tags": "dusty|loop",
+                "file_path": "/home/me/samples/sick beat.mp3",
+                "source_format": "mp3",
+                "source_rate_hz": 44_100,
+                "source_channels": 2,
+                "source_frames": 88_200,
+                "source_bytes": 32_313,
+                "status": "exported",
+                "export_id": 12,
+            }
+        }
+    )
+
+    id: int
+    title: str
+    genre: str | None
+    bpm: float | None
+    musical_key: str | None
+    tags: str | None
+    file_path: str
+    source_format: str | None
+    source_rate_hz: int | None
+    source_channels: int | None
+    source_frames: int | None
+    source_bytes: int | None
+    status: Status | None
+    export_id: int | None
+
+
+class ListedSamples(Listed[Sample]):
+    """A page of samples. ``revision`` is another one after every change of the records."""
+
+    revision: str
+
+
+class FacetCount(BaseModel):
+    """How many samples have a value; null: none is known."""
+
+    value: str | None
+    samples: int
+
+
+class SampleFacets(BaseModel):
+    """Counts of the samples that the filters let through: of each kind the 500 values that most have.
+
+    ``bpm`` is a histogram in steps of 10, by the lowest tempo of each.
+    """
+
+    total: int
+    revision: str
+    genre: list[FacetCount] = []
+    key: list[FacetCount] = []
+    kind: list[FacetCount] = []
+    format: list[FacetCount] = []
+    status: list[FacetCount] = []
+    bpm: list[FacetCount] = []
+
+
+class Peaks(BaseModel):
+    """A waveform: the highest absolute value in each of equal parts of the sound, 1.0 is full scale."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"sample_id": 1, "seconds": 0.5, "peaks": [0.1, 0.98, 0.4, 0.02]}})
+
+    sample_id: int
+    seconds: float
+    peaks: list[float]
