@@ -98,10 +98,15 @@ def _check_kind(path: str) -> None:
         raise DatabaseError(path=path, error="it is not a DuckDB database")
 
 
+def remove_unfinished(path: str) -> None:
+    """Remove what processes that were killed left beside the database ``path`` when they made one."""
+    remove_left_parts(os.path.dirname(path), _KIND)
+
+
 def _make(path: str) -> None:
     """Make a database beside ``path`` and give it its name when it is whole; if another process was first, take that one."""
     folder, name = os.path.split(path)
-    remove_left_parts(folder, _KIND)
+    remove_unfinished(path)
     part = os.path.join(folder, own_part_name(name, _KIND))
     remove(part)
     try:

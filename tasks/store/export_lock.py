@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.errors import ExportRunningError, WorkingFolderError
 from tasks.store.database import Database
+from tasks.store.database_file import remove_unfinished
 from tasks.store.run_folder import runs_folder
 
 if sys.platform != "win32":
@@ -33,6 +34,7 @@ def lock_exports(database: Database) -> Iterator[None]:
         return ExportRunningError(path=database.path, waited_seconds=database.wait_seconds, owner=owner, age=age)
 
     with lock_file(path, error, database.wait_seconds):
+        remove_unfinished(database.path)
         yield
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.injecting import search
+from tests.support.injecting import Nights, Trial, search
 
 pytestmark = pytest.mark.slow
 
@@ -21,3 +21,12 @@ def test_after_any_call_that_fails_one_more_run_makes_it_whole(tmp_path: Path) -
     assert len(trials) == TRIALS
     assert [line for trial in trials for line in trial.found] == []
     assert sum(trial.failed for trial in trials) > TRIALS / 2, "most calls that failed did no harm: do they fail at all?"
+
+
+@pytest.mark.faults("strace")
+def test_the_second_name_of_a_new_database_is_removed_by_the_next_run(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    places = [place for place in nights.places() if (place.night, place.call) == (1, "unlink") and place.about.endswith("db.part")]
+    assert places
+    for number, place in enumerate(places):
+        assert Trial(nights, place, "EIO").run(tmp_path / f"trial-{number}").found == []
