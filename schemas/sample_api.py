@@ -124,3 +124,10 @@ class Peaks(BaseModel):
     sample_id: int
     seconds: float
     peaks: list[float]
+
+
+class ManyPeaks(BaseModel):
+    """Waveforms in the order of the ids; null: there is none, or not yet, and then the id is ``pending``."""
+
+    items: list[Peaks | None]
+    pending: list[int]

@@ -27,6 +27,7 @@ from flows.api.exports import ExportAnswer, ExportRunner, PreparedExport, Record
 from flows.api.library import LibraryPages
 from flows.api.openapi import ACCEPTED, describe_api, describe_files, describe_problems
 from flows.api.problems import MEDIA_TYPE, ProblemError, make_problem, problem_from_error, problem_headers
+from flows.api.waveforms import Waveforms
 from schemas.api import (
     HIGHEST_ID,
     BatchExport,
@@ -46,7 +47,7 @@ from schemas.api import (
 )
 from schemas.errors import QueueError, RequestError, Sp404Error, StoppedError, TooManyFilesError
 from schemas.export import ExportConfig
-from schemas.sample_api import ListedSamples, Peaks, Sample, SampleFacets, SampleFilter, SamplePage
+from schemas.sample_api import ListedSamples, ManyPeaks, Peaks, Sample, SampleFacets, SampleFilter, SamplePage
 
 log = logging.getLogger("sp404")
 PREFIX = "/api/v1/sp404"
@@ -54,6 +55,7 @@ _DESCRIPTION = "Exports samples and kits of the records to where a Roland SP-404
 # The longest that samples in hand, and then the records of their export, hold up the end of the server.
 _IN_HAND_SECONDS, _LAST_SECONDS = 2.0, 0.5
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_IDS = r"^[0-9]{1,15}(,[0-9]{1,15}){0,49}$"
 _REPEATABLE = {"genre", "key"}
 _SEE_DOCS = "See /docs for what each request may contain."
 _EXPORT_RESPONSES = describe_problems(404, 409, 507) | ACCEPTED
@@ -67,6 +69,7 @@ class ApiServices:
     library: LibraryPages
     exporter: RecordExporter
     downloads: Downloads
+    waveforms: Waveforms
 
     def stop(self) -> None:
         """Begin nothing more; give the samples in hand two seconds; then every client that waits has its answer."""
@@ -96,6 +99,11 @@ def _downloads(request: Request) -> Downloads:
     return services.downloads
 
 
+def _waveforms(request: Request) -> Waveforms:
+    services: ApiServices = request.app.state.services
+    return services.waveforms
+
+
 def _reject_repeated_parameters(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items() if name not in _REPEATABLE]
     if len(names) != len(set(names)):
@@ -105,6 +113,7 @@ def _reject_repeated_parameters(request: Request) -> None:
 _Exporter = Annotated[RecordExporter, Depends(_exporter)]
 _Library = Annotated[LibraryPages, Depends(_library)]
 _Downloads = Annotated[Downloads, Depends(_downloads)]
+_Waveforms = Annotated[Waveforms, Depends(_waveforms)]
 _Id = Annotated[int, Path(ge=1, le=HIGHEST_ID, examples=[1])]
 _Prefer = Annotated[str | None, Header(description="`respond-async`: answer 202 at once.", examples=["respond-async"])]
 _Range = Annotated[str | None, Header(alias="Range", description="One range of bytes, such as bytes=0-1023.")]
@@ -239,9 +248,15 @@ def audio(downloads: _Downloads, sample_id: _Id, range_: _Range = None, if_range
 
 
 @router.get("/samples/{sample_id:int}/peaks", tags=["library"], responses=describe_problems(404))
-def peaks(downloads: _Downloads, sample_id: _Id) -> Peaks:
+def peaks(waveforms: _Waveforms, sample_id: _Id) -> Peaks:
     """Get a small waveform."""
-    return downloads.waveform(sample_id)
+    return waveforms.draw(sample_id)
+
+
+@router.get("/samples/peaks", tags=["library"], responses=describe_problems())
+def many_peaks(waveforms: _Waveforms, ids: Annotated[str, Query(pattern=_IDS, examples=["1,2,3"])]) -> ManyPeaks:
+    """Get up to 50 waveforms at once, as far as they are drawn; ask again for those that are `pending`."""
+    return waveforms.draw_many([int(number) for number in ids.split(",")])
 
 
 @router.get("/kits", tags=["library"], responses=describe_problems())
@@ -286,7 +301,8 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
     rules = build_rules(settings)
     process_pool, library = SharedProcessPool(), LibraryPages(settings)
     exporter = RecordExporter(in_force, library, process_pool, run)
-    services = ApiServices(process_pool, library, exporter, Downloads(settings, library, process_pool))
+    waveforms = Waveforms(settings, library, process_pool)
+    services = ApiServices(process_pool, library, exporter, Downloads(settings, library), waveforms)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

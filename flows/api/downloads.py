@@ -1,4 +1,4 @@
-"""Files for REST clients: the audio and the waveform of a sample, and an export as a ZIP."""
+"""Files for REST clients: the audio of a sample, and an export as a ZIP."""
 
 import os
 import threading
@@ -9,22 +9,17 @@ from pathlib import Path
 import polars as pl
 
 from config.settings import Settings
-from flows.api.export_queue import SharedProcessPool
 from flows.api.library import LibraryPages
-from flows.api.problems import ProblemError, problem_from_record
 from flows.export import zip_archive
-from schemas.conversion import Job, Tags
-from schemas.enums import Verb
-from schemas.errors import QueueError, StoppedError, WorkingFolderError
-from schemas.sample_api import Peaks
+from schemas.errors import QueueError, WorkingFolderError
 from tasks.audio.decode.detect import find_sound, open_file
 from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
 
 _KEPT_ZIPS, _MAX_TRIES = 4, 3
-# All routes share 40 threads. So many may wait for their waveform or make a ZIP; one more client is told to come again.
-_MAX_WAITING_WAVEFORMS, _MAX_OPEN_ZIPS = 8, 8
+# All routes share 40 threads. So many may make a ZIP; one more client is told to come again.
+_MAX_OPEN_ZIPS = 8
 _MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "mp4": "audio/mp4", "ogg": "audio/ogg"}
 _MEDIA_TYPES |= {"flac": "audio/flac", "aiff": "audio/aiff"}
 _OTHER_AUDIO = "application/octet-stream"
@@ -41,14 +36,12 @@ class Downloads:
         WorkingFolderError: That folder cannot be made.
     """
 
-    def __init__(self, settings: Settings, library: LibraryPages, process_pool: SharedProcessPool) -> None:
-        self._settings, self._library, self._process_pool = settings, library, process_pool
+    def __init__(self, settings: Settings, library: LibraryPages) -> None:
+        self._settings, self._library = settings, library
         self._wait_seconds = settings.api_wait_seconds
         self._folder = run_folder.runs_folder(Database(settings.db, self._wait_seconds)) / "downloads"
         self._zips: dict[int, object] = {}
         self._zips_lock = threading.Lock()
-        self._waveforms = threading.BoundedSemaphore(settings.workers)
-        self._waveform_threads = threading.BoundedSemaphore(min(settings.workers, 8) + _MAX_WAITING_WAVEFORMS)
         self._zip_threads = threading.BoundedSemaphore(_MAX_OPEN_ZIPS)
         self._make_folder()
         self._remove_zips()
@@ -69,33 +62,6 @@ class Downloads:
         with open_file(path) as (whole, _):
             yield whole.fd, _MEDIA_TYPES.get(find_sound(whole, path)[0], _OTHER_AUDIO), os.path.basename(path)
 
-    def waveform(self, sample_id: int) -> Peaks:
-        """Draw a sample's waveform.
-
-        Raises:
-            RecordNotFoundError: There is no such sample.
-            QueueError: As many waveforms as there are workers are drawn, and none was done in time, or too many wait.
-            ProblemError: The file cannot be decoded.
-        """
-        with _one_of(self._waveform_threads, "other waveforms"):
-            return self._draw(sample_id)
-
-    def _draw(self, sample_id: int) -> Peaks:
-        settings = self._settings  # no preference changes how a file is read
-        path = self._library.sample(sample_id).file_path
-        job = Job(0, sample_id, path, "", Tags("", "", None, "", ""))
-        if not self._waveforms.acquire(timeout=self._wait_seconds):
-            raise QueueError(waiting="other waveforms")
-        try:
-            result = self._process_pool.get(settings.limits()).run(Verb.WAVEFORM, job, settings.sound())
-        finally:
-            self._waveforms.release()
-        if result is None:
-            raise StoppedError
-        if result.error:
-            raise ProblemError(problem_from_record(result.error, result.reason, result.fix))
-        return Peaks(sample_id=sample_id, seconds=result.duration_seconds, peaks=list(result.waveform))
-
     def open_zip(self, export_id: int) -> int:
         """Open the ZIP of an export, which is made now unless one is kept.
 
@@ -110,7 +76,7 @@ class Downloads:
             SurroundingsError: The disk or the database failed.
             QueueError: Too many are made.
         """
-        with _one_of(self._zip_threads, "other downloads"):
+        with _one_of(self._zip_threads):
             for _ in range(_MAX_TRIES):
                 with suppress(FileNotFoundError):  # it made room for others just now
                     return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
@@ -145,9 +111,9 @@ class Downloads:
 
 
 @contextmanager
-def _one_of(places: threading.BoundedSemaphore, waiting: str) -> Iterator[None]:
+def _one_of(places: threading.BoundedSemaphore) -> Iterator[None]:
     if not places.acquire(blocking=False):
-        raise QueueError(waiting=waiting)
+        raise QueueError(waiting="other downloads")
     try:
         yield
     finally:

@@ -67,6 +67,11 @@ class LibraryPages:
             raise unknown_sample(sample_id)
         return Sample(**row)
 
+    def paths_of(self, sample_ids: list[int]) -> dict[int, str]:
+        """Return the sources of these samples; of those that are not known nothing."""
+        rows = self._records.rows_of(sample_ids, with_kits=False)
+        return {row["sample_id"]: row["file_path"] for row in rows if "file_path" in row}
+
     def kits(self, wanted: KitFilter) -> Listed[Kit]:
         """List kits by their ids."""
         return _to_page(Listed[Kit], self._records.kits(wanted.filters(), wanted.page, wanted.page_size), wanted)

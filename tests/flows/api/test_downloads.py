@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.api_library import problem
+from flows.api.export_queue import SharedProcessPool
+from tests.support.api_library import problem, recorded_library, serve_library
 from tests.support.serve import API
 
 
@@ -69,6 +70,33 @@ def test_audio_is_the_original_in_whole_and_in_parts(api: httpx.Client, folder: 
     assert (part.status_code, part.content) == (206, original[100:])
     problem(api.get(f"{API}/samples/9/audio"), 422, "Audio file not found: gone.wav")
     problem(api.get(f"{API}/samples/8/audio"), 422, "Unsupported format: .xyz")
+
+
+def test_many_peaks_are_drawn_a_few_a_call_and_kept_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded_library(tmp_path)
+    (tmp_path / "lib/gone.wav").unlink()
+    with serve_library(monkeypatch, tmp_path) as api:
+
+        def ask(ids: str) -> tuple[list[list[float] | None], list[int]]:
+            told = api.get(f"{API}/samples/peaks", params={"ids": ids}).raise_for_status().json()
+            return [item and item["peaks"] for item in told["items"]], told["pending"]
+
+        items, pending = ask("1,2,3,6,7,9,99")
+        assert [item is not None for item in items] == [True, True, True, True, False, False, False]
+        assert pending == [7]
+        assert ask("7") == ([None], []), "it was tried, and cannot be drawn"
+        sound, _ = soundfile.read(tmp_path / "lib/click.wav", always_2d=True)
+        assert max(items[3] or ()) == pytest.approx(np.abs(sound).max(), abs=1e-4), "50 ms are too short for the device alone"
+        with monkeypatch.context() as patch:
+            patch.setattr(SharedProcessPool, "get", None)  # nothing is drawn any more
+            again, _ = ask("6,3,2,1")
+            assert again == items[3::-1]
+            assert api.get(f"{API}/samples/3/peaks").json()["peaks"] == items[2]
+        (tmp_path / "lib/kick.wav").write_bytes((tmp_path / "lib/click.wav").read_bytes())
+        assert ask("1")[0] == [items[3]]
+        assert api.get(f"{API}/samples/peaks", params={"ids": ",".join(["1"] * 51)}).status_code == 422
 
 
 def test_peaks_are_those_of_the_sound(api: httpx.Client, folder: Path) -> None:
