@@ -26,7 +26,9 @@ def test_after_any_call_that_fails_one_more_run_makes_it_whole(tmp_path: Path) -
 @pytest.mark.faults("strace")
 def test_the_second_name_of_a_new_database_is_removed_by_the_next_run(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
-    places = [place for place in nights.places() if (place.night, place.call) == (1, "unlink") and place.about.endswith("db.part")]
+    places = [
+        place for place in nights.places() if (place.night, place.call) == (1, "unlink") and place.about.endswith("db.part")
+    ]
     assert places
     for number, place in enumerate(places):
         assert Trial(nights, place, "EIO").run(tmp_path / f"trial-{number}").found == []

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,13 +247,22 @@ def pick(places: Sequence[Place], count: int, seed: int) -> list[tuple[Place, st
     return chosen
 
 
-def search(folder: Path, count: int, seed: int, abreast: int) -> tuple[list[Trial], int]:
-    """Run so many trials; return them, and how many places there are."""
+def search(
+    folder: Path, count: int, seed: int, abreast: int, note: Callable[[Trial], None] = lambda _: None
+) -> tuple[list[Trial], int]:
+    """Run so many trials; return them, and how many places there are. ``note`` takes each as soon as it has ended."""
     nights = Nights(folder)
     places = nights.places()
     trials = [Trial(nights, place, error) for place, error in pick(places, count, seed)]
     with ThreadPoolExecutor(abreast) as pool:
-        return list(pool.map(lambda at: trials[at].run(folder / f"trial-{at}"), range(len(trials)))), len(places)
+        for trial in pool.map(lambda at: trials[at].run(folder / f"trial-{at}"), range(len(trials))):
+            note(trial)
+    return trials, len(places)
+
+
+def _print_found(trial: Trial) -> None:
+    for line in trial.found:
+        print(line, flush=True)
 
 
 def main() -> int:
@@ -264,10 +273,8 @@ def main() -> int:
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sp404-injected-") as scratch:
-        trials, places = search(options.keep or Path(scratch), options.trials, options.seed, abreast=2)
-    for trial in trials:
-        for line in trial.found:
-            print(line)
+        folder = options.keep or Path(scratch)
+        trials, places = search(folder, options.trials, options.seed, 2, _print_found)
     by_call = Counter(trial.place.call for trial in trials)
     print(f"{len(trials)} trials of {places} calls, {time.monotonic() - began:.0f} s; the run ended early or in part in")
     print(f"{sum(trial.failed for trial in trials)}; {', '.join(f'{call} {count}' for call, count in by_call.most_common())}")
