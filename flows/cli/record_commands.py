@@ -80,7 +80,7 @@ def repair(force: bool, db: str | None) -> int:
     rebuilt = store.repair(Database.of(settings), force)
     for loss in rebuilt.losses:
         say(f"sp404: {loss}", err=True)
-    say(f"{rebuilt.exports:,} exports with {rebuilt.rows:,} rows are in the records again: {settings.db}")
+    say(f"In the records again: {count_of(rebuilt.exports, 'export')} with {count_of(rebuilt.rows, 'row')}, {settings.db}")
     if rebuilt.kept:
         say(f"  The old file is {rebuilt.kept}")
     return SOME_FAILED if rebuilt.losses else ALL_DONE
