@@ -131,3 +131,52 @@ class ManyPeaks(BaseModel):
 
     items: list[Peaks | None]
     pending: list[int]
+
+
+class Fidelity(BaseModel):
+    """What was measured of the sample's file that was written last and still stands, at 48 kHz before the last rounding.
+
+    Levels are in dB of full scale, null for digital silence; ``dc_offset`` is a part of full scale. ``unaltered``: its
+    samples are those of the source. ``changes`` is what was done to the sound otherwise.
+    """
+
+    export_id: int
+    peak_dbfs: float | None
+    true_peak_dbfs: float | None
+    clipped_samples: int | None
+    rms_dbfs: float | None
+    dc_offset: float | None
+    leading_silence_ms: float | None
+    unaltered: bool | None
+    changes: list[str]
+    warning: str | None
+
+
+class SamplePlace(BaseModel):
+    """A file of the sample: in an output folder, or on a card, where ``path`` is below ``IMPORT/``.
+
+    ``stale``: the output folder has another one by now, or none.
+    """
+
+    path: str
+    card_id: str | None
+    export_id: int
+    bytes: int
+    stale: bool
+
+
+class SampleSlot(BaseModel):
+    """A place of the sample in a kit."""
+
+    kit_id: int
+    kit: str
+    bank: str | None
+    pad: int | None
+
+
+class SampleDetail(Sample):
+    """A sample with what was measured of it, where its files stand, and its kits. ``fidelity`` is null where none stands."""
+
+    fidelity: Fidelity | None
+    places: list[SamplePlace]
+    kits: list[SampleSlot]

@@ -47,7 +47,7 @@ from schemas.api import (
 )
 from schemas.errors import QueueError, RequestError, Sp404Error, StoppedError, TooManyFilesError
 from schemas.export import ExportConfig
-from schemas.sample_api import ListedSamples, ManyPeaks, Peaks, Sample, SampleFacets, SampleFilter, SamplePage
+from schemas.sample_api import ListedSamples, ManyPeaks, Peaks, SampleDetail, SampleFacets, SampleFilter, SamplePage
 
 log = logging.getLogger("sp404")
 PREFIX = "/api/v1/sp404"
@@ -230,9 +230,9 @@ def facets(library: _Library, wanted: Annotated[SampleFilter, Query()]) -> Sampl
 
 
 @router.get("/samples/{sample_id:int}", tags=["library"], responses=describe_problems(404))
-def sample(library: _Library, sample_id: _Id) -> Sample:
-    """Get one sample."""
-    return library.sample(sample_id)
+def sample(library: _Library, sample_id: _Id) -> SampleDetail:
+    """Get one sample: what was measured of it, where its files stand, and its kits."""
+    return library.sample_detail(sample_id)
 
 
 @router.get(

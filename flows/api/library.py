@@ -21,7 +21,7 @@ from schemas.api import (
 )
 from schemas.enums import SampleOrder
 from schemas.errors import RecordNotFoundError
-from schemas.sample_api import ListedSamples, Sample, SampleFacets, SampleFilter, SamplePage
+from schemas.sample_api import ListedSamples, Sample, SampleDetail, SampleFacets, SampleFilter, SamplePage
 from tasks.store import history
 from tasks.store.catalog import Catalog, RecordPage
 from tasks.store.database import Database
@@ -66,6 +66,15 @@ class LibraryPages:
         if not row:
             raise unknown_sample(sample_id)
         return Sample(**row)
+
+    def sample_detail(self, sample_id: int) -> SampleDetail:
+        """Return one sample with all that is known of it.
+
+        Raises:
+            RecordNotFoundError: There is no such sample.
+        """
+        with self._database.hold():
+            return SampleDetail(**self.sample(sample_id).model_dump(), **self._records.sample_detail(sample_id))
 
     def paths_of(self, sample_ids: list[int]) -> dict[int, str]:
         """Return the sources of these samples; of those that are not known nothing."""

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from tasks.store.database import Connection, Database, run
+from tasks.store.outcome_table import split_changes
 from tasks.store.sample_search import SampleSearch
 
 
@@ -31,6 +32,17 @@ class Catalog:
         """Return one sample, or None."""
         rows = SampleSearch(self.database).page({"id": sample_id}, "id", False, 1, 1).rows
         return rows[0] if rows else None
+
+    def sample_detail(self, sample_id: int) -> dict[str, Any]:
+        """Return what else is known of a sample: ``fidelity`` (None where no file stands), ``places`` and ``kits``."""
+        with self.database.connect() as connection:
+            measured, places, kits = (
+                run(connection, query, {"id": sample_id}).dicts()
+                for query in ("sample_fidelity", "sample_places", "sample_kits")
+            )
+        for row in measured:
+            row["changes"] = split_changes(row.pop("sound_changes"))
+        return {"fidelity": measured[0] if measured else None, "places": places, "kits": kits}
 
     def kits(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         """List kits."""

@@ -69,7 +69,7 @@ def outcome_of(index: int, row: dict[str, Any]) -> Outcome:
         source_mtime_ns=row["source_mtime_ns"] or 0,
         source_ctime_ns=row["source_ctime_ns"] or 0,
         levels=levels,
-        done=tuple(row["sound_changes"].split(_SEPARATOR)) if row["sound_changes"] else (),
+        done=tuple(split_changes(row["sound_changes"])),
         warning=row["warning"] or "",
         content_hash=row["content_hash"] or "",
         source_hash=row["source_hash"] or "",
@@ -77,6 +77,11 @@ def outcome_of(index: int, row: dict[str, Any]) -> Outcome:
         file_hash=row["file_hash"] or "",
         metadata_hash=row["metadata_hash"] or "",
     )
+
+
+def split_changes(sound_changes: str | None) -> list[str]:
+    """Return what was done to a sound, in plain words, of its column."""
+    return sound_changes.split(_SEPARATOR) if sound_changes else []
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:

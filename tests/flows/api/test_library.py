@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+import soundfile
 
 from tests.support.api_library import problem, recorded_library, records, serve_library
 from tests.support.serve import API, served
@@ -49,6 +51,38 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     told = api.get(f"{API}/samples/1").json()
     assert (told["title"], told["tags"], told["bpm"], told["source_rate_hz"]) == ("Kick One", "dry|short", 120, 48_000)
     problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
+
+
+def test_a_sample_tells_its_levels_places_and_kits(api: httpx.Client, folder: Path) -> None:
+    """By the samples of its file as another program reads them."""
+    told = api.get(f"{API}/samples/1").json()
+    sound, _ = soundfile.read(folder / "first/kick_one.wav", always_2d=True)
+    levels = told["fidelity"]
+    assert levels["peak_dbfs"] == pytest.approx(20 * np.log10(np.abs(sound).max()), abs=0.01)
+    assert levels["rms_dbfs"] == pytest.approx(20 * np.log10(np.sqrt((sound**2).mean())), abs=0.01)
+    assert (levels["clipped_samples"], levels["unaltered"], levels["changes"]) == (0, True, [])
+    places = {place["path"]: (place["bytes"], place["card_id"], place["stale"]) for place in told["places"]}
+    assert places[str(folder / "first/kick_one.wav")] == ((folder / "first/kick_one.wav").stat().st_size, None, False)
+    assert told["kits"] == [{"kit_id": 1, "kit": "Night Bus", "bank": "A", "pad": 1}]
+    resampled = api.get(f"{API}/samples/2").json()["fidelity"]
+    assert (resampled["unaltered"], resampled["changes"][0]) == (False, "resampled from 44100 Hz (soxr VHQ)")
+    failed = api.get(f"{API}/samples/6").json()
+    assert (failed["fidelity"], failed["places"], failed["kits"]) == (None, [], [])
+
+
+def test_a_sample_tells_which_cards_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded_library(tmp_path, only_good=True)
+    copied = (
+        "INSERT INTO card_files BY NAME SELECT 'c' AS card_id, path, file_hash, output_bytes, export_id, output_path, "
+        "manifest_path, source_path, now() AS written_at FROM outputs WHERE sample_id = {}"
+    )
+    for number in (1, 2):
+        records(tmp_path, copied.format(number))
+    records(tmp_path, "UPDATE card_files SET file_hash = 'other' WHERE path = 'bass_two.wav'")
+    with serve_library(monkeypatch, tmp_path) as api:
+        for number, name, stale in ((1, "kick_one.wav", False), (2, "bass_two.wav", True)):
+            (_, on_card) = api.get(f"{API}/samples/{number}").json()["places"]
+            assert (on_card["path"], on_card["card_id"], on_card["stale"]) == (name, "c", stale)
 
 
 def _grouped(folder: Path, value: str) -> dict[str | None, int]:
