@@ -191,6 +191,13 @@ class WaveformResult(JobResult):
     duration_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class ListenResult(JobResult):
+    """The beginning of a source, decoded to a WAV of this length."""
+
+    frames: int = 0
+
+
 RESULT_TYPES: Mapping[Verb, type[JobResult]] = {
     Verb.CONVERT: Outcome,
     Verb.MEASURE: MeasuredLevels,
@@ -198,6 +205,7 @@ RESULT_TYPES: Mapping[Verb, type[JobResult]] = {
     Verb.SIZE: SizeEstimate,
     Verb.ANALYZE: AnalysisResult,
     Verb.WAVEFORM: WaveformResult,
+    Verb.LISTEN: ListenResult,
 }
 # What the jobs of a shard can give.
 ShardJobResult: TypeAlias = Outcome | MeasuredLevels | CheckResult | SizeEstimate

@@ -60,6 +60,7 @@ class Verb(StrEnum):
     SIZE = "size"
     ANALYZE = "analyze"
     WAVEFORM = "waveform"
+    LISTEN = "listen"
 
 
 class Dither(StrEnum):
@@ -126,3 +127,10 @@ class SampleFlag(StrEnum):
     SILENT = "silent"
     DC = "dc"
     SHORT = "short"
+
+
+class PreviewKind(StrEnum):
+    """What to listen to: the original, or what an export would write for the device."""
+
+    ORIGINAL = "original"
+    DEVICE = "device"

@@ -26,6 +26,7 @@ from flows.api.export_queue import SharedProcessPool
 from flows.api.exports import ExportAnswer, ExportRunner, PreparedExport, RecordExporter, describe_job
 from flows.api.library import LibraryPages
 from flows.api.openapi import ACCEPTED, describe_api, describe_files, describe_problems
+from flows.api.previews import Previews
 from flows.api.problems import MEDIA_TYPE, ProblemError, make_problem, problem_from_error, problem_headers
 from flows.api.waveforms import Waveforms
 from schemas.api import (
@@ -45,6 +46,7 @@ from schemas.api import (
     SingleExport,
     Work,
 )
+from schemas.enums import PreviewKind
 from schemas.errors import QueueError, RequestError, Sp404Error, StoppedError, TooManyFilesError
 from schemas.export import ExportConfig
 from schemas.sample_api import ListedSamples, ManyPeaks, Peaks, SampleDetail, SampleFacets, SampleFilter, SamplePage
@@ -70,6 +72,7 @@ class ApiServices:
     exporter: RecordExporter
     downloads: Downloads
     waveforms: Waveforms
+    previews: Previews
 
     def stop(self) -> None:
         """Begin nothing more; give the samples in hand two seconds; then every client that waits has its answer."""
@@ -82,6 +85,7 @@ class ApiServices:
         self.exporter.close()
         self.process_pool.close()
         self.downloads.close()
+        self.previews.close()
 
 
 def _exporter(request: Request) -> RecordExporter:
@@ -104,6 +108,11 @@ def _waveforms(request: Request) -> Waveforms:
     return services.waveforms
 
 
+def _previews(request: Request) -> Previews:
+    services: ApiServices = request.app.state.services
+    return services.previews
+
+
 def _reject_repeated_parameters(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items() if name not in _REPEATABLE]
     if len(names) != len(set(names)):
@@ -114,6 +123,7 @@ _Exporter = Annotated[RecordExporter, Depends(_exporter)]
 _Library = Annotated[LibraryPages, Depends(_library)]
 _Downloads = Annotated[Downloads, Depends(_downloads)]
 _Waveforms = Annotated[Waveforms, Depends(_waveforms)]
+_Previews = Annotated[Previews, Depends(_previews)]
 _Id = Annotated[int, Path(ge=1, le=HIGHEST_ID, examples=[1])]
 _Prefer = Annotated[str | None, Header(description="`respond-async`: answer 202 at once.", examples=["respond-async"])]
 _Range = Annotated[str | None, Header(alias="Range", description="One range of bytes, such as bytes=0-1023.")]
@@ -247,6 +257,27 @@ def audio(downloads: _Downloads, sample_id: _Id, range_: _Range = None, if_range
         return SpanResponse(select_span(fd, range_, if_range), media_type, f"inline; filename*=UTF-8''{quote(name)}")
 
 
+@router.get(
+    "/samples/{sample_id:int}/preview",
+    tags=["library"],
+    response_class=StreamingResponse,
+    responses=describe_files("audio/wav") | describe_problems(404, 416, 507),
+)
+def preview(
+    previews: _Previews,
+    sample_id: _Id,
+    kind: Annotated[PreviewKind, Query(alias="as")],
+    range_: _Range = None,
+    if_range: _IfRange = None,
+) -> Response:
+    """Listen to the first minute as a WAV: the original, or what an export would write for the device."""
+    fd = previews.open(sample_id, kind)
+    try:
+        return SpanResponse(select_span(fd, range_, if_range), "audio/wav", "inline")
+    finally:
+        os.close(fd)
+
+
 @router.get("/samples/{sample_id:int}/peaks", tags=["library"], responses=describe_problems(404))
 def peaks(waveforms: _Waveforms, sample_id: _Id) -> Peaks:
     """Get a small waveform."""
@@ -302,7 +333,8 @@ def create_app(in_force: SettingsInForce, run: ExportRunner) -> FastAPI:
     process_pool, library = SharedProcessPool(), LibraryPages(settings)
     exporter = RecordExporter(in_force, library, process_pool, run)
     waveforms = Waveforms(settings, library, process_pool)
-    services = ApiServices(process_pool, library, exporter, Downloads(settings, library), waveforms)
+    previews = Previews(settings, library, process_pool)
+    services = ApiServices(process_pool, library, exporter, Downloads(settings, library), waveforms, previews)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

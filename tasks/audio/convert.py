@@ -15,6 +15,7 @@ from schemas.conversion import (
     Job,
     JobResult,
     Levels,
+    ListenResult,
     MeasuredLevels,
     Outcome,
     SizeEstimate,
@@ -33,11 +34,12 @@ from tasks.audio.dsp.resample import QUALITIES, resampled_frames
 from tasks.audio.measure.fingerprint import Fingerprint
 from tasks.audio.measure.meter import Meter
 from tasks.audio.measure.waveform import Waveform
-from tasks.audio.output_file import encode_samples, file_header
+from tasks.audio.output_file import encode_samples, file_header, float_header
 from tasks.audio.sampler_chunks import move_marks, write_chunks
 from tasks.fs.atomic import create_exclusively, write_all
 from tasks.fs.hashing import hash_open_file
 
+LISTEN_SECONDS = 60
 Result = TypeVar("Result", bound=JobResult)
 Read = TypeVar("Read")
 
@@ -92,6 +94,30 @@ def draw_waveform(job: Job, settings: SoundSettings) -> WaveformResult:
         return WaveformResult(job.index, waveform.peaks(), frames / source.info.rate_hz)
 
     return _run(WaveformResult, job, lambda _: _read(job, settings, read))
+
+
+def decode_beginning(job: Job, settings: SoundSettings) -> ListenResult:
+    """Decode the first minute of ``job.source``, at its own rate, to a new WAV of float32 at ``job.target``."""
+
+    def read(source: AudioSource) -> ListenResult:
+        rate_hz, channels, frames = source.info.rate_hz, source.info.channels, 0
+        most = LISTEN_SECONDS * rate_hz
+        try:
+            with create_exclusively(job.target) as file:
+                write_all(file, float_header(0, channels, rate_hz))
+                for block in read_bounded(source, settings):
+                    part = block[: most - frames]
+                    write_all(file, part.astype("<f4").tobytes())
+                    frames += len(part)
+                    if frames == most:
+                        break
+                file.seek(0)
+                write_all(file, float_header(frames, channels, rate_hz))
+        except OSError as error:
+            raise write_failure(job.target, error) from error
+        return ListenResult(job.index, frames)
+
+    return _run(ListenResult, job, lambda _: _read(job, settings, read))
 
 
 def _run(kind: type[Result], job: Job, attempt: Callable[[str], Result]) -> Result:

@@ -37,3 +37,11 @@ def file_header(frames: int, channels: int, file_format: AudioFormat, behind: in
         return form + struct.pack("<4sI", b"data", size)
     form = struct.pack(">4sI4s4sIHIH", b"FORM", 46 + size + behind, b"AIFF", b"COMM", 18, channels, frames, BITS)
     return form + _RATE_EXTENDED + struct.pack(">4sIII", b"SSND", 8 + size, 0, 0)
+
+
+def float_header(frames: int, channels: int, rate_hz: int) -> bytes:
+    """Return what stands before float32 samples in a WAV: 58 bytes (tag 3, ``fmt ``, ``fact`` and ``data``)."""
+    width = channels * 4
+    form = struct.pack("<4sIHHIIHHH", b"fmt ", 18, 3, channels, rate_hz, rate_hz * width, width, 32, 0)
+    chunks = form + struct.pack("<4sII", b"fact", 4, frames) + struct.pack("<4sI", b"data", frames * width)
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + frames * width, b"WAVE") + chunks

@@ -9,6 +9,7 @@ from schemas.conversion import (
     CheckResult,
     Job,
     JobResult,
+    ListenResult,
     MeasuredLevels,
     Outcome,
     ShardJobResult,
@@ -36,6 +37,8 @@ class JobExecutor(ABC):
     def run(self, verb: Literal[Verb.ANALYZE], job: Job, sound: SoundSettings) -> AnalysisResult | None: ...
     @overload
     def run(self, verb: Literal[Verb.WAVEFORM], job: Job, sound: SoundSettings) -> WaveformResult | None: ...
+    @overload
+    def run(self, verb: Literal[Verb.LISTEN], job: Job, sound: SoundSettings) -> ListenResult | None: ...
     def run(self, verb: Verb, job: Job, sound: SoundSettings) -> JobResult | None:
         """Run ``verb`` on ``job``.
 

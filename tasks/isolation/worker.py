@@ -30,7 +30,7 @@ def audio_verbs() -> Verbs:
     Imported here, since the audio libraries take half a second in which signals and memory limits must be set already.
     """
     from tasks.audio.analyze import analyze  # noqa: PLC0415
-    from tasks.audio.convert import check, convert, draw_waveform, estimate_size, measure  # noqa: PLC0415
+    from tasks.audio.convert import check, convert, decode_beginning, draw_waveform, estimate_size, measure  # noqa: PLC0415
 
     return {
         Verb.CONVERT: convert,
@@ -39,6 +39,7 @@ def audio_verbs() -> Verbs:
         Verb.SIZE: estimate_size,
         Verb.ANALYZE: analyze,
         Verb.WAVEFORM: draw_waveform,
+        Verb.LISTEN: decode_beginning,
     }
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from flows.api import previews
 from flows.api.export_queue import SharedProcessPool
+from tasks.audio import synth
 from tests.support.api_library import problem, recorded_library, serve_library
 from tests.support.serve import API
 
@@ -70,6 +72,48 @@ def test_audio_is_the_original_in_whole_and_in_parts(api: httpx.Client, folder: 
     assert (part.status_code, part.content) == (206, original[100:])
     problem(api.get(f"{API}/samples/9/audio"), 422, "Audio file not found: gone.wav")
     problem(api.get(f"{API}/samples/8/audio"), 422, "Unsupported format: .xyz")
+
+
+def test_a_preview_of_the_device_is_what_an_export_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte for byte; that of the original is what libsndfile reads in it, at its own rate."""
+    recorded_library(tmp_path)
+    with serve_library(monkeypatch, tmp_path) as api:
+
+        def listen(number: int, kind: str, **headers: str) -> httpx.Response:
+            return api.get(f"{API}/samples/{number}/preview", params={"as": kind}, headers=headers)
+
+        for number, name in ((1, "kick_one.wav"), (2, "bass_two.wav"), (3, "pad_three.wav")):
+            answer = listen(number, "device")
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+            assert answer.content == (tmp_path / "first" / name).read_bytes()
+        for number, name in ((1, "kick.wav"), (3, "pad.flac"), (6, "click.wav")):
+            heard, rate = soundfile.read(io.BytesIO(listen(number, "original").content), dtype="float32")
+            sound, its_rate = soundfile.read(tmp_path / "lib" / name, dtype="float32")
+            assert rate == its_rate
+            assert np.array_equal(heard, sound)
+        with monkeypatch.context() as patch:
+            patch.setattr(SharedProcessPool, "get", None)  # nothing is decoded any more
+            part = listen(2, "device", Range="bytes=10-99")
+            assert (part.status_code, part.content) == (206, (tmp_path / "first/bass_two.wav").read_bytes()[10:100])
+        problem(listen(6, "device"), 422, "Duration too short: 50ms (minimum: 100ms)")
+        problem(listen(99, "device"), 404, "Sample 99 not found")
+        assert list((tmp_path / "r.duckdb.runs/previews").glob(".*")) == []
+
+
+@pytest.mark.slow
+def test_a_preview_is_a_minute_at_the_most_and_256_mb_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded_library(tmp_path, only_good=True)
+    synth.write(tmp_path / "lib/kick.wav", synth.bass(48_000, 40, 61), 48_000)
+    monkeypatch.setattr(previews, "_MAX_BYTES", 12_000_000)
+    with serve_library(monkeypatch, tmp_path) as api:
+        for kind in ("device", "original"):
+            answer = api.get(f"{API}/samples/1/preview", params={"as": kind})
+            heard, _ = soundfile.read(io.BytesIO(answer.content))
+            sound, _ = soundfile.read(tmp_path / "lib/kick.wav")
+            assert len(heard) == 60 * 48_000
+            assert np.array_equal(heard, sound[: len(heard)])
+        (kept,) = (tmp_path / "r.duckdb.runs/previews").iterdir()
+        assert kept.stat().st_size == len(answer.content) == 58 + 60 * 48_000 * 4
 
 
 def test_many_peaks_are_drawn_a_few_a_call_and_kept_until_the_file_changes(
