@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts, write_all
@@ -37,10 +38,21 @@ class PlaceMark:
 
 def read_mark(folder: str) -> PlaceMark | None:
     """Return what the mark in a folder says; None if there is none that can be read."""
+    with suppress(OSError):
+        return read_mark_strictly(folder)
+    return None
+
+
+def read_mark_strictly(folder: str) -> PlaceMark | None:
+    """Return what the mark in a folder says; None if there is none, or a file that is not ours.
+
+    Raises:
+        OSError: Something stands there, and the disk does not give it.
+    """
     try:
         with open(os.path.join(folder, MARK_FILE), encoding="ascii") as file:
             found = _MARK.match(file.read(100))
-    except (OSError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return None
     return PlaceMark(found["id"], int(found["run"] or 0)) if found else None
 

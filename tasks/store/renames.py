@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import polars as pl
 
-from tasks.fs.place_mark import PlaceMark, read_mark
+from schemas.errors import write_failure
+from tasks.fs.place_mark import MARK_FILE, PlaceMark, read_mark, read_mark_strictly
 from tasks.store.database import Connection, Database, frame, run, transaction
 from tasks.store.run_folder import runs_folder
 
@@ -79,8 +80,15 @@ def follow(connection: Connection, renames: pl.DataFrame) -> None:
 
 
 def find_folder(connection: Connection, output: str) -> tuple[pl.DataFrame, FolderState]:
-    """Find out by its mark where an output folder was before (``RENAMES``), and whether it is as it was left there."""
-    mark = read_mark(output)
+    """Find out by its mark where an output folder was before (``RENAMES``), and whether it is as it was left there.
+
+    Raises:
+        DiskError, DiskFullError, OutputNotWritableError, WriteError: The mark cannot be read: to go on would be to begin anew.
+    """
+    try:
+        mark = read_mark_strictly(output)
+    except OSError as error:
+        raise write_failure(os.path.join(output, MARK_FILE), error) from error
     by_id = run(connection, "output_folder", {"id": mark.id, "path": None}).rows if mark else []
     if not mark or not by_id:
         # An export before this one may have known the folder by its path alone.

@@ -1,13 +1,16 @@
 """What is moved stays what it is: a library, a manifest, an output folder; and a copy of a folder is known as one."""
 
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.export import preview
+from schemas.errors import DiskError
 from schemas.report import BatchExportResult
 from tasks.fs.moved_files import find_moved
 from tasks.fs.place_mark import MARK_FILE, read_mark
@@ -258,6 +261,25 @@ def test_a_mark_that_is_a_persons_file_stays(packs: Nightly) -> None:
 
 
 # ---- relocate and forget ----
+
+
+def test_a_mark_that_the_disk_does_not_give_stops_the_export(packs: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To take it for none would be to begin anew: other ids, and all converted once more."""
+    before, names = states(packs.out), ids(packs)
+    packs.out.rename(packs.folder / "moved")
+    opened = open
+
+    def fail(path: object, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith(f"moved/{MARK_FILE}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return opened(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", fail)
+        with pytest.raises(DiskError, match="Input/output error"):
+            packs.export(out=packs.folder / "moved", whole=False, **GENRE)
+    assert unchanged(packs.export(out=packs.folder / "moved", **GENRE))
+    assert (states(packs.folder / "moved"), ids(packs)) == (before, names)
 
 
 def test_relocate_says_where_a_library_and_a_folder_are_now(packs: Nightly, sp404: Run) -> None:
