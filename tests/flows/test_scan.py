@@ -221,6 +221,7 @@ def test_no_spreadsheet_runs_a_cell(sp404: Run, library: Path, tmp_path: Path, e
     assert (again["written"], again["changes"], again["edited"]) == (False, [], 0)
 
 
+@pytest.mark.slow
 def test_a_manifest_from_a_spreadsheet_keeps_its_separator_and_columns(scan: Any, tmp_path: Path) -> None:
     manifest = tmp_path / "library.csv"
     manifest.write_text("\ufeffFile_Path;My Notes;BPM\r\nSamples/Techno/Loops/sliced.wav;=keep this;99,5\r\n", encoding="utf-8")
@@ -254,6 +255,7 @@ def test_analysis_fills_in_what_names_do_not_tell(scan: Any, library: Path, tmp_
     assert scan()["written"] is False
 
 
+@pytest.mark.slow
 def test_kits_are_proposed_if_asked_for(scan: Any, sp404: Run, tmp_path: Path) -> None:
     scan()
     assert not any(row["kit"] for row in rows(tmp_path / "library.csv").values())

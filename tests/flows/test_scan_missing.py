@@ -75,6 +75,7 @@ def test_files_that_are_gone_among_others_are_dropped_counted_and_listed(world: 
     assert world.paths() == ["lib/s000.wav", "lib/s002.wav", "lib/s003.wav", "lib/s005.wav"]
 
 
+@pytest.mark.slow
 def test_a_filled_cell_in_any_other_column_is_an_edit(world: World) -> None:
     lib = world.folder / "lib"
     files = sounds(lib, 4)

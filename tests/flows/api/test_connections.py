@@ -60,6 +60,7 @@ def problem_of(received: bytes) -> dict[str, object]:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "trickle"),
     [
@@ -84,10 +85,12 @@ def test_a_request_must_be_whole_in_time(bounded: httpx.Client, sent: bytes, tri
     client.close()
 
 
+@pytest.mark.slow
 def test_what_is_not_http_has_a_problem(bounded: httpx.Client) -> None:
     assert problem_of(rest_of(connect(bounded, b"\x16\x03\x01 hello\r\n\r\n")))["status"] == 400
 
 
+@pytest.mark.slow
 def test_silent_connections_make_room(bounded: httpx.Client) -> None:
     silent = [connect(bounded, b"GET / HTTP/1.1\r\n") for _ in range(3 * LIMITS.connections)]
     with httpx.Client(base_url=bounded.base_url, timeout=5) as client:
@@ -115,6 +118,7 @@ def test_a_slow_reader_gets_all(bounded: httpx.Client) -> None:
     assert received + len(rest_of(slow)) > LARGE_BYTES
 
 
+@pytest.mark.slow
 def test_where_all_connections_work_one_more_is_told_to_come_again(bounded: httpx.Client) -> None:
     busy = [connect(bounded, GET, receive_buffer=4096) for _ in range(LIMITS.connections)]
     until(lambda: [each.recv(1) for each in busy], 5)

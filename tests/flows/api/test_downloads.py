@@ -116,6 +116,7 @@ def test_a_preview_is_a_minute_at_the_most_and_256_mb_are_kept(tmp_path: Path, m
         assert kept.stat().st_size == len(answer.content) == 58 + 60 * 48_000 * 4
 
 
+@pytest.mark.slow
 def test_many_peaks_are_drawn_a_few_a_call_and_kept_until_the_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_sample_tells_its_levels_places_and_kits(api: httpx.Client, folder: Pa
     assert (failed["fidelity"], failed["places"], failed["kits"]) == (None, [], [])
 
 
+@pytest.mark.slow
 def test_a_sample_tells_which_cards_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded_library(tmp_path, only_good=True)
     copied = (
@@ -119,6 +120,7 @@ def test_facets_count_what_the_list_has(tmp_path: Path, monkeypatch: pytest.Monk
         assert api.get(f"{API}/samples", params={"status": "new"}).json()["items"][0]["status"] is None
 
 
+@pytest.mark.slow
 def test_the_revision_changes_with_the_records_and_not_by_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded_library(tmp_path, only_good=True)
     with serve_library(monkeypatch, tmp_path) as api:

@@ -150,7 +150,10 @@ def run(*arguments: str, before: Callable[[], None] | None = None, **streams: in
     )
 
 
-@pytest.mark.parametrize("arguments", [["config"], ["config", "--json"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], pytest.param(["config"], marks=pytest.mark.slow), pytest.param(["config", "--json"], marks=pytest.mark.slow)],
+)
 def test_a_standard_output_that_is_full_is_said(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = run(*arguments, stdout=full.fileno())

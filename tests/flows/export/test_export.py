@@ -156,6 +156,7 @@ def test_a_sample_on_three_pads_is_three_rows_and_one_sample(tmp_path: Path) -> 
     assert batch.total_size_bytes == (tmp_path / "flat/kick.wav").stat().st_size
 
 
+@pytest.mark.slow
 def test_a_selection_has_the_names_that_the_whole_has(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav"):
         synth.write(tmp_path / name, synth.hat(48_000), 48_000)
@@ -168,6 +169,7 @@ def test_a_selection_has_the_names_that_the_whole_has(tmp_path: Path) -> None:
     assert batch.results[0].output_filename == "hat__2.wav"
 
 
+@pytest.mark.slow
 def test_an_unknown_sample_writes_nothing(tmp_path: Path) -> None:
     manifest = worked.make(tmp_path / "library")
     request = worked.request(manifest, tmp_path).model_copy(update={"sample_ids": (99,)})

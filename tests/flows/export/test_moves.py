@@ -168,6 +168,7 @@ def test_of_several_files_of_one_content_the_one_that_ends_alike_is_meant() -> N
 # ---- output folders ----
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_is_moved_stays_what_it_is(packs: Nightly) -> None:
     before, mark = states(packs.out), read_mark(str(packs.out))
     assert mark
@@ -186,6 +187,7 @@ def test_an_output_folder_that_is_moved_stays_what_it_is(packs: Nightly) -> None
     assert len(sounds(tree(there))) == 6
 
 
+@pytest.mark.slow
 def test_of_an_output_folder_and_its_copy_each_is_what_it_is(packs: Nightly) -> None:
     """A take of the same length is exported to the one, then to the other: a comparison of sizes would not see it."""
     copy = packs.folder / "copy"

@@ -56,6 +56,7 @@ def takes(night: Nightly, count: int = 3, **cells: Any) -> None:
 # ---- which card it is ----
 
 
+@pytest.mark.slow
 def test_files_of_which_the_records_know_nothing_are_copied_too(night: Nightly) -> None:
     """The database was begun anew: the same files stand in the output folder and on the card, and nobody knows whose."""
     takes(night)

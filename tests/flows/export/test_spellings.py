@@ -55,6 +55,7 @@ def test_a_kit_keeps_folder_and_id_however_it_is_spelt(night: Nightly) -> None:
     assert night.ask("SELECT bank, pad FROM kit_samples WHERE kit_id = 1 ORDER BY ALL") == [("A", 1), ("B", 2)]
 
 
+@pytest.mark.slow
 def test_a_kit_is_asked_for_in_any_spelling(night: Nightly) -> None:
     bus(night)
     batch = night.export(kits=("night\xa0 BUS",))

@@ -341,6 +341,7 @@ def test_the_command(sp404: Run, two: Nightly) -> None:
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["other.zip", "sp404-export-1.zip"]
 
 
+@pytest.mark.slow
 def test_export_with_zip(sp404: Run, two: Nightly) -> None:
     asked = ("export", two.manifest, "--out", two.out, "--db", two.db, "--organize-by", "genre", "--direct", "--zip")
     said = sp404(*asked)

@@ -4,11 +4,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from flows.orchestration.markdown_text import code, escape
+from tests.support.lanes import examples
 
 PARSER = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 EVIL = [
@@ -63,6 +64,8 @@ def test_such_names_are_shown_as_they_are(text: str) -> None:
         assert shown.text.strip() == line_of(text).replace("|", "\\|" if tags[-1] == "code" else "|")
 
 
+@pytest.mark.thorough
+@settings(max_examples=examples(200), deadline=None)
 @given(TEXT, TEXT)
 @example("a|b", "c`|")
 @example("\\", "|")

@@ -10,7 +10,7 @@ from tests.support.nightly import Killed, Nightly, tree
 
 
 @pytest.mark.parametrize("call", [2, *(pytest.param(call, marks=pytest.mark.slow) for call in (1, 3))])
-@pytest.mark.parametrize("end", [Killed(), OSError(errno.EIO, "Input/output error")])
+@pytest.mark.parametrize("end", [Killed(), pytest.param(OSError(errno.EIO, "Input/output error"), marks=pytest.mark.slow)])
 def test_a_pair_that_was_half_removed(night: Nightly, monkeypatch: pytest.MonkeyPatch, call: int, end: BaseException) -> None:
     """A kill, or a disk that refuses, at three of the four removals: one more run leaves nothing of either pair."""
     for number, name in enumerate(("kick", "snare", "hat")):

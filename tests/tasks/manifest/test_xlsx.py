@@ -49,6 +49,7 @@ def test_cells_are_read_as_a_person_sees_them(tmp_path: Path) -> None:
     check_is_manifest(path)
 
 
+@pytest.mark.slow
 def test_the_first_visible_sheet_with_paths_is_read_and_said(tmp_path: Path) -> None:
     table = [["title", "Location"], ["Kick", "kick.wav"]]
     sheets = {

@@ -10,6 +10,7 @@ from schemas.records import EXPORT_SAMPLES
 from tasks.store.database import Database
 from tasks.store.history_rows import clear_history_rows, put_history_rows
 from tests.support.exporting import Ledger
+from tests.support.lanes import examples
 from tests.support.records import WRONG_LAST_STATUS
 
 _LINES = st.integers(2, 6)
@@ -36,7 +37,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Database:
     return Database(str(tmp_path_factory.mktemp("history") / "r.duckdb"), 5)
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(_PUT | _CLEAR, max_size=8))
 def test_whatever_is_added_and_removed(empty: Database, steps: list[object]) -> None:
     with empty.connect() as connection:
@@ -52,6 +54,7 @@ def test_whatever_is_added_and_removed(empty: Database, steps: list[object]) -> 
         connection.rollback()
 
 
+@pytest.mark.slow
 def test_an_older_database_gets_it_from_its_history(ledger: Ledger) -> None:
     ledger.record({"source": "/a.wav"}, {"source": "/b.wav"})
     ledger.record({"source": "/b.wav"})
