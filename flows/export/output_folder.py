@@ -32,7 +32,7 @@ from tasks.store import export_records, scan_memory
 _PATH_BYTES = 4_095
 _SHORTEST_STEM = 26
 # Part of the name of a file that only tries whether a folder can be written.
-_TRIAL = "trial"
+_TRIAL = "try"
 # A source's output takes at most so many times its cost (``sharding.estimate_costs``): 8 bits at 8 kHz become 16 at 48.
 _MOST_TIMES = 12
 

@@ -62,7 +62,7 @@ def remove_parts(
 
 def own_part_name(name: str, kind: str) -> str:
     """Return the name of the file that this process writes until it gets its ``name``. ``remove_left_parts`` knows it."""
-    return part_name(_machine() + blake3(os.fsencode(name)).hexdigest(8), os.getpid(), kind)
+    return part_name(_machine() + blake3(os.fsencode(name)).hexdigest()[:3], os.getpid(), kind)
 
 
 def remove_left_parts(folder: str, kind: str) -> None:
@@ -72,7 +72,7 @@ def remove_left_parts(folder: str, kind: str) -> None:
 
 @cache
 def _machine() -> str:
-    return str(blake3(platform.node().encode()).hexdigest(4))
+    return str(blake3(platform.node().encode()).hexdigest()[:5])
 
 
 def _is_running(process: int) -> bool:

@@ -73,7 +73,8 @@ def lock_file(path: Path, error: Callable[[str], Exception], wait_seconds: float
 def _note_owner(fd: int, owner: str) -> None:
     with suppress(OSError):  # the lock holds without this note
         os.ftruncate(fd, 0)
-        os.write(fd, owner.encode())
+        if owner:
+            os.write(fd, owner.encode())
 
 
 def _in_words(seconds: float) -> str:

@@ -216,7 +216,9 @@ class Running:
 
     def until_anything(self, out: Path, timeout: float = 30) -> None:
         """Wait until the first sound is there or in the making; before that the folder gets its mark."""
-        assert self.until(lambda: any(".sp404-mark-" not in path for path in files(out)), timeout), self.wait()
+        assert self.until(lambda: any(not path.endswith(("mark.part", "try.part")) for path in files(out)), timeout), (
+            self.wait()
+        )
         assert self.process.poll() is None, f"it ended before anything could be done: {self.wait()}"
 
 

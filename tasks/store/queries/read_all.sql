@@ -11,4 +11,10 @@ UNION ALL SELECT bit_xor(hash(t)) FROM sp404_export_samples AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM export_rejects AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM export_parts AS t
 UNION ALL SELECT bit_xor(hash(t)) FROM outputs AS t
-UNION ALL SELECT bit_xor(hash(t)) FROM last_status AS t;
+UNION ALL SELECT bit_xor(hash(t)) FROM last_status AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM cards AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM card_files AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM output_folders AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM scanned_files AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM scanned_rows AS t
+UNION ALL SELECT bit_xor(hash(t)) FROM scanned_roots AS t;

@@ -41,12 +41,12 @@ def test_an_error_that_is_not_ours_says_nothing() -> None:
 
 @pytest.mark.slow
 def test_a_server_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch, api: httpx.Client) -> None:
-    from tasks.store.catalog import Catalog
+    from tasks.store.sample_search import SampleSearch
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("/secret/place")
 
-    monkeypatch.setattr(Catalog, "samples", broken)
+    monkeypatch.setattr(SampleSearch, "page", broken)
     answer = api.get(f"{API}/samples")
     assert (answer.status_code, answer.headers["content-type"]) == (500, problems.MEDIA_TYPE)
     assert "secret" not in answer.text

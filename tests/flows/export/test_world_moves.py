@@ -3,20 +3,14 @@
 import itertools
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from pandera.config import config_context
 
-from flows.export import pipeline, threads
-from flows.export.request import resolve
 from schemas.report import BatchExportResult
-from tasks.convert import shard
 from tasks.fs.place_mark import MARK_FILE
 from tasks.store import renames
 from tasks.store.database import Database
@@ -204,32 +198,6 @@ class MovingWorld(RuleBasedStateMachine):
 
     # ---- exports ----
 
-    @rule(named=st.integers(0, 3), prune=st.booleans())
-    def export_that_is_killed(self, named: int, prune: bool) -> None:
-        """After so many files of each shard had their names."""
-        self.night.write(self.lib / self.table)
-        published = shard.publish
-
-        def publish(staged: Any, its_shard: Any) -> Any:
-            for count, done in enumerate(published(staged, its_shard)):
-                if count >= named:
-                    raise nightly.Killed
-                yield done
-
-        def end(*_: object) -> Any:
-            raise nightly.Killed
-
-        request = self.night.request(**self.options(prune, with_card=False), workers=1)
-        with pytest.MonkeyPatch.context() as patch, config_context(validation_enabled=False):
-            patch.setattr(shard, "publish", publish)
-            with pytest.raises(nightly.Killed):
-                pipeline.run_export(resolve(request), replace(threads.DIRECT, record=end))
-
-    def options(self, prune: bool, with_card: bool) -> dict[str, Any]:
-        card = str(self.card) if with_card else None
-        how = {"prune": prune, "yes": prune, "card": card, "organize_by": "genre", "include_metadata": False}
-        return how | {"manifest": self.lib / self.table, "out": self.out}
-
     def everything(self) -> dict[str, int]:
         """Return all sounds of the output folder and the card, by their paths; of each a number that is its content."""
         numbers = {content: pitch for pitch, content in self.fresh.items()}
@@ -244,7 +212,9 @@ class MovingWorld(RuleBasedStateMachine):
     def run(self, prune: bool, with_card: bool, whole: bool = True) -> BatchExportResult:
         self.night.write(self.lib / self.table)
         self.pending = ""
-        batch = self.night.export(whole=False, write=False, **self.options(prune, with_card))
+        card = str(self.card) if with_card else None
+        how = {"prune": prune, "yes": prune, "card": card, "organize_by": "genre", "include_metadata": False}
+        batch = self.night.export(whole=False, write=False, manifest=self.lib / self.table, out=self.out, **how)
         assert not whole or batch.complete, (batch.errors, batch.no_card, batch.card)
         return batch
 

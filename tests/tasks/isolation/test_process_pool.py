@@ -315,7 +315,8 @@ def test_outcomes_and_bytes_are_those_of_convert(sources: list[Path], job: Calla
             assert replace(apart, seconds=0) == replace(here, seconds=0)
             assert apart_bytes == here_bytes
             for name, verb in others.items():
-                assert workers.run(name, one, SOUND) == verb(one, SOUND)
+                apart_other, apart_bytes = workers.run(name, one, SOUND), taken(one.target)
+                assert (apart_other, apart_bytes) == (verb(one, SOUND), taken(one.target)), name
 
 
 def taken(path: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import socket
 import sqlite3
@@ -519,3 +520,10 @@ def test_a_hold_in_which_nothing_is_asked_lets_other_processes_in(
 def test_nothing_is_opened_for_the_outcomes_of_no_files(ledger: Ledger, openings: list[str]) -> None:
     assert export_records.outputs_at(ledger.target, pl.Series("path", [], pl.String)).is_empty()
     assert openings == []
+
+
+def test_a_check_of_the_whole_database_reads_every_table(tmp_path: Path) -> None:
+    with Database(str(tmp_path / "r.duckdb"), 5).connect() as connection:
+        tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    text = (ROOT / "tasks/store/queries/read_all.sql").read_text()
+    assert set(re.findall(r"FROM (\w+) AS t", text)) == tables

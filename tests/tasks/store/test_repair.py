@@ -166,6 +166,7 @@ def test_an_export_that_was_killed_and_resumed(mixed: Nightly, monkeypatch: pyte
     before, after = mended(mixed)
     for rows in (before, after):  # a line that is written again gets a new number
         rows["sp404_export_samples"] = sorted((row[1:] for row in rows["sp404_export_samples"]), key=repr)
+        rows["last_status"] = [(sample_id, *rest) for sample_id, _, *rest in rows["last_status"]]
     assert_alike((before, after))
 
 
