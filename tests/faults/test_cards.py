@@ -1,6 +1,7 @@
 """Cards as people have them: real FAT32 and exFAT, full, pulled, taken to another computer."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -90,10 +91,16 @@ def test_a_clone_gets_the_new_take_and_a_renamed_folder_is_renamed_there(there: 
         _check_file_system(kind, copy)
 
 
+# fusefat sometimes leaves the number of free clusters as it was: a hint for programs, from which nothing is read.
+_WRONG_HINT = re.compile(
+    r"fsck\.fat [^\n]*\nFree cluster summary wrong [^\n]*\n\s*Auto-correcting\.\s*\nLeaving filesystem unchanged\.\n[^\n]*clusters\n"
+)
+
+
 def _check_file_system(kind: str, image: Path) -> None:
     checker = {"fat": ["fsck.fat", "-n"], "exfat": ["fsck.exfat", "-n"]}[kind]
     done = subprocess.run([means.program(checker[0]), *checker[1:], image], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0 or _WRONG_HINT.fullmatch(done.stdout), done.stdout
 
 
 def _entries_are_in_order(card: Path) -> None:
