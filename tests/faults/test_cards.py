@@ -93,7 +93,8 @@ def test_a_clone_gets_the_new_take_and_a_renamed_folder_is_renamed_there(there: 
 
 # fusefat sometimes leaves the number of free clusters as it was: a hint for programs, from which nothing is read.
 _WRONG_HINT = re.compile(
-    r"fsck\.fat [^\n]*\nFree cluster summary wrong [^\n]*\n\s*Auto-correcting\.\s*\nLeaving filesystem unchanged\.\n[^\n]*clusters\n"
+    r"fsck\.fat [^\n]*\nFree cluster summary wrong [^\n]*\n\s*Auto-correcting\.\s*\n"
+    r"Leaving filesystem unchanged\.\n[^\n]*clusters\n"
 )
 
 
