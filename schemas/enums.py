@@ -94,7 +94,7 @@ class Mono(StrEnum):
 
 
 class SampleSort(StrEnum):
-    """What a list of samples is ordered by."""
+    """The value by which a list of samples is ordered."""
 
     ID = "id"
     TITLE = "title"
@@ -114,7 +114,7 @@ class SampleOrder(StrEnum):
 
 
 class SampleKind(StrEnum):
-    """What a scan took a sample for."""
+    """The kind of a sample, as a scan guessed it."""
 
     LOOP = "loop"
     ONE_SHOT = "one-shot"

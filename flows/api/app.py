@@ -88,29 +88,13 @@ class ApiServices:
         self.previews.close()
 
 
-def _exporter(request: Request) -> RecordExporter:
-    services: ApiServices = request.app.state.services
-    return services.exporter
+def _service(name: str) -> Any:
+    """Return the dependency that gives a route the service of this name."""
 
+    def find(request: Request) -> Any:
+        return getattr(request.app.state.services, name)
 
-def _library(request: Request) -> LibraryPages:
-    services: ApiServices = request.app.state.services
-    return services.library
-
-
-def _downloads(request: Request) -> Downloads:
-    services: ApiServices = request.app.state.services
-    return services.downloads
-
-
-def _waveforms(request: Request) -> Waveforms:
-    services: ApiServices = request.app.state.services
-    return services.waveforms
-
-
-def _previews(request: Request) -> Previews:
-    services: ApiServices = request.app.state.services
-    return services.previews
+    return Depends(find)
 
 
 def _reject_repeated_parameters(request: Request) -> None:
@@ -119,11 +103,11 @@ def _reject_repeated_parameters(request: Request) -> None:
         raise RequestError(what="A parameter is given twice in the query", fix="Give each parameter once.")
 
 
-_Exporter = Annotated[RecordExporter, Depends(_exporter)]
-_Library = Annotated[LibraryPages, Depends(_library)]
-_Downloads = Annotated[Downloads, Depends(_downloads)]
-_Waveforms = Annotated[Waveforms, Depends(_waveforms)]
-_Previews = Annotated[Previews, Depends(_previews)]
+_Exporter = Annotated[RecordExporter, _service("exporter")]
+_Library = Annotated[LibraryPages, _service("library")]
+_Downloads = Annotated[Downloads, _service("downloads")]
+_Waveforms = Annotated[Waveforms, _service("waveforms")]
+_Previews = Annotated[Previews, _service("previews")]
 _Id = Annotated[int, Path(ge=1, le=HIGHEST_ID, examples=[1])]
 _Prefer = Annotated[str | None, Header(description="`respond-async`: answer 202 at once.", examples=["respond-async"])]
 _Range = Annotated[str | None, Header(alias="Range", description="One range of bytes, such as bytes=0-1023.")]

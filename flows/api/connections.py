@@ -1,4 +1,4 @@
-"""What connections may take: time until a request is whole, time until an answer is read, and their number.
+"""Limits of connections: the time until a request is whole, the time until an answer is read, and their number.
 
 uvicorn limits none of this: its ``limit_concurrency`` counts silent connections like others, so they keep everybody out; and
 where no descriptor is left, asyncio logs a traceback for each place in the backlog, 2 MB a second.
@@ -32,7 +32,7 @@ _TOO_SLOW = make_problem(408, "The request did not arrive in time", "too_slow_re
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """How many connections there may be, and how long each may keep the server waiting.
+    """The number of connections, and the time that each may keep the server waiting.
 
     Attributes:
         connections: The highest number; for one more, the connection that has owed a request for longest is closed.

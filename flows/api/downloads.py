@@ -9,16 +9,17 @@ from pathlib import Path
 import polars as pl
 
 from config.settings import Settings
+from flows.api.client_files import empty_folder, make_folder, take_place
 from flows.api.library import LibraryPages
 from flows.export import zip_archive
-from schemas.errors import QueueError, WorkingFolderError
+from schemas.errors import QueueError
 from tasks.audio.decode.detect import find_sound, open_file
 from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
 
 _KEPT_ZIPS, _MAX_TRIES = 4, 3
-# All routes share 40 threads. So many may make a ZIP; one more client is told to come again.
+# So many may be made at a time; one more client is told to come again.
 _MAX_OPEN_ZIPS = 8
 _MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "mp4": "audio/mp4", "ogg": "audio/ogg"}
 _MEDIA_TYPES |= {"flac": "audio/flac", "aiff": "audio/aiff"}
@@ -42,13 +43,13 @@ class Downloads:
         self._folder = run_folder.runs_folder(Database(settings.db, self._wait_seconds)) / "downloads"
         self._zips: dict[int, object] = {}
         self._zips_lock = threading.Lock()
-        self._zip_threads = threading.BoundedSemaphore(_MAX_OPEN_ZIPS)
-        self._make_folder()
-        self._remove_zips()
+        self._zip_places = threading.BoundedSemaphore(_MAX_OPEN_ZIPS)
+        make_folder(self._folder)
+        self.close()
 
     def close(self) -> None:
         """Remove the ZIPs."""
-        self._remove_zips()
+        empty_folder(self._folder)
 
     @contextmanager
     def open_audio(self, sample_id: int) -> Iterator[tuple[int, str, str]]:
@@ -76,7 +77,7 @@ class Downloads:
             SurroundingsError: The disk or the database failed.
             QueueError: Too many are made.
         """
-        with _one_of(self._zip_threads):
+        with take_place(self._zip_places, "other downloads"):
             for _ in range(_MAX_TRIES):
                 with suppress(FileNotFoundError):  # it made room for others just now
                     return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
@@ -85,7 +86,7 @@ class Downloads:
     def _zip_path(self, export_id: int) -> Path:
         settings = self._settings.model_copy(update={"lock_wait_seconds": self._wait_seconds})
         states = _file_states(zip_archive.paths_of(settings, export_id))
-        self._make_folder()
+        make_folder(self._folder)
         target = self._folder / f"sp404-export-{export_id}.zip"
         if self._zips.get(export_id) == states and target.is_file():
             return target
@@ -97,27 +98,6 @@ class Downloads:
                 del self._zips[old]
                 target.with_name(f"sp404-export-{old}.zip").unlink(missing_ok=True)
         return target
-
-    def _make_folder(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WorkingFolderError.of(self._folder, error) from error
-
-    def _remove_zips(self) -> None:
-        for path in self._folder.glob("*"):
-            with suppress(OSError):
-                path.unlink()
-
-
-@contextmanager
-def _one_of(places: threading.BoundedSemaphore) -> Iterator[None]:
-    if not places.acquire(blocking=False):
-        raise QueueError(waiting="other downloads")
-    try:
-        yield
-    finally:
-        places.release()
 
 
 def _file_states(paths: list[str]) -> tuple[object, ...]:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from config.device import BITS, RATE_HZ
 from config.settings import Settings, load
+from flows.api.client_files import empty_folder, make_folder, take_place
 from flows.api.export_queue import SharedProcessPool
 from flows.api.library import LibraryPages
 from flows.api.problems import ProblemError, problem_from_record
 from schemas.conversion import Job, ListenResult, Outcome, SoundSettings, Tags
 from schemas.enums import AudioFormat, PreviewKind, Verb
-from schemas.errors import QueueError, StoppedError, WorkingFolderError
+from schemas.errors import StoppedError
 from schemas.sample_api import Sample
 from tasks.audio.convert import LISTEN_SECONDS
 from tasks.audio.output_file import file_header
@@ -23,7 +24,7 @@ from tasks.fs.atomic import part_name, remove
 from tasks.store import history, run_folder
 from tasks.store.database import Database
 
-# All routes share 40 threads. So many may make a preview; one more client is told to come again.
+# So many may be made at a time; one more client is told to come again.
 _MAX_MAKING = 8
 _MAX_BYTES = 256 << 20
 
@@ -41,13 +42,12 @@ class Previews:
         self._places = threading.BoundedSemaphore(_MAX_MAKING)
         self._kept: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
-        self._make_folder()
+        make_folder(self._folder)
         self.close()
 
     def close(self) -> None:
         """Remove all previews."""
-        for path in self._folder.glob("*"):
-            remove(str(path))
+        empty_folder(self._folder)
 
     def open(self, sample_id: int, kind: PreviewKind) -> int:
         """Open a preview, which is made now unless it is kept.
@@ -68,12 +68,8 @@ class Previews:
             if key and key in self._kept and (fd := _open(self._folder / key)) is not None:
                 self._kept.move_to_end(key)
                 return fd
-        if not self._places.acquire(blocking=False):
-            raise QueueError(waiting="other previews")
-        try:
+        with take_place(self._places, "other previews"):
             return self._make(sample, kind, sound, key)
-        finally:
-            self._places.release()
 
     def _sound(self, kind: PreviewKind) -> SoundSettings:
         """Return the settings of an export that says nothing of its own, but as WAV; an original has no shortest length."""
@@ -84,7 +80,7 @@ class Previews:
         return load(request, lambda path, _: history.preferences_at(path, seconds)).settings.sound()
 
     def _make(self, sample: Sample, kind: PreviewKind, sound: SoundSettings, key: str) -> int:
-        self._make_folder()
+        make_folder(self._folder)
         part = self._folder / part_name(secrets.token_hex(8), 0)
         tags = Tags(sample.title, sample.genre or "", sample.bpm, sample.musical_key or "", sample.tags or "")
         job = Job(0, sample.id, sample.file_path, str(part), tags)
@@ -112,12 +108,6 @@ class Previews:
             self._kept.move_to_end(key)
             while sum(self._kept.values()) > _MAX_BYTES and len(self._kept) > 1:
                 remove(str(self._folder / self._kept.popitem(last=False)[0]))
-
-    def _make_folder(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WorkingFolderError.of(self._folder, error) from error
 
 
 def _key(sample: Sample, kind: PreviewKind, sound: SoundSettings) -> str:

@@ -4,11 +4,10 @@ import os
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from config.settings import Settings
+from flows.api.client_files import take_place
 from flows.api.export_queue import SharedProcessPool
 from flows.api.library import LibraryPages
 from flows.api.problems import ProblemError, problem_from_record
@@ -17,7 +16,7 @@ from schemas.enums import Verb
 from schemas.errors import QueueError, StoppedError
 from schemas.sample_api import ManyPeaks, Peaks
 
-# All routes share 40 threads. So many may wait for their waveform; one more client is told to come again.
+# So many may wait for their waveform; one more client is told to come again.
 _MAX_WAITING = 8
 # A kilobyte each. To draw one anew takes 20 to 60 ms.
 _MAX_KEPT = 16_384
@@ -43,7 +42,7 @@ class Waveforms:
         self._sound = replace(settings.sound(), min_duration_ms=0)
         self._library, self._process_pool = library, process_pool
         self._workers = threading.BoundedSemaphore(settings.workers)
-        self._threads = threading.BoundedSemaphore(min(settings.workers, 8) + _MAX_WAITING)
+        self._places = threading.BoundedSemaphore(min(settings.workers, 8) + _MAX_WAITING)
         self._kept: OrderedDict[str, _Drawing] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -59,7 +58,7 @@ class Waveforms:
         kept = self._find(path)
         if kept and kept.peaks:
             return _answer(sample_id, kept)
-        with self._place():
+        with take_place(self._places, "other waveforms"):
             result = self._draw(sample_id, path, self._wait_seconds)
         if result.error:
             raise ProblemError(problem_from_record(result.error, result.reason, result.fix))
@@ -82,7 +81,7 @@ class Waveforms:
 
     def _try_to_draw(self, sample_id: int, path: str) -> bool:
         try:
-            with self._place():
+            with take_place(self._places, "other waveforms"):
                 self._draw(sample_id, path, 0)
         except QueueError:
             return False
@@ -113,15 +112,6 @@ class Waveforms:
             if kept:
                 self._kept.move_to_end(path)
         return kept if kept and _state(path) == (kept.size, kept.mtime_ns) else None
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._threads.acquire(blocking=False):
-            raise QueueError(waiting="other waveforms")
-        try:
-            yield
-        finally:
-            self._threads.release()
 
 
 def _answer(sample_id: int, drawing: _Drawing) -> Peaks:

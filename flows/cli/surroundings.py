@@ -1,4 +1,4 @@
-"""What a command finds when it starts: standard streams, and the current folder."""
+"""Standard streams and the current folder: made usable, or refused, before a command begins."""
 
 import os
 import sys

@@ -238,7 +238,7 @@ def _environment() -> dict[str, str]:
     """Return this environment with our module path, and with one thread: there are as many processes as work at a time.
 
     The C library gives back the memory of each block of samples and gets it anew for the next: a page fault for every 4 KiB,
-    in all a fifth of the CPU time of a conversion (tests/bench/README.md). glibc keeps it if told so; others pass over this.
+    in all a twelfth of the time of an export (tests/bench/README.md). glibc keeps it if told so; others pass over this.
     """
     one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
     kept_memory = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}

@@ -26,7 +26,7 @@ class FoundSamples:
 class SampleSearch:
     """The samples of one database; one that is not there yet has none.
 
-    Filters are those of ``schemas.api.SampleFilter``, and ``id``; what is left out lets all through. Raises what
+    Filters are those of ``schemas.sample_api.SampleFilter``, and ``id``; what is left out lets all through. Raises what
     ``Database.connect`` raises.
     """
 

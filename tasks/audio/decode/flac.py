@@ -124,8 +124,7 @@ def _likeness(head: bytes) -> tuple[int, ...]:
 
 def _block_size(head: bytes) -> int:
     """Return the frames in a block by its header (9.1.1), if the header's checksum is right; else 0."""
-    code, sample_rate = head[2] >> 4, head[2] & 15
-    at, size = 4 + _coded_bytes(head[4]), 0
+    code, rate_at, size = head[2] >> 4, _rate_offset(head), 0
     if code == 1:
         size = 192
     elif 2 <= code <= 5:
@@ -133,16 +132,19 @@ def _block_size(head: bytes) -> int:
     elif code >= 8:
         size = 256 << code - 8
     elif code in (6, 7):
-        width = code - 5
-        size = int.from_bytes(head[at : at + width], "big") + 1
-        at += width
-    at += _WRITTEN_RATES.get(sample_rate, (0, 0))[0]
+        size = int.from_bytes(head[rate_at - (code - 5) : rate_at], "big") + 1
+    at = rate_at + _WRITTEN_RATES.get(head[2] & 15, (0, 0))[0]
     return size if len(head) > at and _crc8(head[:at]) == head[at] else 0
+
+
+def _rate_offset(head: bytes) -> int:
+    """Return where a frame's header has its rate, if it is written there: behind the number and a size of up to two bytes."""
+    return 4 + _coded_bytes(head[4]) + {6: 1, 7: 2}.get(head[2] >> 4, 0)
 
 
 def _rate_hz(head: bytes) -> int:
     """Return the frames a second by a frame's header (9.1.2); 0 where it refers to STREAMINFO."""
-    code, at = head[2] & 15, 4 + _coded_bytes(head[4]) + {6: 1, 7: 2}.get(head[2] >> 4, 0)
+    code, at = head[2] & 15, _rate_offset(head)
     if code in _WRITTEN_RATES:
         width, unit_hz = _WRITTEN_RATES[code]
         return int.from_bytes(head[at : at + width], "big") * unit_hz

@@ -500,7 +500,7 @@ def page_faults(pid: int) -> int:
 def test_a_worker_keeps_its_memory_for_the_next_block_and_file(
     stopped: threading.Event, job: Callable[..., Job], tmp_path: Path
 ) -> None:
-    """It was given back and asked for again, which was a fifth of the CPU time of conversions."""
+    """It was given back and asked for again, which was a twelfth of the time of an export."""
     source = audio.write(tmp_path / "long.wav", audio.tone(10, 44_100, 2), 44_100, "WAV")
     before, counts = children(), []
     with ProcessPool(Limits(seconds=60, memory_mb=1_000), stopped) as pool:
