@@ -57,4 +57,5 @@ def load(environment: Mapping[str, str] | None = None) -> Genres:
         name: [*built_in.words_in_names.get(name, ()), *own.words_in_names.get(name, ())]
         for name in {**built_in.words_in_names, **own.words_in_names}
     }
-    return Genres(genres=built_in.genres | own.genres, words_in_names=lists)
+    others = {name: spellings for name, spellings in built_in.genres.items() if name not in own.genres}
+    return Genres(genres=others | own.genres, words_in_names=lists)  # one's own come last, so that their spellings count

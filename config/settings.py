@@ -5,9 +5,11 @@ In rising order: built-in defaults, ``config/*.toml`` (their ``[sp404]`` table),
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +21,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationErr
 
 from config.device import MAX_FRAMES, RATE_HZ
 from schemas.conversion import Limits, SoundSettings
-from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
+from schemas.enums import AudioFormat, Names, OrganizeBy, PadShortHits, Runner
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
 from schemas.run_identity import IdentityModel, setting
@@ -87,6 +89,9 @@ class RecordSettings(_Group):
     """The database of the records."""
 
     db: _Path = setting(identity=False, description="The DuckDB file of the records")
+    kits_folder: _PathOrEmpty = setting(
+        identity=False, description="The folder of the kit files of the web page; empty: kits beside the database"
+    )
     lock_wait_seconds: float = setting(identity=False, ge=0, le=3600, description="How long to wait for a database in use")
 
 
@@ -94,7 +99,7 @@ class LayoutSettings(_Group):
     """The settings of folders and file names."""
 
     output_base_path: _Path = setting(identity=True, description="The output folder")
-    organize_by: OrganizeBy = setting(identity=True, description="Folders of the output: flat, genre, bpm or kit")
+    organize_by: OrganizeBy = setting(identity=True, description="Folders of the output: flat, genre, bpm, kit or folder")
     format: AudioFormat = setting(identity=True, description="wav or aiff")
     include_metadata: bool = setting(identity=True, description="Write name_metadata.txt beside each sample")
     sanitize_filenames: bool = setting(identity=True, description="Use only a-z, 0-9, _ and - in names")
@@ -106,6 +111,11 @@ class LimitSettings(_Group):
     """The limits for one sample. A limit that decides which samples fail belongs to the identity; time and memory do not."""
 
     min_duration_ms: int = setting(identity=True, ge=0, le=60_000, description="Shorter samples fail")
+    # Not part of the identity unless it is yes (``flows.export.request.identity_of``): else no run that an older version
+    # began could be resumed.
+    pad_short_hits: PadShortHits = setting(
+        identity=False, description="yes: drum hits that are shorter get silence instead; ask: a scan counts them; no: neither"
+    )
     max_duration_s: float = setting(
         identity=True, ge=0, allow_inf_nan=False, description="Longer samples fail; 0: the device's 16 minutes"
     )
@@ -155,9 +165,10 @@ class ApiSettings(_Group):
         identity=False, description="Names, beside the address, by which clients may call the API; with spaces between them"
     )
     api_root: _PathOrEmpty = setting(
-        identity=False, description="The folder that clients may export to; empty: the output folder"
+        identity=False, description="The folder that clients may scan and export to; empty: the output folder"
     )
     api_wait_seconds: float = setting(identity=False, ge=0, le=3600, description="How long a client waits for its turn")
+    api_max_queued: int = setting(identity=False, ge=1, le=10_000, description="How many exports may wait for their turn")
 
 
 class Settings(
@@ -175,6 +186,22 @@ class Settings(
         frames = round(self.max_duration_s * RATE_HZ) or MAX_FRAMES
         largest = self.max_file_mb << 20, self.max_decoded_mb << 20
         return SoundSettings(self.format, self.min_duration_ms, min(frames, MAX_FRAMES), *largest, **given)
+
+    def kit_file_folder(self) -> str:
+        """Return the folder of the kit files that clients edit."""
+        return self.kits_folder or os.path.join(os.path.dirname(self.db), "kits")
+
+    def client_folder(self) -> str:
+        """Return the folder below which clients of the REST API may scan and export."""
+        return self.api_root or self.output_base_path
+
+    def page_address(self) -> str:
+        """Return where a browser of this machine finds the web page."""
+        host = self.api_host.strip("[]")
+        with suppress(ValueError):
+            if (address := ipaddress.ip_address(host)).is_unspecified:
+                host = "127.0.0.1" if address.version == 4 else "::1"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}/"
 
     def limits(self) -> Limits:
         """Return what one sample may take."""

@@ -8,19 +8,23 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from schemas.enums import (
     AudioFormat,
+    CardRemovable,
     ExportType,
     OrganizeBy,
     Status,
 )
-from schemas.export import ExportConfig
 from schemas.report import ExportResult
+from schemas.scan_report import SkippedFile
 
-MOST_SAMPLES = 1_000
+# As many ids of seven digits fit into the largest body; who wants more names a filter.
+MOST_SAMPLES = 10_000
+# A thousand results take a megabyte; the server remembers some hundred answers.
+MOST_RESULTS = 1_000
 # The highest number that every JSON reader keeps as it is (RFC 8259, section 6).
 HIGHEST_ID = 2**53 - 1
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
@@ -43,8 +47,17 @@ _RESULT: JsonDict = {
 }
 _COUNTS: JsonDict = {"total_requested": 1, "successful": 1, "unchanged": 0, "failed": 0, "rejected": 0, "errors": []}
 
-_KIT: JsonDict = {"id": 1, "name": "Night Bus", "tempo": 92.0, "samples": 1}
-_PAD: JsonDict = {"bank": "A", "pad": 1, "sample_id": 1, "title": "Sick Beat", "bpm": 92.5}
+_KIT: JsonDict = {"id": "night_bus", "name": "Night Bus", "tempo": 92.0, "samples": 1, "is_file": True, "record_id": 1}
+_KIT |= {"etag": '"0123456789abcdef0123456789abcdef"', "read_only": None, "problem": None}
+_PAD: JsonDict = {
+    "bank": "A",
+    "pad": 1,
+    "sample_id": 1,
+    "title": "Sick Beat",
+    "bpm": 92.5,
+    "file": "sick beat.mp3",
+    "name": "pad_01_sick_beat",
+}
 
 
 class State(StrEnum):
@@ -57,22 +70,20 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-def _check_number(value: object) -> object:
+class JobKind(StrEnum):
+    """Kind of a job."""
+
+    EXPORT = "export"
+    SCAN = "scan"
+    CARD = "card"
+    PRUNE = "prune"
+
+
+def check_number(value: object) -> object:
     """Refuse text and booleans, which Pydantic would read as numbers; in JSON 1.0 and 1 are the same number."""
     if isinstance(value, (bool, str)):
         raise ValueError("must be a whole number")
     return value
-
-
-class BatchRequest(BaseModel):
-    """The samples of a batch, in the order of its results."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"example": {"sample_ids": [1, 2, 6], "config": {"organize_by": "bpm"}}}
-    )
-
-    sample_ids: list[Annotated[Id, BeforeValidator(_check_number)]] = Field(min_length=1, max_length=MOST_SAMPLES)
-    config: ExportConfig = ExportConfig()
 
 
 class SingleExport(ExportResult):
@@ -85,7 +96,10 @@ class SingleExport(ExportResult):
 
 
 class BatchExport(BaseModel):
-    """The result of a batch: rows = exported + unchanged + rejected + failed; ``successful`` counts the first two."""
+    """The result of a batch: rows = exported + unchanged + rejected + failed; ``successful`` counts the first two.
+
+    Of more than 1,000 rows ``results`` and ``errors`` have 1,000, those that were not exported first.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -141,7 +155,7 @@ class KitExport(SingleExport):
         }
     )
 
-    kit_id: int
+    kit_id: int | str
     kit: str
     total_requested: int
     successful: int
@@ -193,24 +207,40 @@ class Listed(BaseModel, Generic[Item]):
 
 
 class Kit(BaseModel):
-    """A kit in the records; ``samples`` is how many it has."""
+    """A kit; ``samples`` is how many it has.
+
+    One with a file of its own is named by that file, also after it was exported (``record_id``: its number in the records),
+    and has an ``etag``. The others are those of manifests, named by their numbers. ``read_only``: why it cannot be edited here.
+    ``problem``: why its file cannot be read.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": _KIT})
 
-    id: int
+    id: int | str
     name: str
     tempo: float | None
     samples: int
+    is_file: bool
+    record_id: int | None
+    etag: str | None
+    read_only: str | None
+    problem: str | None
 
 
 class Pad(BaseModel):
-    """A sample of a kit; ``bank`` and ``pad`` are null where it has none."""
+    """A sample of a kit; ``bank`` and ``pad`` are null where it has none.
+
+    ``sample_id`` is null where a kit file names a file that is not in the records; ``file`` is its name. ``name`` is that
+    which its file gets in an export, without extension.
+    """
 
     bank: str | None
     pad: int | None
-    sample_id: int
+    sample_id: int | None
     title: str
     bpm: float | None
+    file: str
+    name: str | None
 
 
 class KitDetail(Kit):
@@ -259,9 +289,10 @@ class ListedExports(Listed[ExportRecord]):
 
 
 class ExportedSample(BaseModel):
-    """One row of an export. ``path`` is below the output folder."""
+    """One row of an export. ``path`` is below the output folder, ``title`` that of the sample now."""
 
     sample_id: int | None
+    title: str | None
     line: int
     status: Status
     path: str | None
@@ -276,9 +307,14 @@ class ExportedSample(BaseModel):
 
 
 class ExportDetail(ExportRecord):
-    """An export with a page of its samples."""
+    """An export with a page of its samples.
+
+    ``not_whole``: why its files can neither be downloaded nor put on a card any more, by what the records know; null where
+    they can.
+    """
 
     samples: Listed[ExportedSample]
+    not_whole: str | None
 
 
 class Preferences(BaseModel):
@@ -291,6 +327,21 @@ class Preferences(BaseModel):
     include_metadata: Annotated[bool, Field(strict=True)] | None = None
     sanitize_filenames: Annotated[bool, Field(strict=True)] | None = None
     output_base_path: str | None = Field(None, description="Below the folder that clients may export to.")
+
+
+class SignIn(BaseModel):
+    """The token of the REST API, from a person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": {"token": "0123456789abcdef"}})
+
+    token: str = Field(max_length=1_000)
+
+
+class SessionState(BaseModel):
+    """Report whether the server needs a token, and whether this browser has signed in or need not."""
+
+    needs_token: bool
+    signed_in: bool
 
 
 class Problem(BaseModel):
@@ -318,14 +369,60 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] = Field([], description="Each fault of a request, where it was found and what it is.")
 
 
+class ScanAnswer(BaseModel):
+    """The result of a scan: what is in the manifest now, and how many of its samples are new in the records.
+
+    ``added``, ``gone`` and ``missing`` (their files do not exist) count rows, ``rejected`` those that an export would reject.
+    ``skipped`` counts what was left out, by reason; ``lacking`` are the first hundred of those that somebody may miss.
+    """
+
+    manifest: str
+    written: bool
+    files: int
+    read: int
+    rows: int
+    added: int
+    gone: int
+    missing: int
+    rejected: int
+    new_samples: int
+    skipped: dict[str, int]
+    lacking: list[SkippedFile]
+    seconds: float
+
+
+class CardAnswer(BaseModel):
+    """The result of putting an export on a card; ``card_id`` is that of its mark, paths are below ``IMPORT/``.
+
+    ``in_the_way``: other files are there, which stay. ``modified``: the export's own file is not what was written.
+    """
+
+    export_id: int
+    card_id: str
+    written: int
+    written_bytes: int
+    unchanged: int
+    in_the_way: list[str]
+    modified: list[str]
+
+
+class CardPruneAnswer(BaseModel):
+    """The result of removing files from a card; ``kept``: paths that stay, because the files are not what was written."""
+
+    what: CardRemovable
+    removed: int
+    kept: list[str]
+
+
 class Work(BaseModel):
-    """A job: an export that no client waits for.
+    """A job, such as an export that no client waits for.
 
     ``done`` and ``total`` are of the pass over its files that is under way; ``errors`` counts those that failed so far, and
     ``messages`` are the last of them.
     """
 
     id: str
+    kind: JobKind
     state: State
     created_at: datetime
     started_at: datetime | None
@@ -335,5 +432,5 @@ class Work(BaseModel):
     rate_per_second: float
     errors: int
     messages: list[str]
-    result: SingleExport | KitExport | BatchExport | None
+    result: SingleExport | KitExport | BatchExport | ScanAnswer | CardAnswer | CardPruneAnswer | None
     problem: Problem | None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Self, TypeAlias
 
@@ -43,6 +43,7 @@ class Job:
     """One conversion: ``source`` and ``target`` are absolute paths, and nothing stands at the target.
 
     ``loudest`` is the peak of the loudest sample of its folder or kit, where one gain is for all of them; else 0.
+    ``pad_to_ms`` is the length up to which this one gets silence, whatever the settings say of all; else 0.
     """
 
     index: int
@@ -51,6 +52,11 @@ class Job:
     target: str
     tags: Tags
     loudest: float = 0.0
+    pad_to_ms: int = 0
+
+    def own_settings(self, settings: "SoundSettings") -> "SoundSettings":
+        """Return the settings with what is this job's own."""
+        return replace(settings, pad_to_ms=self.pad_to_ms) if self.pad_to_ms > settings.pad_to_ms else settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +251,7 @@ class SoundSettings:
 
         The hash is of this class's repr, which is recorded: its name, its fields' and those of its enums must stay.
 
-        But for what is a job's own: the ``loudest`` of its group, and with ``seamless`` its tempo.
+        But for what is a job's own: the ``loudest`` of its group, its ``pad_to_ms``, and with ``seamless`` its tempo.
         """
         return blake2b(repr((CONVERSION, self)).encode(), digest_size=8).hexdigest()
 

@@ -13,12 +13,13 @@ class Status(StrEnum):
 
 
 class OrganizeBy(StrEnum):
-    """The layout of the output in folders: not at all, by genre, by BPM bucket, or by kit and bank."""
+    """The layout of the output in folders: not at all, by genre, by BPM bucket, by kit and bank, or as the sources lie."""
 
     FLAT = "flat"
     GENRE = "genre"
     BPM = "bpm"
     KIT = "kit"
+    FOLDER = "folder"
 
 
 class Names(StrEnum):
@@ -85,6 +86,14 @@ class Truncated(StrEnum):
     KEEP = "keep"
 
 
+class PadShortHits(StrEnum):
+    """The treatment of drum hits that are too short: named by a scan, padded with silence, or neither."""
+
+    ASK = "ask"
+    YES = "yes"
+    NO = "no"
+
+
 class Mono(StrEnum):
     """The stereo samples that become mono: none, those with identical channels, or all."""
 
@@ -130,7 +139,28 @@ class SampleFlag(StrEnum):
 
 
 class PreviewKind(StrEnum):
-    """What to listen to: the original, or what an export would write for the device."""
+    """Sound to listen to: the original, or what an export would write for the device."""
 
     ORIGINAL = "original"
     DEVICE = "device"
+
+
+class KitRule(StrEnum):
+    """Subject of a finding in a kit."""
+
+    EMPTY = "empty"
+    TEMPO = "tempo"
+    EQUAL_SOUND = "equal_sound"
+    SILENT = "silent"
+    CLIPPING = "clipping"
+    TOO_SHORT = "too_short"
+    FAILED = "failed"
+    MISSING = "missing"
+    REJECTED = "rejected"
+
+
+class CardRemovable(StrEnum):
+    """Files that can be removed from a card: stale ones that have no successor, or what Finder and Explorer left there."""
+
+    STALE = "stale"
+    JUNK = "junk"

@@ -18,7 +18,9 @@ class ExportConfig(IdentityModel):
     )
 
     organize_by: OrganizeBy | None = setting(
-        None, identity=True, description="Folders of the output: flat, one per genre, one per BPM bucket, or kits pad by pad."
+        None,
+        identity=True,
+        description="Folders of the output: flat, one per genre, one per BPM bucket, kits pad by pad, or those of the sources.",
     )
     format: AudioFormat | None = setting(None, identity=True, description="Both are 48 kHz, 16-bit PCM.")
     include_metadata: StrictBool | None = setting(

@@ -64,6 +64,7 @@ _SOURCE = {
     "source_ctime_ns": _optional(pl.Int64, "Its status change time, in ns since 1970."),
     "content_hash": _optional(pl.String, "BLAKE3 of its bytes, where it is recorded for this size and times, or was read now."),
     "source_peak": _optional(pl.Float64, "Linear peak before gain, full scale 1.0; measured for guard=folder only."),
+    "pad_to_ms": _column(pl.Int64, "The length up to which a drum hit that is too short gets silence; else 0."),
     "loudest": _column(pl.Float64, "Largest source_peak of the job's kit or folder; 0.0 where levels stay as they are."),
 }
 # From flows.export, before the actions are decided.

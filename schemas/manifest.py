@@ -28,6 +28,7 @@ REJECT_SCHEMA: dict[str, type[pl.DataType]] = {
     "value": pl.String,
     "rule": pl.String,
     "fix": pl.String,
+    "file_path": pl.String,
 }
 # A row's cells as text, null where empty; `line` is the physical line on which the row starts.
 TEXT_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64} | dict.fromkeys(COLUMNS, pl.String)

@@ -29,6 +29,8 @@ UNKNOWN_BPM = "unknown_bpm"
 
 # By MIDI's note number, modulo twelve.
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+# A sampler's chunk has a note even where nobody chose one: then it is this.
+UNCHOSEN_NOTE = 60
 # Lengths that loops in 4/4 have.
 BEATS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128)
 # How far a loop's length may be from whole beats. A millisecond or two is rounding; this is an editor's careless cut.

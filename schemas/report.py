@@ -4,7 +4,17 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializerFunctionWrapHandler, computed_field, model_serializer
+import polars as pl
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    computed_field,
+    model_serializer,
+)
 
 from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
 
@@ -23,12 +33,41 @@ class ExportResult(BaseModel):
     error: str | None
 
 
+_RESULTS = TypeAdapter(list[ExportResult])
+
+
+def _no_rows() -> pl.DataFrame:
+    return pl.DataFrame(schema=list(ExportResult.model_fields))
+
+
 class Finding(BaseModel):
     """Something to look at that stops nothing: a row's place in words, what is odd there, and what to do."""
 
     where: str
     what: str
     fix: str
+
+
+# What differs from sample to sample in an error's text: it begins with a path or a number.
+DETAILS = r"[:,]?\s\(?(?:/|-?[0-9]).*$"
+
+
+class RowFinding(Finding):
+    """A row of the manifest that is rejected, or whose sample would fail.
+
+    Attributes:
+        reason: The key under which the records count it, such as ``too_short`` or ``rejected_bpm``.
+        cause: ``what`` without what differs from row to row: findings are grouped by it.
+        line: The row's line in the manifest.
+        sample_id: Its sample, where that is known.
+        file_path: Its file; absolute where the path could be resolved.
+    """
+
+    reason: str
+    cause: str
+    line: int
+    sample_id: int | None
+    file_path: str | None
 
 
 class LayoutFiles(BaseModel):
@@ -94,6 +133,7 @@ class BatchExportResult(BaseModel):
 
     Attributes:
         successful: Exported and unchanged rows.
+        not_reached: How many of ``failed`` the run did not reach before it was stopped.
         causes: How many rows were not exported for the same cause, the most frequent first.
         warnings: How many exported samples deserve a look, by what for.
         findings: What is odd about its kits, found before they were written.
@@ -124,6 +164,7 @@ class BatchExportResult(BaseModel):
     format: AudioFormat
     errors: list[str]
     # Not part of the JSON.
+    not_reached: int = Field(0, exclude=True)
     causes: dict[str, int] = Field({}, exclude=True)
     warnings: dict[str, int] = Field({}, exclude=True)
     findings: list[Finding] = Field([], exclude=True)
@@ -139,21 +180,27 @@ class BatchExportResult(BaseModel):
     no_zip: str = Field("", exclude=True)
     # Part of it where there is one.
     zip_path: str | None = None
-    _load_results: Callable[[], list[ExportResult]] = PrivateAttr(default=list)
+    _load_rows: Callable[[], pl.DataFrame] = PrivateAttr(default_factory=lambda: _no_rows)
 
-    def with_results_from(self, load: Callable[[], list[ExportResult]]) -> Self:
-        """Set what ``results`` are loaded with, and return this object.
+    def with_results_from(self, load: Callable[[], pl.DataFrame]) -> Self:
+        """Set what loads the rows of ``results`` (the fields of ``ExportResult`` in their order), and return this object.
 
-        For 100,000 rows they take a second to make, and often nobody looks at them.
+        For 100,000 rows the objects take a second to make, and often nobody looks at them.
         """
-        self._load_results = load
+        self._load_rows = load
         return self
 
     @computed_field  # type: ignore[prop-decorator]
     @cached_property
     def results(self) -> list[ExportResult]:
         """Return what became of each row, in the order of the manifest."""
-        return self._load_results()
+        return _RESULTS.validate_python(self._load_rows().rows(named=True))
+
+    def to_json(self) -> str:
+        """Return what ``model_dump_json`` returns. Polars writes the results, in a tenth of the time that objects take."""
+        # Within the strings before it, quotes are escaped: this is the key.
+        head, errors, tail = self.model_dump_json(exclude={"results"}).partition('"errors":')
+        return f'{head}"results":{self._load_rows().write_json()},{errors}{tail}'
 
     @model_serializer(mode="wrap")
     def _in_order(self, serialized: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -178,7 +225,8 @@ class BatchExportResult(BaseModel):
         """Return the counts in a few words, for a state's message or a last line."""
         exported = self.successful - self.unchanged
         parts = [f"{exported:,} exported"] if exported or not self.unchanged else []
-        others = (self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed, "failed")
+        others = [(self.unchanged, "unchanged"), (self.rejected, "rejected"), (self.failed - self.not_reached, "failed")]
+        others.append((self.not_reached, "not reached"))
         parts += [f"{count:,} {status}" for count, status in others if count]
         return (
             ", ".join(parts)

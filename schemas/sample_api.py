@@ -1,11 +1,13 @@
 """Requests and answers of the REST API about samples: search, counts, waveforms."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
-from schemas.api import Listed, QueryText
+from schemas.api import MOST_SAMPLES, Id, Listed, QueryText, check_number
 from schemas.enums import SampleFlag, SampleKind, SampleOrder, SampleSort, Status
+from schemas.export import ExportConfig, SoundConfig
 
 
 class SampleFilter(BaseModel):
@@ -16,16 +18,21 @@ class SampleFilter(BaseModel):
     genre: list[QueryText] = Field([], max_length=100, description="One of these, in any case, spaces and dashes; empty: none.")
     key: list[QueryText] = Field([], max_length=100, description="Exactly one of these; empty: none.")
     musical_key: QueryText | None = Field(None, description="As one `key`.")
-    kind: SampleKind | None = Field(None, description="What `sp404 scan` took it for.")
-    format: QueryText | None = Field(None, description="Of the source, such as wav or mp3; known once it was exported.")
+    kind: SampleKind | Literal["none"] | None = Field(None, description="What `sp404 scan` took it for; none: it did not say.")
+    format: QueryText | None = Field(
+        None, description="Of the source, such as wav or mp3; known once it was exported, and none until then."
+    )
     bpm_min: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     seconds_min: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False, description="Known once it was exported.")
     seconds_max: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
-    status: Status | Literal["new"] | None = Field(None, description="Its status in its last export; new: it was in none.")
+    status: Status | Literal["new", "there"] | None = Field(
+        None, description="Its status in its last export; new: it was in none; there: exported or unchanged."
+    )
     flag: SampleFlag | None = Field(
         None,
-        description="By what was measured of files that stand in an output folder; short: it was refused as too short."
+        description="By what was measured of files that stand in an output folder; short: as far as is known, it is shorter"
+        " than the device takes, also where it was exported with silence added."
         " dc: one percent of full scale and more.",
     )
     in_kit: bool | None = Field(None, description="Whether it is in any kit.")
@@ -45,6 +52,80 @@ class SamplePage(SampleFilter):
     page_size: int = Field(50, ge=1, le=500)
     sort: SampleSort = Field(SampleSort.ID, description="Samples without a value are last.")
     order: SampleOrder = SampleOrder.ASCENDING
+
+
+class SampleSelection(BaseModel):
+    """All samples that a filter lets through when the request arrives, but for some."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filter: SampleFilter = SampleFilter()
+    but: list[Id] = Field([], alias="except", max_length=20_000)
+
+
+_TRUTHS = {"seamless", "keep_chunks"}
+_NUMBERS = {"normalize_dbfs", "trim_dbfs", "pad_to_ms", "fade_in_ms", "fade_out_ms"}
+
+
+def check_sound(value: object) -> object:
+    """Refuse text for numbers and numbers for truths, which settings of the environment need to be; here JSON has types."""
+    for name, given in value.items() if isinstance(value, dict) else ():
+        if name in _TRUTHS and not (given is None or isinstance(given, bool)):
+            raise ValueError(f"{name} must be true or false")
+        if name in _NUMBERS and (isinstance(given, bool) or (isinstance(given, str) and given != "off")):
+            raise ValueError(f"{name} must be a number")
+    return value
+
+
+_BY_IDS: JsonDict = {"sample_ids": {"minItems": 1}, "selection": {"type": "null"}}
+_BY_FILTER: JsonDict = {"sample_ids": {"maxItems": 0}, "selection": {"type": "object"}}
+
+
+class BatchRequest(BaseModel):
+    """The samples of a batch: by their ids, in the order of the results, or by a filter."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "example": {"sample_ids": [1, 2, 6], "config": {"organize_by": "bpm"}},
+            "oneOf": [
+                {"required": ["sample_ids"], "properties": _BY_IDS},
+                {"required": ["selection"], "properties": _BY_FILTER},
+            ],
+        },
+    )
+
+    sample_ids: list[Annotated[Id, BeforeValidator(check_number)]] = Field([], max_length=MOST_SAMPLES)
+    selection: SampleSelection | None = None
+    config: ExportConfig = ExportConfig()
+    sound: Annotated[SoundConfig, BeforeValidator(check_sound)] = SoundConfig()
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if bool(self.sample_ids) == (self.selection is not None):
+            raise ValueError("give sample_ids, with one at least, or selection")
+        return self
+
+
+class ForecastReason(BaseModel):
+    """Count samples that would not be exported, by their reason."""
+
+    what: str
+    samples: int
+
+
+class ExportForecast(BaseModel):
+    """Forecast an export: ``convert``, ``rename``, ``unchanged`` and ``fail`` count samples. Bytes are estimates."""
+
+    convert: int
+    rename: int
+    unchanged: int
+    fail: int
+    reasons: list[ForecastReason]
+    bytes_needed: int
+    bytes_free: int
+    output_base_path: str
 
 
 class Sample(BaseModel):
@@ -94,7 +175,7 @@ class ListedSamples(Listed[Sample]):
 
 
 class FacetCount(BaseModel):
-    """How many samples have a value; null: none is known."""
+    """Count the samples that have a value; null: none is known."""
 
     value: str | None
     samples: int
@@ -134,7 +215,7 @@ class ManyPeaks(BaseModel):
 
 
 class Fidelity(BaseModel):
-    """What was measured of the sample's file that was written last and still stands, at 48 kHz before the last rounding.
+    """Report the measurements of the sample's file that was written last and still stands, at 48 kHz before the last rounding.
 
     Levels are in dB of full scale, null for digital silence; ``dc_offset`` is a part of full scale. ``unaltered``: its
     samples are those of the source. ``changes`` is what was done to the sound otherwise.
@@ -174,9 +255,35 @@ class SampleSlot(BaseModel):
     pad: int | None
 
 
+class SampleMend(BaseModel):
+    """The setting of the sound with which samples are exported that failed for ``reason``, with ``text`` in their errors."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"words": "Pad to 100 ms", "reason": "too_short", "text": "", "sound": {"pad_to_ms": 100}}
+        }
+    )
+
+    words: str
+    reason: str
+    text: str
+    sound: dict[str, Any]
+
+
+class SampleTrouble(BaseModel):
+    """Report why the last export of a sample did not write it, and the fix; ``mend``: a setting that exports it."""
+
+    export_id: int
+    error: str
+    reason: str | None
+    fix: str | None
+    mend: SampleMend | None
+
+
 class SampleDetail(Sample):
     """A sample with what was measured of it, where its files stand, and its kits. ``fidelity`` is null where none stands."""
 
     fidelity: Fidelity | None
+    trouble: SampleTrouble | None
     places: list[SamplePlace]
     kits: list[SampleSlot]

@@ -12,6 +12,7 @@ class ScanRequest(BaseModel):
         kits: Propose kits.
         analyze: Decode the audio, too: tempo, root note, duplicates.
         restore: Bring back rows that a person removed.
+        provenance: Write beside each value where it came from, and how sure it is.
         drop_missing: Drop every row whose file is not there, however many there are; not those that a person edited.
     """
 
@@ -21,6 +22,7 @@ class ScanRequest(BaseModel):
     analyze: bool = False
     restore: bool = False
     drop_missing: bool = False
+    provenance: bool = False
 
 
 class SkippedFile(BaseModel):
@@ -68,8 +70,12 @@ class ScanResult(BaseModel):
         edited: How many rows have a person's own values.
         duplicates: How many rows have the same sound as another.
         kits: How many kits were proposed.
+        short_hits: How many one-shots are shorter than an export takes, by the settings in force.
+        short_in_kits: How many of them have a pad in a proposed kit.
+        least_ms: The length that an export takes.
         filled: How many rows have a value in each inferred column, by its source.
         skipped: How many files and folders were left out, by reason.
+        not_audio: The extensions of files that are not audio, the most frequent first, and how many files have each.
         lacking: Those of them that somebody may miss.
         seconds: How long the scan took.
     """
@@ -91,7 +97,11 @@ class ScanResult(BaseModel):
     edited: int
     duplicates: int
     kits: int
+    short_hits: int = 0
+    short_in_kits: int = 0
+    least_ms: int = 0
     filled: dict[str, dict[str, int]]
     skipped: dict[str, int]
+    not_audio: dict[str, int] = {}
     lacking: list[SkippedFile]
     seconds: float

@@ -15,6 +15,8 @@ class Sp404Error(Exception):
         text: A template over the facts for what happened.
         public: The text for clients of the REST API, where they may not see all of ``text``, such as paths.
         remedy: A template over the facts for what to do; the fact ``fix`` wins.
+        public_remedy: The same for clients of the REST API, in words without facts, where ``remedy`` names options of the
+            command line.
         facts: The named values that fill the templates.
     """
 
@@ -24,6 +26,7 @@ class Sp404Error(Exception):
     text: ClassVar[str] = "{what}"
     public: ClassVar[str] = ""
     remedy: ClassVar[str] = ""
+    public_remedy: ClassVar[str] = ""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__()
@@ -37,6 +40,11 @@ class Sp404Error(Exception):
     def fix(self) -> str:
         """Return what to do about it."""
         return str(self.facts.get("fix") or self.remedy.format(**self.facts))
+
+    @property
+    def public_fix(self) -> str:
+        """Return what a client of the REST API can do about it."""
+        return str(self.facts.get("fix") or self.public_remedy or self.fix)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the facts: ``Exception`` pickles by positional arguments, and there are none."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from typing import ClassVar
 
 from schemas.errors.base_error import Sp404Error
 from schemas.errors.surroundings_errors import (
@@ -46,7 +47,12 @@ class LoadError(SampleError):
 
 
 class TruncatedError(LoadError):
-    """The end of the file is missing. Facts: error, fix."""
+    """The end of the file is missing. Facts: error, fix. Its text has ``beginning``, by which records tell it from others."""
+
+    beginning: ClassVar[str] = "Failed to load audio: truncated"
+
+    remedy = "Get the file again from its pack, or export what is there of it (--sound truncated=keep)."
+    public_remedy = "Get the file again from its pack, or export what is there of it."
 
 
 class TooShortError(SampleError):
@@ -55,6 +61,7 @@ class TooShortError(SampleError):
     reason = "too_short"
     text = "Duration too short: {duration_ms}ms (minimum: {minimum_ms}ms)"
     remedy = "Have silence added (--sound pad_to_ms={minimum_ms}), or take the row out of the manifest."
+    public_remedy = "Have silence added, or leave it out."
 
 
 class TooLongError(SampleError):
@@ -79,6 +86,7 @@ class ResampleError(SampleError):
     reason = "resample_failed"
     text = "Failed to resample audio: {error}"
     remedy = "Run the same command again; if it fails again, convert this file in an audio editor."
+    public_remedy = "Export it again; if it fails again, close other programs, or convert this file in an audio editor."
 
 
 class WriteError(SampleError):
@@ -88,6 +96,7 @@ class WriteError(SampleError):
     http_status = 500
     text = "Failed to write output file"
     remedy = "{path}: {error}. Choose another --out or move away what has this name, then run the same command again."
+    public_remedy = "Choose another output folder or move away what has this name, then export it again."
 
 
 class TargetTakenError(SampleError):
@@ -97,6 +106,7 @@ class TargetTakenError(SampleError):
     http_status = 409
     text = "Another file is in the way: {path}"
     remedy = "It was not written from this manifest, so it stays. Move it away, or choose another --out."
+    public_remedy = "It was not written by exports of this sample, so it stays. Move it away, or choose another output folder."
 
 
 class OutsideFolderError(SampleError):
@@ -106,6 +116,7 @@ class OutsideFolderError(SampleError):
     http_status = 409
     text = "A link leads out of the output folder: {path}"
     remedy = "It points to {real}. Nothing was written there. Remove the link, or choose another --out."
+    public_remedy = "Nothing was written there. Remove the link, or choose another output folder."
 
 
 class NotConvertedError(SampleError):
@@ -114,6 +125,7 @@ class NotConvertedError(SampleError):
     reason = "not_reached"
     text = "Not converted: {error}"
     remedy = "Run the same command again."
+    public_remedy = "Export it again."
 
 
 class CrashedError(SampleError):
@@ -153,6 +165,15 @@ def write_failure(target: str, error: OSError) -> SampleError | SurroundingsErro
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputNotWritableError(path=folder, error=error.strerror)
     return WriteError(path=target, error=error.strerror or str(error))
+
+
+def public_fix(error: str, reason: str | None, fix: str) -> str:
+    """Return what a client of the REST API can do about a sample that failed, by the columns of its row in the records."""
+    if reason == LoadError.reason and not error.startswith(TruncatedError.beginning):
+        return fix
+    kinds: list[type[SampleError]] = [*SampleError.__subclasses__(), TruncatedError]
+    words = {kind.reason: kind.public_remedy for kind in kinds}
+    return words.get(reason or "") or fix
 
 
 def statuses_by_reason() -> dict[str, int]:

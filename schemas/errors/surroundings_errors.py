@@ -1,6 +1,7 @@
 """Disk, server, workers or a person ended the run: exit status 3 (or that of a signal). What was finished stays."""
 
 import errno
+import os
 
 from schemas.errors.base_error import Sp404Error
 
@@ -29,15 +30,24 @@ class DiskFullError(SurroundingsError):
     text = "Not enough disk space for export: {path}"
     public = "Not enough disk space for export"
     remedy = "Free some space or choose another --out; then run the same command again."
+    public_remedy = "Free some space or choose another output folder; then export it again."
 
     @property
     def fix(self) -> str:
         """Return what to do about it, with the need in MB where it is known."""
-        needed = "It needs {needed_mb:,.0f} MB, and {free_mb:,.0f} MB are free. " if "needed_mb" in self.facts else ""
         prune_mb = self.facts.get("prune_mb", 0)
         amount = f"{prune_mb:,.0f}" if prune_mb >= 10 else f"{prune_mb:.2g}"
         prune = f"--prune would free {amount} MB. " if prune_mb else ""
-        return needed.format(**self.facts) + prune + self.remedy
+        return self._need() + prune + self.remedy
+
+    @property
+    def public_fix(self) -> str:
+        """Return the same for clients of the REST API, who cannot prune so."""
+        return self._need() + self.public_remedy
+
+    def _need(self) -> str:
+        needed = "It needs {needed_mb:,.0f} MB, and {free_mb:,.0f} MB are free. " if "needed_mb" in self.facts else ""
+        return needed.format(**self.facts)
 
 
 class DiskError(SurroundingsError):
@@ -46,6 +56,7 @@ class DiskError(SurroundingsError):
     reason = "disk_error"
     text = "The disk reports an error: {path} ({error})"
     remedy = "Check the disk, or choose another --out; then run the same command again."
+    public_remedy = "Check the disk, or choose another output folder; then export it again."
 
 
 class OutputGoneError(SurroundingsError):
@@ -54,6 +65,7 @@ class OutputGoneError(SurroundingsError):
     reason = "output_gone"
     text = "The output folder is no longer there: {path}"
     remedy = "If it is on a card, put the card back; then run the same command again. What was finished is on it."
+    public_remedy = "If it is on a card, put the card back; then export it again. What was finished is on it."
 
 
 class OutputNotWritableError(SurroundingsError):
@@ -62,6 +74,22 @@ class OutputNotWritableError(SurroundingsError):
     reason = "output_not_writable"
     text = "Output folder is not writable: {path} ({error})"
     remedy = "Choose another --out, or give yourself write permission there."
+    public_remedy = "Choose another output folder, or give yourself write permission there."
+
+
+class KitFolderError(SurroundingsError):
+    """A kit file cannot be written or removed. Facts: path, error."""
+
+    reason = "kit_folder"
+    text = "The kit file cannot be written: {path} ({error})"
+    remedy = "Check its permissions and those of its folder, or set kits_folder to another one."
+
+    @classmethod
+    def of(cls, path: str, error: OSError) -> "KitFolderError | DiskFullError":
+        """Return the error of ours for an OSError with a kit file."""
+        if error.errno in NO_SPACE:
+            return DiskFullError(path=os.path.dirname(path))
+        return cls(path=path, error=error.strerror or str(error))
 
 
 class TooManyFilesError(SurroundingsError):
