@@ -33,6 +33,18 @@ def files_on(database: Database, card_id: str) -> pl.DataFrame:
         return frame(connection, "card_files", {"card_id": card_id}, _SCHEMA)
 
 
+def samples_on(database: Database, card_id: str) -> pl.DataFrame:
+    """Return, for each ``path`` on a card, ``sample_id`` and ``title`` of its sample, null where it is not in the records.
+
+    ``is_gone``: its output folder has no file of this name any more.
+    """
+    schema = {"path": pl.String, "sample_id": pl.Int64, "title": pl.String, "is_gone": pl.Boolean}
+    if not database.exists:
+        return pl.DataFrame(schema=schema)
+    with database.connect() as connection:
+        return frame(connection, "card_samples", {"card_id": card_id}, schema)
+
+
 def last_run(database: Database, card_id: str) -> int:
     """Return the number of the last run that is known to have written to a card; 0 if none is known."""
     if not database.exists:

@@ -36,13 +36,14 @@ class Catalog:
     def sample_detail(self, sample_id: int) -> dict[str, Any]:
         """Return what else is known of a sample: ``fidelity`` (None where no file stands), ``places`` and ``kits``."""
         with self.database.connect() as connection:
-            measured, places, kits = (
+            measured, places, kits, trouble = (
                 run(connection, query, {"id": sample_id}).dicts()
-                for query in ("sample_fidelity", "sample_places", "sample_kits")
+                for query in ("sample_fidelity", "sample_places", "sample_kits", "sample_trouble")
             )
         for row in measured:
             row["changes"] = split_changes(row.pop("sound_changes"))
-        return {"fidelity": measured[0] if measured else None, "places": places, "kits": kits}
+        first = {"fidelity": measured[0] if measured else None, "trouble": trouble[0] if trouble else None}
+        return first | {"places": places, "kits": kits}
 
     def kits(self, filters: dict[str, Any], page: int, page_size: int) -> RecordPage:
         """List kits."""
@@ -63,7 +64,25 @@ class Catalog:
 
     def export_samples(self, export_id: int, page: int, page_size: int) -> RecordPage:
         """List what became of the samples of an export."""
-        return self._page("list_export_samples", {"export_id": export_id}, page, page_size)
+        return self.find_export_samples({"export_id": export_id}, page_size, (page - 1) * page_size)
+
+    def find_export_samples(self, filters: dict[str, Any], most: int, skip: int) -> RecordPage:
+        """List what became of those samples of an export that filters let through: ``status``, ``reason`` and ``text``."""
+        blank = dict.fromkeys(("status", "reason", "text"))
+        return self._window("list_export_samples", blank | filters, most, skip)
+
+    def export_reasons(self, export_id: int) -> list[dict[str, Any]]:
+        """Count the samples of an export that were not exported, by the reason."""
+        return self._rows("export_reasons", {"export_id": export_id})
+
+    def export_settings(self, export_id: int) -> dict[str, Any] | None:
+        """Return what an export of other samples needs to be as this one was, or None where there is no such export."""
+        rows = self._rows("export_settings", {"export_id": export_id})
+        return rows[0] if rows else None
+
+    def failed_samples(self, export_id: int, reason: str | None = None, text: str | None = None) -> list[dict[str, Any]]:
+        """Return the samples of an export that failed, for a reason and with a text in the error, each with its ``kit``."""
+        return self._rows("failed_samples", {"export_id": export_id, "reason": reason, "text": text})
 
     def rows_of(self, sample_ids: list[int], with_kits: bool) -> list[dict[str, Any]]:
         """Return manifest rows for these samples, one each in their order; an unknown id is all that its row has.
@@ -91,13 +110,22 @@ class Catalog:
         with self.database.connect() as connection:
             run(connection, "put_preferences", values)
 
+    def _rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        if not self.database.exists:
+            return []
+        with self.database.connect() as connection:
+            return run(connection, query, parameters).dicts()
+
     def _page(self, query: str, parameters: dict[str, Any], page: int, page_size: int) -> RecordPage:
+        return self._window(query, parameters, page_size, (page - 1) * page_size)
+
+    def _window(self, query: str, parameters: dict[str, Any], most: int, skip: int) -> RecordPage:
         if not self.database.exists:
             return RecordPage()
         with self.database.connect() as connection:
-            rows = run(connection, query, parameters | {"most": page_size, "skip": (page - 1) * page_size}).dicts()
+            rows = run(connection, query, parameters | {"most": most, "skip": skip}).dicts()
             # Behind the last page no row is left to say how many there are.
-            first = rows or (run(connection, query, parameters | {"most": 1, "skip": 0}).dicts() if page > 1 else [])
+            first = rows or (run(connection, query, parameters | {"most": 1, "skip": 0}).dicts() if skip else [])
         totals = {name: value for name, value in first[0].items() if name.startswith("total_")} if first else {}
         return RecordPage(rows, first[0]["total"] if first else 0, totals)
 

@@ -1,9 +1,12 @@
 """The database's file: what stands in its place, how DuckDB opens it, and how it is made and brought up to date."""
 
+import logging
 import os
+import re
 import stat
 import time
 from contextlib import suppress
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +24,12 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 # Every commit goes into the file itself.
 _WITHOUT_LOG = CONFIG | {"auto_checkpoint_skip_wal_threshold": 0, "wal_autocheckpoint": "0b"}
+log = logging.getLogger("sp404")
 _LOCKED = "Could not set lock"
+# What DuckDB says of who has the lock.
+_HOLDER = re.compile(r"is held in (.*? \(PID [0-9]+\))")
+# Who waits for longer is told for whom.
+_SAY_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 # DuckDB's file begins with three headers of 4,096 bytes: in fewer there is no table.
@@ -136,6 +144,7 @@ def _rename_into_place(part: str, path: str) -> None:
 def _open(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyConnection":
     import duckdb  # noqa: PLC0415
 
+    began, is_said = time.monotonic(), False
     while True:
         try:
             # In a path with a question mark DuckDB 2.0 puts ".wal" before it: into a folder that does not exist.
@@ -145,6 +154,10 @@ def _open(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyCo
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
+            if not is_said and time.monotonic() > began + _SAY_SECONDS:
+                is_said = True
+                holder = _HOLDER.search(str(error))
+                log.warning("Waiting for the database, held by %s", holder[1] if holder else "another program")
         time.sleep(_POLL_SECONDS)
 
 
@@ -154,6 +167,7 @@ def _connect(path: str, config: dict[str, str | bool | int | float | list[str]])
     return duckdb.connect(path, config=config)
 
 
+@cache
 def _migrations() -> list[tuple[int, str]]:
     files = (resources.files(__package__) / "migrations").iterdir()
     return sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".sql"))

@@ -16,6 +16,8 @@ _SCHEMA = {
     "gone": pl.Boolean,
 }
 
+_SOURCES = {"path": pl.String, "source_path": pl.String, "manifest_path": pl.String}
+
 
 @dataclass(frozen=True)
 class RecordedFiles:
@@ -52,17 +54,23 @@ def read_files(database: Database, export_id: int) -> RecordedFiles:
     return RecordedFiles(output_path, files.drop("replaced_by", "gone"))
 
 
+def read_sources(database: Database, export_id: int) -> pl.DataFrame:
+    """Return ``path``, ``source_path`` and ``manifest_path`` of the files of an export."""
+    with database.connect() as connection:
+        return frame(connection, "export_sources", {"export_id": export_id}, _SOURCES)
+
+
 def _check_current(export_id: int, files: pl.DataFrame) -> None:
     """Of each path the records know what stands there now, and not what stood there before."""
     replaced = files.filter(pl.col("replaced_by").is_not_null())
     if replaced.height:
         path, later = replaced.select("path", "replaced_by").row(0)
         what = f"Export {export_id} is no longer whole: export {later} has replaced {path}{_more(replaced)}"
-        raise NotAsRecordedError(what=what, fix=f"`sp404 zip {later}` bundles that one; or run the export again.")
+        raise NotAsRecordedError(what=what, fix=f"Take export {later}, or run this one again.")
     gone = files.filter("gone")
     if gone.height:
         what = f"Export {export_id} is no longer whole: a later export has moved or removed {gone['path'][0]}{_more(gone)}"
-        raise FilesGoneError(what=what, fix="Run the export again, and zip that one.")
+        raise FilesGoneError(what=what, fix="Run the export again, and take that one.")
 
 
 def _more(files: pl.DataFrame) -> str:

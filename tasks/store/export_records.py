@@ -1,6 +1,7 @@
 """One export's way through the database: ids before it starts, each shard's records when it is done, and the end."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -181,7 +182,7 @@ def _begin_in(
     place = {"manifest_path": target.manifest, "output_path": target.output}
     killed = run(connection, "killed_exports", place).rows
     resumed = [export_id for export_id, its_identity in killed if its_identity == identity]
-    export_id = resumed[-1] if resumed else _next_id(connection, target.database)
+    export_id = resumed[-1] if resumed else next_export_id(connection, target.database)
     outputs = _outputs(connection, target)
     run_folder.write_given(target.database, export_id, new_ids, new_kits, renames)
     others = tuple(number for number, _ in killed if number != export_id)
@@ -200,7 +201,7 @@ def _follow_moves(
     return renames.vstack(manifests), folder
 
 
-def _next_id(connection: Connection, database: Database) -> int:
+def next_export_id(connection: Connection, database: Database) -> int:
     """Return an id that no other export has, nor those whose files are still there after their database was removed."""
     taken = max(run_folder.export_ids(database), default=0)
     while (export_id := run(connection, "next_export_id").one()) <= taken:
@@ -278,7 +279,9 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     clear_history_rows(connection, {spec.id: done})
     run(connection, "clear_rejects", export_id)
     run(connection, "add_user", {"id": spec.export["user_id"]})
-    run(connection, "add_export", {name: value for name, value in spec.export.items() if name not in _MARK})
+    # What earlier versions wrote has no settings.
+    row = {"settings": None} | spec.export
+    run(connection, "add_export", {name: value for name, value in row.items() if name not in _MARK})
     folder = {name: spec.export[name] for name in ("output_path", "manifest_path")}
     if spec.mark:
         put_folder(connection, folder["output_path"], spec.mark)
@@ -296,17 +299,20 @@ def start_in(connection: Connection, spec: ExportSpec, done: pl.DataFrame) -> No
     _add_rows(connection, spec, pl.concat([spec.settled.filter(~kept), records_of_rejects(spec.rejects, spec.row_word)]))
 
 
-def add_part(target: ExportTarget, spec: ExportSpec, part: Path) -> None:
-    """Put the outcomes of a shard into the records, in one transaction with the part's name."""
-    outcomes = read_checkpoint(part)
+def add_parts(target: ExportTarget, spec: ExportSpec, parts: Iterable[Path]) -> None:
+    """Put the outcomes of shards into the records, in one transaction with the names of their parts."""
+    outcomes = {run_folder.name_of(part): read_checkpoint(part) for part in parts}
     with target.database.connect() as connection, transaction(connection):
-        add_part_in(connection, spec, run_folder.name_of(part), outcomes)
+        add_parts_in(connection, spec, outcomes)
 
 
-def add_part_in(connection: Connection, spec: ExportSpec, name: str, outcomes: pl.DataFrame) -> None:
-    """Write what ``add_part`` writes, within a transaction; nothing if it is there already."""
-    if (name,) in run(connection, "parts", {"export_id": spec.id}).rows:
+def add_parts_in(connection: Connection, spec: ExportSpec, parts: Mapping[str, pl.DataFrame]) -> None:
+    """Write what ``add_parts`` writes, within a transaction; of the ``parts``, by name, those that are not there already."""
+    known = {name for (name,) in run(connection, "parts", {"export_id": spec.id}).rows}
+    new = [name for name in parts if name not in known]
+    if not new:
         return
+    outcomes = pl.concat([parts[name] for name in new])
     _put_samples(connection, spec, sample_rows(spec.rows, outcomes))
     _add_rows(connection, spec, records_of_done(spec.rows, outcomes))
     new_outputs = output_rows(spec.rows, outcomes)
@@ -314,7 +320,8 @@ def add_part_in(connection: Connection, spec: ExportSpec, name: str, outcomes: p
     facts = {name: spec.export[name] for name in ("output_path", "manifest_path", "organized_by", "format")}
     run(connection, "forget_outputs", {"output_path": facts["output_path"]}, gone=gone)
     run(connection, "add_outputs", facts | {"export_id": spec.id}, new_outputs=new_outputs)
-    run(connection, "add_part", {"export_id": spec.id, "part": name})
+    for name in new:
+        run(connection, "add_part", {"export_id": spec.id, "part": name})
 
 
 def finish(target: ExportTarget, spec: ExportSpec, ending: dict[str, Any]) -> None:
@@ -355,7 +362,7 @@ def _recover(connection: Connection, database: Database) -> None:
                 log.warning("%s. %s", error, error.fix)
                 continue
             with transaction(connection):
-                add_part_in(connection, spec, run_folder.name_of(part), outcomes)
+                add_parts_in(connection, spec, {run_folder.name_of(part): outcomes})
 
 
 def end_killed(target: ExportTarget, killed: tuple[int, ...]) -> None:

@@ -8,9 +8,14 @@ from schemas.spellings import fold_kits
 from tasks.store.database import Database, frame, run
 
 
-def exports(database: Database, *, user_id: int | None, export_id: int | None, most: int | None) -> list[dict[str, Any]]:
-    """Return exports, newest first, with their counts by status. Raises DatabaseError when there is no database."""
-    parameters = {"user_id": user_id, "export_id": export_id, "most": most}
+def exports(
+    database: Database, *, user_id: int | None, export_id: int | None, most: int | None, library: str | None = None
+) -> list[dict[str, Any]]:
+    """Return exports, newest first, with their counts by status. Raises DatabaseError when there is no database.
+
+    ``library`` is a part of the manifest's path, in any case.
+    """
+    parameters = {"user_id": user_id, "export_id": export_id, "most": most, "library": library}
     return _ask(database, "history", parameters)
 
 
@@ -22,15 +27,20 @@ def export_samples(
     sample_id: int | None,
     failed_only: bool,
     most: int | None,
+    **which: str | None,
 ) -> list[dict[str, Any]]:
-    """Return what became of samples, newest export first, in the order of the manifest."""
+    """Return what became of samples, newest export first, in the order of the manifest.
+
+    ``which`` selects by ``status`` and ``reason``, and by parts of ``warning``, ``file`` and ``library``, in any case.
+    """
     parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}
+    parameters |= dict.fromkeys(("status", "reason", "warning", "file", "library")) | which
     return _ask(database, "history_samples", parameters | {"most": most})
 
 
-def trend(database: Database, *, user_id: int | None, most: int) -> list[dict[str, Any]]:
+def trend(database: Database, *, user_id: int | None, most: int, library: str | None = None) -> list[dict[str, Any]]:
     """Return the newest finished exports, oldest first, each with its counts, bytes and seconds."""
-    return _ask(database, "trend", {"user_id": user_id, "most": most})
+    return _ask(database, "trend", {"user_id": user_id, "most": most, "library": library})
 
 
 def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
@@ -38,6 +48,20 @@ def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
     database.require()
     with database.connect() as connection:
         return frame(connection, "standing", {"export_id": export_id}, _STANDING)
+
+
+def last_failures(database: Database) -> pl.DataFrame:
+    """Return the sources whose last export failed by the file itself (``_FAILURES``); ``ended_s``: seconds since 1970."""
+    return _frame(database, "last_failures", {}, _FAILURES)
+
+
+def short_sources(database: Database, minimum_ms: int) -> pl.DataFrame:
+    """Return the sources that are known to be shorter than so many milliseconds (``_SHORT``), as the files that they were."""
+    return _frame(database, "short_sources", {"minimum_ms": minimum_ms}, _SHORT)
+
+
+_FAILURES = dict.fromkeys(("source", "reason", "error", "fix"), pl.String) | {"ended_s": pl.Float64}
+_SHORT = {"source": pl.String, "milliseconds": pl.Int64, "bytes": pl.Int64, "mtime_ns": pl.Int64}
 
 
 _STANDING = {
@@ -55,11 +79,32 @@ _SAMPLES |= {"musical_key": pl.String, "tags": pl.String}
 
 def known_samples(database: Database, ids: list[int], paths: pl.Series) -> pl.DataFrame:
     """Return what the records say of samples of these ids, or of these files (``_SAMPLES``)."""
-    if not database.exists:
-        return pl.DataFrame(schema=_SAMPLES)
     wanted = pl.concat([pl.DataFrame({"id": ids}, {"id": pl.Int64}), paths.alias("file_path").to_frame()], how="diagonal")
-    with database.connect() as connection:
-        return frame(connection, "known_samples", {}, _SAMPLES, wanted=wanted)
+    return _frame(database, "known_samples", {}, _SAMPLES, wanted=wanted)
+
+
+_SOUNDS = {"id": pl.Int64, "content_hash": pl.String, "peak": pl.Float64}
+
+
+def known_sounds(database: Database, ids: list[int], recipe: str) -> pl.DataFrame:
+    """Return what the records know of the sound of samples (``_SOUNDS``); ``peak``: by exports with this recipe alone."""
+    if not ids:
+        return pl.DataFrame(schema=_SOUNDS)
+    return _frame(database, "kit_sounds", {"recipe": recipe}, _SOUNDS, wanted=pl.DataFrame({"id": ids}, {"id": pl.Int64}))
+
+
+def kit_results(database: Database, kit: str) -> pl.DataFrame:
+    """Return what became of the pads of a kit in the last export that each was in (``_RESULTS``)."""
+    return _frame(database, "kit_results", {"kit": kit}, _RESULTS)
+
+
+_RESULTS = {"bank": pl.String, "pad": pl.Int64, "sample_id": pl.Int64, "success": pl.Boolean, "error": pl.String}
+
+
+def kit_manifest(database: Database, kit: str) -> str | None:
+    """Return the manifest that a kit of this spelling was exported from last."""
+    rows = _ask(database, "kit_manifest", {"kit": kit}) if database.exists else []
+    return rows[0]["manifest_path"] if rows else None
 
 
 def kit_pads(database: Database, kit: str) -> list[dict[str, Any]]:
@@ -75,6 +120,11 @@ def kit_names(database: Database) -> list[str]:
     return [row["name"] for row in _ask(database, "kits", {})]
 
 
+def last_cards(database: Database) -> list[dict[str, Any]]:
+    """Return the card that was written last, in a list: ``root``, ``seen_at``, ``export_id`` and ``files``."""
+    return _ask(database, "last_cards", {})
+
+
 def preferences(database: Database) -> dict[str, Any]:
     """Return the ``user_preferences`` row: only what is set, by the settings' names; empty where there is no database."""
     if not database.exists:
@@ -85,6 +135,16 @@ def preferences(database: Database) -> dict[str, Any]:
 def preferences_at(path: str, wait_seconds: float) -> dict[str, Any]:
     """Return ``preferences`` of the database at ``path``: for ``config.settings.load``, which knows no ``Database``."""
     return preferences(Database(path, wait_seconds))
+
+
+def _frame(
+    database: Database, query: str, parameters: dict[str, Any], schema: dict[str, Any], **frames: pl.DataFrame
+) -> pl.DataFrame:
+    """Return what ``database.frame`` returns; no rows where there are no records yet."""
+    if not database.exists:
+        return pl.DataFrame(schema=schema)
+    with database.connect() as connection:
+        return frame(connection, query, parameters, schema, **frames)
 
 
 def _ask(database: Database, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Outcomes as rows of a table: what a shard hands to the records, and what the records hand to a later run."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
@@ -42,13 +43,17 @@ OUTCOME_SCHEMA: dict[str, type[pl.DataType]] = {
     "source_frames": pl.Int64,
     **_LEVELS,
 }
+# Not dataclasses.astuple, which looks into each value and takes as long as all the rest of a row.
+_levels_of = attrgetter(*(field.name for field in fields(Levels)))
+_NO_LEVELS = (None,) * len(_LEVELS)
 _SEPARATOR = "; "
 
 
 def frame_of(outcomes: Iterable[tuple[str, Outcome]]) -> pl.DataFrame:
     """Return a row for each outcome: its ``path`` below the output folder, and ``OUTCOME_SCHEMA``."""
-    rows = [(path, *_row(outcome)) for path, outcome in outcomes]
-    return pl.DataFrame(rows, {"path": pl.String, **OUTCOME_SCHEMA}, orient="row")
+    schema: dict[str, type[pl.DataType]] = {"path": pl.String, **OUTCOME_SCHEMA}
+    columns = list(zip(*((path, *_row(outcome)) for path, outcome in outcomes), strict=True)) or [()] * len(schema)
+    return pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)])
 
 
 def outcome_of(index: int, row: dict[str, Any]) -> Outcome:
@@ -111,5 +116,5 @@ def _row(outcome: Outcome) -> tuple[object, ...]:
         outcome.source_mtime_ns or None,
         outcome.source_ctime_ns or None,
         outcome.source_frames or None,
-        *(astuple(outcome.levels) if outcome.levels else [None] * len(_LEVELS)),
+        *(_levels_of(outcome.levels) if outcome.levels else _NO_LEVELS),
     )

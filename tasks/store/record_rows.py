@@ -6,6 +6,7 @@ from schemas.conversion import Outcome
 from schemas.enums import Status
 from schemas.errors import NotConvertedError
 from schemas.records import EXPORT_SAMPLES, OUTPUTS, REQUESTED_ROWS, SAMPLES
+from schemas.report import DETAILS
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 
 _LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
@@ -71,9 +72,7 @@ def output_rows(requested: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame
 def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
     """Count why rows were not exported, the most frequent cause first: texts without what differs from row to row."""
     failed = export_samples.filter(status=str(Status.FAILED))["error_message"]
-    details = r"(: /.*|: [0-9.]+m?s \(.*)$"
-    broken = rejects.select(cause=pl.format("{} {}", "column", "rule"))
-    every = pl.concat([failed.str.replace(details, "").alias("cause").to_frame(), broken])
+    every = pl.concat([failed.str.replace(DETAILS, "").alias("cause").to_frame(), rejects.select(cause=reject_cause())])
     return dict(every["cause"].value_counts(sort=True).iter_rows())
 
 
@@ -81,6 +80,11 @@ def warnings(export_samples: pl.DataFrame) -> dict[str, int]:
     """Count the warnings of exported rows, the most frequent first: texts without their figures."""
     texts = export_samples["warning"].drop_nulls().str.replace(": .*", "")
     return dict(texts.value_counts(sort=True).iter_rows())
+
+
+def reject_cause() -> pl.Expr:
+    """Return the rule that a reject broke, without its value: ``bpm must be a number``."""
+    return pl.format("{} {}", "column", "rule")
 
 
 def reject_text() -> pl.Expr:
@@ -96,8 +100,10 @@ def place_and_text(row_word: str, text: pl.Expr) -> pl.Expr:
 
 def records_of_rejects(rejects: pl.DataFrame, row_word: str) -> pl.DataFrame:
     """Return one record for each rejected line, however many rules it broke; ``row_word``: what the lines count."""
+    if "file_path" not in rejects.columns:  # the plan of a run of an older version, which is resumed
+        rejects = rejects.with_columns(file_path=pl.lit(None, pl.String))
     lines = rejects.group_by("line", maintain_order=True).agg(
-        pl.col("sample_id", "kit").first(),
+        pl.col("sample_id", "kit", "file_path").first(),
         text=reject_text().str.join("; "),
         reason=pl.col("column").first(),
         fix=pl.col("fix").first(),
@@ -111,6 +117,7 @@ def records_of_rejects(rejects: pl.DataFrame, row_word: str) -> pl.DataFrame:
         "fix": pl.col("fix"),
         "manifest_line": pl.col("line"),
         "kit": pl.col("kit"),
+        "source_path": pl.col("file_path"),
         "output_bytes": pl.lit(0, pl.Int64),
         "output_frames": pl.lit(0, pl.Int64),
         "conversion_seconds": pl.lit(0.0),

@@ -9,7 +9,7 @@ from schemas.errors import DamagedPartError
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
-from tasks.store.export_records import ExportSpec, add_part_in, finish_in, read_export_spec, start_in
+from tasks.store.export_records import ExportSpec, add_parts_in, finish_in, read_export_spec, start_in
 from tasks.store.identity import GIVEN, KITS, identify_kits
 from tasks.store.renames import RENAMES, Renamed, follow
 
@@ -63,7 +63,7 @@ def replay_export(connection: Connection, database: Database, export_id: int, lo
         start_in(connection, spec, _NOTHING_DONE)
         for part in parts:
             try:
-                add_part_in(connection, spec, run_folder.name_of(part), read_checkpoint(part))
+                add_parts_in(connection, spec, {run_folder.name_of(part): read_checkpoint(part)})
             except DamagedPartError as error:
                 losses.append(f"Of export {export_id}: {error}. {error.fix}")
         if ending:
@@ -89,6 +89,8 @@ def _replay_given(connection: Connection, given: list[tuple[str, pl.DataFrame]])
             own = ids.join(holders.join(moved, on="old"), on=["file_path", "id"], how="semi")
             free = ids.join(holders, on="id", how="anti")
             run(connection, "add_given_ids", new_given_ids=pl.concat([free, own]))
+        elif name == "samples":
+            run(connection, "put_samples", {"now": table["updated_at"][0]}, new_samples=table.drop("updated_at"))
         elif name == "new-kits":
             _replay_kits(connection, table)
         else:

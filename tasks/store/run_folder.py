@@ -31,6 +31,9 @@ def new_pass(database: Database, export_id: int) -> Path:
 
 
 _GIVEN = ("ids", "new-kits", "renames")
+_SAMPLES = "samples"
+# What stays of an export whose records are deleted: ids must be the same for ever, and a scan is not done again by itself.
+_KEPT = (*_GIVEN, _SAMPLES)
 _SPEC = ("rows", "rejects", "kits", "refreshed")
 _Frames: TypeAlias = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
@@ -60,19 +63,33 @@ def write_given(database: Database, export_id: int, ids: pl.DataFrame, kits: pl.
             write_checkpoint(frame, new_pass(database, export_id), name)
 
 
+def write_found(database: Database, export_id: int, ids: pl.DataFrame, renames: pl.DataFrame, samples: pl.DataFrame) -> None:
+    """Write down, for ``repair``, which samples a scan put into the records; ``export_id``: taken for it as for an export."""
+    write_given(database, export_id, ids, pl.DataFrame(), renames)
+    if samples.height:
+        write_checkpoint(samples, new_pass(database, export_id), _SAMPLES)
+
+
 def read_given(database: Database, export_id: int) -> list[tuple[str, pl.DataFrame]]:
     """Read what was settled before an export: ids of files (``ids``) and of kits (``new-kits``), and ``renames``.
+
+    Of a scan also its ``samples``.
 
     Raises:
         DamagedPartError: A file of it is damaged.
     """
     passes = _passes(_folder(database, export_id))
-    return [(name, read_checkpoint(path)) for folder in passes for name in _GIVEN for path in checkpoint_paths(folder, name)]
+    return [(name, read_checkpoint(path)) for folder in passes for name in _KEPT for path in checkpoint_paths(folder, name)]
 
 
 def parts(database: Database, export_id: int) -> list[Path]:
     """Return the parts that the shards of an export have written, in the order of its passes."""
-    return [part for folder in _passes(_folder(database, export_id)) for part in checkpoint_paths(folder, "part")]
+    return checkpoints_of(database, export_id, "part")
+
+
+def checkpoints_of(database: Database, export_id: int, name: str) -> list[Path]:
+    """Return the checkpoints of an export's passes whose names begin with ``name``, in the order of the passes."""
+    return [path for folder in _passes(_folder(database, export_id)) for path in checkpoint_paths(folder, name)]
 
 
 def name_of(part: Path) -> str:
@@ -113,10 +130,10 @@ def has_changed_anything(database: Database, export_id: int) -> bool:
 
 
 def thin(database: Database, export_id: int) -> None:
-    """Remove what an export left, but for the ids that were given then: they must be the same for ever."""
+    """Remove what an export left, but for ``_KEPT``."""
     folder = _folder(database, export_id)
     for path in [*folder.glob("*/*"), *folder.glob("*.parquet")]:
-        if not path.name.startswith(_GIVEN):
+        if not path.name.startswith(_KEPT):
             remove(str(path))
     for inner in (*_passes(folder), folder):
         with suppress(OSError):  # not empty
@@ -144,12 +161,11 @@ def _passes(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """The plan of a killed run: what it may have written (what was free, or ours), and the token of its files."""
+    """The plan of a killed run: where it may have written (what was free, or ours), and the token of its files."""
 
     plan: Path
     token: str
     targets: set[str]
-    texts: set[str]
 
 
 def left_behind(database: Database) -> list[LeftBehind]:
@@ -157,12 +173,11 @@ def left_behind(database: Database) -> list[LeftBehind]:
     found = []
     for plan in sorted(runs_folder(database).glob("export-*/*/plan-*.arrow")):
         try:
-            jobs = pl.read_ipc(plan.read_bytes(), columns=["target", "ours", "free", "text", "ours_text", "has_text"])
+            jobs = pl.read_ipc(plan.read_bytes(), columns=["target", "ours", "free"])
         except (OSError, pl.exceptions.PolarsError):
             continue  # killed while it wrote the plan: nothing was converted then
         targets = set(jobs.filter(pl.col("ours") | pl.col("free"))["target"])
-        texts = set(jobs.filter(pl.col("ours_text") | ~pl.col("has_text"))["text"])
-        found.append(LeftBehind(plan, plan.stem.removeprefix("plan-"), targets, texts))
+        found.append(LeftBehind(plan, plan.stem.removeprefix("plan-"), targets))
     return found
 
 

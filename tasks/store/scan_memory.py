@@ -50,3 +50,11 @@ def roots_around(database: Database, folder: str) -> list[str]:
         return []
     with database.connect() as connection:
         return [root for (root,) in run(connection, "scanned_roots_around", {"folder": folder}).rows]
+
+
+def roots_of(database: Database, manifest_path: str) -> list[str]:
+    """Return the folders that were scanned for the manifest; none where no scan made it."""
+    if not database.exists:
+        return []
+    with database.connect() as connection:
+        return [root for (root,) in run(connection, "scanned_roots_of", {"manifest_path": manifest_path}).rows]

@@ -7,16 +7,20 @@ LEFT JOIN last_status AS l ON l.sample_id = s.id
 WHERE ($id IS NULL OR s.id = $id)
   AND (len($genres::VARCHAR[]) = 0 OR list_contains($genres::VARCHAR[], coalesce(s.genre, '')))
   AND (len($keys::VARCHAR[]) = 0 OR list_contains($keys::VARCHAR[], coalesce(s.musical_key, '')))
-  AND ($format IS NULL OR s.source_format = $format)
-  AND ($status IS NULL OR coalesce(l.status, 'new') = $status)
-  AND ($kind IS NULL OR s.file_path IN (SELECT path FROM scanned_rows WHERE kind = $kind))
+  AND ($format IS NULL OR coalesce(s.source_format, 'none') = $format)
+  AND ($status IS NULL OR coalesce(l.status, 'new') = $status OR ($status = 'there' AND l.status IN ('exported', 'unchanged')))
+  AND ($kind IS NULL OR CASE $kind
+    WHEN 'none' THEN s.file_path NOT IN (SELECT path FROM scanned_rows WHERE kind IS NOT NULL)
+    ELSE s.file_path IN (SELECT path FROM scanned_rows WHERE kind = $kind)
+    END)
   AND ($bpm_min IS NULL OR s.bpm >= $bpm_min)
   AND ($bpm_max IS NULL OR s.bpm <= $bpm_max)
   AND ($seconds_min IS NULL OR s.source_frames >= $seconds_min * s.source_rate_hz)
   AND ($seconds_max IS NULL OR s.source_frames <= $seconds_max * s.source_rate_hz)
   AND ($in_kit IS NULL OR (s.id IN (SELECT sample_id FROM kit_samples)) = $in_kit)
   AND ($flag IS NULL OR CASE $flag
-    WHEN 'short' THEN l.row_id IN (SELECT id FROM sp404_export_samples WHERE reason = 'too_short')
+    WHEN 'short' THEN s.source_frames * 1000 < $shortest_ms * s.source_rate_hz
+        OR l.row_id IN (SELECT id FROM sp404_export_samples WHERE reason = 'too_short')
     ELSE s.id IN (
         SELECT sample_id FROM outputs
         WHERE CASE $flag WHEN 'clipped' THEN overs > 0 WHEN 'silent' THEN peak = 0 WHEN 'dc' THEN abs(dc) >= 0.01 END)

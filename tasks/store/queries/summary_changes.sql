@@ -1,8 +1,8 @@
 -- Samples of two exports, by their source and their place in a kit: what one has and the other has not.
 WITH pairs AS (
     SELECT n.status AS now, b.status AS before
-    FROM (SELECT * FROM sp404_export_samples WHERE export_id = $export_id AND source_path IS NOT NULL) AS n
-    FULL JOIN (SELECT * FROM sp404_export_samples WHERE export_id = $previous_id AND source_path IS NOT NULL) AS b
+    FROM (SELECT * FROM sp404_export_samples WHERE export_id = $export_id AND source_path IS NOT NULL AND status <> 'rejected') AS n
+    FULL JOIN (SELECT * FROM sp404_export_samples WHERE export_id = $previous_id AND source_path IS NOT NULL AND status <> 'rejected') AS b
         ON n.source_path = b.source_path AND n.kit IS NOT DISTINCT FROM b.kit
         AND n.bank IS NOT DISTINCT FROM b.bank AND n.pad IS NOT DISTINCT FROM b.pad
 )

@@ -1,0 +1,2 @@
+-- The ids of the hits.
+SELECT id FROM hits ORDER BY id;

@@ -1,0 +1,4 @@
+-- The sources that are known to be shorter than so many milliseconds, as long as they are files of this size and time.
+SELECT file_path AS source, source_frames * 1000 // source_rate_hz AS milliseconds, source_bytes AS bytes, source_mtime_ns AS mtime_ns
+FROM samples
+WHERE source_frames * 1000 < $minimum_ms * source_rate_hz;
