@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+from schemas.instruments import split_camel_case
 from schemas.scan_values import Guess
 from tasks.scan.name_parser import normalize
-from tasks.scan.vocabulary import split_camel_case
 
 _SEGMENTS = re.compile(r"\s-\s|_-_|[()\[\]{}/,;|]")
 # Between the genres of a tag.
@@ -23,7 +24,7 @@ def _spelling(text: str) -> str:
     return "".join(_tokens(text))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GenreVocabulary:
     """The spellings of ``config/genres.toml``, in lower case and without gaps.
 
@@ -48,6 +49,10 @@ class GenreVocabulary:
         names = ("everyday", "neutral", "vendors", "things")
         return cls(spelt, *(frozenset(_spelling(text) for text in lists.get(name, ())) for name in names))
 
+    def genre_of(self, text: str) -> str:
+        """Return the genre that a text as a whole is a spelling of; "" where it is of none."""
+        return self.genres.get(_spelling(text), "")
+
     def guess_from_tag(self, text: str) -> Guess | None:
         """Guess the genre of a file's tag: the first that it names, among several, of those that are known."""
         genres = filter(None, (self.genres.get(_spelling(part)) for part in (text, *_SEVERAL.split(text))))
@@ -63,13 +68,10 @@ class GenreVocabulary:
 
     def guess_from_folders(self, folders: list[str]) -> Guess | None:
         """Guess the genre by the nearest folder that names one. ``folders``: the nearest first."""
-        among_things = any(self._has_things(folder) for folder in folders)
-        for folder in folders:
-            if guess := self._guess_from_folder(folder, among_things):
-                return guess
-        return None
+        return _guess_from_folders(self, tuple(folders))
 
-    def _guess_from_folder(self, folder: str, among_things: bool) -> Guess | None:
+    def guess_from_folder(self, folder: str, among_things: bool) -> Guess | None:
+        """Guess the genre that one folder names."""
         confidences: dict[str, float] = {}
         for segment in _SEGMENTS.split(folder):
             matches, alone = self._match(_tokens(segment))
@@ -83,7 +85,8 @@ class GenreVocabulary:
         genre, confidence = confidences.popitem()
         return Guess(genre, "folder", confidence)
 
-    def _has_things(self, folder: str) -> bool:
+    def has_things(self, folder: str) -> bool:
+        """Return whether a folder's name has a word for sounds."""
         tokens = _tokens(folder)
         return any("".join(tokens[at : at + size]) in self.things for at in range(len(tokens)) for size in (1, 2))
 
@@ -108,3 +111,10 @@ class GenreVocabulary:
                 alone &= tokens[at] in self.neutral or tokens[at].isdigit()
                 at += 1
         return matches, alone
+
+
+# All files of a folder ask for the same.
+@lru_cache(1024)
+def _guess_from_folders(vocabulary: GenreVocabulary, folders: tuple[str, ...]) -> Guess | None:
+    among_things = any(vocabulary.has_things(folder) for folder in folders)
+    return next(filter(None, (vocabulary.guess_from_folder(folder, among_things) for folder in folders)), None)

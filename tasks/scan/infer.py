@@ -3,20 +3,21 @@
 import re
 import unicodedata
 
-from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, beats_in, parse_key, parse_tempo
+from schemas.instruments import split_words, tag_of, tags_of
+from schemas.music import FIT_SECONDS, LOOP_BPM_MAX, LOOP_BPM_MIN, NOTES, UNCHOSEN_NOTE, beats_in, parse_key, parse_tempo
 from schemas.scan_values import THRESHOLD, Guess, Header
-from tasks.scan import name_parser, vocabulary
+from tasks.scan import name_parser
 from tasks.scan.genre_names import GenreVocabulary
+from tasks.scan.kinds import guess_kind, has_drums
+from tasks.scan.roles import find_folder_role, find_name_roles, find_role, is_struck
 
 # Raise it when a release infers other values of the same files: then they are inferred again.
-RULES = 3
+RULES = 6
 # By the names of ``schemas.scan_values.INFERRED``.
 Guesses = dict[str, Guess]
 _LOOP_BEATS = 4
 # U+FFFD stands where a program lost a letter: as good as a gap, and not to be written.
 _GAPS = re.compile(r"[\s_\ufffd]+")
-# Single cycles of a synthesizer are loops, too, but none to play.
-_LEAST_LOOP_SECONDS = 1.0
 
 
 def infer(header: Header, stem: str, folders: list[str], genres: GenreVocabulary) -> Guesses:
@@ -40,7 +41,7 @@ def infer(header: Header, stem: str, folders: list[str], genres: GenreVocabulary
         "bpm": bpm,
         "musical_key": _key(header, stem, folders),
         "tags": _tags(stem, folders),
-        "kind": _kind(header, stem, folders, bpm),
+        "kind": guess_kind(header, stem, folders, _believed_beats(header), bpm),
     }
     return {name: guess for name, guess in guesses.items() if guess and guess.confidence >= THRESHOLD}
 
@@ -88,11 +89,16 @@ def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
     for folder in folders:
         if key := name_parser.find_key(folder):
             return Guess(key, "folder", 0.7)
-    if header.acid_root is not None and _believed_beats(header):
+    if header.acid_root is not None and (_believed_beats(header) or _plays_acid_root(header, stem, tuple(folders))):
         return Guess(NOTES[header.acid_root % 12], "acid", 0.65)
-    if header.smpl_root is not None and not name_parser.has_drums(stem):
+    if header.smpl_root is not None and not has_drums(stem):
         return Guess(NOTES[header.smpl_root % 12], "smpl", 0.6)
     return None
+
+
+def _plays_acid_root(header: Header, stem: str, folders: tuple[str, ...]) -> bool:
+    """Return whether the root note of an `acid` chunk that says one-shot is one that somebody chose, and no drum's."""
+    return header.acid_one_shot and header.acid_root != UNCHOSEN_NOTE and not is_struck(find_role(stem, folders))
 
 
 def _genre(header: Header, stem: str, folders: list[str], genres: GenreVocabulary) -> Guess | None:
@@ -106,29 +112,13 @@ def _without_ebm(name: str) -> str:
     return name.replace("Ebm", " ") if name_parser.find_key(name) == "Ebm" else name
 
 
-def _kind(header: Header, stem: str, folders: list[str], bpm: Guess | None) -> Guess | None:
-    """Guess the kind by the surest sign: unlike a tempo, it shows in many things that are right more often than not."""
-    long_enough = bool(header.seconds and header.seconds >= _LEAST_LOOP_SECONDS)
-    guesses = [
-        Guess("loop", "acid", 0.95) if _believed_beats(header) > 1 else None,
-        Guess("one-shot", "acid", 0.7) if header.acid_one_shot else None,
-        Guess("loop", "smpl", 0.7) if header.is_loop and long_enough else None,
-        name_parser.guess_kind(stem, header.seconds),
-        next(filter(None, map(name_parser.guess_kind_of_folder, folders)), None),
-    ]
-    surest = max(filter(None, guesses), key=lambda guess: guess.confidence, default=None)
-    if surest or not bpm or not header.seconds:
-        return surest
-    return Guess("loop", bpm.source, 0.7) if beats_in(header.seconds, float(bpm.value), _LOOP_BEATS) else None
-
-
 def _tags(stem: str, folders: list[str]) -> Guess | None:
     """Guess the instruments by the name, else the one instrument by the nearest folder that names just one."""
-    if instruments := vocabulary.find_instruments(vocabulary.split_words(stem)):
+    if instruments := tags_of(find_name_roles(stem, tuple(folders))):
         return Guess("|".join(instruments), "name", 0.8)
-    for folder in folders:
-        if len(instruments := vocabulary.find_instruments(vocabulary.split_words(folder))) == 1:
-            return Guess(instruments[0], "folder", 0.7)
+    for at in range(len(folders)):
+        if role := find_folder_role(tuple(folders[at:])):
+            return Guess(tag_of(role), "folder", 0.7)
     return None
 
 
@@ -138,7 +128,7 @@ def _title(header: Header, stem: str) -> Guess | None:
     Accents are the same in one letter or in two.
     """
     text = _GAPS.sub(" ", stem).strip()
-    own = {word for word in vocabulary.split_words(text) if len(word) > 2}
-    if own and "\ufffd" not in header.title and own <= set(vocabulary.split_words(name_parser.normalize(header.title))):
+    own = {word for word in split_words(text) if len(word) > 2}
+    if own and "\ufffd" not in header.title and own <= set(split_words(name_parser.normalize(header.title))):
         return Guess(unicodedata.normalize("NFC", header.title), "tag", 0.8)
-    return Guess(text, "name", 0.7) if vocabulary.split_words(text) else None
+    return Guess(text, "name", 0.7) if split_words(text) else None

@@ -1,50 +1,241 @@
-"""Propose kits from folders of one-shots: each drum on the pad where players expect it."""
+"""Propose kits: from folders of one-shots, and from folders whose subfolders are the drums of one machine."""
 
 import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from schemas.instruments import (
+    DRUMS,
+    ROLE_OF,
+    find_code,
+    find_roles,
+    split_camel_case,
+    split_glued,
+    split_music,
+    tag_of,
+    tags_of,
+)
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
 from schemas.spellings import fold_kits
-from tasks.scan import vocabulary
+from tasks.scan.pad_layout import lay_out_pads
+from tasks.scan.roles import find_folder_role, find_role, is_struck
 
 # Fewer one-shots do not make a kit.
 _MIN_SAMPLES = 4
-# Pad 1 is the first of the bottom row in this project's layout: kick and snare, then hats, then the rest of a drum set.
-_USUAL = {"kick": 1, "snare": 2, "closed": 3, "open": 4, "clap": 5, "rim": 6, "tom": 7, "crash": 10, "ride": 11, "perc": 12}
-_ORDER = (*_USUAL, *vocabulary.INSTRUMENTS)
+# So many drums make one kit of several folders, where a name in common holds these together; and where nothing does.
+_MIN_ROLES_NAMED, _MIN_ROLES = 2, 3
+# Where one instrument has more than this share, a folder is a collection of it.
+_MOST_OF_ONE = 0.75
+_FOLDERS_ABOVE = 3
 _NUMBERED = re.compile(r"(?:(?:^|[ _-])pad[ _-]?(\d{1,3})|^([A-J])[ _-]?(\d{1,2}))(?=$|[ _.-])", re.IGNORECASE)
-_OPEN = ("open", "op", "ohh", "oh", "ho")
+_TOKEN = re.compile(r"[^\W\d_]+|\d+")
+# Folders of a machine that hold what is no drum of their own.
+_OTHERS = frozenset("misc miscellaneous other others fx sfx effects extra extras various".split())
+# Beside an instrument's word they say nothing of which machine it is.
+_PLAIN_WORDS = frozenset(
+    "drum drums one shot shots oneshot oneshots hit hits sample samples sound sounds hi side stick wav".split()
+)
+
+
+@dataclass
+class _Folder:
+    """A folder with one-shots or loops in it: the numbers of its rows, the names around it, and its role in a kit."""
+
+    path: str
+    members: list[int] = field(default_factory=list)
+    role: str = ""
+    machine: str = ""
+
+    @property
+    def parent(self) -> str:
+        return os.path.dirname(self.path)
 
 
 def propose_kits(rows: pl.DataFrame) -> pl.DataFrame:
-    """Propose a kit for each folder that is mostly one-shots, or whose files are numbered like pads.
+    """Propose a kit for each folder of drums, for the folders of one machine together, and where files are numbered like pads.
 
-    Loops get no pad, unless they are numbered. A folder with more samples than a kit has pads gets no kit.
+    Loops get no pad, unless they are numbered. A folder of one instrument gets no kit.
 
     Args:
-        rows: Needs ``path`` and ``kind`` (String).
+        rows: Needs ``path``, ``kind`` and ``kind_source`` (String).
 
     Returns:
         ``rows`` with ``kit, bank, pad, kit_source, kit_confidence`` (String, null where no kit is proposed).
     """
-    folders: defaultdict[str, list[int]] = defaultdict(list)
     paths, kinds = rows["path"].to_list(), rows["kind"].to_list()
-    for at, path in enumerate(paths):
-        folders[os.path.dirname(path)].append(at)
-    proposed = {}
-    for folder, members in folders.items():
-        numbered = _pads_by_number({at: _stem(paths[at]) for at in members})
-        shots = [at for at in members if kinds[at] != "loop"]
-        sure_shots = sum(kinds[at] == "one-shot" for at in shots)
+    by_length = (rows["kind_source"] == "length").fill_null(False).to_list()
+    folders = _list_folders(paths)
+    proposed: dict[str, tuple[dict[int, int], str]] = {}
+    taken: set[str] = set()
+    for name, together in _machines(folders):
+        shots = [at for folder in together for at in folder.members if kinds[at] != "loop"]
+        if len(shots) >= _MIN_SAMPLES:
+            proposed[name] = _lay_out(shots, paths), "0.7"
+            taken.update(folder.path for folder in together)
+    for folder in folders.values():
+        if folder.path in taken:
+            continue
+        numbered = _pads_by_number({at: _stem(paths[at]) for at in folder.members})
+        shots = [at for at in folder.members if kinds[at] != "loop"]
         if numbered:
-            proposed[folder] = numbered, "0.8"
-        elif sure_shots >= _MIN_SAMPLES and 2 * sure_shots >= len(members) and len(shots) <= PADS_PER_KIT:
-            proposed[folder] = _pads_by_instrument({at: _stem(paths[at]) for at in shots}), "0.6"
+            proposed[folder.path] = numbered, "0.8"
+        elif _is_kit(shots, folder, paths, [kinds[at] == "one-shot" and not by_length[at] for at in shots]):
+            proposed[folder.path] = _lay_out(shots, paths), "0.6"
     return _with_pads(rows, proposed)
+
+
+def lay_out_files(paths: Mapping[int, str]) -> dict[int, int]:
+    """Put samples on the pads where players expect them, by the names of their files and folders.
+
+    Args:
+        paths: The path of each sample, by its number.
+
+    Returns:
+        Pads from 1 on, for at most as many samples as a kit has pads.
+    """
+    roles = {number: find_role(_stem(path), _names(os.path.dirname(path))) for number, path in paths.items()}
+    return lay_out_pads(roles, {number: _stem(path) for number, path in paths.items()})
+
+
+def _list_folders(paths: list[str]) -> dict[str, _Folder]:
+    """Return the folders that hold files, by path; those below a drum's folder belong to it."""
+    folders: dict[str, _Folder] = {}
+    for at, path in enumerate(paths):
+        place = os.path.dirname(path)
+        if place not in folders:
+            folders[place] = _Folder(place)
+            folders[place].role, folders[place].machine = _read_folder(place)
+        folders[place].members.append(at)
+    return folders
+
+
+def _names(folder: str) -> tuple[str, ...]:
+    """Return the names of a folder and of those above it, the nearest first."""
+    return tuple(unicodedata.normalize("NFC", name) for name in reversed(folder.split(os.sep)[-_FOLDERS_ABOVE:]))
+
+
+def _read_folder(folder: str) -> tuple[str, str]:
+    """Return the role that a folder is named by, or "other", and the machine that its name says; "" where it has none."""
+    names = _names(folder)
+    name = names[0]
+    role = find_folder_role(names) or _several_drums(name)
+    tokens = _TOKEN.findall(split_camel_case(name))
+    if role and is_struck(role):
+        coded = None if any(_is_word_of_drums(word) for word in split_music(name)) else find_code(name)
+        if coded:
+            return role, "" if coded.front.isdigit() and len(coded.front) < len("808") else _machine_as_written(
+                name, coded.front
+            )
+        rest = [token for token in tokens if not _is_plain(token)]
+        return role, _without_index(rest)
+    words = [token.lower() for token in tokens]
+    if words and words[-1] in _OTHERS:
+        return "other", _without_index(tokens[:-1])
+    return "", ""
+
+
+def _is_word_of_drums(word: str) -> bool:
+    """Return whether a word is an instrument's, or says how it is played: `VEC1 Closed HH` is no machine called VEC1 Closed."""
+    return len(word) > 2 and (word in ROLE_OF or word in ("closed", "open"))
+
+
+def _several_drums(name: str) -> str:
+    """Return the first role of a folder of several drums and nothing else, such as `CLAPS-SNARES`; else ""."""
+    roles = find_roles(split_music(name))
+    return roles[0] if len(roles) > 1 and all(map(is_struck, roles)) else ""
+
+
+def _machine_as_written(name: str, front: str) -> str:
+    """Return the beginning of a name that has the letters and digits of ``front``."""
+    for size in range(1, len(name) + 1):
+        if re.sub(r"[\W_]", "", name[:size]).lower() == front:
+            return name[:size].strip(" _-.")
+    return ""
+
+
+def _is_plain(token: str) -> bool:
+    parts = split_glued(token.lower())
+    return all(
+        part in ROLE_OF or part in _PLAIN_WORDS or part in ("closed", "open", "low", "mid", "high", "lo") for part in parts
+    )
+
+
+def _without_index(tokens: list[str]) -> str:
+    """Return the words, but for a number in front or behind that only counts folders."""
+    kept = [token for token in tokens if not (token.isdigit() and len(token) < len("808"))]
+    return " ".join(kept)
+
+
+def _machines(folders: dict[str, _Folder]) -> list[tuple[str, list[_Folder]]]:
+    """Find the folders that are the drums of one machine: those side by side whose names have the same beginning, else all.
+
+    Returns:
+        A path that names the kit, and its folders.
+    """
+    beside: defaultdict[str, list[_Folder]] = defaultdict(list)
+    for folder in folders.values():
+        beside[folder.parent].append(folder)
+    found = []
+    for parent, here in beside.items():
+        by_machine: defaultdict[str, list[_Folder]] = defaultdict(list)
+        for folder in here:
+            if folder.role:
+                by_machine[_letters(folder.machine)].append(folder)
+        loose: list[_Folder] = []
+        for machine, together in by_machine.items():
+            if machine and _is_set(together, _MIN_ROLES_NAMED):
+                found.append((_kit_path(parent, together[0].machine), together))
+            else:
+                loose += [folder for folder in together if folder.role != "other"]
+        if _is_set(loose, _MIN_ROLES) and 2 * len(loose) >= len(here) - sum(len(t) for _, t in found if t[0].parent == parent):
+            found.append((parent, loose))
+    return [(name, _with_subfolders(together, folders)) for name, together in found]
+
+
+def _is_set(together: list[_Folder], least: int) -> bool:
+    roles = {folder.role for folder in together} - {"other"}
+    return len(roles) >= least and len({tag_of(role) for role in roles}) > 1
+
+
+def _with_subfolders(together: list[_Folder], folders: dict[str, _Folder]) -> list[_Folder]:
+    """Return the folders of a machine with those right below them."""
+    paths = {folder.path for folder in together}
+    return together + [folder for folder in folders.values() if folder.parent in paths and folder.path not in paths]
+
+
+def _kit_path(parent: str, machine: str) -> str:
+    """Return the parent where it is named like the machine, else a folder of the machine's name in it."""
+    own = _letters(os.path.basename(parent))
+    return parent if _letters(machine) in own or (len(own) > 2 and own in _letters(machine)) else os.path.join(parent, machine)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFC", text)).lower()
+
+
+def _is_kit(shots: list[int], folder: _Folder, paths: list[str], sure: list[bool]) -> bool:
+    """Return whether the shots of a folder make a kit: mostly one-shots, of more than one instrument."""
+    roles = [find_role(_stem(paths[at]), _names(folder.path)) for at in shots]
+    count = sum(known or is_struck(role) for known, role in zip(sure, roles, strict=True))
+    if count < _MIN_SAMPLES or 2 * count < len(folder.members):
+        return False
+    tags = Counter(tag_of(role) for role in roles if role)
+    if tags:
+        (_, most), *others = tags.most_common()
+        if not others or most > _MOST_OF_ONE * len(shots):
+            return False
+    elif is_struck(find_folder_role(_names(folder.path))):
+        return False
+    return len(shots) <= PADS_PER_KIT or len(tags) >= _MIN_SAMPLES
+
+
+def _lay_out(shots: list[int], paths: list[str]) -> dict[int, int]:
+    return lay_out_files({at: paths[at] for at in shots})
 
 
 def _with_pads(rows: pl.DataFrame, proposed: dict[str, tuple[dict[int, int], str]]) -> pl.DataFrame:
@@ -81,37 +272,13 @@ def _pads_by_number(stems: dict[int, str]) -> dict[int, int]:
         number = int(match[1] or match[3])
         bank = BANKS.index(match[2].upper()) if match[2] else 0
         lettered += bool(match[2])
-        drums += _role(stem) in vocabulary.DRUMS | {"open", "closed"}
+        drums += any(tag in DRUMS for tag in tags_of(find_roles(split_music(stem))))
         if not 1 <= number <= (PADS_PER_BANK if match[2] else PADS_PER_KIT):
             return {}
         pads[at] = bank * PADS_PER_BANK + number
     if 2 * drums < lettered:  # C3 is a note, where it is not beside a drum
         return {}
     return pads if len(pads) >= _MIN_SAMPLES and len(set(pads.values())) == len(pads) else {}
-
-
-def _pads_by_instrument(stems: dict[int, str]) -> dict[int, int]:
-    """Put the first of each instrument on its usual pad, the others behind in the order of instruments."""
-    order = sorted(stems, key=lambda at: (_ORDER.index(role) if (role := _role(stems[at])) else len(_ORDER), stems[at]))
-    pads: dict[int, int] = {}
-    for at in order:
-        usual = _USUAL.get(_role(stems[at]))
-        if usual and usual not in pads.values():
-            pads[at] = usual
-    free = (pad for pad in range(1, PADS_PER_KIT + 1) if pad not in set(pads.values()))
-    rest = [at for at in order if at not in pads]
-    return pads | dict(zip(rest, list(free), strict=False))
-
-
-def _role(stem: str) -> str:
-    """Return the first instrument in a name, with open and closed hats apart; "" if there is none."""
-    words = vocabulary.split_words(stem)
-    instruments = vocabulary.find_instruments(words)
-    if not instruments:
-        return ""
-    if instruments[0] != "hat":
-        return instruments[0]
-    return "open" if any(word in _OPEN for word in words) or "hhopen" in words else "closed"
 
 
 def _name_kits(folders: list[str]) -> dict[str, str]:

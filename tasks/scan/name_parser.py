@@ -1,13 +1,15 @@
-"""Read tempo, key and kind in names. A wrong value is worse than none: what can be read in two ways is not read."""
+"""Read tempo and key in names. A wrong value is worse than none: what can be read in two ways is not read."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from schemas.instruments import split_camel_case, split_music, split_words
 from schemas.music import LOOP_BPM_MAX, LOOP_BPM_MIN, beats_in, normalize_key
 from schemas.scan_values import Guess
 from tasks.scan import vocabulary
+from tasks.scan.kinds import drums_in, says_loop, says_shot
 
 # Bare numbers outside of this are indices more often than tempi.
 _BARE_MIN, _BARE_MAX = 60.0, 200.0
@@ -20,11 +22,15 @@ _BPM = r"(?<![a-z])bpm(?![a-z])"
 _BEFORE = re.compile(rf"(?<![\d])(?<!\d[.,])({_NUMBER})([ \t_-]*)(?=bpm(?![a-z]))", re.IGNORECASE)
 _AFTER = re.compile(rf"{_BPM}([ \t_.:=-]*)({_NUMBER})(?![a-z\d]|[.,]\d)", re.IGNORECASE)
 _RANGE_BEFORE = re.compile(r"(\d{2,3})\s*(?:-|~|/|\+|&|\bto\b|\band\b)\s*\d{2,3}(?:[.,]\d+)?[ \t_-]*bpm", re.IGNORECASE)
+# `90_110bpm`: a range, where nothing stands in front; `drum_100_120bpm` is the hundredth at 120.
+_RANGE_ALONE = re.compile(r"(\d{2,3})[ _](\d{2,3})[ _-]*bpm(?![a-z])", re.IGNORECASE)
 _RANGE_AFTER = re.compile(rf"{_BPM}[ \t_.:=-]*(\d{{2,3}})\s*(?:-|~|/|\bto\b)\s*(\d{{2,3}})", re.IGNORECASE)
 _ANY_BPM = re.compile(rf"{_BPM}|\dbpm(?![a-z])", re.IGNORECASE)
 _DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-_. ]\d\d?[-_. ]\d\d?|\d\d?[-_.]\d\d?[-_.](?:\d{4}|\d\d))(?!\d)")
 _TOKEN = re.compile(r"[^\s_()\[\]{}+;&~=@!-]+")
 _BARE = re.compile(r"[1-9]\d{1,2}(?:[.,]\d{1,2})?")
+# `breaks125`: the tempo of all in that folder, or the number of one.
+_GLUED = re.compile(r"([^\W\d_]+)([1-9]\d{1,2})")
 _MODEL = re.compile(r"[A-Z]{1,4}-")
 
 _ACCIDENTALS = {"♭": "b", "flat": "b", "♯": "#", "sharp": "#", "s": "#"}
@@ -37,7 +43,11 @@ _KEY = re.compile(
 _GERMAN_KEY = re.compile(r"(?<![A-Za-z0-9#])((?:[A-H](?:is|es|s)?[ _-]?|[a-h](?:is|es|s)?-))((?i:dur|moll))(?![A-Za-z0-9#])")
 # Mixed In Key puts its code and the tempo in front of a title or behind it: `8A - 124 - Title`. A code elsewhere can be a
 # take, a side or a variant: `Loop 01A 128 bpm`.
-_WHEEL_BESIDE_TEMPO = re.compile(r"(?:^|\s-\s)(?:(\d\d?[AB])\s-\s\d{2,3}|\d{2,3}\s-\s(\d\d?[AB]))(?=\s-\s|$)")
+_WHEEL_BESIDE_TEMPO = re.compile(
+    r"(?:^|\s-\s)(?:(\d\d?[AB])\s-\s\d{2,3}(?:\s?(?i:bpm))?|\d{2,3}(?:\s?(?i:bpm))?\s-\s(\d\d?[AB]))(?=\s-\s|$)"
+)
+# `H minor` is German, and no other key.
+_KEY_OF_H = re.compile(r"(?<![A-Za-z0-9#])H[ _-]?((?i:minor|major))(?![A-Za-z0-9#])")
 _UNUSED = frozenset(["Cb", "Fb", "E#", "B#"])
 _CHORD = re.compile(r"[A-G](?:#|b)?(?:m|maj|min|dim|aug|sus|add|\d|#)*")
 _HOURS = re.compile(r"[1-9]|1[0-2]")
@@ -78,22 +88,29 @@ def find_tempo_in_folder(name: str, seconds: float | None) -> TempoReading:
     reading = find_written_tempo(name)
     if reading.guess:
         return TempoReading(Guess(reading.guess.value, "folder", 0.8), settled=True)
-    if not reading.settled and seconds and _BARE.fullmatch(name.strip()):
-        bpm = _float(name.strip())
+    number = _only_number(name.strip())
+    if not reading.settled and seconds and number:
+        bpm = _float(number)
         if _BARE_MIN <= bpm <= _BARE_MAX and beats_in(seconds, bpm, _MIN_BEATS):
             return TempoReading(Guess(_text(bpm), "folder", 0.75))
     return reading
 
 
+def find_numbers(stem: str, folders: list[str]) -> set[float]:
+    """Return the numbers of a name that can be tempi; where it has none, those of the nearest of two folders that has some."""
+    found = ({number.bpm for number in _bare_numbers(_DATE.sub(" ", normalize(name)))} for name in (stem, *folders[:2]))
+    return next(filter(None, found), set())
+
+
 @lru_cache(_FOLDERS)
 def find_written_tempo(name: str) -> TempoReading:
     """Find the number with the word BPM beside it; none where there are several or a range."""
+    if "bpm" not in name.lower():
+        return TempoReading()
+    name = split_camel_case(name)
     if not _ANY_BPM.search(name):
         return TempoReading()
-    for match in _RANGE_BEFORE.finditer(name):
-        if not match[1].startswith("0") and _in_range(float(match[1])):
-            return TempoReading(settled=True)
-    if _RANGE_AFTER.search(name):
+    if _states_range(name):
         return TempoReading(settled=True)
     before = {match.end(): (_float(match[1]), not match[2]) for match in _BEFORE.finditer(name)}
     after = {match.start(): _float(match[2]) for match in _AFTER.finditer(name)}
@@ -111,16 +128,27 @@ def find_written_tempo(name: str) -> TempoReading:
     return TempoReading(settled=bool(tempi) or any(c.isdigit() for c in name))
 
 
+def _states_range(name: str) -> bool:
+    """Return whether a name states a range of tempi."""
+    before = (match[1] for match in _RANGE_BEFORE.finditer(name))
+    alone = _RANGE_ALONE.match(name.strip())
+    return (
+        any(not first.startswith("0") and _in_range(float(first)) for first in before)
+        or (alone is not None and _BARE_MIN <= float(alone[1]) < float(alone[2]) <= _BARE_MAX)
+        or _RANGE_AFTER.search(name) is not None
+    )
+
+
 def _bare_tempo(name: str, seconds: float | None) -> Guess | None:
     """Find the only number of a name that can be a tempo, if the length or the word loop speaks for it."""
-    words = vocabulary.split_words(name)
+    words = split_music(name)
     loops = says_loop(words)
-    if not loops and (_drums(words) or any(word in vocabulary.SHOT for word in words)):
-        return None
     numbers = _bare_numbers(_DATE.sub(" ", name))
+    if not loops and (drums_in(words) or says_shot(words)):
+        numbers = [number for number in numbers if number.beside_key or number.in_brackets]  # `122_Gm_Stab`, `Percussion[120]`
     if seconds:
-        min_beats = 2 if loops else _MIN_BEATS
-        fitting = {number.bpm for number in numbers if beats_in(seconds, number.bpm, min_beats)}
+        least = [2 if loops and not number.is_glued else _MIN_BEATS for number in numbers]
+        fitting = {number.bpm for number, beats in zip(numbers, least, strict=True) if beats_in(seconds, number.bpm, beats)}
         if len(fitting) == 1:
             return Guess(_text(fitting.pop()), "name", 0.9 if loops else 0.75)
     if len({number.bpm for number in numbers}) != 1 or not loops:
@@ -142,12 +170,16 @@ class _Number:
         beside_key: A key stands next to it, as in `128_Am`.
         may_be_index: It follows the word loop.
         in_prose: It stands between two words and spaces, where it may belong to a title.
+        is_glued: It is part of the word loop or break.
+        in_brackets: It stands in square brackets, as Maschine writes a tempo.
     """
 
     bpm: float
     beside_key: bool
     may_be_index: bool
     in_prose: bool
+    is_glued: bool
+    in_brackets: bool
 
 
 def _bare_numbers(name: str) -> list[_Number]:
@@ -156,28 +188,44 @@ def _bare_numbers(name: str) -> list[_Number]:
     numbers = []
     for at, token in enumerate(tokens):
         text = token[0].strip(".,")
+        glued = _glued_number(text)
+        text = glued or text
         if not _BARE.fullmatch(text) or not _BARE_MIN <= _float(text) <= _BARE_MAX:
             continue
         before = tokens[at - 1][0].strip(".,:") if at else ""
         behind = tokens[at + 1][0].strip(".,:") if at + 1 < len(tokens) else ""
         hyphened = name[: token.start()].endswith("-") and _MODEL.fullmatch(before + "-") is not None
-        last = vocabulary.split_words(before)[-1:]
-        named = bool(last) and (last[0] in vocabulary.COUNTED or last[0] in vocabulary.MACHINES)
+        last = split_words(before)[-1:]
+        # `Kit01_120`: the kit has its number already.
+        named = bool(last) and not before[-1].isdigit() and (last[0] in vocabulary.COUNTED or last[0] in vocabulary.MACHINES)
         if hyphened or named or behind.lower() in vocabulary.UNITS:
             continue
         keyed = any(_KEY.fullmatch(near) is not None for near in (before, behind))
         index = bool(last) and last[0] in vocabulary.LOOP | vocabulary.BREAK | vocabulary.PHRASE
+        bracketed = name[token.start() - 1 : token.start()] + name[token.end() : token.end() + 1] == "[]"
         in_prose = (
             bool(before and behind) and name[token.start() - 1 : token.start()] + name[token.end() : token.end() + 1] == "  "
         )
-        numbers.append(_Number(_float(text), keyed, index, in_prose))
+        numbers.append(_Number(_float(text), keyed, index or bool(glued), in_prose, bool(glued), bracketed))
     return numbers
+
+
+def _only_number(text: str) -> str:
+    """Return the number that is all of a name, but for the word loop or break in front of it."""
+    return text if _BARE.fullmatch(text) else _glued_number(text)
+
+
+def _glued_number(text: str) -> str:
+    """Return the number behind the word loop or break, without a gap; "" where there is none."""
+    match = _GLUED.fullmatch(text)
+    return match[2] if match and match[1].lower() in vocabulary.LOOP | vocabulary.BREAK | vocabulary.AMEN else ""
 
 
 @lru_cache(_FOLDERS)
 def find_key(name: str) -> str:
     """Find the only key in a name, spelt `Am`, `F#m`, `Bbmaj`; else "". Chords, notes and progressions are not keys."""
     keys = {normalize_key(f"{root.strip(' _-')}-{mode}") for root, mode in _GERMAN_KEY.findall(name)}
+    keys |= {normalize_key(f"H-{mode}") for mode in _KEY_OF_H.findall(name)}
     keys |= {normalize_key(front or behind) for front, behind in _WHEEL_BESIDE_TEMPO.findall(name)} - {""}
     for match in _KEY.finditer(name):
         root, accidental, minor, gap, mode = match.groups()
@@ -199,7 +247,7 @@ def find_key(name: str) -> str:
         if gap and before.lower() in vocabulary.LETTERED:
             continue
         is_article = root == "A" and gap and behind and not behind[0].isdigit()
-        if is_article and vocabulary.split_words(behind)[:1] and vocabulary.split_words(behind)[0] not in vocabulary.MUSIC:
+        if is_article and split_words(behind)[:1] and split_words(behind)[0] not in vocabulary.MUSIC:
             continue
         keys.add(key)
     return keys.pop() if len(keys) == 1 else ""
@@ -213,56 +261,6 @@ def _neighbours(name: str, start: int, end: int) -> tuple[str, str]:
 
 def _is_chord(token: str) -> bool:
     return _CHORD.fullmatch(token) is not None
-
-
-def says_loop(words: tuple[str, ...]) -> bool:
-    """Return whether the words of a name say that it is a loop."""
-    if any(word in vocabulary.LOOP for word in words):
-        return True
-    if any(word in vocabulary.BREAK for word in words):
-        return not any(word in vocabulary.NOT_A_BREAK for word in words)
-    return any(word in vocabulary.AMEN for word in words) and not _drums(words)
-
-
-def guess_kind(name: str, seconds: float | None) -> Guess | None:
-    """Guess whether a file is a loop or a one-shot by its name; ``seconds``: how long it lasts, if that is known."""
-    words = vocabulary.split_words(name)
-    if says_loop(words):
-        return Guess("loop", "name", 0.9)
-    if "the" in words:  # a title, in which drums are words
-        return None
-    drums = _drums(words)
-    if _is_shot(words):
-        return Guess("one-shot", "name", 0.9)
-    if drums and not any(word in vocabulary.PHRASE for word in words):
-        longest = 12 if vocabulary.RINGING & set(drums) else 6
-        return Guess("one-shot", "name", 0.75 if not seconds or seconds <= longest else 0.5)
-    return None
-
-
-@lru_cache(_FOLDERS)
-def guess_kind_of_folder(name: str) -> Guess | None:
-    """Guess whether the files of a folder are loops or one-shots by its name."""
-    words = vocabulary.split_words(name)
-    shots, loops = _is_shot(words), any(word in vocabulary.LOOP for word in words)
-    if shots != loops:
-        return Guess("one-shot" if shots else "loop", "folder", 0.8)
-    if words and not loops and all(vocabulary.INSTRUMENT.get(word) in vocabulary.DRUMS for word in words):
-        return Guess("one-shot", "folder", 0.7)
-    return None
-
-
-def _is_shot(words: tuple[str, ...]) -> bool:
-    return any(word in vocabulary.SHOT for word in words) or " one shot" in f" {' '.join(words)}"
-
-
-def has_drums(stem: str) -> bool:
-    """Return whether a name has a drum in it."""
-    return bool(_drums(vocabulary.split_words(stem)))
-
-
-def _drums(words: tuple[str, ...]) -> list[str]:
-    return [tag for tag in vocabulary.find_instruments(words) if tag in vocabulary.DRUMS]
 
 
 def _in_range(bpm: float) -> bool:

@@ -1,28 +1,11 @@
 """The words of sample packs. Each set says what its words mean in a name; a word that is not here means nothing."""
 
-import re
-from functools import lru_cache
-
-_WORD = re.compile(r"[^\W\d_]+")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-def split_camel_case(text: str) -> str:
-    """Put a space between the words of CamelCase."""
-    return _CAMEL.sub(" ", text)
-
-
-@lru_cache(1024)
-def split_words(text: str) -> tuple[str, ...]:
-    """Return the words of a name in lower case; those in CamelCase one by one."""
-    return (*_WORD.findall(split_camel_case(text).lower()),)
-
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-LOOP = _set("loop loops looped drumloop drumloops toploop toploops breakbeat breakbeats breakloop")
+LOOP = _set("loop loops looped drumloop drumloops toploop toploops breakbeat breakbeats breakloop boucle boucles bucle bucles")
 BREAK = _set("break breaks")
 # Words with "break" that do not mean a drum break.
 NOT_A_BREAK = _set(
@@ -38,7 +21,25 @@ PHRASE = _set(
     arp bassline sequence seq drums build buildup riser progression strum strums construction song stem stems mix
     """
 )
+# Parts of a whole piece last whole beats, and are no loops.
+PIECES = _set("stem stems song songs master masters bounce bounces")
+# Folders of rhythms: what lasts longer than a hit and is called by a drum is a rhythm of that drum.
+BEATS = _set("beat beats groove grooves rhythm rhythms pattern patterns fill fills")
+# Files that are meant to have no sound.
+SILENT = _set("empty silence silent blank")
+# A drum behind one of these is the one that is not heard.
+WITHOUT = _set("no without minus less")
+# What makes a noise and no music, however regular it is.
+EFFECTS = _set(
+    """
+    fx sfx effect effects engine engines motor motors noise noises wind rain thunder storm ocean ambience ambiences atmosphere
+    atmospheres foley whoosh whooshes sweep sweeps riser risers downlifter downlifters uplifter uplifters impact impacts
+    explosion explosions siren sirens alarm alarms laser lasers zap zaps crackle hiss hum traffic footsteps heartbeat
+    """
+)
 SHOT = _set("oneshot oneshots shot shots hit hits stab stabs")
+# Single periods of a synthesizer's waves, which are neither loops nor hits.
+CYCLES = _set("wave waves waveform waveforms wavetable wavetables shape shapes cycle cycles akwf lfo")
 # A number behind one of these counts, or names, something else.
 COUNTED = _set(
     """
@@ -54,7 +55,8 @@ MACHINES = _set(
     tr tb sh mc cr dx juno jupiter jp jx jd jv ju mks mpc sp asr eps emax emu cs cz sk ms po kpr dr rx ry rz hr sr dmx ddd
     linn lm er emx electribe polysix mono poly prophet ob oberheim minimoog moog model rhodes wurli wurlitzer suitcase
     stage re echo tascam akai korg roland yamaha casio boss alesis simmons drumtraks tx fb qy su mv sv xv mt ax volca arp
-    odyssey hammond farfisa vox tape studer portastudio s r d k m
+    odyssey hammond farfisa vox tape studer portastudio s r d k m xr dd rm sd linndrum drumulator machinedrum univox vermona
+    visco sequential circuits emulator maestro kawai fricke mfb nord elektron jomox serge
     """
 )
 # A number in front of one of these is measured in it, or counts it.
@@ -84,78 +86,4 @@ LETTERED = _set(
     side part take version ver mix plan vitamin pattern section type group class bank variation var channel option grade
     disc
     """
-)
-
-# Instruments, in the order in which pads are filled: a tag, and the words that stand for it.
-_INSTRUMENTS = {
-    "kick": "kick kicks kik bd bassdrum kickdrum",
-    "snare": "snare snares sn sd snr",
-    "hat": "hat hats hihat hihats hh chh ohh hhopen hhclosed pedalhihat openhat closedhat",
-    "clap": "clap claps handclap handclaps",
-    "rim": "rim rims rimshot rimshots rimclick sidestick",
-    "tom": "tom toms",
-    "crash": "crash crashes splash",
-    "ride": "ride rides",
-    "cymbal": "cymbal cymbals china",
-    "cowbell": "cowbell cowbells",
-    "shaker": "shaker shakers cabasa maraca maracas",
-    "tambourine": "tambourine tambourines tamb",
-    "conga": "conga congas",
-    "bongo": "bongo bongos",
-    "clave": "clave claves",
-    "snap": "fingersnap fingersnaps",
-    "perc": "perc percs percussion djembe",
-    "bass": "bass basses sub",
-    "keys": "piano rhodes wurlitzer organ clavinet",
-    "guitar": "guitar guitars gtr",
-    "strings": "strings violin cello viola",
-    "brass": "brass trumpet trombone horns",
-    "sax": "sax saxophone",
-    "flute": "flute flutes",
-    "synth": "synth synths",
-    "lead": "lead leads",
-    "pluck": "pluck plucks",
-    "chord": "chord chords",
-    "vocal": "vocal vocals vox acapella",
-    "choir": "choir choirs",
-    "fx": "fx sfx riser risers downlifter uplifter",
-    "vinyl": "vinyl",
-}
-INSTRUMENT = {word: tag for tag, text in _INSTRUMENTS.items() for word in text.split()}
-INSTRUMENTS = tuple(_INSTRUMENTS)
-# Those that are struck once, unless a word says otherwise.
-DRUMS = frozenset(INSTRUMENTS[: INSTRUMENTS.index("clave") + 1]) - {"shaker", "tambourine"}
-# They ring longer than any other drum.
-RINGING = frozenset(["crash", "ride", "cymbal", "hat"])
-
-
-@lru_cache(1024)
-def find_instruments(words: tuple[str, ...]) -> list[str]:
-    """Return the tags of the instruments among the words, each once. Where two words make one thing, neither counts alone."""
-    text = f" {' '.join(words)} "
-    for pair, joined in _JOINED:
-        text = text.replace(pair, joined)
-    tags = (INSTRUMENT.get(word) for word in text.split())
-    return list(dict.fromkeys(tag for tag in tags if tag))
-
-
-# Longer ones first.
-_JOINED = (
-    (" drum and bass ", " "),
-    (" drum n bass ", " "),
-    (" bass drum ", " kick "),
-    (" kick drum ", " kick "),
-    (" drum bass ", " "),
-    (" snare drum ", " snare "),
-    (" bass guitar ", " bass "),
-    (" side stick ", " rim "),
-    (" hi hat ", " hat "),
-    (" finger snap ", " fingersnap "),
-    (" mad hat ", " "),
-    (" ride cymbal ", " ride "),
-    (" crash cymbal ", " crash "),
-    (" free ride ", " "),
-    (" joy ride ", " "),
-    (" sub mix ", " "),
-    (" djembe bass ", " djembe "),
 )
