@@ -12,6 +12,10 @@ import polars as pl
 SOURCE_STAMP = ("source_bytes", "source_mtime_ns", "source_ctime_ns")
 
 
+# In the recipe of what is padded on its own.
+PADDED = "pad="
+
+
 class Action(StrEnum):
     """The action that a file of the plan needs.
 
@@ -68,7 +72,8 @@ def sound_recipes(jobs: pl.DataFrame, base: str, seamless: bool) -> pl.Series:
     """Return the recipe of each job: ``base``, and what else its sound depends on.
 
     Args:
-        jobs: Needs ``loudest`` (Float64, linear peak of its group; 0 where levels stay) and ``bpm`` (Float64).
+        jobs: Needs ``loudest`` (Float64, linear peak of its group; 0 where levels stay), ``pad_to_ms`` (Int64; 0 where nothing
+            is added) and ``bpm`` (Float64).
         base: The recipe that all jobs share.
         seamless: Whether loops are cut to whole beats, so that the tempo matters.
 
@@ -76,6 +81,7 @@ def sound_recipes(jobs: pl.DataFrame, base: str, seamless: bool) -> pl.Series:
         ``settings_hash``: a String for each job, never null.
     """
     parts = [pl.lit(base), pl.when(pl.col("loudest") > 0).then(pl.format("loudest={}", "loudest"))]
+    parts.append(pl.when(pl.col("pad_to_ms") > 0).then(pl.format(f"{PADDED}{{}}", "pad_to_ms")))
     if seamless:
         parts.append(pl.format("bpm={}", pl.col("bpm")))
     return jobs.select(settings_hash=pl.concat_str(parts, separator="/", ignore_nulls=True))["settings_hash"]

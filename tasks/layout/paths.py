@@ -10,7 +10,8 @@ from config.device import SCREEN_CHARS
 from schemas.enums import AudioFormat, Names, OrganizeBy
 from schemas.music import BPM_BUCKET_BOUNDS, BPM_BUCKETS, UNKNOWN_BPM
 from schemas.spellings import fold_genres
-from tasks.layout import file_names, screen_names
+from tasks.layout import file_names, screen_names, source_folders
+from tasks.layout.collisions import SuffixChooser
 
 UNKNOWN_GENRE, UNKNOWN_KIT = "unknown_genre", "unknown_kit"
 # As the ``sample_id`` of a held path: a file of another library has it.
@@ -32,6 +33,7 @@ class PathRules:
         sanitize: Names are ``[a-z0-9_-]``; else titles are only made safe for the file system.
         stem_bytes: The longest stem of a file and name of a folder, suffixes included.
         names: Whole titles, or names that fit the device's screen.
+        source_root: The folder below which ``OrganizeBy.FOLDER`` keeps the tree of the sources, if all are in it.
     """
 
     organize_by: OrganizeBy
@@ -39,18 +41,20 @@ class PathRules:
     sanitize: bool
     stem_bytes: int = file_names.STEM_BYTES
     names: Names = Names.FULL
+    source_root: str = ""
 
 
 def assign_paths(rows: pl.DataFrame, rules: PathRules, held_paths: pl.DataFrame | None = None) -> pl.DataFrame:
     """Assign a path to every row, before anything is written; no two samples share one, compared without case.
 
     A sample keeps the path that it holds from earlier exports, when the manifest grows. Otherwise the lowest ``sample_id``
-    gets a path that several ask for. The others get ``__<sample_id>`` behind their names, which no other name can end in.
+    gets a path that several ask for. The others get a word of their folders behind their names, where it tells them apart,
+    else ``__<sample_id>``, which no other name can end in.
     Rows of one sample may share one path.
 
     Args:
         rows: Needs ``sample_id`` (Int64, not null), ``title, genre, kit, bank`` (String), ``bpm`` (Float64), ``kit_id, pad``
-            (Int64), and for screen names ``musical_key, source`` (String).
+            (Int64), and for screen names ``musical_key`` (String). Of ``source`` (String) come words for names.
         rules: How paths are made.
         held_paths: Who holds a path from earlier exports: ``path`` (String) and ``sample_id`` (Int64). A path of
             ``FOREIGN_SAMPLE`` is given to no one.
@@ -59,28 +63,51 @@ def assign_paths(rows: pl.DataFrame, rules: PathRules, held_paths: pl.DataFrame 
         ``rows`` in their order with ``bpm_bucket`` and ``path`` (String).
     """
     clean = partial(file_names.sanitize_names if rules.sanitize else file_names.make_names_safe, max_bytes=rules.stem_bytes)
-    placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), suffix=pl.lit(""))
     held = _fold_held(held_paths)
-    placed = placed.with_columns(_name_parts(rows, rules, clean)).with_columns(folder=_folder(placed, rules, clean, held))
+    placed = rows.with_columns(bpm_bucket=bpm_bucket(pl.col("bpm")), suffix=pl.lit(""))
+    placed = placed.with_columns(_name_parts(_with_words(rows, rules, clean, held), rules, clean))
+    placed = placed.with_columns(folder=_folder(placed, rules, clean, held))
     if rules.organize_by is OrganizeBy.KIT:
         slot = pl.format("pad_{}_", pl.col("pad").cast(pl.String).str.zfill(2))
         head = pl.when(pl.col("kit").is_not_null()).then(pl.concat_str(slot, "head")).otherwise(pl.col("head"))
         placed = placed.with_columns(head=head)
     wanted = _join_parts(placed, rules)
-    wins = (_choose_owners(wanted, held) == placed["sample_id"]) & ~wanted["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
-    placed = placed.with_columns(suffix=pl.when(wins).then(pl.lit("")).otherwise(pl.format("__{}", "sample_id")))
+    placed = placed.with_columns(_suffixes(rows, wanted, held, rules, clean))
     placed = _avoid_foreign_paths(placed, rules, held)
     paths = _unify_spelling(_join_parts(placed, rules), held)
-    return placed.drop("head", "rest", "suffix", "folder").with_columns(path=paths)
+    return placed.drop("head", "rest", "instrument", "suffix", "folder").with_columns(path=paths)
+
+
+def _with_words(rows: pl.DataFrame, rules: PathRules, clean: CleanNames, held: pl.DataFrame) -> pl.DataFrame:
+    """Give titles that are numbers alone a word of their folder, where the layout does not have that folder."""
+    if rules.organize_by is OrganizeBy.FOLDER or "source" not in rows.columns:
+        return rows
+    of_full_names = held if rules.names is Names.FULL else held.clear()
+    return rows.with_columns(source_folders.name_numbers(rows, of_full_names, clean))
+
+
+def _suffixes(rows: pl.DataFrame, wanted: pl.DataFrame, held: pl.DataFrame, rules: PathRules, clean: CleanNames) -> pl.Series:
+    """Return what is put behind the name of each row, so that no two samples share a path."""
+    owners = _choose_owners(wanted, held)
+    is_suffixed = wanted["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
+    if not (is_suffixed | (owners != rows["sample_id"])).any():
+        return pl.repeat("", rows.height, dtype=pl.String, eager=True).alias("suffix")
+    sources = rows["source"] if "source" in rows.columns else pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+    asking = wanted.select("sample_id", "folded", is_suffixed=is_suffixed).with_columns(
+        source_folders.folder_names(sources, clean)
+    )
+    is_short = rules.names is Names.SCREEN
+    most = min(SCREEN_CHARS, rules.stem_bytes) if is_short else rules.stem_bytes - _SUFFIX_ROOM + source_folders.LONGEST_WORD
+    return SuffixChooser(asking, owners, held.select("folded", "holder"), f".{rules.format}", most).choose()
 
 
 def _name_parts(rows: pl.DataFrame, rules: PathRules, clean: CleanNames) -> pl.DataFrame:
-    """Return ``head`` and ``rest`` of each row's name; what is too long is cut from the rest."""
+    """Return ``head``, ``rest`` and ``instrument`` of each row's name; what is too long is cut from the rest."""
     if rules.names is Names.SCREEN:
         return screen_names.split_names(rows)
     title = rows.select("sample_id", rest=clean(rows["title"]))
     no_title = pl.when(pl.col("rest") == "").then(pl.format("sample_{}", "sample_id")).otherwise(pl.col("rest"))
-    return title.select(no_title.alias("rest"), head=pl.lit(""))
+    return title.select(no_title.alias("rest"), head=pl.lit(""), instrument=pl.lit(""))
 
 
 def _name(rules: PathRules) -> pl.Expr:
@@ -109,6 +136,8 @@ def _folder(rows: pl.DataFrame, rules: PathRules, clean: CleanNames, held: pl.Da
             genre = clean(rows["genre"].fill_null(UNKNOWN_GENRE))
             genre = genre.replace({"": UNKNOWN_GENRE})
             return _keep_genre_folders(genre, clean, held) if rules.sanitize else genre
+        case OrganizeBy.FOLDER:
+            return source_folders.tree_folders(rows["source"], rules.source_root, clean, rules.format)
         case OrganizeBy.KIT:
             kit = _kit_folders(rows, rules, clean)
             folder = pl.format("{}/bank_{}", pl.lit(kit), "bank")

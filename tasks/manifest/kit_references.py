@@ -37,6 +37,7 @@ def fill_files(raw: RawManifest, files: Mapping[int, str]) -> RawManifest:
         value=pl.col("id").cast(pl.String),
         rule=pl.format("sample {} is not in the records", "id"),
         fix=pl.lit("`sp404 history --export N` shows the ids of samples; or name the file instead."),
+        file_path=pl.lit(None, pl.String),
     )
     rest = filled.filter(~frame.select(lost).to_series()).select(TEXT_SCHEMA.keys())
     return replace(raw, frame=rest, rejects=pl.concat([raw.rejects, rejects]))

@@ -6,6 +6,9 @@ import polars as pl
 
 from tasks.fs.foreign_paths import ForeignPathFinder
 
+# A path without anything that another system would read otherwise, or a program could have garbled.
+_OF_HERE = r"^[^\\:~[:^ascii:]]*$"
+
 
 def absolute(file_paths: pl.Series, folder: str) -> pl.Series:
     """Put ``file_paths`` below ``folder`` unless they are absolute; remove ``./`` and ``//``, so that a file has one name.
@@ -31,25 +34,27 @@ def resolve_sources(file_paths: pl.Series, folder: str) -> pl.Series:
     """
     sources = absolute(file_paths, folder)
     pairs = pl.DataFrame({"written": file_paths, "source": sources}).drop_nulls().unique("source", maintain_order=True)
-    has_folder: dict[str, bool] = {}
+    pairs = pairs.with_columns(place=pl.col("source").str.extract(r"(?s)^(.*)/").fill_null(""))
+    has_folder = {place: os.path.isdir(place or "/") for place in pairs["place"].unique()}
     finder = ForeignPathFinder(folder)
+    # Of a drive that is away, one look is enough for all files of a folder.
+    absent = [place for place, is_there in has_folder.items() if not is_there]
+    away = [place for place in absent if place.isascii() and not finder.has_folder(place)]
+    pairs = pairs.filter(~(pl.col("place").is_in(away) & pl.col("written").str.contains(_OF_HERE)))
     found: dict[str, str] = {}
-    for written, source in pairs.iter_rows():
-        if _is_missing(source, has_folder) and (path := finder.find(written).path):
+    for written, source, place in pairs.iter_rows():
+        if _is_missing(source, has_folder[place]) and (path := finder.find(written).path):
             found[source] = path
     return sources.replace(found) if found else sources
 
 
-def _is_missing(path: str, has_folder: dict[str, bool]) -> bool:
-    """Return whether nothing is at ``path``; a folder that does not exist is looked up once, not for each file."""
-    folder = path.rpartition("/")[0]
-    if folder not in has_folder:
-        has_folder[folder] = os.path.isdir(folder or "/")
+def _is_missing(path: str, has_folder: bool) -> bool:
+    """Return whether nothing is at ``path``; ``has_folder``: whether its folder is there."""
     try:
-        if has_folder[folder]:
+        if has_folder:
             os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):
         return False
-    return not has_folder[folder]
+    return not has_folder

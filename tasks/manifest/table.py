@@ -1,6 +1,7 @@
 """Read a manifest file of any kind as a table of text cells with their lines."""
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from schemas.errors import ManifestError
+from schemas.errors import DiskError, ManifestError
+from schemas.errors.surroundings_errors import NO_DISK
 from schemas.manifest import COLUMNS, PATH_ALIASES, REJECT_SCHEMA, TEXT_SCHEMA, ManifestKind
+from schemas.music import AUDIO_EXTENSIONS
 from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, remove_guard
 from tasks.manifest.readers.delimited_text import (
@@ -35,6 +38,8 @@ from tasks.manifest.readers.source_table import (
     path_column_note,
 )
 from tasks.manifest.readers.xlsx import SAVE_AS_XLSX, open_xlsx
+
+_MAKE_ONE = "Make a manifest of your samples first: sp404 scan {} -o library.csv"
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def read_manifest(path: str) -> RawManifest:
     if kits := table.kits:
         broken_rows, notes, tempos, keys = kits.rejects, kits.notes, kits.tempos, kits.keys
     else:
-        records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix) for reject in rejects]
+        records = [(reject.line, None, None, reject.column, reject.value, reject.rule, reject.fix, None) for reject in rejects]
         broken_rows, tempos, keys = pl.DataFrame(records, schema=REJECT_SCHEMA, orient="row"), {}, {}
     return RawManifest(reader.kind, folder, rows, frame, broken_rows, table.decimal_comma, notes, tempos, keys, table.row_word)
 
@@ -228,12 +233,16 @@ def _open_manifest(path: str) -> Iterator[tuple[_Reader, SourceTable]]:
             if extension in _OTHER_SPREADSHEETS:
                 what = f"is a spreadsheet of another kind than XLSX: its extension is {extension!r}"
                 raise ManifestError(path=path, what=what, fix=SAVE_AS_XLSX)
+            if extension in AUDIO_EXTENSIONS:
+                raise ManifestError(path=path, what="is an audio file, not a manifest", fix=_MAKE_ONE.format("FOLDER"))
             what = f"is not a manifest file: its extension is {extension!r}" if extension else "has no extension"
             raise ManifestError(path=path, what=what, fix=f"Use one of these extensions: {', '.join(sorted(_READERS))}.")
         yield reader, reader.open(path, head)
     except UnicodeDecodeError as error:
         raise not_utf8_error(path) from error
     except OSError as error:
+        if error.errno in NO_DISK:
+            raise DiskError(path=path, error=error.strerror, fix="Check the disk; then run the same command again.") from error
         what = f"cannot be read: {error.strerror}"
         raise ManifestError(path=path, what=what, fix="Check the path and its permissions.") from error
 
@@ -247,8 +256,9 @@ def _read_head(path: str) -> bytes:
     except ValueError as error:
         raise ManifestError(path=path, what="is not a path", fix="Check the manifest's path.") from error
     if not stat.S_ISREG(mode):
-        kind = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
-        raise ManifestError(path=path, what=kind, fix="Give the path of a manifest file, not of samples.")
+        if stat.S_ISDIR(mode):
+            raise ManifestError(path=path, what="is a folder, not a manifest", fix=_MAKE_ONE.format(shlex.quote(path)))
+        raise ManifestError(path=path, what="is not a regular file", fix="Give the path of a manifest file, not of samples.")
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:

@@ -137,6 +137,7 @@ def _without(frame: pl.DataFrame, cases: pl.DataFrame, rules: tuple[Rule, ...]) 
             "column": cases["column"],
             "value": cases["failure_case"].cast(pl.String).str.slice(0, _SHOWN_CHARS).fill_null(""),
             "number": cases["check"].cast(pl.Int64),
+            "file_path": rows["file_path"],
         }
     )
     rejects = rejects.join(said, on="number", how="left", maintain_order="left").select(REJECT_SCHEMA.keys())

@@ -93,9 +93,10 @@ class KitRowCollector:
         ]
         good = [(line, *map(cells.get, COLUMNS)) for line, cells, bad in rows if not bad]
         rejects = [
-            (line, None, cells["kit"], bad.column, replace_half_pairs(bad.value[:SHOWN_CHARS]), bad.rule, bad.fix)
+            (line, None, cells["kit"], bad.column, replace_half_pairs(bad.value[:SHOWN_CHARS]), bad.rule, bad.fix, file)
             for line, cells, bad in rows
             if bad
+            for file in [cells.get("file_path")]
         ]
         frame = pl.DataFrame(good, schema=TEXT_SCHEMA, orient="row")
         broken = pl.DataFrame(rejects, schema=REJECT_SCHEMA, orient="row")

@@ -82,14 +82,30 @@ def parse_yaml(path: str, text: str) -> Value:
         ManifestError: It is not YAML, has aliases, or is nested too deeply; with the line where it is known.
     """
     try:
-        root = yaml.compose(text, _YamlLoader)
+        root = compose_yaml(path, text)
         return _from_yaml(root) if root else KitScalar("nothing", "")
+    except RecursionError as error:
+        raise _not_yaml(path, error) from error
+
+
+def compose_yaml(path: str, text: str) -> yaml.Node | None:
+    """Parse YAML to nodes with their places; None where there is nothing.
+
+    Raises:
+        ManifestError: As ``parse_yaml``.
+    """
+    try:
+        return yaml.compose(text, _YamlLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or _describe(error)
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        fix = "Correct that line: a pad is written as A1: kick.wav, and odd names in quotes."
-        raise ManifestError(path=path, what=f"is not valid YAML: {problem}{where}", fix=fix) from error
+        raise _not_yaml(path, error) from error
+
+
+def _not_yaml(path: str, error: Exception) -> ManifestError:
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or _describe(error)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f" (line {mark.line + 1})" if mark else ""
+    fix = "Correct that line: a pad is written as A1: kick.wav, and odd names in quotes."
+    return ManifestError(path=path, what=f"is not valid YAML: {problem}{where}", fix=fix)
 
 
 def _describe(error: Exception) -> str:
@@ -102,14 +118,14 @@ def _from_yaml(node: yaml.Node) -> Value:
     if isinstance(node, yaml.SequenceNode):
         return KitList(tuple(KitEntry("", _position(item), _from_yaml(item)) for item in node.value))
     kinds: dict[str, Literal["text", "integer", "nothing"]] = {"str": "text", "int": "integer", "null": "nothing"}
-    return KitScalar(kinds.get(node.tag.removeprefix("tag:yaml.org,2002:"), "other"), _join_surrogates(node.value))
+    return KitScalar(kinds.get(node.tag.removeprefix("tag:yaml.org,2002:"), "other"), join_surrogates(node.value))
 
 
 def _position(node: yaml.Node) -> Position:
     return Position(node.start_mark.line + 1)
 
 
-def _join_surrogates(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """Join pairs of surrogates. JSON is YAML but for this: it writes one character as such a pair."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
@@ -118,7 +134,7 @@ def _join_surrogates(text: str) -> str:
 
 
 def _yaml_key(node: yaml.Node) -> str:
-    return _join_surrogates(node.value) if isinstance(node, yaml.ScalarNode) else "(a list or a table)"
+    return join_surrogates(node.value) if isinstance(node, yaml.ScalarNode) else "(a list or a table)"
 
 
 # ``tomllib`` takes the square of a dotted key's parts in memory: gigabytes for the largest file that is read here. The

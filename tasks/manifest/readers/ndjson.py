@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -83,7 +84,7 @@ def _rows(path: str, utf_16: str | None) -> Iterator[tuple[int, Cells | Reject]]
             if not text.strip():
                 continue
             try:
-                pairs = json.loads(text, object_pairs_hook=_Pairs)
+                pairs = _decode(text)
                 if not isinstance(pairs, _Pairs):
                     raise ValueError("is not a JSON object")
                 yield line, pairs.cells()
@@ -97,13 +98,30 @@ class _Pairs(list[tuple[str, object]]):
     """A JSON object with its duplicate keys still there."""
 
     def cells(self) -> Cells:
-        row = {normalize_name(key): value for key, value in self}
-        if len(row) < len(self):
-            raise ValueError("names a column twice")
-        return [_cell(name, row.get(name)) for name in _NAMES]
+        places = _find_columns(tuple(key for key, _ in self))
+        return [None if at is None else _cell(name, self[at][1]) for name, at in places]
+
+
+# One for all rows: to make one takes as long as to read a row with it.
+_decode = json.JSONDecoder(object_pairs_hook=_Pairs).decode
+
+
+@lru_cache(256)
+def _find_columns(keys: tuple[str, ...]) -> tuple[tuple[str, int | None], ...]:
+    """Return where each column stands among the keys of a row; None: nowhere. The rows of a file have few sets of keys.
+
+    Raises:
+        ValueError: A column is there twice.
+    """
+    places = {normalize_name(key): at for at, key in enumerate(keys)}
+    if len(places) < len(keys):
+        raise ValueError("names a column twice")
+    return tuple((name, places.get(name)) for name in _NAMES)
 
 
 def _cell(name: str, value: object) -> str | None:
+    if type(value) is str and value.isascii():  # nearly all of them
+        return value
     if name == "tags" and isinstance(value, list) and all(isinstance(tag, str) for tag in value):
         value = "|".join(value)
     if isinstance(value, (list, bool)):

@@ -23,6 +23,8 @@ WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 _CHUNK_ROWS = 65_536
+# How alike a column's name is to a known one, of 1, to be taken for a slip: titel, genres, tag.
+_LIKE = 0.8
 SAVE_AS_UTF8 = (
     "Save it as UTF-8. Excel: File > Save As > CSV UTF-8. Numbers: File > Export To > CSV, Text Encoding: Unicode (UTF-8)."
     " Google Sheets: File > Download > Comma Separated Values."
@@ -80,17 +82,29 @@ def choose_path_column(names: Sequence[str]) -> str | None:
 
 
 def rename_path_column(names: list[str], written: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Return the normalized ``names`` with ``file_path`` for the one that holds the path; and a note if it has another name.
+    """Return the normalized ``names`` with ``file_path`` for the one that holds the path; and notes of odd names.
+
+    A note says which column is read as the path, where it has another name, and which unknown columns look like a known one.
 
     Args:
         names: The normalized names of a header.
         written: The same names as they are written.
     """
     chosen = choose_path_column(names)
-    if chosen in (None, "file_path"):
+    if chosen is None:
         return names, ()
+    misspelt = tuple(_notes_of_near_misses(names, written, chosen))
+    if chosen == "file_path":
+        return names, misspelt
     at = names.index(str(chosen))
-    return [*names[:at], "file_path", *names[at + 1 :]], (path_column_note(written[at]),)
+    return [*names[:at], "file_path", *names[at + 1 :]], (path_column_note(written[at]), *misspelt)
+
+
+def _notes_of_near_misses(names: list[str], written: Sequence[str], path_column: str) -> Iterator[str]:
+    absent = [name for name in COLUMNS if name not in names]
+    for name, cell in zip(names, written, strict=True):
+        if name not in (*COLUMNS, path_column) and (close := difflib.get_close_matches(name, absent, 1, _LIKE)):
+            yield f"the column {_shorten(cell.strip())!r} is not known, and is ignored: did you mean {close[0]!r}?"
 
 
 def path_column_note(name: str) -> str:

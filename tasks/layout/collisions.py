@@ -1,0 +1,153 @@
+"""Tell samples apart that ask for one path: by a word of where they come from, else by their ids. Pure."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+import polars as pl
+
+from tasks.layout.source_folders import LONGEST_WORD
+
+# What a word puts behind a name; an id has two underscores in front.
+_WORD_SUFFIX = re.compile(r"_(?!_)(?:(?!__)[\w -])*[^\W_]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A row that asks for a path: ``stem`` is the folded path without its extension, ``folders`` the names of its folders."""
+
+    row: int
+    sample: int
+    stem: str
+    is_suffixed: bool
+    folders: tuple[str, ...]
+
+
+class SuffixChooser:
+    """Choose the suffixes of all rows.
+
+    Attributes:
+        extension: What each path ends in.
+        most: The longest stem that gets a word behind it, the word included.
+    """
+
+    def __init__(self, rows: pl.DataFrame, owners: pl.Series, held: pl.DataFrame, extension: str, most: int) -> None:
+        """Take the rows and who owns the path that each asks for.
+
+        Args:
+            rows: ``sample_id`` (Int64), ``folded`` (String, the path that a row asks for, as a card compares it),
+                ``is_suffixed`` (Boolean: its name ends as an id does, and may not be a plain one) and ``folders``
+                (List[String]: the clean names of the folders that its source is in, the nearest first).
+            owners: ``sample_id`` (Int64), for each row.
+            held: Who has a path from earlier exports: ``folded`` (String), ``holder`` (Int64).
+            extension: With its dot.
+            most: The longest stem with a word behind it.
+        """
+        self.extension, self.most = extension, most
+        self._rows = rows.with_row_index("row").with_columns(owner=owners)
+        self._wins = (pl.col("owner") == pl.col("sample_id")) & ~pl.col("is_suffixed")
+        self._held_paths = held
+        self._suffixes: dict[int, str] = {}
+
+    def choose(self) -> pl.Series:
+        """Return the suffix of each row: "" for the owner of a path, a word of their folders for others, else their id.
+
+        What a sample has behind its plain name from an earlier export, it keeps. A word is not given where it would make a
+        path that an older sample asks for, or another one has, nor where the owner lies in a folder of that name, too.
+        """
+        asking = self._rows.filter(~self._wins)
+        if asking.height:
+            winners = self._rows.filter(self._wins)
+            self._asked = dict(winners.select("folded", "sample_id").iter_rows())
+            self._held = dict(self._held_paths.select("folded", "holder").iter_rows())
+            outdoing = winners.join(asking, on="folded", how="semi")
+            self._folders = dict(outdoing.select("folded", "folders").iter_rows())
+            self._give_out(self._keep(self._requests(asking)))
+        return pl.Series("suffix", [self._suffixes.get(row, "") for row in range(self._rows.height)], pl.String)
+
+    def _requests(self, rows: pl.DataFrame) -> list[_Request]:
+        cells = rows.select("row", "sample_id", pl.col("folded").str.strip_suffix(self.extension), "is_suffixed", "folders")
+        requests = (
+            _Request(row, sample, stem, bool(is_suffixed), tuple(folders or ()))
+            for row, sample, stem, is_suffixed, folders in cells.iter_rows()
+        )
+        return sorted(requests, key=lambda request: (request.sample, request.row))
+
+    def _keep(self, losers: list[_Request]) -> list[_Request]:
+        """Let samples keep the paths that they have; who asked for one of these loses it. Return the requests that are left."""
+        left: list[_Request] = []
+        self._taken: dict[str, int] = {}
+        while losers:
+            own = self._own_paths(losers)
+            lost: list[str] = []
+            for request in losers:
+                path = "" if request.is_suffixed else self._kept_path(request, own[request.sample])
+                if not path:
+                    left.append(request)
+                    continue
+                self._suffixes[request.row] = path[len(request.stem) : -len(self.extension)]
+                self._taken[path] = request.sample
+                if path in self._asked:
+                    lost.append(path)
+                    del self._asked[path]
+                self._folders[path] = request.folders
+            losers = self._requests(self._rows.filter(self._wins & pl.col("folded").is_in(lost))) if lost else []
+        return sorted(left, key=lambda request: (request.sample, request.row))
+
+    def _own_paths(self, requests: list[_Request]) -> defaultdict[int, list[str]]:
+        samples = [request.sample for request in requests]
+        own: defaultdict[int, list[str]] = defaultdict(list)
+        for path, sample in self._held_paths.filter(pl.col("holder").is_in(samples)).select("folded", "holder").iter_rows():
+            own[sample].append(path)
+        return own
+
+    def _kept_path(self, request: _Request, own: list[str]) -> str:
+        """Return the path with a suffix that a sample has: a word of its folders, or its id, or a word of an earlier folder."""
+        begins = [path for path in own if path.startswith(request.stem) and path.endswith(self.extension)]
+        suffixes = {path[len(request.stem) : -len(self.extension)]: path for path in begins}
+        own_id = f"__{request.sample}"
+        known = [*(f"_{word}" for word in request.folders), own_id]
+        others = sorted(suffix for suffix in suffixes if _WORD_SUFFIX.fullmatch(suffix))
+        for path in (suffixes[suffix] for suffix in (*known, *others) if suffix in suffixes):
+            # What it asks for by another title is no suffix.
+            asked_too = self._asked.get(path) == request.sample
+            if not asked_too and self._taken.get(path, request.sample) == request.sample:
+                return path
+        return ""
+
+    def _give_out(self, requests: list[_Request]) -> None:
+        """Give suffixes in the order of ids, so that newer samples change nothing for older ones, also without records."""
+        waiting = [(request.sample, request.row, request) for request in requests]
+        heapify(waiting)
+        while waiting:
+            *_, request = heappop(waiting)
+            word = self._free_word(request)
+            self._suffixes[request.row] = word or f"__{request.sample}"
+            path = request.stem + word + self.extension
+            if word and self._asked.get(path, request.sample) != request.sample:  # by a newer sample
+                del self._asked[path]
+                outdone = self._requests(self._rows.filter(self._wins & (pl.col("folded") == path)))
+                for lost in outdone:
+                    heappush(waiting, (lost.sample, lost.row, lost))
+
+    def _free_word(self, request: _Request) -> str:
+        """Return a word that makes a path which nobody asks for or has; "" where there is none."""
+        if request.is_suffixed or not request.folders:
+            return ""
+        others = self._folders.get(request.stem + self.extension) or ()
+        name = request.stem.rsplit("/", 1)[-1]
+        own = f"_{name.replace('-', '_')}_"
+        for word in request.folders:
+            tells = (
+                word and word not in others and f"_{word.replace('-', '_')}_" not in own and _WORD_SUFFIX.fullmatch(f"_{word}")
+            )
+            if not tells or len(word.encode()) > LONGEST_WORD or len(f"{name}_{word}".encode()) > self.most:
+                continue
+            path = f"{request.stem}_{word}{self.extension}"
+            is_ours = self._taken.get(path, request.sample) == request.sample
+            if is_ours and self._asked.get(path, request.sample) >= request.sample and path not in self._held:
+                self._taken[path] = request.sample
+                self._folders[path] = request.folders
+                return f"_{word}"
+        return ""
