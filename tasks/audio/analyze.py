@@ -58,7 +58,7 @@ def _analyze(source: AudioSource, settings: SoundSettings) -> SoundAnalysis:
         return analysis
     x, rate_hz = lower_rate(np.concatenate(low)[:, None], info.rate_hz)
     root, share = find_root_note(x, rate_hz)
-    analysis = replace(analysis, root=root, root_confidence=round(min(share, 0.5), 2))
+    analysis = replace(analysis, root=root, root_confidence=round(share, 2))
     if not LEAST_SECONDS <= seconds <= LONGEST_SECONDS:
         return analysis
     found = estimate_tempo(x, rate_hz)

@@ -54,20 +54,21 @@ def convert(job: Job, settings: SoundSettings) -> Outcome:
         SurroundingsError: A full disk, or an output folder that cannot be written to. No other error is raised.
     """
     started = time.perf_counter()
+    settings = job.own_settings(settings)
     outcome = _run(Outcome, job, lambda quality: _convert(job, settings, quality))
     return replace(outcome, seconds=time.perf_counter() - started)
 
 
 def measure(job: Job, settings: SoundSettings) -> MeasuredLevels:
     """Measure the levels of ``job.source`` at 48 kHz before any gain. Write nothing."""
-    return _run(MeasuredLevels, job, lambda quality: _measure(job, settings, quality))
+    return _run(MeasuredLevels, job, lambda quality: _measure(job, job.own_settings(settings), quality))
 
 
 def check(job: Job, settings: SoundSettings) -> CheckResult:
     """Read ``job.source`` to its end as ``convert`` would. Write nothing."""
 
     def read(source: AudioSource) -> CheckResult:
-        frames = sum(len(block) for block in read_bounded(source, settings))
+        frames = sum(len(block) for block in read_bounded(source, job.own_settings(settings)))
         frames_at_48_khz = resampled_frames(frames, source.info.rate_hz, RATE_HZ)
         return CheckResult(job.index, frames=frames_at_48_khz, source=source.info, source_frames=frames)
 

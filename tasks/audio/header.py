@@ -9,7 +9,7 @@ from typing import Any
 from blake3 import blake3
 
 from schemas.errors import UnsupportedFormatError
-from schemas.music import AUDIO_EXTENSIONS, parse_tempo
+from schemas.music import AUDIO_EXTENSIONS, UNCHOSEN_NOTE, parse_tempo
 from schemas.scan_values import Header
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.byte_range import ByteRange
@@ -26,8 +26,6 @@ _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
 READER = 3
 _PIECE_BYTES = 4096
 _TEMPO = re.compile(rb"<TEMPO>\s*([0-9.,]{1,12})\s*</TEMPO>", re.IGNORECASE)
-# A sampler's chunk has a note even where nobody chose one: then it is this.
-_USUAL_NOTE = 60
 
 
 def read_header(path: str) -> Header | None:
@@ -72,7 +70,7 @@ def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
     facts["is_loop"] = any(loop.first == 0 and loop.last + 1 == frames for loop in known.loops)
     if len(found.extras.smpl) >= 36:
         note = struct.unpack_from("<I", found.extras.smpl, 12)[0]
-        facts["smpl_root"] = note if 0 < note < 128 and note != _USUAL_NOTE else None
+        facts["smpl_root"] = note if 0 < note < 128 and note != UNCHOSEN_NOTE else None
     if (match := _TEMPO.search(found.extras.ixml)) and parse_tempo(tempo := match[1].decode()):
         facts["bpm"] = tempo
     return facts

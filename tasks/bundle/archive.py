@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from schemas.errors import FilesGoneError, NotAsRecordedError, RequestError, write_failure
 from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_left_parts
+from tasks.fs.file_status import READ_ONLY
 
 _CHUNK_BYTES = 1 << 20
 # In a ZIP's words: else it would say on which system it was made.
@@ -27,7 +28,6 @@ _PERMISSIONS = (stat.S_IFREG | 0o644) << 16
 _LEVEL = 1
 # From here on an entry needs the fields of ZIP64 (zipfile's own bound, with its 5 % for what deflating may add).
 _ZIP64_BYTES = int((2**31 - 1) / 1.05)
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _NAME_BYTES = 65_535
 _KIND = "zip"
@@ -185,7 +185,7 @@ def _open_recorded(entry: ArchiveEntry) -> Iterator[tuple[int, Iterator[bytes]]]
     if why := _status_difference(entry):
         raise _DiffersError(why)
     try:
-        fd = os.open(entry.path, _READ)
+        fd = os.open(entry.path, READ_ONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise _DiffersError(f"it cannot be read ({error.strerror})") from error
     try:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.errors import CardError, DiskError, OutputGoneError, SurroundingsError, write_failure
-from tasks.fs.atomic import is_part, remove
+from tasks.fs.atomic import is_part, remove, sync_file_system
+from tasks.fs.file_status import is_regular
 from tasks.fs.hashing import is_unmodified
 from tasks.fs.place_mark import MARK_FILE, read_mark
 from tasks.fs.system_files import has_system_name_below, is_junk, is_system_name
@@ -77,6 +78,11 @@ def is_ours(folder: str) -> bool:
     return os.path.isdir(os.path.join(folder, IMPORT)) and read_mark(folder) is not None
 
 
+def check_can_be_initialized(root: str) -> None:
+    """Check that ``find_at`` would make ``IMPORT/`` on a card that has none. Raises CardError."""
+    _check_can_become_card(root, {name.upper(): name for name in list_names(root)}, initialize=True)
+
+
 def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -> None:
     """Raise CardError unless ``IMPORT/`` may be made in ``root``, which has ``names``, by their upper case."""
     if IMPORT in names:
@@ -100,12 +106,25 @@ def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -
         raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
 
 
-def file_state(root: str, path: str, size: int | None, file_hash: str) -> str:
-    """``there``, ``missing`` or ``changed``: a recorded file, by all its bytes. What is behind a link is not what we wrote."""
+def file_state(root: str, path: str, size: int | None, file_hash: str, by_bytes: bool = True) -> str:
+    """``there``, ``missing`` or ``changed``: a recorded file, by all its bytes, or by its size alone.
+
+    What is behind a link is not what we wrote.
+    """
     target = os.path.join(root, IMPORT, path)
     if not os.path.lexists(target):
         return "missing"
-    return "there" if not is_behind_link(target) and is_unmodified(target, file_hash, size=size) else "changed"
+    if is_behind_link(target):
+        return "changed"
+    is_same = is_unmodified(target, file_hash, size=size) if by_bytes else _has_size(target, size)
+    return "there" if is_same else "changed"
+
+
+def _has_size(target: str, size: int | None) -> bool:
+    try:
+        return is_regular(target) and os.path.getsize(target) == size
+    except OSError:
+        return False
 
 
 def is_behind_link(target: str) -> bool:
@@ -145,6 +164,18 @@ def clean_junk(card: Card) -> list[str]:
         card.check_there()
         remove(os.path.join(card.root, path))
     return [path for path in junk if not os.path.lexists(os.path.join(card.root, path))]
+
+
+def flush(root: str) -> None:
+    """Write to the card at ``root`` what the system holds back.
+
+    Raises:
+        SurroundingsError: The card does not take it.
+    """
+    try:
+        sync_file_system(root)
+    except OSError as error:
+        raise translate_error(root, error) from error
 
 
 def list_names(folder: str) -> list[str]:

@@ -10,7 +10,7 @@ from schemas.errors import WorkingFolderError
 from tasks.bundle.metadata_file import metadata_path_of
 from tasks.store.outcome_table import OUTCOME_SCHEMA, outcome_of
 
-_JOB_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "loudest")
+_JOB_COLUMNS = ("job", "sample_id", "source", "target", "title", "genre", "bpm", "musical_key", "tags", "loudest", "pad_to_ms")
 _OWNERSHIP = ("ours", "free", "text", "ours_text", "has_text", "text_hash")
 PLAN_COLUMNS = (*_JOB_COLUMNS, "path", *_OWNERSHIP, "finished", "moving", *OUTCOME_SCHEMA)
 
@@ -47,8 +47,8 @@ def write_plan(jobs: pl.DataFrame, folder: Path, token: str) -> str:
         jobs: ``PLAN_COLUMNS`` without ``text``, the path of the metadata file, which is added. ``ours``: the file at the
             target is ours to replace; ``free``: there was none when the plan was made; ``ours_text`` and ``has_text`` say the
             same of the metadata file, and ``text_hash`` is its recorded hash. ``loudest``: the peak that the gain of a whole
-            folder goes by, or 0. ``finished``: a file that is already what this job is to make, with its outcome, and
-            ``moving``: it is to be renamed, not copied.
+            folder goes by, or 0. ``pad_to_ms``: the length up to which this one gets silence, or 0. ``finished``: a file that
+            is already what this job is to make, with its outcome, and ``moving``: it is to be renamed, not copied.
         folder: The folder of this pass; it is made if need be.
         token: The run's own, which is part of the file's name.
 
@@ -86,6 +86,7 @@ def read_jobs(shard: Shard) -> list[PlannedJob]:
                 row["target"],
                 Tags(row["title"], row["genre"] or "", row["bpm"], row["musical_key"] or "", row["tags"] or ""),
                 row["loudest"],
+                row["pad_to_ms"],
             ),
             row["path"],
             row["ours"] or (shard.again and row["free"]),

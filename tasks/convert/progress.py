@@ -1,5 +1,6 @@
 """Progress of a run, shared by its threads: counts, the signal to stop, and the processes that decode its samples."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,7 +16,17 @@ from tasks.fs.atomic import part_name, remove
 from tasks.isolation.executor import InProcessExecutor, JobExecutor
 from tasks.isolation.process_pool import ProcessPool
 
+log = logging.getLogger("sp404")
 _LAST_ERRORS = 20
+# What a pass is called while it runs.
+_PHASES: dict[str, str] = {
+    Verb.CONVERT: "converting",
+    Verb.MEASURE: "measuring levels",
+    Verb.CHECK: "reading files",
+    Verb.SIZE: "reading lengths",
+    Verb.ANALYZE: "listening",
+    "read": "reading headers",
+}
 
 
 class Progress:
@@ -29,9 +40,22 @@ class Progress:
         stopped: Set when no further sample is to be begun.
     """
 
-    def __init__(self, on_change: Callable[[int, int], None] | None = None) -> None:
-        """Begin at zero; ``on_change`` is called with the number of samples done and their total."""
+    def __init__(
+        self,
+        on_change: Callable[[int, int], None] | None = None,
+        on_phase: Callable[[str], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
+        """Begin at zero.
+
+        Args:
+            on_change: Called with the number of samples done and their total.
+            on_phase: Called with what begins now, in words such as ``planning``.
+            on_note: Called with what a person should know before the work begins; None: it goes to the log.
+        """
         self._on_change = on_change
+        self._on_phase = on_phase
+        self._on_note = on_note or log.info
         self._lock = threading.Lock()
         self._done = self._total = 0
         self._pool: ProcessPool | None = None
@@ -70,6 +94,16 @@ class Progress:
             before = (self._done, self._total) if verb == self.verb else (0, 0)
             self._done, self._total = before[0], before[1] + samples
             self.verb = verb
+        self.enter(_PHASES.get(verb, verb))
+
+    def enter(self, phase: str) -> None:
+        """Say what begins now, for whoever waits."""
+        if self._on_phase:
+            self._on_phase(phase)
+
+    def note(self, text: str) -> None:
+        """Say what a person should know before the work begins."""
+        self._on_note(text)
 
     @property
     def so_far(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from schemas.conversion import Outcome, Shard
 from schemas.enums import Status
@@ -18,6 +19,7 @@ from schemas.errors import (
 )
 from tasks.bundle.metadata_file import is_same_but_for_export, metadata_path
 from tasks.convert.plan_file import PlannedJob
+from tasks.convert.staged_files import note_staged
 from tasks.fs.atomic import may_rename_into_place, remove, remove_empty_folders, rename_into_place, sync_file_system
 from tasks.fs.file_status import is_same_file
 from tasks.fs.hashing import is_unmodified
@@ -71,19 +73,22 @@ def make_folder(folder: str, output: str) -> None:
 
 
 def publish(samples: list[StagedSample], shard: Shard) -> Iterator[tuple[str, Outcome]]:
-    """Sync all staged files to the disk, then give each its final name.
+    """Sync all staged files to the disk, write down what they are, then give each its final name.
 
     Yields:
         The path below the output folder and the final outcome of each sample, as soon as its files have their names.
 
     Raises:
-        SurroundingsError: The disk failed or is full, or the output folder is gone. What was yielded before stays.
+        SurroundingsError: The disk failed or is full, or a folder is gone or cannot be written. What was yielded before stays.
     """
     waiting = [path for sample in samples for path in (sample.audio, sample.text) if path and path != sample.planned.finished]
     try:
         if waiting:
             check_output(shard)
             sync_file_system(shard.output)
+        expected = [(sample.planned.path, _expected(sample, shard)) for sample in samples if _becomes_ours(sample)]
+        if expected:
+            note_staged(expected, Path(shard.plan_path).parent, shard.start)
         for sample in samples:
             yield sample.planned.path, _publish_sample(sample, shard)
     except OSError as error:
@@ -94,6 +99,16 @@ def publish(samples: list[StagedSample], shard: Shard) -> Iterator[tuple[str, Ou
     finally:
         for path in waiting:
             remove(path)
+
+
+def _becomes_ours(sample: StagedSample) -> bool:
+    planned = sample.planned
+    return sample.outcome.status is not Status.FAILED and (planned.ours or not os.path.lexists(planned.job.target))
+
+
+def _expected(sample: StagedSample, shard: Shard) -> Outcome:
+    """Return what will have come of the sample when its files have their names."""
+    return replace(sample.outcome, moved_from=_old_path(sample.planned, shard)) if sample.planned.moving else sample.outcome
 
 
 def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
@@ -112,6 +127,8 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
         for part, name, its_ours in renames:
             if not may_rename_into_place(part, name, its_ours):
                 return Outcome.from_error(planned.job.index, TargetTakenError(path=name))
+        if sample.audio == planned.finished and (ours or not os.path.lexists(target)):  # after a kill, only the target is known
+            _remove_old_text(planned)
         for part, name, its_ours in renames:
             _rename(part, name, its_ours, shard.output)
         if not sample.text and planned.text_hash and is_unmodified(text_path, planned.text_hash):
@@ -121,7 +138,9 @@ def _publish_sample(sample: StagedSample, shard: Shard) -> Outcome:
         return Outcome.from_error(planned.job.index, sample_error(target, error))
     if not planned.moving or os.path.lexists(planned.finished):
         return outcome
-    return replace(outcome, moved_from=_tidy_old_place(planned, shard))
+    _remove_old_text(planned)
+    remove_empty_folders(os.path.dirname(planned.finished), shard.output)
+    return replace(outcome, moved_from=_old_path(planned, shard))
 
 
 def _rename(part: str, name: str, ours: bool, output: str) -> None:
@@ -137,13 +156,14 @@ def _rename(part: str, name: str, ours: bool, output: str) -> None:
     rename_into_place(part, name, ours)
 
 
-def _tidy_old_place(planned: PlannedJob, shard: Shard) -> str:
-    """Remove what a moved file left behind: its metadata file and empty folders. Return its old path below the output."""
+def _old_path(planned: PlannedJob, shard: Shard) -> str:
+    return os.path.relpath(planned.finished, shard.output)
+
+
+def _remove_old_text(planned: PlannedJob) -> None:
     old_text = metadata_path(planned.finished)
     if planned.recorded and is_unmodified(old_text, planned.recorded.metadata_hash):
         remove(old_text)
-    remove_empty_folders(os.path.dirname(planned.finished), shard.output)
-    return os.path.relpath(planned.finished, shard.output)
 
 
 def sample_error(target: str, error: OSError) -> SampleError:

@@ -16,10 +16,10 @@ from tasks.bundle.metadata_file import metadata_text
 from tasks.convert.plan_file import PlannedJob, read_jobs
 from tasks.convert.progress import Progress
 from tasks.convert.publish import StagedSample, check_output, make_folder, publish, sample_error
+from tasks.convert.staged_files import forget_staged, write_part
 from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
 from tasks.fs.hashing import hash_open_file, is_unmodified
 from tasks.isolation.executor import JobExecutor
-from tasks.store.checkpoints import write_checkpoint
 from tasks.store.outcome_table import frame_of
 
 
@@ -49,7 +49,8 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
             error = error or failure
         try:
             if outcomes:
-                part = str(write_checkpoint(frame_of(outcomes), Path(shard.plan_path).parent, f"part-{shard.start:07d}"))
+                part = str(write_part(frame_of(outcomes), Path(shard.plan_path).parent, shard.start))
+            forget_staged(Path(shard.plan_path).parent, shard.start)
         except SurroundingsError as failure:
             running.stopped.set()
             outcomes, error = [], error or failure

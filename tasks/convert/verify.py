@@ -55,12 +55,14 @@ class Verification:
     Attributes:
         damaged: By path. Those that are unknown or unfinished come on top of the two figures.
         files: How many files there should be.
+        texts: How many of them are metadata files.
         good: How many of them are as they were written.
         system_files: How many files of systems and sync programs lie among them. They do no harm.
     """
 
     damaged: list[DamagedFile]
     files: int
+    texts: int
     good: int
     system_files: int
 
@@ -94,7 +96,9 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
             system_files += 1
         else:
             found.append(DamagedFile(path, Damage.UNKNOWN, _FIXES_OF_OTHERS[Damage.UNKNOWN]))
-    return Verification(sorted(found, key=lambda damaged: damaged.path), len(expected), len(expected) - len(bad), system_files)
+    in_order = sorted(found, key=lambda damaged: damaged.path)
+    texts = len(expected) - outputs.height
+    return Verification(in_order, len(expected), texts, len(expected) - len(bad), system_files)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import time
 
 # The step of the coarsest clock, FAT's.
 _CLOCK_STEP_NS = 2_000_000_000
+# For ``os.open``, of a file that may have become a pipe: that would wait for its other end. Windows has not all of them.
+READ_ONLY = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 def is_regular(path: str) -> bool:

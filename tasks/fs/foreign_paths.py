@@ -71,6 +71,10 @@ class ForeignPathFinder:
             return FileMatch("", f"Its letters were garbled: it was {meant}. {READ_AS_UTF8}")
         return FileMatch("", _explain_absence(path, is_plain=plain.text == written))
 
+    def has_folder(self, path: str) -> bool:
+        """Return whether a folder is here that an absolute path means."""
+        return bool(self._folders(path))
+
     def find_garbled(self, path: str) -> str:
         """Return the file that an absolute path means whose letters a program has garbled; "" where none is here.
 

@@ -5,7 +5,7 @@ import stat
 
 from blake3 import blake3
 
-from tasks.fs.file_status import is_regular, is_same_state, times_of
+from tasks.fs.file_status import READ_ONLY, is_regular, is_same_state, times_of
 
 _CHUNK_BYTES = 1 << 20
 
@@ -16,7 +16,7 @@ def hash_file(path: str) -> str:
     Raises:
         OSError: It cannot be read, or is not a regular file.
     """
-    fd = _open(path)
+    fd = os.open(path, READ_ONLY)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(0, "not a file", path)
@@ -40,7 +40,7 @@ def hash_with_times(path: str) -> tuple[str, int, int, int] | None:
     None where it cannot be read, or was written to meanwhile.
     """
     try:
-        fd = _open(path)
+        fd = os.open(path, READ_ONLY)
     except (OSError, ValueError):
         return None
     try:
@@ -68,7 +68,3 @@ def is_unmodified(path: str, *hashes: str | None, size: int | None = None) -> bo
         return not hashes or hash_file(path) in hashes
     except OSError:
         return False
-
-
-def _open(path: str) -> int:
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

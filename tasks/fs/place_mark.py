@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from tasks.fs.atomic import create_exclusively, own_part_name, remove, remove_le
 
 MARK_FILE = ".sp404-export"
 _KIND = "mark"
+_LOOK_AGAIN_SECONDS = 0.1
 _LARGEST_STEP = 1 << 32
 _TEXT = "{}\nrun {}\nsp404-export knows this folder by the number above.\n"
 _MARK = re.compile(r"\A(?P<id>[0-9a-f]{32})\n(?:run (?P<run>[0-9]{1,18})\n)?")
@@ -65,7 +67,7 @@ def write_mark(folder: str, mark: PlaceMark) -> None:
         OSError: It cannot be written.
     """
     path = os.path.join(folder, MARK_FILE)
-    if os.path.lexists(path) and not read_mark(folder):
+    if _is_foreign(folder):
         raise FileExistsError(errno.EEXIST, "is not what sp404-export wrote", path)
     remove_left_parts(folder, _KIND)  # a run may have been killed just here; another database's may be here now
     part = os.path.join(folder, own_part_name(MARK_FILE, _KIND))
@@ -74,6 +76,18 @@ def write_mark(folder: str, mark: PlaceMark) -> None:
         write_all(file, _TEXT.format(mark.id, mark.run).encode())
         os.fsync(file.fileno())
         os.replace(part, path)
+
+
+def _is_foreign(folder: str) -> bool:
+    """Return whether a file that is not ours has the name of the mark.
+
+    Looked at twice: FAT through FUSE once did not give a mark that was read at the same time elsewhere.
+    """
+    for _ in range(2):
+        if not os.path.lexists(os.path.join(folder, MARK_FILE)) or read_mark(folder):
+            return False
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    return True
 
 
 def write_mark_in_place(folder: str, mark: PlaceMark) -> None:

@@ -5,21 +5,17 @@
 
 import os
 import pickle
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 
 from schemas.conversion import Job, JobResult, SoundSettings
 from schemas.enums import Verb
 from schemas.errors import CrashedError, Sp404Error, TooMuchMemoryError
 from tasks.fs.atomic import is_part, remove
-
-if sys.platform != "win32":
-    import resource
+from tasks.isolation.confinement import confine, die_after
 
 Verbs = Mapping[str, Callable[[Job, SoundSettings], JobResult]]
 
@@ -46,27 +42,10 @@ def audio_verbs() -> Verbs:
 def main(verbs: Callable[[], Verbs] = audio_verbs) -> None:
     """Serve calls until the parent hangs up. ``verbs`` loads the functions that can be called."""
     fd, seconds, memory_mb = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    _confine(memory_mb)
+    confine(memory_mb)
     known = verbs()
     with suppress(EOFError, OSError):  # the parent has hung up
         _serve(fd, seconds, memory_mb, known)
-
-
-def _confine(memory_mb: int) -> None:
-    """Be the one that dies, of what this job does and of nothing else."""
-    # A terminal and a service manager signal all processes of a run; whether it is to stop is for the parent to say.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Not RLIMIT_AS: that counts 150 MB of libraries and what allocators reserve, too.
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = memory_mb << 20
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    with suppress(OSError):  # where memory is short, Linux should take this process and not its parent
-        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _serve(fd: int, seconds: float, memory_mb: int, verbs: Verbs) -> None:
@@ -85,9 +64,9 @@ def _serve(fd: int, seconds: float, memory_mb: int, verbs: Verbs) -> None:
             verb, job, sound = pickle.load(calls)  # noqa: S301 (the parent's own)
             os.lseek(2, 0, os.SEEK_SET)
             os.ftruncate(2, 0)  # what stands there after a crash is of the sample that crashed
-            signal.setitimer(signal.ITIMER_REAL, seconds)  # ends it in whatever C code, and without a parent
+            die_after(seconds)
             answer = _run(verbs[verb], job, settings(sound), memory_mb)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            die_after(0)
 
 
 def _run(

@@ -45,7 +45,7 @@ class ByteRange:
             except OSError as error:
                 raise _unreadable(error) from error
             if not count:
-                raise LoadError(error="it became shorter while it was read", fix="Run the same command again.")
+                raise LoadError(error="it became shorter while it was read", fix="Export it again.")
             view, offset = view[count:], offset + count
 
     def part(self, offset: int, size: int | None = None) -> "ByteRange":

@@ -10,6 +10,7 @@ from schemas.errors import AudioNotFoundError, LoadError, UnsupportedFormatError
 from schemas.music import AUDIO_EXTENSIONS
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.byte_range import ByteRange
+from tasks.fs.file_status import READ_ONLY
 from tasks.fs.foreign_paths import explain_missing
 
 _HEAD_BYTES = 64
@@ -29,7 +30,7 @@ def open_file(path: str) -> Iterator[tuple[ByteRange, os.stat_result]]:
     """
     try:
         _check_regular(os.stat(path))
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        fd = os.open(path, READ_ONLY)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AudioNotFoundError(path=path, fix=explain_missing(path)) from error
     except (OSError, ValueError) as error:

@@ -391,4 +391,4 @@ def _check_unchanged(fd: int, before: os.stat_result, blocks: Iterator[Block]) -
     """Yield the blocks, and check at their end that the file is still the one that was opened."""
     yield from blocks
     if not is_same_state(before, os.fstat(fd)):
-        raise LoadError(error="it changed while it was read", fix="Run the same command again.")
+        raise LoadError(error="it changed while it was read", fix="Export it again.")
