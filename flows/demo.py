@@ -103,14 +103,16 @@ def prepare(folder: Path) -> list[ExportRequest]:
 
 
 def make_library(library: Path) -> None:
-    """Write the samples and their ``manifest.csv``: the same bytes each time."""
+    """Write the samples and their ``manifest.csv``: the same bytes each time. What an earlier demo made stays."""
     library.mkdir(parents=True, exist_ok=True)
-    (library / _MARK).write_text("`sp404 demo` made this folder, and will make it again.\n", encoding="utf-8")
+    made = _sizes_of_last_demo(library)
     rows: list[dict[str, Any]] = []
     ids: dict[str, int] = {}
     for sample in LIBRARY:
-        if sample.make:
-            synth.write(library / sample.file, sample.make(sample.rate_hz), sample.rate_hz, sample.subtype)
+        path = library / sample.file
+        is_as_made = path.is_file() and path.stat().st_size == made.get(sample.file)
+        if sample.make and not is_as_made:  # Ogg has a random serial number in it: made again it would be another file
+            synth.write(path, sample.make(sample.rate_hz), sample.rate_hz, sample.subtype)
         slot = (KIT, sample.pad[0], sample.pad[1:]) if sample.pad else ("", "", "")
         sample_id = ids.setdefault(sample.file, len(ids) + 1)
         values = (sample_id, sample.file, sample.title, sample.genre, sample.bpm, sample.key, sample.tags, *slot)
@@ -121,14 +123,27 @@ def make_library(library: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    sizes = "".join(f"{(library / file).stat().st_size} {file}\n" for file in ids)
+    (library / _MARK).write_text(f"`sp404 demo` made this folder, and will make it again.\n{sizes}", encoding="utf-8")
 
 
-def format_summary(request: ExportRequest, batches: Sequence[BatchExportResult]) -> str:
+def _sizes_of_last_demo(library: Path) -> dict[str, int]:
+    """Return the size of each file as an earlier demo made it; empty where none did."""
+    try:
+        lines = (library / _MARK).read_text(encoding="utf-8").splitlines()[1:]
+    except OSError:
+        return {}
+    pairs = (line.split(" ", 1) for line in lines)
+    return {file: int(size) for size, file in pairs if size.isdigit()}
+
+
+def format_summary(request: ExportRequest, batches: Sequence[BatchExportResult], direct: bool) -> str:
     """Return one screen of text: where things are, what failed and why, and what to type next.
 
     Args:
         request: The first of ``prepare``.
         batches: The results of both, in order.
+        direct: They ran without Prefect, and so are not in its UI.
     """
     by_bpm, by_kit = batches
     db = request.db or ""
@@ -137,8 +152,8 @@ def format_summary(request: ExportRequest, batches: Sequence[BatchExportResult])
     following = (
         f"sp404 check {manifest}",
         f"sp404 history --db {quoted}",
-        f"python -c \"import duckdb; print(duckdb.connect({db!r}).sql('FROM export_stats'))\"",
-        "sp404 up                 and open http://127.0.0.1:4200: both runs are in the Prefect UI",
+        f'sp404 sql "FROM export_stats" --db {quoted}',
+        "sp404 up" if direct else "sp404 up                 and open http://127.0.0.1:4200: both runs are in the Prefect UI",
         "sp404 scan YOUR_SAMPLES -o library.csv",
         "sp404 export library.csv --organize-by genre --card /media/card",
     )

@@ -8,14 +8,16 @@ import json
 import os
 import time
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from config.settings import Settings, real_path
-from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds, read_headers
+from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds, check_stopped, read_headers
+from schemas.enums import PadShortHits
 from schemas.errors import RequestError
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
@@ -28,6 +30,7 @@ from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
 from tasks.scan import kit_proposals, merge, rows
+from tasks.scan.kinds import is_drum_hit
 from tasks.scan.missing import SeenFolders, is_many
 from tasks.scan.own_exports import OwnExports
 from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason, walk
@@ -56,7 +59,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     known, base = scan_memory.known(database, manifest)
     if old is None:  # what was written into a manifest that is gone does not matter
         base = base.clear()
-    listed, skipped = _list_files(roots, _find_own_exports(database))
+    progress.enter("listing files")
+    listed, skipped = _list_files(roots, _find_own_exports(database), progress)
     with progress:
         files, read = read_headers(listed, known, memory, progress)
         if request.analyze:
@@ -73,6 +77,8 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     seen = SeenFolders(roots, audio["path"], closed)
     changes = _compare_files(base, roots, audio, seen, request)
     merged = _merge(old, manifest, base, new, changes)
+    if not request.provenance:
+        merged = _without_provenance(merged, old)
     if old is not None and not request.drop_missing:
         _check_dropped(merged, old.height, manifest)
     written = old is None or not merged.frame.equals(old)
@@ -88,6 +94,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     missing, unseen = _find_missing(merged, set(audio["path"]), seen)
     garbled = _find_garbled(missing, os.path.dirname(manifest))
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
+    counts |= _count_short_hits(new, audio, settings)
     counts |= {
         "missing": missing,
         "unseen": unseen,
@@ -146,11 +153,12 @@ def _find_own_exports(database: Database) -> OwnExports:
     return OwnExports(frozenset(files), card.is_ours, card.IMPORT)
 
 
-def _list_files(roots: list[str], own: OwnExports) -> tuple[pl.DataFrame, list[SkippedPath]]:
+def _list_files(roots: list[str], own: OwnExports, progress: Progress) -> tuple[pl.DataFrame, list[SkippedPath]]:
     """List all files below the folders (``_FILE_SCHEMA``), and what the walk left out."""
     files: list[tuple[object, ...]] = []
     skipped: list[SkippedPath] = []
     for entry in walk(roots, own):
+        check_stopped(progress)
         if isinstance(entry, ScannedFile):
             files.append((entry.path, entry.root, entry.bytes, entry.mtime_ns, entry.ctime_ns))
         else:
@@ -250,6 +258,13 @@ def _merge(
     return merge.merge_manifest(old, paths, base, new, changes)
 
 
+def _without_provenance(merged: merge.MergedManifest, old: pl.DataFrame | None) -> merge.MergedManifest:
+    """Leave out the columns that say where values came from, but for those that the manifest has already."""
+    kept = set(old.columns) if old is not None else set()
+    hidden = [name for name in merged.frame.columns if name in rows.PROVENANCE_COLUMNS and name not in kept]
+    return replace(merged, frame=merged.frame.drop(hidden))
+
+
 def _next_base(
     base: pl.DataFrame,
     new: pl.DataFrame,
@@ -264,6 +279,22 @@ def _next_base(
         now = now.drop("kit", "bank", "pad").join(names.select("path", "kit", "bank", "pad"), on="path", how="left")
     older = base.filter(~pl.col("path").is_in([*new["path"], *changes.moved, *merged.dropped]))
     return pl.concat([now.select(*scan_memory.ROWS_SCHEMA), older])
+
+
+def _count_short_hits(new: pl.DataFrame, audio: pl.DataFrame, settings: Settings) -> dict[str, int]:
+    """Count the one-shots, and what else has a pad, that an export with these settings would refuse; and those with a pad."""
+    sound = settings.sound()
+    is_silent = settings.pad_short_hits is PadShortHits.NO or sound.pad_to_ms >= sound.min_duration_ms
+    least_ms = 0 if is_silent else sound.min_duration_ms
+    seconds = audio.select("path", seconds=pl.col("header").str.json_path_match("$.seconds").cast(pl.Float64))
+    # Below a thousandth of a second nothing is a hit, and nothing else of a length is known.
+    is_short = (pl.col("seconds") * 1000 < least_ms) & (pl.col("seconds") > 0.001)
+    is_for_pads = (pl.col("kind") == "one-shot").fill_null(False) | pl.col("kit").is_not_null()
+    short = new.join(seconds, on="path", how="left").filter(is_for_pads & is_short)
+    if settings.pad_short_hits is PadShortHits.YES:
+        words = short.select("path", pl.col("title").fill_null(""), pl.col("tags").fill_null(""))
+        short = short.filter(pl.Series([not is_drum_hit(*row) for row in words.iter_rows()], dtype=pl.Boolean))
+    return {"short_hits": short.height, "short_in_kits": short["kit"].count(), "least_ms": sound.min_duration_ms}
 
 
 def _report(
@@ -286,9 +317,14 @@ def _report(
         kits=new["kit"].drop_nulls().n_unique(),
         filled=filled,
         skipped=dict(Counter(str(entry.why) for entry in skipped)),
+        not_audio=_count_extensions(entry.path for entry in skipped if entry.why is SkipReason.NOT_AUDIO),
         lacking=[_report_skipped(entry) for entry in skipped if entry.why in LACKING],
         seconds=seconds,
     )
+
+
+def _count_extensions(paths: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(Path(path).suffix.lower() or "without an extension" for path in paths).most_common())
 
 
 def _report_skipped(entry: SkippedPath) -> SkippedFile:

@@ -101,6 +101,7 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
     with memory.remembering() as remember:
         infer_one = partial(_infer_file, memory)
         for file in _map_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
+            check_stopped(progress)
             remember(file)
             learnt.append(file)
             progress.advance()
@@ -138,6 +139,7 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
     with memory.remembering() as remember:
         try:
             for file in _map_in_threads(analyze, to_do.iter_rows(named=True), settings.workers, 1):
+                check_stopped(progress)
                 remember(file)
                 learnt.append(file)
                 progress.advance()
@@ -146,6 +148,12 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
             raise
     update = pl.DataFrame(learnt, scan_memory.FILES_SCHEMA, orient="row").select("path", "heard", "trouble", "fix")
     return files.update(update, on="path", how="left")
+
+
+def check_stopped(progress: Progress) -> None:
+    """Raise StoppedError where a scan was cancelled: what it has read is remembered."""
+    if progress.stopped.is_set():
+        raise StoppedError
 
 
 def _infer_file(memory: FileMemory, file: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Report what a card holds by the records, and remove the junk that systems left there."""
 
+import os
+import shlex
 from collections import Counter
 
 from pydantic import BaseModel
 
 from config.settings import Settings
-from schemas.errors import CardError
+from schemas.errors import CardError, RequestError
 from tasks.bundle import card
+from tasks.bundle.plugged_cards import find_plugged
 from tasks.fs.place_mark import read_mark
-from tasks.store import card_files
+from tasks.store import card_files, history
 from tasks.store.database import Database
 
 
@@ -18,17 +21,25 @@ class CardFile(BaseModel):
     Attributes:
         path: Below IMPORT.
         state: ``there``, ``missing`` or ``changed``.
-        stale: Its export has another file by now.
+        stale: Its output folder has another file by now, or none.
+        sample_id: Its sample; None where that is not in the records any more, as ``title``.
     """
 
     path: str
     state: str
     stale: bool
     export_id: int
+    sample_id: int | None
+    title: str | None
     manifest_path: str
     source_path: str
     settings_hash: str | None
     output_bytes: int
+
+    @property
+    def needs_attention(self) -> bool:
+        """Return whether it is missing, changed or stale."""
+        return self.stale or self.state != "there"
 
 
 class CardReport(BaseModel):
@@ -52,12 +63,31 @@ class CardReport(BaseModel):
     @property
     def as_recorded(self) -> bool:
         """Return whether every file is there, as it was written and up to date."""
-        return all(file.state == "there" and not file.stale for file in self.files)
+        return not any(file.needs_attention for file in self.files)
 
     @property
     def manifests(self) -> dict[str, int]:
         """Return the manifests that the files are from, and how many files each has."""
         return Counter(file.manifest_path for file in self.files)
+
+
+def find_card(settings: Settings) -> str:
+    """Return where the one card is that is there: plugged in, or written last and still to be seen.
+
+    Raises:
+        RequestError: There is none, or there are several.
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    database = Database.of(settings)
+    written = [row["root"] for row in history.last_cards(database)] if database.exists else []
+    plugged = [found.root for found in find_plugged() if found.has_import]
+    roots = sorted({*plugged, *filter(os.path.isdir, written)})
+    if not roots:
+        raise RequestError(what="No card is plugged in", fix="Say where it is mounted: sp404 card PATH.")
+    if len(roots) > 1:
+        fix = f"Name one: sp404 card {shlex.quote(roots[0])}"
+        raise RequestError(what=f"Several cards are plugged in: {', '.join(roots)}", fix=fix)
+    return roots[0]
 
 
 def report(settings: Settings, path: str, clean_junk: bool = False) -> CardReport:
@@ -75,18 +105,30 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
     if mark is None and not clean_junk:
         fix = "`sp404 export MANIFEST --card PATH` puts it there."
         raise CardError(path=root, what="has nothing from sp404-export", fix=fix)
-    card_id = mark.id if mark else ""
-    on_card = card_files.files_on(Database.of(settings), card_id)
-    if on_card.is_empty() and not clean_junk:
+    database = Database.of(settings)
+    if not clean_junk and card_files.files_on(database, mark.id if mark else "").is_empty():
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
+    cleaned = card.clean_junk(place) if clean_junk else []
+    return describe(database, root, by_bytes=True).model_copy(update={"cleaned": cleaned})
+
+
+def describe(database: Database, root: str, by_bytes: bool) -> CardReport:
+    """Compare the card at ``root`` with the records: its files by all their bytes, or by their sizes alone.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    mark = read_mark(root)
+    card_id = mark.id if mark else ""
+    on_card = card_files.files_on(database, card_id).join(card_files.samples_on(database, card_id), on="path", how="left")
     columns = [name for name in CardFile.model_fields if name != "state"]
-    states = [card.file_state(root, *facts) for facts in on_card.select("path", "output_bytes", "file_hash").iter_rows()]
+    facts = on_card.select("path", "output_bytes", "file_hash").iter_rows()
+    states = [card.file_state(root, path, size, file_hash, by_bytes) for path, size, file_hash in facts]
     rows = zip(states, on_card.select(columns).iter_rows(named=True), strict=True)
     files = [CardFile(state=state, **row) for state, row in rows]
     counts = {state: states.count(state) for state in ("there", "missing", "changed")}
     counts["stale"] = sum(file.stale for file in files)
-    cleaned = card.clean_junk(place) if clean_junk else []
     return CardReport(
         card_id=card_id,
         root=root,
@@ -94,5 +136,5 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
         files=files,
         unknown=card.unknown_files(root, on_card["path"]),
         junk=card.junk_files(root),
-        cleaned=cleaned,
+        cleaned=[],
     )

@@ -25,6 +25,7 @@ from tasks.fs.file_status import free_bytes
 from tasks.layout import sharding
 from tasks.layout.actions import Action
 from tasks.layout.file_names import STEM_BYTES
+from tasks.layout.source_folders import MOST_BYTES
 from tasks.scan.own_exports import DEFAULT_FOLDER
 from tasks.store import export_records, scan_memory
 
@@ -47,6 +48,9 @@ def room_for_names(folder: str, organize_by: OrganizeBy) -> int:
     part = len(".sp404-12345678-1234567text.part")
     if organize_by is OrganizeBy.FLAT:
         room = left - len("_metadata.txt") if left >= part else 0
+    elif organize_by is OrganizeBy.FOLDER:
+        left -= MOST_BYTES
+        room = left - max(len("_metadata.txt"), part)
     else:
         left -= len("/bank_A/")
         room = min((left - len("_metadata.txt")) // 2, left - part)

@@ -1,5 +1,6 @@
 """The passes over the samples of an export: measure, size, convert. Each cuts its jobs into shards and carries them out."""
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from tasks.store.outcome_table import OUTCOME_SCHEMA
 
 # How long to wait for a database that somebody reads while shards are still at work: there is time until the end.
 _MERGE_SECONDS = 1.0
+# What share of the time of an export its records may take while shards are still at work.
+_MERGE_SHARE = 0.1
 _LABELS = {Verb.MEASURE: "levels of ", Verb.SIZE: "sizes of "}
 
 
@@ -83,27 +86,33 @@ class PassRunner:
 
 
 class _Merger:
-    """Puts the parts that shards have written into the records."""
+    """Puts the parts that shards have written into the records: several at once where they come faster than one is merged."""
 
     def __init__(self, running: RunningExport) -> None:
         self._running = running
         self._waiting: list[Path] = []
+        self._rests_until = 0.0
 
     def merge(self, result: ShardResult) -> None:
         """Merge what is there. Who reads the records may keep us out: the parts stay, and have time until the end."""
         self._waiting += [Path(result.part)] if result.part else []
+        began = time.monotonic()
+        if began < self._rests_until:
+            return
         with suppress(DatabaseBusyError):
             self._merge(_MERGE_SECONDS)
+        ended = time.monotonic()
+        self._rests_until = ended + (ended - began) * (1 / _MERGE_SHARE - 1)
 
     def merge_all(self) -> None:
         """Merge what is left, and wait for the database as long as the settings say. Raises DatabaseBusyError."""
         self._merge(self._running.settings.lock_wait_seconds)
 
     def _merge(self, wait_seconds: float) -> None:
-        target = replace(self._running.target, database=self._running.target.database.waiting(wait_seconds))
-        while self._waiting:
-            export_records.add_part(target, self._running.spec, self._waiting[0])
-            del self._waiting[0]
+        if self._waiting:
+            target = replace(self._running.target, database=self._running.target.database.waiting(wait_seconds))
+            export_records.add_parts(target, self._running.spec, self._waiting)
+            self._waiting.clear()
 
 
 def unmeasured_jobs(draft: DraftPlan) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 from flows.export import other_layouts, passes, sd_card, zip_archive
 from flows.export.begin import begin
 from flows.export.decide import decide
+from flows.export.folder_findings import find_unsorted
 from flows.export.removals import check_removals
 from flows.export.request import check_selection, fill_kit_from_records
 from flows.export.results import errors_of, results_of
@@ -24,6 +25,7 @@ from tasks.store.export_lock import lock_exports
 from tasks.store.replay import catch_up
 
 log = logging.getLogger("sp404")
+_LOGGED_CAUSES = 8
 
 
 def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | None = None) -> BatchExportResult:
@@ -39,27 +41,39 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         SurroundingsError: The surroundings ended the export early; what was finished is recorded.
     """
     started = time.perf_counter()
-    raw = fill_kit_from_records(steps.read(resolved.request.manifest), resolved)
+    watched = progress or Progress()
+    watched.enter("reading the manifest")
+    raw = fill_kit_from_records(steps.read(resolved.request.manifest), resolved.target.database)
     manifest = steps.validate(raw)
+    log.info("Read %s: %s rows, %s rejected", resolved.request.manifest, manifest.rows, len(manifest.rejected_lines))
     check_selection(manifest, resolved)
     card = sd_card.find_card(resolved.request.card, resolved.request.init_card)
     database = resolved.target.database
+    watched.enter("waiting for the database")
     # Opened once for all that is asked of it in short succession; other processes get in while audio is converted.
-    with lock_exports(database), database.hold(), progress or Progress() as watched:
+    with lock_exports(database), database.hold(), watched:
+        watched.enter("planning")
         catch_up(database)
         draft = steps.plan(resolved, manifest, started)
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()
         plan = decide(draft, {levels.index: levels for levels in results_of(MeasuredLevels, measured)})
         check_removals(plan, card)
+        actions = plan.jobs["action"].value_counts(sort=True).iter_rows()
+        log.info("Planned for %s: %s", draft.target.output, ", ".join(f"{count:,} {action}" for action, count in actions))
         for finding in plan.findings:
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
+        for finding in find_unsorted(draft):  # a person can still stop it
+            watched.note(f"{finding.what}. {finding.fix}")
         sized = runner.check_room(plan)
         running = begin(plan)
         converted = runner.convert(running)
+        watched.enter("recording")
         batch = steps.record(running, converted)
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
     log.info("Export %d: %s", batch.export_id, batch.counts())
+    for cause, count in list(batch.causes.items())[:_LOGGED_CAUSES]:
+        log.info("%s x %s", count, cause)
     steps.report(running, batch)
     for error in errors:
         raise error

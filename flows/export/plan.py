@@ -13,10 +13,12 @@ from config.settings import Settings
 from flows.export.moved_sources import find_moved_sources, notes_of_moves
 from flows.export.output_folder import make_writable, note_scanned_root, room_for_names
 from flows.export.request import identity_of, rows_of, select
+from flows.export.short_hits import with_padding
 from flows.export.stages import DraftPlan, ResolvedRequest
 from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
 from tasks.bundle.metadata_file import metadata_path, metadata_path_of
+from tasks.convert.staged_files import recover_staged, unrecorded_files
 from tasks.fs.atomic import remove_parts
 from tasks.fs.foreign_paths import READ_AS_UTF8, ForeignPathFinder
 from tasks.fs.hashing import hash_with_times, is_unmodified
@@ -24,6 +26,7 @@ from tasks.fs.stat_table import stat_files
 from tasks.layout import actions, sharding
 from tasks.layout.actions import SOURCE_STAMP
 from tasks.layout.paths import FOREIGN_SAMPLE, PathRules, assign_paths
+from tasks.manifest.source_paths import absolute
 from tasks.manifest.validate import Manifest
 from tasks.store import export_records, run_folder
 from tasks.store.export_records import DRY_RUN, PriorState
@@ -41,12 +44,14 @@ def draft_plan(resolved: ResolvedRequest, manifest: Manifest, started: float) ->
         AccountingError: The manifest has more rows, or fewer, than were accepted and rejected.
         OutputNotWritableError, OutputGoneError: The output folder cannot be used.
         DatabaseBusyError, DatabaseError: The records cannot be read or written.
+        WorkingFolderError: The folder beside the database cannot be written.
     """
     _check_accounts(manifest, manifest.frame)
     identity = identity_of(resolved.request, resolved.settings)
     resolved, warning = make_writable(resolved)
     rows = rows_of(manifest)
     moved = find_moved_sources(resolved, rows["source"].unique())
+    recover_staged(resolved.target.database, resolved.target.output)
     prior = export_records.begin(resolved.target, rows, identity, moved)
     return _draft(resolved, manifest, prior, warning, started)
 
@@ -76,17 +81,18 @@ def _draft(
     originals = sources.select("device", "inode", original=pl.lit(True)).drop_nulls().unique()
     holders = _holders(prior.outputs, prior.rows)
     # Names are given to the whole manifest, so that a selection has the names that all of it has.
-    all_rows = assign_paths(prior.rows, _path_rules(settings), holders)
+    all_rows = assign_paths(prior.rows, _path_rules(settings, os.path.dirname(resolved.target.manifest)), holders)
     _check_accounts(manifest, all_rows)
     rows, rejects = select(all_rows, manifest.rejects, resolved.request)
+    rejects = rejects.with_columns(file_path=absolute(rejects["file_path"], manifest.folder))
     left_behind = run_folder.left_behind(resolved.target.database)
     jobs = sharding.make_jobs(rows).with_columns(target=pl.concat_str(pl.lit(f"{output}/"), "path"))
-    jobs = _with_earlier_files(_with_ownership(jobs, holders, left_behind, originals), resolved)
+    jobs = _with_earlier_files(_with_ownership(jobs, holders, originals), resolved)
     jobs = jobs.with_columns(loudest=0.0, source_peak=pl.lit(None, pl.Float64))
     if prior.reservation != DRY_RUN:
         _sweep_unfinished(output, left_behind)
     jobs = _with_texts(jobs) if settings.include_metadata else jobs.with_columns(has_text=pl.lit(True))
-    jobs = _with_contents(jobs, prior.outputs, sources, settings)
+    jobs = with_padding(_with_contents(jobs, prior.outputs, sources, settings), prior.outputs, settings)
     return DraftPlan(
         resolved=resolved,
         reservation=prior.reservation,
@@ -132,9 +138,9 @@ def _note_garbled(sources: pl.DataFrame) -> Iterator[str]:
         yield f"Garbled letters in {len(garbled):,} path{'' if len(garbled) == 1 else 's'}: {path} was {meant}. {READ_AS_UTF8}"
 
 
-def _path_rules(settings: Settings) -> PathRules:
+def _path_rules(settings: Settings, source_root: str) -> PathRules:
     room = room_for_names(settings.output_base_path, settings.organize_by)
-    return PathRules(settings.organize_by, settings.format, settings.sanitize_filenames, room, settings.names)
+    return PathRules(settings.organize_by, settings.format, settings.sanitize_filenames, room, settings.names, source_root)
 
 
 def _holders(outputs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -149,31 +155,27 @@ def _holders(outputs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return joined.select("path", "file_hash", "metadata_hash", sample_id=holder)
 
 
-def _with_ownership(
-    jobs: pl.DataFrame, holders: pl.DataFrame, left_behind: list[run_folder.LeftBehind], originals: pl.DataFrame
-) -> pl.DataFrame:
+def _with_ownership(jobs: pl.DataFrame, holders: pl.DataFrame, originals: pl.DataFrame) -> pl.DataFrame:
     """Add whether each target is ``free``, and whether what stands there is ``ours`` to replace; ``foreign``: it never is.
 
     Also ``ours_text`` (the same of the metadata file, whose recorded hash is ``text_hash``), and ``output_size``, the bytes
-    of a file that stands there. A file may be replaced if it is recorded for this manifest or was left by a killed run, and
-    is not an original of the manifest: by its inode, for a path can be spelt in many ways.
+    of a file that stands there. A file may be replaced if it is recorded for this manifest, and is not an original of the
+    manifest: by its inode, for a path can be spelt in many ways.
     """
     recorded = holders.filter(pl.col("sample_id") != FOREIGN_SAMPLE)
     # What earlier versions wrote has no hash, and may have a text.
     texts = recorded.filter(pl.col("metadata_hash").is_not_null() | pl.col("file_hash").is_null())
-    left_targets = _series(path for left in left_behind for path in left.targets)
-    left_texts = _series(path for left in left_behind for path in left.texts)
     standing = stat_files(jobs["target"], os.lstat)
     foreign = standing.join(originals, on=["device", "inode"], how="left", maintain_order="left").select(
         (pl.col("original") | (pl.col("kind") == stat.S_IFLNK)).fill_null(False)
     )
-    is_recorded = pl.col("path").is_in(recorded["path"].implode()) | pl.col("target").is_in(left_targets.implode())
+    is_recorded = pl.col("path").is_in(recorded["path"].implode())
     text_paths = texts.select(metadata_path_of("path")).to_series().unique()
     jobs = jobs.join(recorded.select("path", text_hash="metadata_hash"), on="path", how="left", maintain_order="left")
     return jobs.with_columns(
         foreign=foreign.to_series(),
         ours=is_recorded & ~foreign.to_series(),
-        ours_text=metadata_path_of("path").is_in(text_paths.implode()) | metadata_path_of("target").is_in(left_texts.implode()),
+        ours_text=metadata_path_of("path").is_in(text_paths.implode()),
         free=standing["inode"].is_null(),
         output_size=standing.select(pl.when(pl.col("kind") == stat.S_IFREG).then("bytes")).to_series(),
     )
@@ -182,10 +184,12 @@ def _with_ownership(
 def _with_earlier_files(jobs: pl.DataFrame, resolved: ResolvedRequest) -> pl.DataFrame:
     """Make those targets ``ours``, too, that no record of this folder knows, but whose bytes an export wrote to that path.
 
-    So it is where an output folder was copied or restored without its mark.
+    So it is where an output folder was copied or restored without its mark, and where a run was killed in a folder that could
+    not be seen since.
     """
     unknown = jobs.filter(~pl.col("ours") & ~pl.col("foreign") & pl.col("output_size").is_not_null())
-    written = export_records.written_before(resolved.target, unknown["path"])
+    database = resolved.target.database
+    written = pl.concat([export_records.written_before(resolved.target, unknown["path"]), unrecorded_files(database)])
     written = written.group_by("path").agg("file_hash", pl.col("metadata_hash").drop_nulls())
     written = written.join(unknown.select("path", "target"), on="path")
     with ThreadPoolExecutor(resolved.settings.workers) as pool:

@@ -1,10 +1,12 @@
 """Dry runs: plan, check, verify. ``plan`` places everything and ``check`` reads everything; none of them writes."""
 
 import os
+import re
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import BaseModel
@@ -12,7 +14,10 @@ from pydantic import BaseModel
 from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
 from flows.export.decide import decide
+from flows.export.folder_findings import find_in_folders
+from flows.export.foreseen_failures import foresee_failures
 from flows.export.kit_findings import find_in_kits
+from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
 from flows.export.request import fill_kit_from_records, resolve
@@ -21,19 +26,25 @@ from flows.export.stages import DecidedPlan, DraftPlan
 from flows.export.threads import map_in_threads
 from schemas.conversion import CheckResult, JobResult, MeasuredLevels
 from schemas.enums import Verb
-from schemas.errors import NotConvertedError, RequestError
+from schemas.errors import AudioNotFoundError, NotConvertedError, RequestError
 from schemas.export import ExportRequest
-from schemas.report import Finding, LayoutFiles
+from schemas.report import DETAILS, Finding, LayoutFiles, RowFinding
+from schemas.sample_api import ExportForecast, ForecastReason
 from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
+from tasks.fs.file_status import free_bytes
+from tasks.fs.foreign_paths import explain_missing
+from tasks.fs.stat_table import stat_files
 from tasks.layout.actions import Action
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 from tasks.store import history
 from tasks.store.database import Database
 from tasks.store.export_lock import lock_exports
-from tasks.store.record_rows import place_and_text, reject_text
+from tasks.store.record_rows import place_and_text, reject_cause, reject_text
+
+_MOST_REASONS = 5
 
 
 class PlannedFile(BaseModel):
@@ -75,7 +86,10 @@ class KeptLayout(LayoutFiles):
 
 
 class PlanPreview(BaseModel):
-    """The files that an export would write and remove, and the rows that it would leave out."""
+    """The files that an export would write and remove, and the rows that it would leave out.
+
+    ``troubles`` are the rejected rows and those whose file is not there, ``failing`` of them. No sound is read.
+    """
 
     output_base_path: str
     total_requested: int
@@ -84,6 +98,8 @@ class PlanPreview(BaseModel):
     removals: list[PlannedRemovals]
     other_layouts: list[KeptLayout]
     errors: list[str]
+    troubles: list[RowFinding]
+    failing: int
     worth_a_look: list[Finding]
     notes: list[str]
 
@@ -95,7 +111,7 @@ class CheckReport(BaseModel):
     good: int
     rejected: int
     failing: int
-    troubles: list[Finding]
+    troubles: list[RowFinding]
     worth_a_look: list[Finding]
     notes: list[str]
 
@@ -111,10 +127,12 @@ class DamageEntry(BaseModel):
 class VerifyReport(BaseModel):
     """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top.
 
-    ``system_files`` are those of operating systems and sync programs, such as .DS_Store; they are not among the findings.
+    ``texts`` of the files are metadata files, the others samples. ``system_files`` are those of operating systems and sync
+    programs, such as .DS_Store; they are not among the findings.
     """
 
     files: int
+    texts: int
     good: int
     counts: dict[str, int]
     findings: list[DamageEntry]
@@ -132,9 +150,12 @@ def plan(request: ExportRequest) -> PlanPreview:
     draft = decided.draft
     place = _find_card(request)
     removals = find_removals(decided, place)
+    missing = _find_missing(draft)
+    lost = draft.rows.filter(pl.col("source").is_in(list(missing)))
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
     unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
-    files = decided.jobs.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
+    there = decided.jobs.filter(~pl.col("source").is_in(list(missing)))
+    files = there.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
     return PlanPreview(
         output_base_path=draft.settings.output_base_path,
         total_requested=draft.requested,
@@ -151,38 +172,110 @@ def plan(request: ExportRequest) -> PlanPreview:
         ],
         other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(place_and_text(draft.row_word, reject_text())).to_series().to_list(),
-        worth_a_look=[*draft.spellings, *find_in_kits(draft, {})],
+        troubles=_in_order(
+            [*_rejects(draft), *(_finding(row, missing[row["source"]], draft.row_word) for row in lost.iter_rows(named=True))]
+        ),
+        failing=lost.height,
+        worth_a_look=[*draft.spellings, *find_in_folders(draft), *(find_in_kits(draft, {}) if draft.has_kits else [])],
         notes=list(draft.notes),
     )
 
 
+def forecast(request: ExportRequest) -> ExportForecast:
+    """Count what the next export would do, and the bytes that it needs. Raises what ``run_export`` raises before it writes."""
+    decided = decide(_draft(request), {})
+    draft, jobs = decided.draft, decided.jobs
+    is_gone = pl.Series([not os.path.exists(source) for source in jobs["source"]], dtype=pl.Boolean)
+    padded = set(draft.jobs.filter(pl.col("pad_to_ms") > 0)["source"])
+    failures = foresee_failures(draft.target.database, jobs["source"], draft.settings.sound(), padded)
+    fails = is_gone | ((jobs["action"] == str(Action.CONVERT)) & jobs["source"].is_in(list(failures)))
+    counts = Counter(jobs.filter(~fails)["action"])
+    moves = sum(counts[action] for action in (Action.MOVE, Action.COPY, Action.RETEXT, Action.FOLLOW))
+    reasons = Counter(text for (text,) in draft.rejects.select(reject_text()).iter_rows())
+    reasons["Audio file not found"] += int(is_gone.sum())
+    reasons += Counter(failures[source].error.partition(":")[0] for source in jobs.filter(fails & ~is_gone)["source"])
+    folder = draft.settings.output_base_path
+    return ExportForecast(
+        convert=counts[Action.CONVERT],
+        rename=moves,
+        unchanged=counts[Action.UNCHANGED],
+        fail=draft.rejected + int(fails.sum()),
+        reasons=[ForecastReason(what=what, samples=count) for what, count in reasons.most_common(_MOST_REASONS) if count],
+        bytes_needed=int(costs_of(jobs.filter((pl.col("action") == Action.CONVERT) & ~fails)).sum()),
+        bytes_free=free_bytes(_nearest_folder(folder)),
+        output_base_path=folder,
+    )
+
+
+def _nearest_folder(path: str) -> str:
+    """Return the folder itself, or the nearest one above it that exists."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def check(request: ExportRequest, progress: Progress) -> CheckReport:
     """Validate the rows and read every file to its end. Raises what ``run_export`` raises before it writes."""
+    progress.enter("planning")
     draft = _draft(request)
     answers = _read_all(draft, progress)
     levels = {result.index: result for result in results_of(MeasuredLevels, answers)}
     checked = {result.index: result for result in results_of(JobResult, answers)}
     lost = NotConvertedError(error=why_not_reached(answers))
-    rejects = draft.rejects.select("line", "fix", what=reject_text()).iter_rows(named=True)
-    word = draft.row_word
-    findings = [(row["line"], Finding(where=f"{word} {row['line']}", what=row["what"], fix=row["fix"])) for row in rejects]
-    failing = 0
+    findings = []
     jobs = draft.rows.join(draft.jobs.select("path", "job"), on="path", how="left", maintain_order="left")
-    for line, sample_id, job in jobs.select("line", "sample_id", "job").iter_rows():
-        result = checked.get(job) or CheckResult.from_error(job, lost)
+    for row in jobs.iter_rows(named=True):
+        result = checked.get(row["job"]) or CheckResult.from_error(row["job"], lost)
         if result.error:
-            failing += 1
-            where = f"{word} {line}, sample {sample_id}"
-            findings.append((line, Finding(where=where, what=result.error, fix=result.fix)))
+            findings.append(_finding(row, result, draft.row_word))
     return CheckReport(
         total_requested=draft.requested,
-        good=draft.requested - draft.rejected - failing,
+        good=draft.requested - draft.rejected - len(findings),
         rejected=draft.rejected,
-        failing=failing,
-        troubles=[finding for _, finding in sorted(findings, key=lambda pair: pair[0])],
-        worth_a_look=[*draft.spellings, *find_in_kits(draft, levels)],
+        failing=len(findings),
+        troubles=_in_order([*_rejects(draft), *findings]),
+        worth_a_look=[*draft.spellings, *find_in_folders(draft), *find_in_kits(draft, levels)],
         notes=list(draft.notes),
     )
+
+
+def _rejects(draft: DraftPlan) -> list[RowFinding]:
+    texts = draft.rejects.select("line", "sample_id", "file_path", "column", "fix", what=reject_text(), cause=reject_cause())
+    return [
+        RowFinding(
+            where=f"{draft.row_word} {row['line']}",
+            reason=f"rejected_{row.pop('column').strip('()')}",
+            **row,
+        )
+        for row in texts.iter_rows(named=True)
+    ]
+
+
+def _finding(row: dict[str, Any], result: JobResult, row_word: str) -> RowFinding:
+    return RowFinding(
+        where=f"{row_word} {row['line']}, sample {row['sample_id']}",
+        what=result.error,
+        cause=re.sub(DETAILS, "", result.error),
+        fix=result.fix,
+        reason=result.reason,
+        line=row["line"],
+        sample_id=row["sample_id"],
+        file_path=row["source"],
+    )
+
+
+def _in_order(findings: list[RowFinding]) -> list[RowFinding]:
+    return sorted(findings, key=lambda finding: finding.line)
+
+
+def _find_missing(draft: DraftPlan) -> dict[str, JobResult]:
+    """Return for each source file that is not there what an export would say of it."""
+    missing = stat_files(draft.jobs["source"].unique(maintain_order=True)).filter(pl.col("kind").is_null())["path"]
+    return {
+        path: JobResult.from_error(0, AudioNotFoundError(path=path, fix=explain_missing(path)))
+        for path in missing
+        if not os.path.lexists(path)
+    }
 
 
 def verify(settings: Settings, export_id: int | None, workers: int | None) -> VerifyReport:
@@ -208,7 +301,8 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
     counts = Counter(str(file.damage) for file in result.damaged)
     listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix) for file in result.damaged]
-    return VerifyReport(files=result.files, good=result.good, counts=counts, findings=listed, system_files=result.system_files)
+    known = {name: getattr(result, name) for name in ("files", "texts", "good", "system_files")}
+    return VerifyReport(**known, counts=counts, findings=listed)
 
 
 def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRemovals]) -> list[KeptLayout]:
@@ -236,7 +330,7 @@ def _find_card(request: ExportRequest) -> Card | None:
 def _draft(request: ExportRequest) -> DraftPlan:
     started = time.perf_counter()
     resolved = resolve(request)
-    raw = fill_kit_from_records(read_manifest(resolved.request.manifest), resolved)
+    raw = fill_kit_from_records(read_manifest(resolved.request.manifest), resolved.target.database)
     return draft_dry_run(resolved, validate(raw), started)
 
 

@@ -10,7 +10,7 @@ from config.settings import Settings, load, real_path
 from flows.export.moved_sources import find_moved_sources
 from flows.export.stages import ResolvedRequest
 from schemas.conversion import CONVERSION
-from schemas.enums import OrganizeBy
+from schemas.enums import OrganizeBy, PadShortHits
 from schemas.errors import RequestError
 from schemas.export import ExportRequest
 from schemas.manifest import ManifestKind
@@ -67,11 +67,13 @@ def identity_of(request: ExportRequest, settings: Settings) -> str:
     Fields that are not part of a run's identity say so themselves (``schemas.run_identity``).
     """
     values = identity_values(request) | identity_values(settings)
+    if settings.pad_short_hits is PadShortHits.YES:
+        values["pad_short_hits"] = str(PadShortHits.YES)
     text = json.dumps([CONVERSION, values, hash_file(request.manifest)], sort_keys=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def fill_kit_from_records(raw: RawManifest, resolved: ResolvedRequest) -> RawManifest:
+def fill_kit_from_records(raw: RawManifest, database: Database) -> RawManifest:
     """Fill in, for a kit file, the files of samples named by id alone, and what the records know of its files.
 
     Tables are returned as they are.
@@ -82,7 +84,7 @@ def fill_kit_from_records(raw: RawManifest, resolved: ResolvedRequest) -> RawMan
     if raw.kind is ManifestKind.TABLE:
         return raw
     paths = resolve_sources(raw.frame["file_path"].drop_nulls(), raw.folder)
-    known = history.known_samples(resolved.target.database, ids_without_file(raw), paths)
+    known = history.known_samples(database, ids_without_file(raw), paths)
     filled = fill_files(raw, dict(known.select("id", "file_path").iter_rows()))
     return fill_facts(filled, known)
 
@@ -120,7 +122,8 @@ def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) ->
         present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
         missing = [name for name in wanted if name not in present]
         if missing:
-            shown = ", ".join(sorted(str(name) for name in present if name is not None)[:10])
+            names = sorted(str(name) for name in present if name is not None)
+            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
             raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"The manifest has: {shown or 'none'}.")
     for column, wanted, _ in wishes:
         if wanted:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from os.path import lexists
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from flows.export.stages import DecidedPlan, RunningExport
 from schemas.conversion import JobResult, Outcome, ShardResult
 from schemas.enums import Status
 from schemas.errors import AccountingError, NotConvertedError, StoppedError
-from schemas.report import BatchExportResult, ExportResult
+from schemas.report import BatchExportResult
 from tasks.store import export_records, run_folder
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import causes, records_of_done, records_of_rejects, records_of_unreached, warnings
@@ -102,6 +102,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         successful=counts.get(Status.EXPORTED, 0) + unchanged,
         unchanged=unchanged,
         failed=counts.get(Status.FAILED, 0),
+        not_reached=rows.filter(reason=NotConvertedError.reason).height,
         rejected=counts.get(Status.REJECTED, 0),
         total_size_bytes=int(rows.filter("owns_output")["output_bytes"].sum()),
         total_time_seconds=seconds,
@@ -112,13 +113,11 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         causes=causes(rows, draft.rejects),
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
-        notes=[*draft.notes, *_incomplete_kits(rows, draft.row_word)],
+        notes=[*draft.notes, *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ())],
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
         other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
-    ).with_results_from(
-        lambda: [_result(running, row) for row in rows.sort("manifest_line", maintain_order=True).iter_rows(named=True)]
-    )
+    ).with_results_from(lambda: _results(running, rows))
 
 
 def _error_texts(rows: pl.DataFrame) -> list[str]:
@@ -139,17 +138,19 @@ def _incomplete_kits(rows: pl.DataFrame, row_word: str) -> Iterator[str]:
             yield f"Kit {kit} is without {missing.height:,} of its {of_kit.height:,} samples: {shown}"
 
 
-def _result(running: RunningExport, row: dict[str, Any]) -> ExportResult:
-    success = bool(row["conversion_successful"])
-    parts = (running.settings.output_base_path, row["output_subfolder"], row["output_filename"])
-    return ExportResult.model_construct(
-        success=success,
-        sample_id=row["sample_id"],
-        output_path="/".join(str(part) for part in parts if part) if success else None,
-        output_filename=row["output_filename"] if success else None,
-        format=running.settings.format,
-        file_size_bytes=row["output_bytes"],
-        conversion_time_seconds=row["conversion_seconds"],
-        status=Status(str(row["status"])),
-        error=row["error_message"],
-    )
+def _results(running: RunningExport, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of ``BatchExportResult.results``, in the order of the manifest."""
+    settings, success = running.settings, pl.col("conversion_successful")
+    parts = (pl.lit(settings.output_base_path), pl.col("output_subfolder").replace("", None), "output_filename")
+    columns: dict[str, pl.Expr | str] = {
+        "success": success,
+        "sample_id": "sample_id",
+        "output_path": pl.when(success).then(pl.concat_str(parts, separator="/", ignore_nulls=True)),
+        "output_filename": pl.when(success).then("output_filename"),
+        "format": pl.lit(str(settings.format)),
+        "file_size_bytes": "output_bytes",
+        "conversion_time_seconds": "conversion_seconds",
+        "status": "status",
+        "error": "error_message",
+    }
+    return rows.sort("manifest_line", maintain_order=True).select(**columns)

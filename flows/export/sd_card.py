@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from flows.export.stages import DraftPlan, RunningExport
 from schemas.errors import RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card, card_copy
-from tasks.bundle.card_copy import CopyPlan, KnownFiles, WantedFile
+from tasks.bundle.card_copy import CopyPlan, CopyResult, KnownFiles, WantedFile
 from tasks.fs.file_status import is_regular
 from tasks.fs.hashing import hash_file
 from tasks.fs.place_mark import read_mark
@@ -99,14 +100,10 @@ def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> Car
 def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) -> CardResult:
     draft, request = running.draft, running.request
     recorded = export_files.read_files(running.target.database, batch.export_id)
-    files = _with_hashes(recorded)
+    wanted = wanted_files(recorded)
     records = CardRecords(running.target.database, place, batch.export_id, recorded.output_path)
-    wanted_paths = pl.concat([files["path"], draft.all_paths.alias("path")])
+    wanted_paths = pl.concat([pl.Series("path", [file.path for file in wanted], pl.String), draft.all_paths.alias("path")])
     state = _state_of(draft, records.read(), wanted_paths)
-    wanted = [
-        WantedFile(path, os.path.join(recorded.output_path, path), size, file_hash)
-        for path, size, file_hash in files.iter_rows()
-    ]
     may_rename = not draft.may_lack_files
     known = KnownFiles(state.known, _hashes(state.movable), may_rename, records.find_ours)
     plan = card_copy.plan_copy(place, wanted, known, request.verify_outputs)
@@ -129,6 +126,21 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
     left = [path for path in state.stale["path"] if os.path.lexists(os.path.join(place.folder, path))]
     of_layouts = set(state.others["path"])
     kept = other_layouts.CHANGED_OR_FAILED if may_rename else other_layouts.ROWS_REJECTED
+    return copy_result(
+        records,
+        place,
+        plan,
+        done,
+        stale=left,
+        removed=len(set(removed) - of_layouts),
+        renamed=len(done.renamed),
+        other_layouts=other_layouts.describe(state.others, running.settings, place.folder, request, kept),
+        layout_removed=len(of_layouts.intersection(removed)),
+    )
+
+
+def copy_result(records: CardRecords, place: card.Card, plan: CopyPlan, done: CopyResult, **removals: Any) -> CardResult:
+    """Return the result of a copy to a card; ``removals``: what it says of stale files, of renames and of other layouts."""
     return CardResult(
         card_id=records.mark.id,
         root=place.root,
@@ -137,12 +149,16 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
         unchanged=len(plan.unchanged),
         in_the_way=plan.in_the_way,
         modified=done.modified,
-        stale=left,
-        removed=len(set(removed) - of_layouts),
-        renamed=len(done.renamed),
-        other_layouts=other_layouts.describe(state.others, running.settings, place.folder, request, kept),
-        layout_removed=len(of_layouts.intersection(removed)),
+        **removals,
     )
+
+
+def wanted_files(recorded: export_files.RecordedFiles) -> list[WantedFile]:
+    """Return the files of an export as they are to be on a card."""
+    return [
+        WantedFile(path, os.path.join(recorded.output_path, path), size, file_hash)
+        for path, size, file_hash in _with_hashes(recorded).iter_rows()
+    ]
 
 
 def _with_hashes(recorded: export_files.RecordedFiles) -> pl.DataFrame:

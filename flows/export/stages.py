@@ -122,6 +122,11 @@ class DraftPlan:
         return self.rejects["line"].n_unique()
 
     @property
+    def has_kits(self) -> bool:
+        """Return whether the export is about kits: they are laid out, or were requested by their names."""
+        return self.settings.organize_by is OrganizeBy.KIT or bool(self.request.kits)
+
+    @property
     def may_lack_files(self) -> bool:
         """Return whether a rejected row may mean one of the finished files, so that none may be removed or renamed.
 

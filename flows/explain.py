@@ -1,0 +1,81 @@
+"""Explain a word: the headings of the troubleshooting page, the glossary, and the settings."""
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from config.settings import Settings
+
+_HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
+_ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \|$", re.MULTILINE)
+# What differs from case to case in a message, as in docs and as printed.
+_FACT = re.compile(r"`[^`]*`|[^a-z ]")
+
+
+class Explanation(NamedTuple):
+    """Explanation of a word."""
+
+    title: str
+    text: str
+
+
+def documents() -> Path:
+    """Return the folder of the documents: in the wheel, or in a copy of the repository."""
+    packed = Path(str(resources.files("flows"))) / "documents"
+    return packed if packed.is_dir() else packed.parents[1] / "docs"
+
+
+def explain(words: str) -> list[Explanation]:
+    """Return what the documents say of a word, of a reason of the records, or of an error as it was printed.
+
+    The troubleshooting page comes first, then the glossary, then the settings. Empty where nothing is known.
+    """
+    wanted = words.strip().casefold()
+    return [*_troubles(wanted), *_glossary(wanted), *_settings(wanted)] if wanted else []
+
+
+def headings() -> Iterator[Explanation]:
+    """Yield the headings of the troubleshooting page, each with what stands below it."""
+    text = (documents() / "usage/troubleshooting.md").read_text(encoding="utf-8")
+    parts = _HEADING.split(text)
+    yield from (Explanation(title, body.strip()) for title, body in zip(parts[1::2], parts[2::2], strict=True))
+
+
+def known_words() -> list[str]:
+    """Return the words that can be explained: reasons, words of the glossary, settings."""
+    reasons = [word for entry in headings() for word in re.findall(r"`([a-z_]+)`", entry.text.splitlines()[0])]
+    return sorted({*reasons, *(entry.title for entry in _rows()), *Settings.model_fields})
+
+
+def _troubles(wanted: str) -> list[Explanation]:
+    entries = list(headings())
+    exact = [entry for entry in entries if f"`{wanted}`" in entry.text.splitlines()[0]]
+    return exact or [entry for entry in entries if _is_about(entry, wanted)]
+
+
+def _is_about(entry: Explanation, wanted: str) -> bool:
+    """Return whether the heading has the word in it, or is the beginning of the message that was pasted."""
+    title = entry.title.casefold()
+    plain = " ".join(_FACT.sub(" ", title.replace("...", " ")).split())
+    pasted = " ".join(_FACT.sub(" ", wanted).split())
+    return re.search(rf"\b{re.escape(wanted)}\b", title) is not None or (len(plain.split()) > 1 and plain in pasted)
+
+
+def _rows() -> list[Explanation]:
+    text = (documents() / "glossary.md").read_text(encoding="utf-8")
+    return [Explanation(word, meaning) for word, meaning in _ROW.findall(text) if word != "word"]
+
+
+def _glossary(wanted: str) -> list[Explanation]:
+    return [entry for entry in _rows() if entry.title.casefold() == wanted]
+
+
+def _settings(wanted: str) -> list[Explanation]:
+    name = wanted.removeprefix("sp404_").replace("-", "_")
+    field = Settings.model_fields.get(name)
+    text = (
+        f"{str(field.description).rstrip('.')}. Set it as {name} in config/*.toml, or as SP404_{name.upper()}." if field else ""
+    )
+    return [Explanation(f"the setting {name}", text)] if field else []

@@ -1,0 +1,35 @@
+"""Find what deserves a look in the folders of a plan: layouts that sort nothing, genres that are one to a scan."""
+
+import shlex
+
+from config import genres
+from flows.export.stages import DraftPlan
+from schemas.enums import OrganizeBy
+from schemas.report import Finding
+from tasks.layout import folder_lint
+from tasks.scan.genre_names import GenreVocabulary
+from tasks.store import scan_memory
+
+
+def find_unsorted(draft: DraftPlan) -> list[Finding]:
+    """Find a layout that puts nearly all rows into one folder of unknown ones, and name the command that helps."""
+    layout, manifest = draft.settings.organize_by, draft.target.manifest
+    found = folder_lint.find_unsorted(draft.rows["path"], layout, "")
+    if not found:
+        return []
+    fix = f"sp404 export {shlex.quote(manifest)} --organize-by folder keeps your own folders."
+    roots = scan_memory.roots_of(draft.target.database, manifest) if layout is OrganizeBy.BPM else []
+    if roots:
+        fix = f"{shlex.join(['sp404', 'scan', *roots, '-o', manifest, '--analyze'])} listens for the tempo of loops; {fix}"
+    else:
+        fix = f"Fill in the column {layout}; or {fix}"
+    return [each.model_copy(update={"fix": fix}) for each in found]
+
+
+def find_in_folders(draft: DraftPlan) -> list[Finding]:
+    """Return what ``find_unsorted`` finds and, by genre, the genres of the table that are one to a scan."""
+    if draft.settings.organize_by is not OrganizeBy.GENRE:
+        return find_unsorted(draft)
+    known = genres.load()
+    vocabulary = GenreVocabulary.build(known.genres, known.words_in_names)
+    return [*find_unsorted(draft), *folder_lint.find_same_genres(draft.rows["genre"], vocabulary.genre_of)]

@@ -1,0 +1,61 @@
+"""Set up a first library: a folder of samples becomes a manifest, and the answers of a person become settings."""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.errors import OutputNotWritableError, RequestError
+from tasks.fs.atomic import write_atomically
+
+SETTINGS_FILE = Path("config/sp404.toml")
+UNIT_FILE = Path("~/.config/systemd/user/sp404.service")
+
+
+class Answers(NamedTuple):
+    """Answers of a person. ``card``: where it is mounted, or ""; ``nightly``: export the manifest every night."""
+
+    manifest: str
+    out: str
+    card: str
+    nightly: bool
+
+
+def check_is_free(path: Path) -> None:
+    """Raise RequestError if there is a file at ``path``: nothing is replaced."""
+    if os.path.lexists(path):
+        fix = "Edit it, or move it away and run sp404 init again."
+        raise RequestError(what=f"{path} is there already", fix=fix)
+
+
+def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
+    """Write the settings file; return its text.
+
+    Raises:
+        RequestError: There is one already.
+        OutputNotWritableError: It cannot be written.
+    """
+    check_is_free(path)
+    lines = ["# Written by `sp404 init`. `sp404 config` shows all settings, and which are in force.", "[sp404]"]
+    lines += [f"output_base_path = {json.dumps(answers.out)}"]
+    if answers.nightly:
+        lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
+    text = "\n".join(lines) + "\n"
+    _write(path, text)
+    return text
+
+
+def write_unit(text: str) -> Path:
+    """Write the systemd unit of ``sp404 up`` for this user; return where it is. Raises as ``write_settings``."""
+    path = UNIT_FILE.expanduser()
+    check_is_free(path)
+    _write(path, text)
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise OutputNotWritableError(path=str(path.parent), error=error.strerror or str(error)) from error

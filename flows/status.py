@@ -1,0 +1,139 @@
+"""Report the state of the installation: last and next runs, failures that persist, the card, the disk, the versions."""
+
+import os
+import platform
+from collections import Counter
+from datetime import datetime
+from importlib.metadata import version
+
+from pydantic import BaseModel
+
+from config.schedules import next_time
+from config.settings import SettingsInForce
+from flows.orchestration import prefect_server
+from tasks.fs.file_status import free_bytes
+from tasks.store import history
+from tasks.store.database import Database
+
+_MOST_EXPORTS = 200
+
+
+class RunStatus(BaseModel):
+    """The last export of a manifest.
+
+    Attributes:
+        failing: How many of its rows were not exported.
+        again: How many of those were not exported by the run before, either.
+        reasons: ``failing`` by reason, the most frequent first.
+    """
+
+    export_id: int
+    created_at: datetime
+    exported: int
+    unchanged: int
+    failing: int
+    again: int
+    reasons: dict[str, int]
+
+
+class CardStatus(BaseModel):
+    """The card that was written last."""
+
+    root: str
+    mounted: bool
+    export_id: int | None
+    files: int
+
+
+class StatusReport(BaseModel):
+    """State of the installation. What does not apply is None.
+
+    Attributes:
+        library: The manifest that is exported every night; empty where none is set.
+        manifest: The manifest of ``last``: the library, else that of the newest export.
+        next_nightly: When the library is exported next, if ``server`` is not None.
+        server: The Prefect server that answers.
+    """
+
+    library: str
+    library_exists: bool
+    manifest: str
+    last: RunStatus | None
+    next_nightly: datetime | None
+    next_verify: datetime | None
+    server: str | None
+    output_base_path: str
+    bytes_free: int
+    card: CardStatus | None
+    db: str
+    db_bytes: int
+    versions: dict[str, str]
+
+
+def report_status(in_force: SettingsInForce) -> StatusReport:
+    """Look at the settings, the records, the disk and the server. Raises DatabaseBusyError, DatabaseError, RequestError.
+
+    Of a running ``sp404 up`` those settings count that are not set here: what it does at night is asked for.
+    """
+    server, published = _find_server(), prefect_server.read_published()
+    running = published if published.get("api") == server else {}
+    unset = {name for name in prefect_server.PUBLISHED_SETTINGS if in_force.sources[name] == "built-in"}
+    settings = in_force.settings.model_copy(update={name: running[name] for name in unset & running.keys()})
+    database = Database.of(settings)
+    manifest, last, card = settings.library, None, None
+    if database.exists:
+        with database.hold():
+            exports = history.exports(database, user_id=None, export_id=None, most=_MOST_EXPORTS)
+            of_library = [row for row in exports if row["manifest_path"] == settings.library] if settings.library else exports
+            if of_library:
+                manifest = of_library[0]["manifest_path"]
+                last = _last_run(database, [row for row in of_library if row["manifest_path"] == manifest])
+            card = next(iter(history.last_cards(database)), None)
+    zone = settings.timezone
+    return StatusReport(
+        library=settings.library,
+        library_exists=bool(settings.library) and os.path.exists(settings.library),
+        manifest=manifest,
+        last=last,
+        next_nightly=next_time("nightly_cron", settings.nightly_cron, zone) if settings.library else None,
+        next_verify=next_time("verify_cron", settings.verify_cron, zone),
+        server=server,
+        output_base_path=settings.output_base_path,
+        bytes_free=free_bytes(_nearest_folder(settings.output_base_path)),
+        card=CardStatus(mounted=os.path.isdir(card["root"]), **card) if card else None,
+        db=settings.db,
+        db_bytes=os.path.getsize(settings.db) if database.exists else 0,
+        versions={name: version(name) for name in ("sp404-export", "prefect", "duckdb", "polars")}
+        | {"python": platform.python_version()},
+    )
+
+
+def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus:
+    failing = [_failures(database, export["id"]) for export in exports[:2]]
+    lasting = {row["source_path"] for row in failing[1]} - {None} if len(failing) > 1 else set()
+    row = exports[0]
+    return RunStatus.model_validate(
+        {
+            **{name: row[name] for name in ("created_at", "exported", "unchanged")},
+            "export_id": row["id"],
+            "failing": len(failing[0]),
+            "again": sum(failed["source_path"] in lasting for failed in failing[0]),
+            "reasons": dict(Counter(str(failed["reason"]) for failed in failing[0]).most_common()),
+        }
+    )
+
+
+def _failures(database: Database, export_id: object) -> list[dict[str, object]]:
+    assert isinstance(export_id, int)  # noqa: S101  (for the type checker)
+    return history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=True, most=None)
+
+
+def _find_server() -> str | None:
+    known = (os.environ.get("PREFECT_API_URL"), prefect_server.read_published_api(), prefect_server.LOCAL_API)
+    return next((api for api in known if api and prefect_server.is_healthy(api)), None)
+
+
+def _nearest_folder(path: str) -> str:
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
