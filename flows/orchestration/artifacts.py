@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -13,8 +14,9 @@ from prefect.utilities.urls import url_for
 
 from flows.export.stages import DraftPlan, RunningExport
 from flows.orchestration.markdown_text import code, escape
+from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
-from schemas.report import BatchExportResult
+from schemas.report import DETAILS, BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
 
 log = logging.getLogger("sp404")
@@ -22,19 +24,21 @@ _MAX_ROWS = 500
 _MAX_REASONS = 20
 _MAX_BARS = 40
 _BAR_CHARACTERS = 30
+# The tag of runs in which samples were not exported: they are Completed, too.
+WITH_FAILURES = "with-failures"
 # Before the id of the flow run in ``sp404_exports.run_by``.
 RUN_BY = "prefect/"
 
 
 def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
-    """Publish the artifacts ``export-report``, ``buckets`` and, where rows failed, ``rejected-samples``."""
+    """Publish the artifacts ``export-report``, ``files-by-folder`` and, where rows failed, ``rejected-samples``."""
     try:
         summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
     create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
-    create_markdown_artifact(charts_markdown(summary), key="buckets", description="Files by folder, and by level")
+    create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
     if summary.failures:
         create_table_artifact(_failures(summary), key="rejected-samples", description=_describe_failures(batch))
 
@@ -42,23 +46,30 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
 def run_name(draft: DraftPlan) -> str:
     """Return the name of the run: its label, else ``library by bpm, 1,316 samples``. In ASCII, as the UI needs it."""
     stem = os.path.splitext(os.path.basename(draft.target.manifest))[0]
-    name = draft.request.label or f"{stem} by {draft.settings.organize_by}, {draft.requested:,} samples"
+    what = f"{draft.requested:,} samples"
+    if draft.resolved.export_type is ExportType.SINGLE and draft.rows.height:
+        what = str(draft.rows["title"][0] or stem)
+    return ascii_name(draft.request.label or f"{stem} by {draft.settings.organize_by}, {what}")
+
+
+def ascii_name(name: str) -> str:
+    """Return a name as the UI needs it."""
     return name.encode("ascii", "replace").decode()
 
 
 def run_tags(draft: DraftPlan) -> list[str]:
-    """Return the strategy, the format and the type of the export, as tags of the flow run."""
-    return [str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
+    """Return the product, the strategy, the format and the type of the export, as tags of the flow run."""
+    return ["sp404", str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
 
 
 def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> str:
     """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown."""
     verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
     sections = (
-        [f"# {verdict}", "", f"**{batch.counts()}**"],
-        _table(("", ""), _facts(running, batch, summary)),
-        _section("Why not", ("samples", "what", "for example", "what to do"), _reasons(summary)),
-        _section("What changed since then", ("samples", ""), _changes(summary)),
+        [f"# {verdict}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
+        _reasons(summary),
+        _section("What changed since the run before", ("samples", ""), _changes(summary)),
+        _section("The run", ("", ""), _facts(running, batch, summary)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
         _section("Worth a look", ("samples", "what"), ((f"{count:,}", escape(what)) for what, count in batch.warnings.items())),
         [f"- {escape(note)}" for note in batch.notes[:_MAX_REASONS]],
@@ -78,6 +89,24 @@ def charts_markdown(summary: ExportSummary) -> str:
     if levels:
         lines += ["", "# Files by level (RMS)", "", *_bars(("level", "files", ""), levels)]
     return "\n".join(lines)
+
+
+def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[str]:
+    """Say what is new, what failed and where it is listed, and whether the card is current."""
+    changes = summary.changes or {}
+    again = changes.get("converted_again", 0)
+    known = f"{changes['new']:,} new, {again:,} written again" if changes else "the first run"
+    newly = changes.get("newly_failing", 0)
+    yield f"- New: {known}"
+    if count := batch.failed + batch.rejected:
+        now = f", {newly:,} of them were there before" if newly else ""
+        yield f"- Not exported: {count:,}{now}; the table `rejected-samples` names every file"
+    if batch.card:
+        left = len(batch.card.in_the_way) + len(batch.card.modified)
+        state = f"lacks {left:,} files, since others are in the way" if left else "is current"
+        yield f"- The card {code(batch.card.root)} {state}"
+    elif batch.no_card:
+        yield f"- The card is not current: {escape(batch.no_card)}"
 
 
 def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> Iterator[tuple[str, str]]:
@@ -121,10 +150,22 @@ def _link(previous: dict[str, Any]) -> str:
     return name
 
 
-def _reasons(summary: ExportSummary) -> Iterator[tuple[str, str, str, str]]:
+def _reasons(summary: ExportSummary) -> list[str]:
+    """Render why rows were not exported: as a list, for its lines are broken, where the UI cuts wide tables."""
+    lines = []
     for row in summary.reasons:
-        why = str(row["reason"] or row["status"])
-        yield f"{row['samples']:,}", escape(why), escape(row["example"] or ""), escape(row["fix"] or "")
+        file = f"{code(row['file'])}: " if row["file"] else ""
+        lines += [f"- **{row['samples']:,} x {escape(_in_words(row))}.** {escape(row['fix'] or '')}".rstrip(), ""]
+        lines += [f"  For example {file}{escape(row['example'] or '')}", ""]
+    return ["## Not exported", "", *lines[:-1]] if lines else []
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    """Return a reason in words, from the beginning of its error's text."""
+    reason = str(row["reason"] or row["status"])
+    if reason.startswith("rejected_"):
+        return f"the column {reason.removeprefix('rejected_')} breaks a rule"
+    return re.sub(DETAILS, "", str(row["example"] or reason)).partition(": ")[0]
 
 
 _CHANGES = {

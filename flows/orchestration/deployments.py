@@ -16,12 +16,13 @@ from prefect.types.entrypoint import EntrypointType
 
 from config.settings import Settings, load
 from flows.export import preview
-from flows.orchestration import automations
+from flows.orchestration import automations, run_form
 from flows.orchestration.flow import export_library
 from schemas.errors import Sp404Error
 from tasks.store.history import preferences_at
 
 NIGHTLY, MANIFEST, KIT, VERIFY = "library-nightly", "manifest", "kit", "verify-weekly"
+_ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
 _MOST_ROWS = 500
 # A run that is to begin while another one runs is cancelled: of five that a sleeping machine missed, one runs.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
@@ -54,7 +55,7 @@ def build_deployments(settings: Settings) -> list[Any]:
     """Build all deployments (``RunnerDeployment``); the nightly one only where the settings name a library."""
     zone = settings.timezone or machine_timezone()
     deployments = [
-        _on_demand(MANIFEST, {}, "Export any manifest: fill in its path."),
+        _on_demand(MANIFEST, {"manifest": settings.library} if settings.library else {}, _ANY_MANIFEST),
         _on_demand(KIT, {"config": {"organize_by": "kit"}}, "Export a kit file, or a manifest's kits, pad by pad."),
         verify_outputs.to_deployment(
             VERIFY,
@@ -81,7 +82,7 @@ def build_deployments(settings: Settings) -> list[Any]:
 
 def _on_demand(name: str, request: dict[str, Any], description: str) -> Any:
     """Build a deployment without a concurrency limit: a run waits until the exports before it end (``lock_wait_seconds``)."""
-    return export_library.to_deployment(
+    deployment: Any = export_library.to_deployment(
         name,
         parameters={"request": request} if request else {},
         description=description,
@@ -89,6 +90,8 @@ def _on_demand(name: str, request: dict[str, Any], description: str) -> Any:
         entrypoint_type=EntrypointType.MODULE_PATH,
         enforce_parameter_schema=True,
     )
+    deployment._parameter_openapi_schema = run_form.form_schema()  # Prefect has no argument for it
+    return deployment
 
 
 def machine_timezone() -> str:

@@ -5,6 +5,7 @@ which does not know Prefect.
 """
 
 import logging
+import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ from flows.export.request import resolve
 from flows.export.stages import DraftPlan, ResolvedRequest
 from flows.export.steps import OnResult, ShardAnswers, Steps
 from flows.export.threads import DIRECT, gather
-from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect_tasks, run_context, work_pool
+from flows.orchestration import artifacts, flow_monitor, prefect_server, prefect_tasks, run_context, run_log, work_pool
 from schemas.conversion import Shard, ShardResult
 from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
@@ -34,9 +35,17 @@ from tasks.manifest.validate import Manifest
 
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
 log.setLevel(logging.INFO)
+run_log.hide_noise()
 
 
-@flow(name="export-library", persist_result=False, log_prints=False)
+def _name_before_plan() -> str:
+    """Return the name of a run that has no plan yet, and may never have one."""
+    request = flow_run.parameters.get("request") or {}
+    manifest = request.get("manifest") if isinstance(request, dict) else request.manifest
+    return artifacts.ascii_name(f"{os.path.basename(str(manifest)) or 'no manifest'}, not begun")
+
+
+@flow(name="export-library", flow_run_name=_name_before_plan, persist_result=False, log_prints=False)
 def export_library(request: ExportRequest) -> State[BatchExportResult]:
     """Export a sample manifest for the SP-404MKII.
 
@@ -58,8 +67,11 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
+    if not batch.complete:
+        _tag_run(artifacts.WITH_FAILURES)
     share = resolved.settings.failed_share
-    if batch.failed + batch.rejected > share * batch.total_requested:
+    # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
+    if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
         return Failed(message=f"{batch.counts()}: more than {share:.0%} (the setting failed_share)", data=batch)
     name = "Completed" if batch.complete else "CompletedWithFailures"
     return Completed(name=name, message=batch.counts(), data=batch)
@@ -164,10 +176,15 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
     """Make the plan, and give the flow run a name and tags that say what it is about: only the plan knows."""
     draft: DraftPlan = _plan_step(resolved, manifest, started)
-    with suppress(Exception), get_client(sync_client=True) as client:  # the run goes on without a name
-        tags = sorted({*flow_run.tags, *artifacts.run_tags(draft)})
-        client.update_flow_run(flow_run.id, name=artifacts.run_name(draft), tags=tags)
+    _tag_run(*artifacts.run_tags(draft), name=artifacts.run_name(draft))
     return draft
+
+
+def _tag_run(*tags: str, name: str | None = None) -> None:
+    """Add tags to the flow run, and give it another name; the run goes on without."""
+    with suppress(Exception), get_client(sync_client=True) as client:
+        before = client.read_flow_run(flow_run.id)
+        client.update_flow_run(flow_run.id, name=name or before.name, tags=sorted({*before.tags, *tags}))
 
 
 _plan_step = prefect_tasks.as_task(DIRECT.plan, "plan")

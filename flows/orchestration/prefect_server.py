@@ -40,9 +40,11 @@ _DEFAULTS = {
 }
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 HOST = "127.0.0.1"
-_LOCAL_API = f"http://{HOST}:4200/api"
+LOCAL_API = f"http://{HOST}:4200/api"
 # Where a running ``sp404 up`` publishes its address.
 _PUBLISHED = Path("~/.sp404/up.json")
+# Settings that it publishes, too: they count for ``sp404 status`` where nothing else is set.
+PUBLISHED_SETTINGS = ("db", "library", "nightly_cron", "verify_cron", "timezone")
 # A new Prefect home is migrated first: 17 s and more on a small machine.
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
@@ -88,7 +90,7 @@ def use_running_server(quiet: bool) -> bool:
     set_defaults()
     if quiet:
         os.environ.setdefault(_CONSOLE_LEVEL, "WARNING")
-    for api in filter(None, (os.environ.get("PREFECT_API_URL"), read_published_api(), _LOCAL_API)):
+    for api in filter(None, (os.environ.get("PREFECT_API_URL"), read_published_api(), LOCAL_API)):
         if is_healthy(api):
             os.environ["PREFECT_API_URL"] = api
             return True
@@ -163,17 +165,23 @@ def free_port() -> int:
 
 def read_published_api() -> str | None:
     """Return the address that ``sp404 up`` published when it started, whether or not it still runs."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads(_PUBLISHED.expanduser().read_text(encoding="utf-8"))["api"])
-    return None
+    return read_published().get("api")
 
 
-def publish_api(api: str) -> None:
-    """Write down the address of ``sp404 up`` for other processes of this user. They can do without: errors are ignored."""
+def read_published() -> dict[str, str]:
+    """Return what ``sp404 up`` published when it started, whether or not it still runs: ``api``, and settings of it."""
+    with suppress(OSError, ValueError):
+        found = json.loads(_PUBLISHED.expanduser().read_text(encoding="utf-8"))
+        return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+    return {}
+
+
+def publish_api(api: str, **settings: str) -> None:
+    """Write down address and settings of ``sp404 up`` for other processes of this user, who can do without: it never fails."""
     path = _PUBLISHED.expanduser()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"api": api}).encode())
+        write_atomically(path, json.dumps({"api": api, **settings}).encode())
 
 
 def withdraw_api() -> None:

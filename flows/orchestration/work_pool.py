@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,8 @@ _SILENCE_SECONDS = 60.0
 _START_SECONDS = 300.0
 # How long slices that are told to stop may go on with the samples in hand.
 _STOP_SECONDS = 8.0
+# How long a slice whose results are all here may take to say so to Prefect.
+_END_SECONDS = 10.0
 _MAX_ATTEMPTS = 3
 _GONE = "No heartbeat any more: its machine is gone"
 # In samples. A slice costs the seconds in which its process starts, so there are few: one a worker, if none gets larger.
@@ -230,6 +232,10 @@ class _SliceDispatcher:
             self._set_state(part.flow_runs[-1], Crashed(message=_GONE))
             self._handle_unfinished(part, cancelled=False)
 
+    def _is_final(self, flow_run: UUID) -> bool:
+        state = self._client.read_flow_run(flow_run).state
+        return state is not None and state.is_final()
+
     def _set_state(self, flow_run: UUID, state: State[Any]) -> None:
         self._client.set_flow_run_state(flow_run, state, force=True)
 
@@ -259,14 +265,21 @@ class _SliceDispatcher:
         return collected if part.finished else max(collected, int(part.heartbeat.partition(" ")[0] or 0))
 
     def close(self) -> None:
-        """After a death, remove unfinished files, and mark the runs that Prefect still shows as *Running*."""
+        """After a death, remove unfinished files, and mark the runs that Prefect still shows as *Running*.
+
+        One that has just given its last result is about to end by itself.
+        """
         if not self._any_died:
             return
-        for flow_run in chain.from_iterable(part.flow_runs for part in self._slices):
-            state = self._client.read_flow_run(flow_run).state
-            if not state or not state.is_final():
-                self._set_state(flow_run, Crashed(message=_GONE))
-            zombie_runs.crash_zombies_of(self._client, flow_run)
+        deadline = time.monotonic() + _END_SECONDS
+        for part in self._slices:
+            for flow_run in part.flow_runs:
+                may_end = part.finished and flow_run == part.flow_runs[-1]
+                while not (is_final := self._is_final(flow_run)) and may_end and time.monotonic() < deadline:
+                    time.sleep(0.2)
+                if not is_final:
+                    self._set_state(flow_run, Crashed(message=_GONE))
+                zombie_runs.crash_zombies_of(self._client, flow_run)
         targets = pl.read_ipc(Path(self._shards[0].plan_path).read_bytes(), columns=["target"])["target"]
         for folder in targets.str.extract(r"(?s)^(.*)/").unique():
             remove_parts(folder, self._shards[0].token)
