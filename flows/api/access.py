@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from config.settings import Settings, real_path
 from flows.api.problems import MEDIA_TYPE, problem_from_error, problem_headers
+from flows.api.sessions import COOKIE, Sessions
 from schemas.errors import BodyTooLargeError, ForbiddenError, RequestError, Sp404Error, UnauthorizedError
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -22,8 +24,10 @@ App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 1 << 18
 _MIN_TOKEN_CHARACTERS = 16
-# The description of the API is not a secret, and a browser cannot send a token for it.
-_PUBLIC_PATHS = {"/docs", "/openapi.json"}
+SESSION_PATH = "/api/v1/sp404/session"
+# The description of the API and the page itself are no secrets, and a browser cannot send a token for them.
+_PUBLIC_PATHS = {"/docs", "/openapi.json", "/", SESSION_PATH}
+_PUBLIC_FOLDERS = ("/docs/", "/ui/")
 # Characters that are not shown, line ends among them, and those that change the direction of what is beside them.
 _CONTROL_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 _BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -39,11 +43,13 @@ class AccessRules:
         names: The host names that the server may be called by.
         any_address: Whether it may also be called by any IP address.
         token: The bearer token; empty where none is needed.
+        sessions: Those of people who signed in with it on the page.
     """
 
     names: frozenset[str]
     any_address: bool
     token: bytes
+    sessions: Sessions
 
 
 def build_rules(settings: Settings) -> AccessRules:
@@ -58,7 +64,7 @@ def build_rules(settings: Settings) -> AccessRules:
     if beyond and not token:
         what = f"The REST API would listen at {host}, which other machines can reach, without a token"
         raise RequestError(what=what, fix="Set SP404_API_TOKEN or api_token_file, or leave api_host at 127.0.0.1.")
-    return AccessRules(frozenset({*_LOOPBACK, host, *settings.api_names.lower().split()}), beyond, token)
+    return AccessRules(frozenset({*_LOOPBACK, host, *settings.api_names.lower().split()}), beyond, token, Sessions(token))
 
 
 def _is_loopback(host: str) -> bool:
@@ -121,10 +127,30 @@ def _check(scope: Message, rules: AccessRules) -> None:
         raise ForbiddenError(
             what="A web page of another origin cannot use this server", fix="Use a program, or the page of this server."
         )
-    if rules.token and scope["path"] not in _PUBLIC_PATHS and not scope["path"].startswith("/docs/"):
-        scheme, _, token = by_name.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode("latin-1"), rules.token):
-            raise UnauthorizedError
+    is_public = scope["path"] in _PUBLIC_PATHS or scope["path"].startswith(_PUBLIC_FOLDERS)
+    if rules.token and not is_public and not _has_token(by_name, rules):
+        _check_session(scope["method"], by_name, rules)
+
+
+def _has_token(headers: dict[str, str], rules: AccessRules) -> bool:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode("latin-1"), rules.token)
+
+
+def _check_session(method: str, headers: dict[str, str], rules: AccessRules) -> None:
+    """Let in who signed in on the page. A page of another site could make a browser send the cookie with a form."""
+    if not rules.sessions.is_valid(read_cookie(headers.get("cookie", ""))):
+        raise UnauthorizedError
+    if method not in ("GET", "HEAD") and "origin" not in headers:
+        raise ForbiddenError(what="A request with a cookie must name its origin", fix="Send the token instead.")
+
+
+def read_cookie(header: str) -> str:
+    """Return the id of the session in a header Cookie; empty without one."""
+    with suppress(CookieError):
+        morsel = SimpleCookie(header).get(COOKIE)
+        return morsel.value if morsel else ""
+    return ""
 
 
 def _host_of(origin: str) -> str:
@@ -199,6 +225,15 @@ def _check_text(path: str) -> None:
         raise RequestError(what=what, fix="Use shorter names.")
 
 
+def find_inside_root(path: str, root: str) -> str | None:
+    """Resolve a path that a client named, without links; None where it leads out of ``root``."""
+    with suppress(ValueError):
+        resolved = real_path(os.path.join(root, path))
+        if os.path.commonpath([resolved, root]) == root:
+            return resolved
+    return None
+
+
 def resolve_inside_root(path: str, root: str) -> str:
     """Resolve a folder that a client named, without links.
 
@@ -211,9 +246,8 @@ def resolve_inside_root(path: str, root: str) -> str:
         ForbiddenError: It leads out of ``root``.
     """
     _check_text(path)
-    with suppress(ValueError):
-        resolved = real_path(os.path.join(root, path))
-        if os.path.commonpath([resolved, root]) == root:
-            return resolved
+    resolved = find_inside_root(path, root)
+    if resolved is not None:
+        return resolved
     what = "output_base_path is not a folder within the one that clients may export to"
     raise ForbiddenError(what=what, fix="Name a folder below it, or leave it out; the setting api_root says which it is.")

@@ -14,6 +14,7 @@ from flows.api.library import LibraryPages
 from flows.export import zip_archive
 from schemas.errors import QueueError
 from tasks.audio.decode.detect import find_sound, open_file
+from tasks.fs.file_status import READ_ONLY
 from tasks.fs.stat_table import stat_files
 from tasks.store import run_folder
 from tasks.store.database import Database
@@ -80,7 +81,7 @@ class Downloads:
         with take_place(self._zip_places, "other downloads"):
             for _ in range(_MAX_TRIES):
                 with suppress(FileNotFoundError):  # it made room for others just now
-                    return os.open(self._zip_path(export_id), os.O_RDONLY | os.O_CLOEXEC)
+                    return os.open(self._zip_path(export_id), READ_ONLY)
         raise QueueError(waiting="downloads")
 
     def _zip_path(self, export_id: int) -> Path:

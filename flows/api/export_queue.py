@@ -1,4 +1,4 @@
-"""The queue of exports: one runs at a time, for clients that wait for the answer and for clients that poll its progress."""
+"""The queue of exports and other jobs: one runs at a time, for clients that wait and for clients that poll its progress."""
 
 import logging
 import secrets
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from flows.api.problems import ProblemError
-from schemas.api import State
+from schemas.api import JobKind, State
 from schemas.conversion import Limits
 from schemas.enums import Verb
 from schemas.errors import QueueError, Sp404Error, StoppedError
@@ -23,7 +23,6 @@ from tasks.isolation.process_pool import ProcessPool
 
 log = logging.getLogger("sp404")
 AnswerT = TypeVar("AnswerT")
-_MAX_QUEUED = 100
 _MAX_REMEMBERED = 200
 _RATE_SECONDS = 10.0
 
@@ -97,13 +96,14 @@ class QueuedExport(Generic[AnswerT]):
     """An export in the queue.
 
     Attributes:
+        kind: What it does.
         has_client: A client holds its connection open for the answer, and will not ask for it later.
         turn: Has a result when the export begins to run.
         answer: Has a result when the export has ended.
     """
 
-    def __init__(self, progress: PolledProgress, has_client: bool) -> None:
-        self.has_client = has_client
+    def __init__(self, progress: PolledProgress, has_client: bool, kind: JobKind = JobKind.EXPORT) -> None:
+        self.has_client, self.kind = has_client, kind
         self.id = secrets.token_hex(16)
         self.progress = progress
         self.turn: Future[None] = Future()
@@ -139,15 +139,16 @@ class ExportQueue(Generic[AnswerT]):
         is_stopping: The server stops.
     """
 
-    def __init__(self, process_pool: SharedProcessPool) -> None:
+    def __init__(self, process_pool: SharedProcessPool, max_queued: int) -> None:
         self._process_pool = process_pool
+        self._max_queued = max_queued
         self._lock = threading.Lock()
         self._exports: dict[str, QueuedExport[AnswerT]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export")
         self.is_stopping = False
 
-    def add(self, do: Callable[[Progress], AnswerT], has_client: bool) -> QueuedExport[AnswerT]:
-        """Append an export, which ``do`` carries out.
+    def add(self, do: Callable[[Progress], AnswerT], has_client: bool, kind: JobKind = JobKind.EXPORT) -> QueuedExport[AnswerT]:
+        """Append an export, or a job of another kind, which ``do`` carries out.
 
         Raises:
             QueueError: Too many wait already.
@@ -157,9 +158,9 @@ class ExportQueue(Generic[AnswerT]):
             if self.is_stopping:
                 raise StoppedError
             waiting = sum(export.state is State.QUEUED for export in self._exports.values())
-            if waiting >= _MAX_QUEUED:
+            if waiting >= self._max_queued:
                 raise QueueError(waiting=f"{waiting} exports")
-            queued: QueuedExport[AnswerT] = QueuedExport(PolledProgress(self._process_pool), has_client)
+            queued: QueuedExport[AnswerT] = QueuedExport(PolledProgress(self._process_pool), has_client, kind)
             ended = [export for export in self._exports.values() if export.ended_at]
             remembered = [export for export in ended if not export.has_client][-_MAX_REMEMBERED:]
             for export in ended:
@@ -168,6 +169,11 @@ class ExportQueue(Generic[AnswerT]):
             self._exports[queued.id] = queued
             self._thread.submit(self._carry_out, queued, do)
             return queued
+
+    def all(self) -> list[QueuedExport[AnswerT]]:
+        """Return what waits, runs, and is remembered, oldest first."""
+        with self._lock:
+            return list(self._exports.values())
 
     def find(self, export_id: str) -> QueuedExport[AnswerT] | None:
         """Return the export with this id of the queue (not of the records), if it is remembered."""

@@ -7,44 +7,47 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import blake2b
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from config.settings import Settings, SettingsInForce, load
+from config.settings import SettingsInForce
 from flows.api.access import resolve_inside_root
-from flows.api.export_queue import ExportQueue, QueuedExport, SharedProcessPool
-from flows.api.library import LibraryPages, Row, allowed_root, unknown_sample
-from flows.api.problems import ProblemError, problem_from_error, problem_from_record, strip_folders
-from schemas.api import BatchExport, KitExport, KitPad, SingleExport, Work
+from flows.api.jobs import JobQueue, QueuedJob
+from flows.api.kit_shelf import KitShelf, KitToExport
+from flows.api.library import LibraryPages, Row, unknown_export, unknown_sample
+from flows.api.problems import ProblemError, problem_from_error, problem_from_record, strip_folders, strip_options
+from flows.api.request_manifests import RequestManifests
+from flows.export import preview
+from schemas.api import MOST_RESULTS, BatchExport, KitExport, KitPad, SingleExport
 from schemas.enums import OrganizeBy, Status
 from schemas.errors import (
     BatchError,
     DatabaseBusyError,
     DiskError,
     DiskFullError,
+    ForbiddenError,
+    NothingToRetryError,
     OutputGoneError,
     OutputNotWritableError,
-    RecordNotFoundError,
-    RequestError,
     Sp404Error,
     StoppedError,
     SurroundingsError,
-    WorkingFolderError,
     WriteError,
 )
-from schemas.export import ExportConfig, ExportRequest
+from schemas.export import ExportConfig, ExportRequest, SoundConfig
+from schemas.kit_api import KitExportConfig
+from schemas.page_api import RetryOrder
 from schemas.report import BatchExportResult, ExportResult
+from schemas.sample_api import BatchRequest, ExportForecast
 from tasks.convert.progress import Progress
-from tasks.store import history, run_folder
 from tasks.store.catalog import Catalog
 from tasks.store.database import Database
 
 log = logging.getLogger("sp404")
 ExportAnswer: TypeAlias = SingleExport | KitExport | BatchExport
 ExportRunner: TypeAlias = Callable[[ExportRequest, Progress], BatchExportResult]
-_MANIFEST_COLUMNS = ("sample_id", "file_path", "title", "genre", "bpm", "musical_key", "tags", "kit", "bank", "pad")
 # What keeps a single sample from being written, and is about the folder and not about the sample.
 _WRITE_ERRORS = (DiskError, OutputGoneError, OutputNotWritableError)
 # Errors with a status of their own, for a batch as for a sample.
@@ -62,7 +65,9 @@ class PreparedExport:
         to_answer: Makes the client's answer of the export's result.
         sample_ids: Export only these of the rows; empty for all.
         kits: Export only these kits of the rows; empty for all.
+        sound: What is done to the sound.
         is_single: It is of one sample, whose error is the answer's.
+        manifest: Export this file in the place of ``rows``.
     """
 
     rows: list[Row]
@@ -70,7 +75,9 @@ class PreparedExport:
     to_answer: Callable[[BatchExportResult], ExportAnswer]
     sample_ids: tuple[int, ...] = ()
     kits: tuple[str, ...] = ()
+    sound: SoundConfig = field(default_factory=SoundConfig)
     is_single: bool = False
+    manifest: str | None = None
 
 
 class RecordExporter:
@@ -79,33 +86,23 @@ class RecordExporter:
     Args:
         in_force: The settings without the preferences, which clients can set.
         library: The records.
-        process_pool: Decodes the samples.
+        kits: The kits.
+        queue: Runs one job after the other.
         run: Carries an export out.
     """
 
     def __init__(
-        self, in_force: SettingsInForce, library: LibraryPages, process_pool: SharedProcessPool, run: ExportRunner
+        self, in_force: SettingsInForce, library: LibraryPages, kits: KitShelf, queue: JobQueue, run: ExportRunner
     ) -> None:
         self._settings = in_force.settings
         self._fall_back = True if in_force.sources["fall_back"] == "built-in" else None
         self._run = run
         self.wait_seconds = self._settings.api_wait_seconds
-        self._library = library
+        self._library, self._kits = library, kits
         self._database = Database(self._settings.db, self.wait_seconds)
         self._records = Catalog(self._database)
-        self._queue: ExportQueue[ExportAnswer] = ExportQueue(process_pool)
-
-    def stop(self, seconds: float) -> None:
-        """Cancel what waits and what runs, and wait for it for so long."""
-        self._queue.stop(seconds)
-
-    def give_up(self, seconds: float) -> None:
-        """Wait once more; then tell the clients of what has not ended that the server stops."""
-        self._queue.give_up(seconds)
-
-    def close(self) -> None:
-        """Cancel what waits, and end what runs."""
-        self._queue.close()
+        self._queue = queue
+        self._manifests = RequestManifests(self._database)
 
     # ---- requests ----
 
@@ -121,32 +118,93 @@ class RecordExporter:
             raise unknown_sample(sample_id)
         return PreparedExport(rows, config, lambda batch: self._answer_sample(batch, sample_id), (sample_id,), is_single=True)
 
-    def prepare_batch(self, sample_ids: list[int], config: ExportConfig) -> PreparedExport:
+    def prepare_batch(self, batch: BatchRequest) -> PreparedExport:
         """Prepare the export of many samples. Those that are not in the records are rejected alone.
 
         Raises:
             ForbiddenError: The output folder is outside of the allowed one.
+            NothingSelectedError: The filter lets no sample through.
         """
-        config, rows = self._read_rows(sample_ids, config)
+        sample_ids = self._library.ids_of(batch)
+        config, rows = self._read_rows(sample_ids, batch.config)
         selected = tuple(dict.fromkeys(sample_ids)) if any("kit" in row for row in rows) else ()
         unknown = {row["sample_id"] for row in rows if "file_path" not in row}
-        return PreparedExport(rows, config, lambda batch: _answer_batch(batch, unknown), selected)
+        return PreparedExport(rows, config, lambda result: _answer_batch(result, unknown), selected, sound=batch.sound)
 
-    def prepare_kit(self, kit_id: int, config: ExportConfig) -> PreparedExport:
-        """Prepare the export of a kit.
+    def prepare_kit(self, kit_id: str, wanted: KitExportConfig) -> PreparedExport:
+        """Prepare the export of a kit: of its file where it has one, as the command line exports it.
 
         Raises:
             RecordNotFoundError: There is no such kit.
-            RequestError: The kit is empty.
+            PadConflictError: The kit is empty.
+            ManifestError: Its file cannot be read.
             ForbiddenError: The output folder is outside of the allowed one.
         """
-        config, kit = self._resolve_folder(config), self._library.kit_row(kit_id)
-        rows = self._records.pads_of(kit_id)
-        if not rows:
-            raise RequestError(what=f"Kit {kit_id} has no samples", fix="Export it again from its manifest.")
-        return PreparedExport(rows, config, lambda batch: self._answer_kit(batch, kit), kits=(kit["name"],))
+        config = self._resolve_folder(ExportConfig(**wanted.model_dump(exclude={"sound"})))
+        kit = self._kits.to_export(kit_id)
+        return PreparedExport(
+            kit.rows,
+            config,
+            lambda batch: self._answer_kit(batch, kit),
+            kits=() if kit.manifest else (kit.name,),
+            sound=wanted.sound,
+            manifest=kit.manifest,
+        )
 
-    def enqueue(self, export: PreparedExport, has_client: bool) -> QueuedExport[ExportAnswer]:
+    def prepare_retry(self, export_id: int, order: RetryOrder) -> PreparedExport:
+        """Prepare the export of those samples of an export that failed, with its settings, to its output folder.
+
+        ``order`` says which of them, and with which other settings of the sound.
+
+        Raises:
+            RecordNotFoundError: There is no such export.
+            NothingToRetryError: It has not ended, nothing of it failed, or what failed is not in the records any more.
+            ForbiddenError: Its output folder is outside of the allowed one.
+        """
+        with self._database.hold():
+            export = self._records.export_settings(export_id)
+            failed = self._records.failed_samples(export_id, order.reason, order.text)
+            if chosen := set(order.sample_ids):
+                failed = [row for row in failed if row["sample_id"] in chosen]
+            if not export:
+                raise unknown_export(export_id)
+            if export["finished_at"] is None:
+                what = f"Export {export_id} has not ended"
+                raise NothingToRetryError(what=what, fix="Wait for its end. If it was stopped, send its request again.")
+            if not failed:
+                so = " so" if order.reason or order.text or chosen else ""
+                raise NothingToRetryError(what=f"Nothing of export {export_id} failed{so}", fix="Export other samples.")
+            config, sound = _settings_of(export)
+            sound = sound.model_copy(update=order.sound.model_dump(exclude_none=True))
+            sample_ids = list(dict.fromkeys(row["sample_id"] for row in failed))
+            try:
+                config, rows = self._read_rows(sample_ids, config)
+            except ForbiddenError as error:
+                what = f"Export {export_id} wrote to a folder that clients may not export to"
+                raise ForbiddenError(what=what, fix="Export its samples to another one, or set api_root.") from error
+        unknown = {row["sample_id"] for row in rows if "file_path" not in row}
+        if unknown.issuperset(sample_ids):
+            what = f"The samples of export {export_id} that failed are no longer in the records"
+            raise NothingToRetryError(what=what, fix="Export its manifest again.")
+        # A sample can sit in a kit in which it did not fail, or which was not exported.
+        in_kits = any("kit" in row for row in rows)
+        kits = tuple(dict.fromkeys(row["kit"] for row in failed)) if in_kits and all(row["kit"] for row in failed) else ()
+        selected = tuple(sample_ids) if in_kits else ()
+        return PreparedExport(rows, config, lambda result: _answer_batch(result, unknown), selected, kits, sound)
+
+    def forecast(self, batch: BatchRequest) -> ExportForecast:
+        """Say what the export of a batch would do now, and write nothing but its table."""
+        return self._forecast(self.prepare_batch(batch))
+
+    def forecast_kit(self, kit_id: str, wanted: KitExportConfig) -> ExportForecast:
+        """Say what the export of a kit would do now, as ``forecast``."""
+        return self._forecast(self.prepare_kit(kit_id, wanted))
+
+    def _forecast(self, export: PreparedExport) -> ExportForecast:
+        with self._manifest_of(export) as manifest:
+            return preview.forecast(self._request_of(export, manifest, lock_wait_seconds=None))
+
+    def enqueue(self, export: PreparedExport, has_client: bool) -> QueuedJob:
         """Append an export to the queue.
 
         Args:
@@ -159,49 +217,25 @@ class RecordExporter:
         """
         return self._queue.add(lambda progress: self._carry_out(export, progress, has_client), has_client)
 
-    def find(self, job_id: str) -> QueuedExport[ExportAnswer]:
-        """Return an export of the queue.
-
-        Raises:
-            RecordNotFoundError: The queue does not remember it.
-        """
-        queued = self._queue.find(job_id)
-        if not queued:
-            raise RecordNotFoundError(noun="Job", id=job_id, fix="The list of exports shows what was exported.")
-        return queued
-
     def _read_rows(self, sample_ids: list[int], config: ExportConfig) -> tuple[ExportConfig, list[Row]]:
         config = self._resolve_folder(config)
         with self._database.hold():
-            layout = config.organize_by or self._settings_now().organize_by
+            layout = config.organize_by or self._library.settings_now().organize_by
             return config, self._records.rows_of(sample_ids, with_kits=layout is OrganizeBy.KIT)
 
     def _resolve_folder(self, config: ExportConfig) -> ExportConfig:
         if config.output_base_path is None:
             return config
-        folder = resolve_inside_root(config.output_base_path, allowed_root(self._settings))
+        folder = resolve_inside_root(config.output_base_path, self._settings.client_folder())
         return config.model_copy(update={"output_base_path": folder})
-
-    def _settings_now(self) -> Settings:
-        """Resolve the settings with the preferences as they are now."""
-        return load({"db": self._settings.db}, lambda path, _: history.preferences_at(path, self.wait_seconds)).settings
 
     # ---- the export itself ----
 
     def _carry_out(self, export: PreparedExport, progress: Progress, has_client: bool) -> ExportAnswer:
-        manifest: Path | None = None
         try:
-            manifest = self._write_manifest(export)
-            request = ExportRequest(
-                manifest=str(manifest),
-                config=export.config,
-                sample_ids=export.sample_ids,
-                kits=export.kits,
-                db=self._settings.db,
-                fall_back=self._fall_back,
-                lock_wait_seconds=self.wait_seconds if has_client else None,
-            )
-            batch = self._run(request, progress)
+            with self._manifest_of(export) as manifest:
+                request = self._request_of(export, manifest, self.wait_seconds if has_client else None)
+                batch = self._run(request, progress)
             if has_client and self._queue.is_stopping and not batch.complete:
                 raise StoppedError  # its rows say that they were not reached, as if that were of the samples
             return export.to_answer(batch)
@@ -216,23 +250,23 @@ class RecordExporter:
                 raise
             log.exception("A batch failed")
             raise BatchError(error="an internal error of the server", fix="See the server's log.") from error
-        finally:
-            if manifest:
-                manifest.unlink(missing_ok=True)
 
-    def _write_manifest(self, export: PreparedExport) -> Path:
-        """Write the rows as a manifest. It is named by its samples: by that later exports know whose files they are."""
-        rows = [{name: row[name] for name in _MANIFEST_COLUMNS if row.get(name) is not None} for row in export.rows]
-        lines = [json.dumps({"file_path": ""} | row) for row in rows]  # a row without a path is still a row
-        ids = repr((export.sample_ids, export.kits, [row["sample_id"] for row in export.rows]))
-        folder = run_folder.runs_folder(self._database) / "requests"
-        path = folder / f"{blake2b(ids.encode(), digest_size=16).hexdigest()}.ndjson"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise WorkingFolderError.of(folder, error) from error
-        return path
+    def _manifest_of(self, export: PreparedExport) -> AbstractContextManager[Path]:
+        if export.manifest:
+            return nullcontext(Path(export.manifest))
+        return self._manifests.write(export.rows, export.sample_ids, export.kits)
+
+    def _request_of(self, export: PreparedExport, manifest: Path, lock_wait_seconds: float | None) -> ExportRequest:
+        return ExportRequest(
+            manifest=str(manifest),
+            config=export.config,
+            sound=export.sound,
+            sample_ids=export.sample_ids,
+            kits=export.kits,
+            db=self._settings.db,
+            fall_back=self._fall_back,
+            lock_wait_seconds=lock_wait_seconds,
+        )
 
     # ---- answers ----
 
@@ -241,9 +275,9 @@ class RecordExporter:
         if any(not result.success for result in results):
             row = next(row for row in self._recorded_rows(batch) if row["error"])
             raise ProblemError(problem_from_record(row["error"], row["reason"] or "", row["fix"] or ""))
-        return SingleExport(**_public_result(results[0]), export_id=batch.export_id, warnings=list(batch.warnings))
+        return SingleExport(**_public_result(results[0]), export_id=batch.export_id, warnings=_public_warnings(batch))
 
-    def _answer_kit(self, batch: BatchExportResult, kit: Row) -> KitExport:
+    def _answer_kit(self, batch: BatchExportResult, kit: KitToExport) -> KitExport:
         rows = self._recorded_rows(batch)
         pads = [
             KitPad(**_public_result(result), bank=row["bank"], pad=row["pad"])
@@ -264,10 +298,10 @@ class RecordExporter:
             status=done if batch.complete else Status.FAILED,
             error=errors[0] if errors else None,
             export_id=batch.export_id,
-            kit_id=kit["id"],
-            kit=kit["name"],
+            kit_id=kit.id,
+            kit=kit.name,
             pads=pads,
-            warnings=list(batch.warnings),
+            warnings=_public_warnings(batch),
             errors=errors,
             **{name: getattr(batch, name) for name in _COUNTS},
         )
@@ -276,41 +310,35 @@ class RecordExporter:
         return self._records.export_samples(batch.export_id, 1, batch.total_requested).rows
 
 
-def describe_job(queued: QueuedExport[ExportAnswer]) -> Work:
-    """Say how far an export of the queue has come, and its answer or its problem when it has ended."""
-    progress, ended = queued.progress, queued.answer.done() and not queued.answer.cancelled()
-    error = queued.answer.exception() if ended else None
-    done, total = progress.so_far
-    return Work(
-        id=queued.id,
-        state=queued.state,
-        created_at=queued.created_at,
-        started_at=queued.started_at,
-        ended_at=queued.ended_at,
-        done=done,
-        total=total,
-        rate_per_second=0.0 if queued.ended_at else round(progress.rate_per_second(), 2),
-        errors=progress.failed,
-        messages=_public_errors(list(progress.errors)),
-        result=queued.answer.result() if ended and not error else None,
-        problem=problem_from_error(error) if error else None,
-    )
+def _settings_of(export: Row) -> tuple[ExportConfig, SoundConfig]:
+    """Return the settings that an export had, as its row says them; of an earlier version's only layout, format and folder."""
+    stored = json.loads(export["settings"] or "{}")
+    layout = {"organize_by": export["organized_by"], "format": export["format"], "output_base_path": export["output_path"]}
+    config = {name: stored[name] for name in ExportConfig.model_fields if name in stored} | layout
+    return ExportConfig(**config), SoundConfig(**{name: stored[name] for name in SoundConfig.model_fields if name in stored})
 
 
 def _answer_batch(batch: BatchExportResult, unknown: set[int]) -> BatchExport:
-    """Answer with all results. The rows of ``unknown`` samples were rejected: their error is that they are unknown."""
+    """Answer with the results. The rows of ``unknown`` samples were rejected: their error is that they are unknown."""
     instead = {result.error: str(unknown_sample(result.sample_id)) for result in batch.results if result.sample_id in unknown}
-    results = [_public_result(result) for result in batch.results]
+    shown = batch.results
+    if len(shown) > MOST_RESULTS:
+        shown = sorted(shown, key=lambda result: result.success)[:MOST_RESULTS]
+    results = [_public_result(result) for result in shown]
     return BatchExport(
         **{name: getattr(batch, name) for name in BatchExport.model_fields if name not in ("results", "errors", "warnings")},
         results=[ExportResult(**result | {"error": instead.get(result["error"], result["error"])}) for result in results],
-        errors=[instead.get(error, error) for error in _public_errors(batch.errors)],
-        warnings=list(batch.warnings),
+        errors=[instead.get(error, error) for error in _public_errors(batch.errors[:MOST_RESULTS])],
+        warnings=_public_warnings(batch),
     )
 
 
 def _public_result(result: ExportResult) -> dict[str, Any]:
     return result.model_dump() | {"error": result.error and strip_folders(result.error)}
+
+
+def _public_warnings(batch: BatchExportResult) -> list[str]:
+    return [strip_options(warning) for warning in batch.warnings]
 
 
 def _public_errors(errors: list[str]) -> list[str]:

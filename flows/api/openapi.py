@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from flows.api.problems import MEDIA_TYPE
 from schemas.api import Problem, Work
+from schemas.kit_api import KitConflict
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _TEXT = {"schema": {"type": "string"}}
@@ -27,6 +28,17 @@ ACCEPTED: Responses = {
         },
     }
 }
+
+_ETAG = {"headers": {"ETag": _TEXT | {"description": "Of a kit file; send it as `If-Match` with a change."}}}
+KIT: Responses = {200: _ETAG}
+NEW_KIT: Responses = {201: _ETAG}
+CONFLICT: Responses = {
+    412: {
+        "description": "The kit was changed meanwhile; with the kit as it is now",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/KitConflict"}}},
+    }
+}
+UNCHANGED: Responses = {304: {"description": "Nothing changed since the answer with the ETag in `If-None-Match`"}}
 
 
 def describe_problems(*statuses: int) -> Responses:
@@ -55,10 +67,12 @@ def describe_api(app: FastAPI, needs_token: bool) -> dict[str, Any]:
     if not app.openapi_schema:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schemas = document["components"]["schemas"]
-        for model in ("ExportConfig", "Preferences"):
+        for model in ("ExportConfig", "KitExportConfig", "Preferences"):
             text = next(each for each in schemas[model]["properties"]["output_base_path"]["anyOf"] if each["type"] == "string")
             text["pattern"] = _PATH_PATTERN
         schemas["Problem"] = Problem.model_json_schema(mode="serialization")
+        conflict = KitConflict.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas["KitConflict"] = {name: value for name, value in conflict.items() if name != "$defs"}
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         if needs_token:

@@ -21,6 +21,7 @@ from schemas.sample_api import Sample
 from tasks.audio.convert import LISTEN_SECONDS
 from tasks.audio.output_file import file_header
 from tasks.fs.atomic import part_name, remove
+from tasks.fs.file_status import READ_ONLY
 from tasks.store import history, run_folder
 from tasks.store.database import Database
 
@@ -94,7 +95,7 @@ class Previews:
         try:
             if isinstance(result, Outcome):
                 _cut(part, result)
-            fd = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(part, READ_ONLY)
             if key:
                 self._keep(part, key)
         finally:
@@ -133,6 +134,6 @@ def _cut(path: Path, outcome: Outcome) -> None:
 
 def _open(path: Path) -> int | None:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, READ_ONLY)
     except FileNotFoundError:
         return None

@@ -5,12 +5,14 @@ import re
 from http import HTTPStatus
 
 from schemas.api import Problem
-from schemas.errors import RangeError, Sp404Error, TooManyFilesError, UnauthorizedError, statuses_by_reason
+from schemas.errors import RangeError, Sp404Error, TooManyFilesError, UnauthorizedError, public_fix, statuses_by_reason
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = 5
 # From the start of an absolute path to its last name, or to that of the last path in a text: better too much than too little.
 _FOLDERS = re.compile(r"(?<!\w)/(?:[^/]*/)*")
+# What a text says of the command line, in brackets.
+_OPTIONS = re.compile(r" \(--[^)]*\)")
 _INTERNAL = "Internal error of the server"
 
 
@@ -25,6 +27,11 @@ class ProblemError(Exception):
 def strip_folders(text: str) -> str:
     """Return ``text`` with each absolute path cut down to its last name."""
     return _FOLDERS.sub("", text)
+
+
+def strip_options(text: str) -> str:
+    """Return a warning without what it says of options of the command line."""
+    return _OPTIONS.sub("", text)
 
 
 def make_problem(status: int, detail: str, reason: str, fix: str = "", errors: list[dict[str, str]] | None = None) -> Problem:
@@ -59,12 +66,13 @@ def problem_from_error(error: BaseException) -> Problem:
     facts = {name: _base_name(fact) for name, fact in error.facts.items()}
     public = type(error)(**facts)
     detail = (error.public or "").format(**facts) or str(public)
-    return make_problem(error.http_status, detail, error.reason, public.fix)
+    return make_problem(error.http_status, detail, error.reason, public.public_fix)
 
 
 def problem_from_record(error: str, reason: str, fix: str) -> Problem:
     """Describe a sample that failed, by the columns of its row in the records."""
-    return make_problem(statuses_by_reason().get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), error, reason, fix)
+    status = statuses_by_reason().get(reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return make_problem(status, error, reason, public_fix(error, reason, fix))
 
 
 def problem_headers(error: BaseException) -> dict[str, str]:

@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from config.settings import Settings, load
-from flows.api.app import ApiServices, create_app
+from flows.api.app import create_app
 from flows.api.connections import BACKLOG, BoundedProtocol, ConnectionLimits, quieten_logs, raise_file_limit
+from flows.api.dependencies import ApiServices
 from flows.api.exports import ExportRunner
 from flows.export.request import resolve
 from flows.export.threads import export_directly
@@ -31,6 +33,8 @@ log = logging.getLogger("sp404")
 # Answers that are under way, such as downloads, have as long as this; what then still hangs ends with the process.
 _STOP_SECONDS = 3
 _END_SECONDS = 4.5
+# How long a Prefect server may take to start beside this one.
+_PREFECT_SECONDS = 180.0
 # Each takes 59 MB of memory (28 MB that no other process shares) and no CPU time while it waits, for as long as the server
 # runs: enough to convert a sample and to draw a waveform. A batch starts more when it needs them.
 _WARM_PROCESSES = 2
@@ -46,7 +50,7 @@ def main() -> None:
     settings = in_force.settings
     warm_up(app.state.services, settings)
     server = ApiServer(app, settings.api_host, settings.api_port, raise_file_limit())
-    server.must_end = True
+    server.must_end, server.address = True, settings.page_address()
     with suppress(KeyboardInterrupt):  # raised once more when all has ended
         server.run()
 
@@ -55,6 +59,7 @@ class ApiServer(uvicorn.Server):
     """uvicorn with bounded connections, which stops exports as soon as it is told to stop itself.
 
     Attributes:
+        address: Where the page is, to be said on standard error when it answers; empty: nothing is said.
         must_end: End the process, whatever hangs in it, some seconds after a signal. Records can take that.
     """
 
@@ -73,9 +78,15 @@ class ApiServer(uvicorn.Server):
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
-        self.must_end = False
+        self.must_end, self.address = False, ""
         self._services: ApiServices = app.state.services
         quieten_logs()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where."""
+        await super().startup(sockets)
+        if self.started and self.address:
+            print(f"The page is at {self.address}. Ctrl-C stops the server.", file=sys.stderr, flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop the exports, and meanwhile let clients have the answers that are under way."""
@@ -116,11 +127,33 @@ def run_direct(request: ExportRequest, progress: Progress) -> BatchExportResult:
 
 
 def choose_runner() -> ExportRunner:
-    """Return the Prefect flow where a server is running; where there is none, or it goes away, the same steps without it."""
+    """Return what exports as a flow of Prefect where a server is running; where there is none, or it goes away, without it.
+
+    A server that ``PREFECT_API_URL`` names may still be starting: it is waited for in the background, and used from then on.
+    """
+    flows = [runner] if (runner := _find_flow_runner()) else []
+
+    def wait() -> None:
+        deadline = time.monotonic() + _PREFECT_SECONDS
+        while not flows and time.monotonic() < deadline:
+            time.sleep(1)
+            flows.extend(filter(None, [_find_flow_runner()]))
+
+    if not flows and os.environ.get("PREFECT_API_URL"):
+        threading.Thread(target=wait, daemon=True).start()
+
+    def run(request: ExportRequest, progress: Progress) -> BatchExportResult:
+        return flows[0](request, progress) if flows else run_direct(request, progress)
+
+    return run
+
+
+def _find_flow_runner() -> ExportRunner | None:
+    """Return what exports as a flow of the server that is running; None where there is none."""
     from flows.orchestration import prefect_server  # noqa: PLC0415  (sets the environment that Prefect reads)
 
     if not prefect_server.use_running_server(quiet=True):
-        return run_direct
+        return None
     from flows.orchestration import flow  # noqa: PLC0415  (imports prefect, which reads its settings then)
 
     prefect_server.hide_final_state_logs()
