@@ -1,6 +1,7 @@
 """``sp404 card`` and ``project``: what is on a card, and a project of the device to put on one."""
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -16,20 +17,24 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
-@click.argument("path", metavar="PATH")
+@click.argument("path", metavar="PATH", required=False)
 @click.option("--files", "every_file", is_flag=True, help="List every file, not only missing, changed and stale ones.")
 @click.option("--clean-junk", is_flag=True, help="Remove the .DS_Store, ._*, Thumbs.db and desktop.ini files that it lists.")
 @db_option
 @json_option
-def card(path: str, every_file: bool, clean_junk: bool, db: str | None, as_json: bool) -> int:
-    """Print what is on the card at PATH.
+def card(path: str | None, every_file: bool, clean_junk: bool, db: str | None, as_json: bool) -> int:
+    """Print what is on the card at PATH, and whether it is current.
 
+    Without PATH it is the card that is plugged in, where there is one alone, or the one that was written last.
     For each file it says from which export and source it is, and whether it is missing, changed or stale. It lists the files
     that Finder and Explorer left there. It writes nothing, unless you add --clean-junk, which works on any card.
     """
     from flows.export import card_report
 
-    report = card_report.report(load_settings(db).settings, path, clean_junk)
+    settings = load_settings(db).settings
+    report = card_report.report(settings, path or card_report.find_card(settings), clean_junk)
+    if path is None:
+        say(f"The card at {report.root}:", err=True)
     if as_json:
         print_json(report.model_dump_json())
     else:
@@ -44,7 +49,8 @@ def card(path: str, every_file: bool, clean_junk: bool, db: str | None, as_json:
 @click.option("--card", metavar="PATH", help="Make it on the card mounted here, in place of --out.")
 @click.option("--experimental", is_flag=True, help="Confirm that you know: no device has loaded such a project yet.")
 @db_option
-def project(kit: str, slot: int, experimental: bool, db: str | None, **where: str | None) -> int:
+@json_option
+def project(kit: str, slot: int, experimental: bool, db: str | None, as_json: bool, **where: str | None) -> int:
     """Make a project of the device from an exported KIT.
 
     The device then loads the kit by itself. This was not confirmed on hardware yet.
@@ -55,6 +61,10 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, **where: st
     from flows import device_project
 
     made = device_project.write_kit_project(load_settings(db).settings, kit, slot, **where)
+    if as_json:
+        facts = {"folder": str(made.folder), "pads": made.pads, "tempo": made.tempo, "missing": list(made.missing)}
+        print_json(json.dumps(facts))
+        return ALL_DONE
     say(f"{count_of(made.pads, 'pad')} at {made.tempo:g} BPM, written and read back: {made.folder}")
     if made.missing:
         say(f"  Left out, because they are not exported: {', '.join(made.missing)}", err=True)

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_status import ALL_DONE
+from flows.cli.history_output import print_exports, print_samples, print_trend
 from flows.cli.messages import count_of, print_json, say
-from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings
-from flows.cli.tables import local_time, print_table
+from flows.cli.options import RECORD_ID, ExampleCommand, all_option, db_option, json_option, load_settings
+from flows.cli.times import local_time
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
     from tasks.store.database import Database
 
 _MOST_TREND_LINES = 30
-_BAR_COLUMNS = 20
 # A thousand years: more than any record is old, and a date that datetime can hold.
 _MOST_DAYS = 365_000
 _DAYS_OF_UNIT = {"d": 1, "w": 7, "y": 365}
 
-Records = list[dict[str, Any]]
+# These select samples: the records of exports do not have them.
+_OF_SAMPLES = ("sample_id", "export_id", "failed_only", "status", "reason", "warning", "file")
 
 
 @click.command(cls=ExampleCommand, example="sp404 history --export 12 --failed")
@@ -30,15 +31,24 @@ Records = list[dict[str, Any]]
 @click.option("--sample", "sample_id", type=RECORD_ID, metavar="ID", help="This sample, export by export.")
 @click.option("--export", "export_id", type=RECORD_ID, metavar="ID", help="This export, sample by sample.")
 @click.option("--failed", "failed_only", is_flag=True, help="Only samples that were rejected or failed.")
+@click.option(
+    "--status", type=click.Choice(["exported", "unchanged", "rejected", "failed"]), help="Only samples of this status."
+)
+@click.option("--reason", metavar="WORD", help="Only samples that failed for this reason, such as too_short.")
+@click.option("--warning", metavar="TEXT", help="Only samples with a warning that has this text in it.")
+@click.option("--file", metavar="TEXT", help="Only samples whose file has this text in its path.")
+@click.option("--library", metavar="TEXT", help="Only exports of manifests that have this text in their path.")
 @click.option("--most", type=RECORD_ID, metavar="N", help="Only the newest N records; --trend shows 30 if not set.")
 @click.option("--trend", is_flag=True, help="Draw exports over time: samples, bytes, seconds, failures.")
 @click.option("--prune-older-than", "age", metavar="AGE", help="Remove records older than 90d, 12w or 2y; never any audio.")
 @db_option
+@all_option
 @json_option
-def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which: Any) -> int:
-    """Print the records of exports, newest first.
+def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: bool, **which: Any) -> int:
+    """Print what earlier exports did, newest first.
 
-    With --sample, --export or --failed it prints those of samples.
+    With --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
+    were not exported are grouped by their cause.
     """
     from tasks.store import history as records
     from tasks.store.database import Database
@@ -49,33 +59,36 @@ def history(db: str | None, as_json: bool, age: str | None, trend: bool, **which
     if trend:
         return _trend(database, as_json, which)
     of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
+    of_exports["library"] = which["library"]
     if which["export_id"] and not records.exports(database, **of_exports):
         raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists all exports.")
-    of_samples = any(which[name] for name in ("sample_id", "export_id", "failed_only"))
+    of_samples = any(which[name] for name in _OF_SAMPLES)
     found = records.export_samples(database, **which) if of_samples else records.exports(database, **of_exports)
     if as_json:
         print_json(json.dumps(found, default=str))
     elif not found:
         say("Nothing in the records.", err=True)
     elif of_samples:
-        _print_samples(found)
+        print_samples(found, every)
     else:
-        _print_exports(found)
+        print_exports(found)
     return ALL_DONE
 
 
 def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:
     from tasks.store import history as records
 
-    if which["export_id"] or which["sample_id"] or which["failed_only"]:
-        raise RequestError(what="--trend is of whole exports", fix="Use it with --user, --most, --json and --db alone.")
-    found = records.trend(database, user_id=which["user_id"], most=which["most"] or _MOST_TREND_LINES)
+    if any(which[name] for name in _OF_SAMPLES):
+        fix = "Use it with --user, --library, --most, --json and --db alone."
+        raise RequestError(what="--trend is of whole exports", fix=fix)
+    most = which["most"] or _MOST_TREND_LINES
+    found = records.trend(database, user_id=which["user_id"], most=most, library=which["library"])
     if as_json:
         print_json(json.dumps(found, default=str))
     elif not found:
         say("Nothing in the records.", err=True)
     else:
-        _print_trend(found)
+        print_trend(found)
     return ALL_DONE
 
 
@@ -103,38 +116,3 @@ def _days(age: str) -> int:
         what = f"--prune-older-than {age} is not an age"
         raise RequestError(what=what, fix="Write 90d, 12w or 2y, for days, weeks or years.")
     return min(int(number) * _DAYS_OF_UNIT[unit], _MOST_DAYS)
-
-
-def _print_exports(found: Records) -> None:
-    columns = ["export", "when", "what", "rows", "exported", "unchanged", "rejected", "failed", "MB", "s", "where", "note"]
-    rows = []
-    for row in found:
-        counts = [f"{row[count]:,}" for count in ("sample_count", "exported", "unchanged", "rejected", "failed")]
-        what = f"{row['export_type']}, {row['organized_by']}, {row['format']}"
-        note = ". ".join(filter(None, (row["trouble"], row["label"])))
-        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{row['export_duration_seconds']:.1f}"]
-        rows.append([str(row["id"]), local_time(row["created_at"]), what, *counts, *measures, row["output_path"], note])
-    print_table(columns, rows)
-
-
-def _print_trend(found: Records) -> None:
-    longest = max(row["export_duration_seconds"] for row in found) or 1.0
-    rows = []
-    for row in found:
-        seconds = row["export_duration_seconds"]
-        counts = [f"{row[count]:,}" for count in ("samples", "exported", "failed")]
-        bar = "\u2588" * max(round(_BAR_COLUMNS * seconds / longest), 1)
-        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{seconds:.1f}", bar]
-        rows.append([str(row["id"]), local_time(row["created_at"]), *counts, *measures, row["output_path"]])
-    print_table(["export", "when", "rows", "exported", "not", "MB", "s", "", "where"], rows)
-
-
-def _print_samples(found: Records) -> None:
-    rows = []
-    for row in found:
-        path = "/".join(filter(None, (row["output_subfolder"], row["output_filename"])))
-        path += f" ({row['warning']})" if row["warning"] else ""
-        error = ". ".join(filter(None, (row["error_message"], row["fix"])))
-        ids = str(row["export_id"]), str(row["sample_id"] or ""), str(row["manifest_line"])
-        rows.append([*ids, row["status"], error or path])
-    print_table(["export", "sample", "line", "status", "where, or why not and what to do"], rows)

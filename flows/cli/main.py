@@ -3,23 +3,31 @@
 Prefect, Polars, DuckDB, pydantic and rich are imported inside the functions that need them: help must come at once (0.2 s).
 """
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from flows.cli.card_commands import card, project
+from flows.cli.completion_command import completion
 from flows.cli.config_command import config
-from flows.cli.exit_status import ALL_DONE, UNUSABLE, TerminationSignal, raise_on_termination
+from flows.cli.exit_status import ALL_DONE, SOME_FAILED, UNUSABLE, TerminationSignal, raise_on_termination
+from flows.cli.explain_command import explain
 from flows.cli.export_commands import check, demo, export, plan
 from flows.cli.history_command import history
-from flows.cli.messages import print_error, writing
+from flows.cli.init_command import init
+from flows.cli.messages import last_error, print_error, print_json, print_text
+from flows.cli.options import EXIT_STATUS, OUTPUT_OPTIONS
 from flows.cli.place_commands import forget, relocate
 from flows.cli.record_commands import repair, verify, zip_command
 from flows.cli.scan_command import scan
 from flows.cli.serve_command import up
+from flows.cli.sql_command import sql
+from flows.cli.status_command import status
 from flows.cli.surroundings import check_current_folder, discard_output, keep_standard_streams
 from schemas.errors import OutputError, Sp404Error, StoppedError, SurroundingsError, TerminatedError
 
@@ -34,15 +42,40 @@ Example:
 """
 
 
-@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# What removes something is never suggested to somebody who mistypes.
+_REMOVING = {"--prune", "--prune-layout", "--prune-older-than", "--drop-missing", "--clean-junk", "--yes", "--force", "forget"}
+
+
+class CommandGroup(click.Group):
+    """All commands; a mistyped one is answered with the nearest that removes nothing."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; the error for an unknown one names no command that removes something."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=_harmless(self.commands), ctx=ctx) from error
+
+
+def _harmless(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name not in _REMOVING]
+
+
+@click.group(
+    cls=CommandGroup,
+    help=_HELP,
+    epilog=EXIT_STATUS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[click.Option([*names, name], **more) for name, (names, more) in OUTPUT_OPTIONS.items()],
+)
 @click.version_option(package_name="sp404-export", prog_name="sp404")
-def cli() -> None:
+def cli(**_: object) -> None:
     """Group all commands."""
 
 
 _COMMANDS = (
-    *(demo, scan, check, plan, export, history, zip_command, verify, card, project),
-    *(relocate, forget, repair, up, config),
+    *(demo, init, scan, check, plan, export, history, zip_command, verify, card, project, status, explain, sql),
+    *(relocate, forget, repair, up, config, completion),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)
@@ -53,24 +86,33 @@ def main() -> NoReturn:
     keep_standard_streams()
     raise_on_termination()
     try:
-        status = _run()
+        code = _run()
     except OutputError as error:
         discard_output()
         with suppress(OutputError):  # it was standard error
             print_error(str(error), error.fix)
-        status = error.exit_code
-    sys.exit(status)
+        code = error.exit_code
+    if "--json" in sys.argv and code > SOME_FAILED:
+        _print_json_error(code)
+    sys.exit(code)
+
+
+def _print_json_error(code: int) -> None:
+    """Print the error that ended the command as a JSON object, for the programs that read standard output."""
+    with suppress(OutputError):
+        print_json(json.dumps({"error": last_error.what, "fix": last_error.fix, "exit_status": code}))
 
 
 def _run() -> int:
     try:
         check_current_folder()
-        status = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        with writing():
-            click.echo(error.format_message())
+        print_text(error.format_message())
         return UNUSABLE
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):
+            error = click.NoSuchOption(error.option_name, error.message, _harmless(error.possibilities or ()), error.ctx)
         context = getattr(error, "ctx", None)
         print_error(error.format_message(), f"See `{context.command_path} --help`." if context else "")
         return UNUSABLE
@@ -90,4 +132,4 @@ def _run() -> int:
         stopped = TerminatedError() if isinstance(stop, TerminationSignal) else StoppedError()
         print_error(str(stopped), stopped.fix)
         return stopped.exit_code
-    return status if isinstance(status, int) else ALL_DONE
+    return code if isinstance(code, int) else ALL_DONE

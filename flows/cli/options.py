@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli.completions import complete_kit, complete_sound
+from flows.cli.messages import set_style
 from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
 from schemas.errors import RequestError
 
@@ -17,12 +19,35 @@ if TYPE_CHECKING:
 Decorator = Callable[[Any], Any]
 
 
+EXIT_STATUS = """\b
+Exit status:
+  0  all done
+  1  done, but some samples were rejected or failed, or are not as recorded
+  2  the request or the manifest cannot be used; nothing was written
+  3  the surroundings failed (disk, database); the same command resumes"""
+# How much is printed: options of the group, and of each command, where people type them.
+OUTPUT_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "quiet": (("-q", "--quiet"), {"is_flag": True, "help": "Print results and errors only."}),
+    "verbose": (("-v", "--verbose"), {"is_flag": True, "help": "Print the log; in a pipe, how far it is every 10 s."}),
+    "no_color": (("--no-color",), {"is_flag": True, "help": "No colours; NO_COLOR in the environment does the same."}),
+    "log_file": (("--log-file",), {"metavar": "FILE", "help": "Add the log, with times, to this file."}),
+}
+
+
 class ExampleCommand(click.Command):
-    """A command whose help ends with an example that can be typed as it stands."""
+    """A command whose help ends with an example that can be typed as it stands, and with its exit statuses."""
 
     def __init__(self, name: str | None, *, example: str, **kwargs: Any) -> None:
-        kwargs["epilog"] = f"\b\nExample:\n  {example}"
-        super().__init__(name, **kwargs)
+        kwargs["epilog"] = f"\b\nExample:\n  {example}\n\n{EXIT_STATUS}"
+        hidden = [click.Option([*names, name], hidden=True, **more) for name, (names, more) in OUTPUT_OPTIONS.items()]
+        super().__init__(name, params=[*(kwargs.pop("params", None) or []), *hidden], **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Set how much is printed, then run the command."""
+        of_group = ctx.parent.params if ctx.parent else {}
+        chosen: dict[str, Any] = {name: ctx.params.pop(name) or of_group.get(name) for name in OUTPUT_OPTIONS}
+        set_style(**chosen)
+        return super().invoke(ctx)
 
 
 def _combine(*options: Decorator) -> Decorator:
@@ -38,12 +63,23 @@ def _choice_of(values: type[StrEnum]) -> click.Choice[str]:
     return click.Choice([str(value) for value in values])
 
 
-# An id of the records: a positive BIGINT.
-RECORD_ID = click.IntRange(1, 2**63 - 1)
+class RecordId(click.IntRange):
+    """An id of the records: a positive BIGINT."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 2**63 - 1)
+
+    def _describe_range(self) -> str:
+        """Return the range for help and errors: that of BIGINT tells nobody anything."""
+        return "1 or more"
+
+
+RECORD_ID = RecordId()
 
 manifest_argument = click.argument("manifest")
 db_option = click.option("--db", metavar="FILE", help="The DuckDB file of the records; ~/.sp404/sp404.duckdb if not set.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output, not text.")
+all_option = click.option("--all", "every", is_flag=True, help="Name every sample, not only some of each kind.")
 direct_option = click.option("--direct", is_flag=True, help="Run the same steps without Prefect.")
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Files to work on at the same time; one a core if not set."
@@ -52,6 +88,7 @@ sound_option = click.option(
     "--sound",
     metavar="NAME=VALUE",
     multiple=True,
+    shell_complete=complete_sound,
     help="Change the sound, such as guard=file or pad_to_ms=100; `sp404 config` lists the names; repeatable.",
 )
 layout_options = _combine(
@@ -59,7 +96,14 @@ layout_options = _combine(
     click.option("--organize-by", type=_choice_of(OrganizeBy), help="How the output is put in folders; flat if not set."),
     click.option("--format", type=_choice_of(AudioFormat), help="Both are 48 kHz, 16-bit PCM; wav if not set."),
     click.option("--sample", "sample_ids", type=RECORD_ID, metavar="ID", multiple=True, help="Only this sample; repeatable."),
-    click.option("--kit", "kits", metavar="NAME", multiple=True, help="Only this kit, pad by pad; repeatable."),
+    click.option(
+        "--kit",
+        "kits",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=complete_kit,
+        help="Only this kit, pad by pad; repeatable.",
+    ),
     click.option(
         "--metadata/--no-metadata",
         "include_metadata",

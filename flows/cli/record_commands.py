@@ -61,23 +61,31 @@ def verify(export_id: int | None, workers: int | None, db: str | None, as_json: 
         damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
         if verified.system_files:
             damages += f", {count_of(verified.system_files, 'system file')} passed over"
-        say(f"{count_of(verified.files, 'file')}: {verified.good:,} as they were written{damages}")
+        texts = f", {count_of(verified.texts, 'metadata file')}" if verified.texts else ""
+        kinds = f"{count_of(verified.files - verified.texts, 'sample')}{texts}"
+        say(f"{count_of(verified.files, 'file')} ({kinds}): {verified.good:,} as they were written{damages}")
     return SOME_FAILED if verified.failed else ALL_DONE
 
 
 @click.command(cls=ExampleCommand, example="sp404 repair --db ~/.sp404/sp404.duckdb")
 @click.option("--force", is_flag=True, help="Rebuild the database also when it is not damaged.")
 @db_option
-def repair(force: bool, db: str | None) -> int:
-    """Rebuild a damaged database from the files that exports left beside it.
+@json_option
+def repair(force: bool, db: str | None, as_json: bool) -> int:
+    """Rebuild a damaged database.
 
-    The damaged file is kept.
+    It is made of the files that exports left beside it. The damaged file is kept.
     """
     from tasks.store import repair as store
     from tasks.store.database import Database
 
     settings = load_settings(db, stored=False).settings
     rebuilt = store.repair(Database.of(settings), force)
+    if as_json:
+        counts = {"exports": rebuilt.exports, "rows": rebuilt.rows, "losses": list(map(str, rebuilt.losses))}
+        kept = str(rebuilt.kept) if rebuilt.kept else None
+        print_json(json.dumps({"db": settings.db, **counts, "kept": kept}))
+        return SOME_FAILED if rebuilt.losses else ALL_DONE
     for loss in rebuilt.losses:
         say(f"sp404: {loss}", err=True)
     say(f"In the records again: {count_of(rebuilt.exports, 'export')} with {count_of(rebuilt.rows, 'row')}, {settings.db}")

@@ -8,10 +8,13 @@ import click
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
 from flows.cli.messages import MOST_LINES, count_of, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings, workers_option
-from flows.cli.tables import print_table, progress_bar
+from flows.cli.progress_bar import progress_bar
+from flows.cli.tables import print_table
 
 if TYPE_CHECKING:
     from schemas.scan_report import ScanResult
+
+_MOST_KINDS = 5
 
 
 @click.command(cls=ExampleCommand, example="sp404 scan ~/Samples -o library.csv")
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--kits", is_flag=True, help="Propose a kit for each folder of one-shots.")
 @click.option("--analyze", is_flag=True, help="Listen, too: tempo, root note, duplicates, silence, clipping.")
+@click.option("--provenance", is_flag=True, help="Write beside each value where it came from, and how sure it is: 18 columns.")
 @click.option("--restore", is_flag=True, help="Bring back rows that you removed from MANIFEST.")
 @click.option(
     "--drop-missing",
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> int:
     """Make a manifest of all samples in folders.
 
-    It fills in tempo, key, genre and kind, and says where each came from. What you edit in the manifest stays when you
+    It fills in tempo, key, genre and kind, and prints where they came from. What you edit in the manifest stays when you
     scan again.
     """
     from flows.scan import scan as scan_folders
@@ -45,7 +49,7 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
 
     settings = load_settings(db).settings
     settings = settings.model_copy(update={"workers": workers}) if workers else settings
-    with progress_bar("Scanning") as progress:
+    with progress_bar() as progress:
         result = scan_folders(ScanRequest(**options), settings, progress)
     if as_json:
         print_json(result.model_dump_json())
@@ -67,11 +71,19 @@ def _print_result(result: "ScanResult") -> None:
         rows.append([column, f"{sum(sources.values()):,}", counts])
     print_table(["column", "rows", "where from"], rows)
     if result.skipped:
-        say(f"Skipped: {', '.join(f'{count:,} x {why}' for why, count in result.skipped.items())}", err=True)
+        said = (f"{count:,} x {why}{_kinds(result) if why == 'not audio' else ''}" for why, count in result.skipped.items())
+        say(f"Skipped: {', '.join(said)}", err=True)
     _print_missing(result)
     if result.kept_out:
         say(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
     _print_totals(result)
+
+
+def _kinds(result: "ScanResult") -> str:
+    """Return which kinds of files are not audio, the most frequent of them."""
+    kinds = [f"{count:,} {extension}" for extension, count in list(result.not_audio.items())[:_MOST_KINDS]]
+    more = len(result.not_audio) - len(kinds)
+    return f" ({', '.join(kinds)}{f' and {more:,} other kinds' if more > 0 else ''})" if kinds else ""
 
 
 def _print_missing(result: "ScanResult") -> None:
@@ -95,7 +107,10 @@ def _print_missing(result: "ScanResult") -> None:
 
 def _print_changes(result: "ScanResult") -> None:
     moved = [f"{before} -> {after}" for before, after in result.moved]
-    cells = [f"{cell.file_path}: {cell.column} {cell.before or '-'} -> {cell.after or '-'}" for cell in result.changes]
+    by_file: dict[str, list[str]] = {}
+    for cell in result.changes:
+        by_file.setdefault(cell.file_path, []).append(f"{cell.column} {cell.before or '-'} -> {cell.after or '-'}")
+    cells = [f"{file}: {', '.join(changed)}" for file, changed in by_file.items()]
     for sign, lines in (("+", result.added), ("-", result.gone), (">", moved), ("~", cells)):
         for line in lines[:MOST_LINES]:
             say(f"{sign} {line}")
@@ -109,8 +124,16 @@ def _print_totals(result: "ScanResult") -> None:
     notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
     notes += [f"{result.kits:,} kits proposed"] if result.kits else []
     say(
-        f"{result.rows:,} rows, {len(result.added):,} of them new"
+        f"{count_of(result.rows, 'row')}, {len(result.added):,} of them new"
         + "".join(f", {note}" for note in notes)
         + f"; {result.read:,} of {count_of(result.files, 'file')} read in {result.seconds:.1f} s"
     )
+    if result.short_hits:
+        what = "one-shot is" if result.short_hits == 1 else "one-shots are"
+        pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""
+        fix = f"sp404 export {result.manifest} --sound pad_to_ms={result.least_ms}"
+        say(
+            f"{result.short_hits:,} {what} shorter than {result.least_ms} ms{pads}: an export refuses them. {fix} adds silence",
+            err=True,
+        )
     say(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))

@@ -17,10 +17,11 @@ from flows.cli.options import ExampleCommand, db_option, load_settings
     "--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="The port of Prefect's server and UI."
 )
 @click.option("--home", metavar="DIR", help="Where Prefect keeps its data; PREFECT_HOME or ~/.prefect if not given.")
+@click.option("--open", "open_page", is_flag=True, help="Open the web page in the browser as soon as it answers.")
 @click.option("--install-service", is_flag=True, help="Print a systemd unit that runs this command; start nothing.")
 @db_option
-def up(port: int, home: str | None, install_service: bool, db: str | None) -> int:
-    """Run Prefect, the scheduled exports and the REST API.
+def up(port: int, home: str | None, open_page: bool, install_service: bool, db: str | None) -> int:
+    """Run the scheduled exports, Prefect, the REST API and the page.
 
     They run until Ctrl-C.
     """
@@ -31,9 +32,10 @@ def up(port: int, home: str | None, install_service: bool, db: str | None) -> in
         with writing():
             click.echo(systemd.render_unit(folder, port, load_settings(db).settings.db), nl=False)
         say("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
+        say("It runs while you are logged in; after `loginctl enable-linger`, always", err=True)
         return ALL_DONE
     restore_ctrl_c()
     with suppress(KeyboardInterrupt, TerminationSignal):
-        supervisor.run_services(load_settings(db), folder, port, lambda line: say(line, err=True))
+        supervisor.run_services(load_settings(db), folder, port, lambda line: say(line, err=True), open_page)
     say("Stopped.", err=True)
     return ALL_DONE

@@ -8,14 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from config.settings import SettingsInForce
+from config.schedules import next_time
+from config.settings import Settings, SettingsInForce
 from flows.orchestration import prefect_server
 from schemas.errors import AlreadyUpError, PortTakenError, ServicePartError
 from tasks.store.export_lock import lock_file
@@ -27,7 +30,8 @@ _POLL_SECONDS = 0.3
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 # Runs on demand wait for the export before them, instead of failing after a minute.
 _LOCK_WAIT_SECONDS = "3600"
-_NO_LIBRARY = "Nightly   nothing: the setting `library` names no manifest"
+_HOW_ELSEWHERE = "; elsewhere: SP404_API_ROOT=FOLDER sp404 up"
+_NO_LIBRARY = "Nightly   nothing: the setting `library` names no manifest, as in SP404_LIBRARY=library.csv sp404 up"
 
 
 @dataclass
@@ -94,7 +98,7 @@ class _Service:
         return True
 
 
-def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[[str], None]) -> None:
+def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[[str], None], open_page: bool = False) -> None:
     """Run all processes until a signal ends this one.
 
     Args:
@@ -102,6 +106,7 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
         home: The folder of Prefect's data and of the logs.
         port: The port of the Prefect server.
         say: Takes each line for the user.
+        open_page: Open the web page in the browser as soon as it answers.
 
     Raises:
         AlreadyUpError: Another ``sp404 up`` runs with this folder.
@@ -109,27 +114,48 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
         ServicePartError: A process does not come up.
     """
     folder, settings = Path(home), in_force.settings
+    for name in ("nightly_cron", "verify_cron"):  # an error names the setting, before anything is started
+        next_time(name, getattr(settings, name), settings.timezone)
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{prefect_server.HOST}:{port}/api"
     with lock_file(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)):
         _check_free(port, api)
         _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
-        services = _make_services(in_force, folder, port, api)
+        server, runner, rest = services = _make_services(in_force, folder, port, api)
         try:
-            for service in services:
-                service.start()
-                service.wait_until_healthy()
+            say("Starting the web page and Prefect ...")
+            server.start()
+            rest.start()
+            rest.wait_until_healthy()
+            say(f"Page      {settings.page_address()}")
+            say(f"REST API  http://{settings.api_host}:{settings.api_port}/docs")
+            say(f"Folders   the page scans and exports below {settings.client_folder()}{_HOW_ELSEWHERE}")
+            server.wait_until_healthy()
             say(f"Prefect   http://{prefect_server.HOST}:{port}")
             say(f"API       {api}")
-            say(f"REST API  http://{settings.api_host}:{settings.api_port}/docs")
+            say("Starting the runner of nightly runs ...")
+            runner.start()
+            runner.wait_until_healthy()
             say(f"Data      {folder} (logs: {', '.join(service.log.name for service in services)})")
-            say(f"Nightly   {settings.library} ({settings.nightly_cron})" if settings.library else _NO_LIBRARY)
+            say(_describe_nightly(settings))
             say("Ctrl-C stops all.")
-            prefect_server.publish_api(api)
+            prefect_server.publish_api(api, **settings.model_dump(include=set(prefect_server.PUBLISHED_SETTINGS)))
+            if open_page:
+                _open(settings.page_address(), say)
             _watch(services, say)
         finally:
             prefect_server.withdraw_api()
             _stop(services)
+
+
+def _describe_nightly(settings: Settings) -> str:
+    """Return what is exported every night, and when it is next."""
+    if not settings.library:
+        return _NO_LIBRARY
+    due = next_time("nightly_cron", settings.nightly_cron, settings.timezone)
+    if not os.path.exists(settings.library):
+        return f"Nightly   {settings.library} does not exist: the setting `library` names it"
+    return f"Nightly   {settings.library}, next: {due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
 
 
 def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str) -> list[_Service]:
@@ -141,6 +167,8 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
         "PREFECT_SERVER_API_PORT": str(port),
     }
     common.pop("PREFECT_API_URL", None)
+    # Without it the server, which has no address of a client, cannot say where a run is to be seen.
+    common.setdefault("PREFECT_UI_URL", api.removesuffix("/api"))
     client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db}
     if in_force.sources["lock_wait_seconds"] == "built-in":
         client["SP404_LOCK_WAIT_SECONDS"] = _LOCK_WAIT_SECONDS
@@ -156,6 +184,16 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
             "REST API", rest, client, folder / "api.log", lambda: _accepts_connections(settings.api_host, settings.api_port)
         ),
     ]
+
+
+def _open(address: str, say: Callable[[str], None]) -> None:
+    """Open a page in the browser, which in a terminal alone may be a program that stays: so it is not waited for."""
+
+    def open_browser() -> None:
+        if not webbrowser.open(address):
+            say(f"There is no browser here. Open {address} yourself.")
+
+    threading.Thread(target=open_browser, daemon=True).start()
 
 
 def _list_deployed(api: str, since: float) -> set[str]:

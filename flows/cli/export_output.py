@@ -1,0 +1,126 @@
+"""Print the results of ``sp404 export``, ``plan`` and ``check``: a summary that fits a terminal, with what failed and why."""
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from flows.cli.grouped import print_groups
+from flows.cli.messages import GOOD, MOST_LINES, WARN, count_of, db_hint, print_findings, print_notes, say
+
+if TYPE_CHECKING:
+    from flows.export.preview import CheckReport, PlanPreview
+    from schemas.export import ExportRequest
+    from schemas.report import BatchExportResult, CardResult
+
+_IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
+_MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
+_MOST_CAUSES = 8
+
+
+def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None:
+    """Print the result of an export: what failed and why to standard error, the counts to standard output."""
+    _print_failures(batch, db)
+    if batch.pruned:
+        say(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
+    if batch.layout_pruned:
+        say(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
+    if batch.stale:
+        why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
+        say(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
+    for layout in batch.other_layouts:
+        say(layout.text)
+    size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
+    resumed = ", resumed" if batch.resumed else ""
+    counts = f"{batch.counts()}; {size:,.1f} MB in {seconds:.1f} s"
+    say(f"Export {batch.export_id}{resumed}: {counts}", color=GOOD if batch.complete else WARN)
+    say(f"  {batch.output_base_path}")
+    if batch.zip_path:
+        say(f"  {batch.zip_path}")
+    if batch.card:
+        _print_card_result(batch.card, prune)
+
+
+def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
+    if len(batch.errors) <= _MOST_CAUSES:
+        lines = batch.errors
+    else:
+        lines = [f"{count:,} x {cause}" for cause, count in batch.causes.items()]
+    for line in lines[:_MOST_CAUSES]:
+        say(line, err=True)
+    if len(lines) > _MOST_CAUSES:
+        say(f"and {len(lines) - _MOST_CAUSES:,} other causes", err=True)
+    print_findings(batch.findings)
+    print_notes(batch.notes)
+    if batch.errors:
+        say(f"  Which files, and what to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
+    for what, count in batch.warnings.items():
+        which = f"sp404 history --export {batch.export_id} --warning '{what[:20]}'{db_hint(db)}"
+        say(f"{count:,} x {what}", err=True)
+        say(f"  Which: {which}", err=True)
+
+
+def _print_card_result(card: "CardResult", prune: bool) -> None:
+    for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.modified, _MODIFIED)):
+        for path in paths[:MOST_LINES]:
+            say(f"Not on the card: {path}: {why}", err=True)
+        if len(paths) > MOST_LINES:
+            say(f"  and {len(paths) - MOST_LINES:,} more", err=True)
+    if card.removed:
+        say(f"Removed from the card, as no longer in the manifest: {count_of(card.removed, 'file')}")
+    if card.layout_removed:
+        say(f"Removed from the card, as of another layout or format: {count_of(card.layout_removed, 'file')}")
+    if card.stale:
+        stale = count_of(len(card.stale), "file")
+        hint = "" if prune else " (--prune removes them)"
+        say(f"On the card, but no longer in the manifest: {stale}{hint}, such as {card.stale[0]}")
+    for layout in card.other_layouts:
+        say(f"On the card, {layout.text}")
+    written, size = count_of(card.written, "file"), card.written_bytes / 1e6
+    renamed = f" {card.renamed:,} renamed there," if card.renamed else ""
+    done = f"{written} written and read back ({size:,.1f} MB),{renamed} {card.unchanged:,} there already"
+    say(f"Card {card.root}: {done}")
+
+
+def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool) -> None:
+    """Print the files that an export would write, then what it would not, in at most 25 lines, then the counts.
+
+    In a terminal only the first files are listed, unless ``every`` one is asked for.
+    """
+    most = None if every or not sys.stdout.isatty() else MOST_LINES
+    for file in planned.files[:most]:
+        note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
+        say(f"{file.path}  <-  {file.source}{note}")
+    if most and len(planned.files) > most:
+        say(f"... and {len(planned.files) - most:,} more files (sp404 plan --all lists every one)")
+    for removals in planned.removals:
+        why = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
+        for path in removals.paths:
+            say(f"- {removals.folder}/{path}  (removed, as {why})")
+    print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True)
+    if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
+        say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
+    for removals in planned.removals:
+        if removals.refused and not request.yes:
+            say(f"{removals.refused}: the export needs --yes for that", err=True)
+    for layout in planned.other_layouts:
+        say(f"Below {layout.folder}, {layout.text}", err=True)
+    print_findings(planned.worth_a_look)
+    print_notes(planned.notes)
+    to_write = sum(not file.unchanged for file in planned.files)
+    counts = f"{count_of(to_write, 'file')} to write, {len(planned.files) - to_write:,} unchanged"
+    if planned.troubles:
+        counts += f", {planned.rejected:,} rejected, {planned.failing:,} not found"
+    gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
+    say(f"{count_of(planned.total_requested, 'row')}: {counts}{gone}", err=True, color=WARN if planned.troubles else GOOD)
+    say(f"  {planned.output_base_path}", err=True)
+    if to_write:
+        say(f"  No sound was read: sp404 check {shlex.quote(request.manifest)} finds files that cannot be converted", err=True)
+
+
+def print_checked(report: "CheckReport", manifest: str, every: bool) -> None:
+    """Print what would fail, by cause; what deserves a look in the kits; and the counts."""
+    print_groups(report.troubles, manifest, every=every)
+    print_findings(report.worth_a_look, every)
+    print_notes(report.notes)
+    counts = f"{report.good:,} good, {report.rejected:,} rejected, {report.failing:,} would fail"
+    say(f"{count_of(report.total_requested, 'row')}: {counts}", color=WARN if report.troubles else GOOD)

@@ -1,0 +1,75 @@
+"""Failures, grouped by their cause: how many, three examples with file, line and id, and the command that mends them all."""
+
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flows.cli.messages import say
+
+if TYPE_CHECKING:
+    from schemas.report import RowFinding
+
+_EXAMPLES = 3
+_MOST_GROUPS = 10
+# What mends all samples that fail for a cause, by its beginning.
+_COMMANDS = (
+    ("Duration too short", "sp404 export {manifest} --sound pad_to_ms=100"),
+    ("Failed to load audio: truncated", "sp404 export {manifest} --sound truncated=keep"),
+    ("Audio file not found", "sp404 scan FOLDER -o {manifest}   (finds files that were moved or renamed)"),
+    ("Not converted", "sp404 export {manifest}"),
+)
+
+
+def print_groups(
+    findings: "Sequence[RowFinding]", manifest: str, *, every: bool, err: bool = False, brief: bool = False
+) -> None:
+    """Print findings grouped by their cause, the largest group first.
+
+    Args:
+        findings: Rows that are rejected or fail.
+        manifest: The manifest they are of; its folder is left out of the paths.
+        every: Print every finding, not only three of each group.
+        err: Print to standard error.
+        brief: Print at most 22 lines: five groups, with one example of each.
+    """
+    groups: dict[str, list[RowFinding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.cause, []).append(finding)
+    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    shown = largest if every else largest[: 5 if brief else _MOST_GROUPS]
+    examples = None if every else 1 if brief else _EXAMPLES
+    for cause, members in shown:
+        if len(members) == 1:
+            say(_describe(members[0], "", manifest), err=err)
+        else:
+            say(f"{len(members):,} x {cause}", err=err)
+            for finding in members[:examples]:
+                say(f"  {_describe(finding, cause, manifest)}", err=err)
+        if examples and len(members) > examples:
+            say(f"  ... and {len(members) - examples:,} more", err=err)
+        for fix in _fixes(members, cause, manifest)[: 1 if brief else 3]:
+            say(f"  > {fix}", err=err)
+    if len(largest) > len(shown):
+        rest = sum(len(members) for _, members in largest[len(shown) :])
+        say(f"{rest:,} more, for {len(largest) - len(shown):,} other causes", err=err)
+    if (not every and any(len(members) > (examples or 0) for _, members in largest)) or len(largest) > len(shown):
+        say("(--all names every one)", err=err)
+
+
+def _describe(finding: "RowFinding", cause: str, manifest: str) -> str:
+    """Return place, file and what is special about one finding, in one line."""
+    folder = os.path.join(os.path.realpath(os.path.dirname(manifest)), "")
+    path = (finding.file_path or "").removeprefix(folder)
+    detail = finding.what.removeprefix(cause).lstrip(":, ")
+    if cause and finding.reason.startswith("rejected_"):
+        detail = finding.what.partition(": ")[0]
+    if finding.file_path and detail == finding.file_path:
+        detail = ""
+    return ": ".join(filter(None, (finding.where, path, detail)))
+
+
+def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str) -> list[str]:
+    """Return what to do: the command that mends all of them, then the words."""
+    commands = [command.format(manifest=shlex.quote(manifest)) for start, command in _COMMANDS if cause.startswith(start)]
+    return [*commands, *list(dict.fromkeys(finding.fix for finding in members if finding.fix))]

@@ -1,0 +1,106 @@
+"""``sp404 init``: four questions, then a manifest, settings and, on request, a service."""
+# ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.exit_status import ALL_DONE
+from flows.cli.messages import count_of, print_json, printable, say
+from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
+from flows.cli.progress_bar import progress_bar
+from schemas.errors import RequestError
+
+if TYPE_CHECKING:
+    from flows.first_steps import Answers
+
+_MANIFEST = "library.csv"
+
+
+@click.command(cls=ExampleCommand, example="sp404 init --samples ~/Samples --out ~/sp404")
+@click.option("--samples", metavar="DIR", help="The folder of your samples.")
+@click.option("--out", metavar="DIR", help="The folder to export to.")
+@click.option("--card", metavar="PATH", help="Where the card of the device is mounted; empty: none.")
+@click.option("--nightly/--no-nightly", default=None, help="Export the library every night, while `sp404 up` runs.")
+@click.option("--service", is_flag=True, help="Write a systemd unit that starts `sp404 up`, too; start nothing.")
+@db_option
+@json_option
+def init(samples: str | None, service: bool, db: str | None, as_json: bool, **given: Any) -> int:
+    """Set up a library: where samples are and should go.
+
+    What is not given as an option is asked. It writes library.csv and config/sp404.toml in the current folder, and replaces
+    neither.
+    """
+    from flows import first_steps
+    from flows.scan import scan
+    from schemas.scan_report import ScanRequest
+
+    manifest = Path(_MANIFEST).absolute()
+    for path in (manifest, first_steps.SETTINGS_FILE):
+        first_steps.check_is_free(path)
+    samples = samples or _ask("Where are your samples", "--samples", "")
+    answers = _ask_rest(manifest, given)
+    settings = load_settings(db).settings
+    with progress_bar() as progress:
+        result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)
+    first_steps.write_settings(answers)
+    unit = str(first_steps.write_unit(_render_unit(db))) if service else ""
+    if as_json:
+        files = {"manifest": str(manifest), "settings": str(first_steps.SETTINGS_FILE.absolute()), "unit": unit}
+        print_json(json.dumps(files | {"rows": result.rows}))
+    else:
+        _print_next(answers, result.rows, unit)
+    return ALL_DONE
+
+
+def _ask_rest(manifest: Path, given: dict[str, Any]) -> "Answers":
+    from flows.first_steps import Answers
+
+    out = given["out"] or _ask("Where should they go", "--out", "~/sp404")
+    card = given["card"]
+    card = _ask("Where is the card (empty: none)", "--card", "", may_lack=True) if card is None else card
+    nightly = given["nightly"]
+    nightly = _confirm("Export what changed every night, while `sp404 up` runs") if nightly is None else nightly
+    return Answers(str(manifest), _path(out), card and _path(card), nightly)
+
+
+def _print_next(answers: "Answers", rows: int, unit: str) -> None:
+    say(f"{count_of(rows, 'sample')} in {answers.manifest}")
+    say("Settings in config/sp404.toml")
+    if unit:
+        say(f"Service in {unit}")
+        say("  Start it: systemctl --user enable --now sp404")
+        say("  It runs while you are logged in; with `loginctl enable-linger`, always")
+    say("Next:")
+    say(f"  sp404 check {_MANIFEST}")
+    say(f"  sp404 export {_MANIFEST}" + (f" --card {shlex.quote(answers.card)}" if answers.card else ""))
+    if answers.nightly and not unit:
+        say("  sp404 up")
+
+
+def _ask(question: str, option: str, default: str, *, may_lack: bool = False) -> str:
+    if not sys.stdin.isatty():
+        if may_lack:
+            return ""
+        raise RequestError(what=f"{option} is needed where nobody can be asked", fix=f"Add {option} DIR.")
+    return str(click.prompt(printable(question), default=default or None if not may_lack else "", err=True, show_default=True))
+
+
+def _confirm(question: str) -> bool:
+    return sys.stdin.isatty() and click.confirm(question, default=False, err=True)
+
+
+def _path(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _render_unit(db: str | None) -> str:
+    from flows.service import systemd
+
+    home = os.environ.get("PREFECT_HOME") or "~/.prefect"
+    return systemd.render_unit(_path(home), 4200, load_settings(db).settings.db)

@@ -1,0 +1,73 @@
+"""``sp404 status``: how things stand, on one screen."""
+# ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
+
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.cli.exit_status import ALL_DONE
+from flows.cli.history_output import short_path
+from flows.cli.messages import GOOD, WARN, count_of, db_hint, print_json, say
+from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
+from flows.cli.times import ago
+
+if TYPE_CHECKING:
+    from flows.status import RunStatus, StatusReport
+
+
+@click.command(cls=ExampleCommand, example="sp404 status")
+@db_option
+@json_option
+def status(db: str | None, as_json: bool) -> int:
+    """Print how things stand: last and next runs, failures, disk.
+
+    It writes nothing. With --json programs can watch it.
+    """
+    from flows.status import report_status
+
+    report = report_status(load_settings(db))
+    if as_json:
+        print_json(report.model_dump_json())
+    else:
+        _print_status(report, db)
+    return ALL_DONE
+
+
+def _print_status(report: "StatusReport", db: str | None) -> None:
+    if report.library and report.library_exists:
+        say(f"Library   {short_path(report.library)}")
+    elif report.library:
+        say(f"Library   {short_path(report.library)} is not there", color=WARN)
+    else:
+        say("Library   none is set for the night: sp404 init, or the setting `library`")
+    if report.last:
+        _print_run(report.last, report.manifest, db)
+    else:
+        say("Last run  none so far")
+    if report.server:
+        say(f"Prefect   {report.server} answers")
+        if report.next_nightly:
+            say(f"Nightly   next: {report.next_nightly:%a %d %b %H:%M %Z}")
+        if report.next_verify:
+            say(f"Verify    next: {report.next_verify:%a %d %b %H:%M %Z}")
+    else:
+        say("Prefect   no server runs, so nothing happens at night: sp404 up")
+    say(f"Output    {short_path(report.output_base_path)}, {report.bytes_free / 1e9:,.1f} GB free")
+    if report.card:
+        where = "" if report.card.mounted else " (not mounted now)"
+        files = count_of(report.card.files, "file")
+        say(f"Card      {report.card.root}{where}, {files}, last of export {report.card.export_id}")
+    say(f"Records   {short_path(report.db)}, {report.db_bytes / 1e6:,.1f} MB")
+    shown = [f"{name} {report.versions[name]}" for name in ("sp404-export", "prefect", "duckdb", "python")]
+    say(f"Versions  {', '.join(shown)}")
+
+
+def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
+    good = f"{run.exported:,} exported, {run.unchanged:,} unchanged"
+    say(f"Last run  export {run.export_id} of {short_path(manifest)}, {ago(run.created_at)}")
+    say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
+    if run.failing:
+        again = f"{run.again:,} of them were not exported by the run before, either" if run.again else "all new since then"
+        say(f"          {again}")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in list(run.reasons.items())[:4])
+        say(f"          {reasons}: sp404 history --export {run.export_id} --failed{db_hint(db)}")
