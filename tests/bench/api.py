@@ -25,7 +25,7 @@ from flows.export import threads
 from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tasks.store.database import Database, run
-from tests.bench.bench import prefect_server
+from tests.bench.bench import running_server
 from tests.support.serve import API, process
 
 SAMPLES = 40
@@ -66,13 +66,13 @@ def library(folder: Path) -> Path:
 
 
 @contextmanager
-def _way(name: str, folder: Path, db: Path) -> Iterator[httpx.Client]:
+def way(name: str, folder: Path, db: Path) -> Iterator[httpx.Client]:
     settings = {"db": db, "output_base_path": folder / name}
     if name == "direct":
         with process(folder, **settings) as (api, _):
             yield api
     else:
-        with prefect_server(folder / "home") as server, pytest.MonkeyPatch.context() as environment:
+        with running_server(folder / "home") as server, pytest.MonkeyPatch.context() as environment:
             environment.setenv("PREFECT_API_URL", server)
             with process(folder, **settings) as (api, _):
                 yield api
@@ -82,7 +82,7 @@ def latency(folder: Path, db: Path) -> None:
     """One client; each sample is exported to a new folder, so that it is converted."""
     print("| one sample | p50 s | p95 s | most s |\n|---|---|---|---|")
     for name in ("direct", "prefect"):
-        with _way(name, folder, db) as api:
+        with way(name, folder, db) as api:
             api.post(f"{API}/samples/1/export").raise_for_status()
             seconds = []
             for lap in range(LAPS):
@@ -96,7 +96,7 @@ def latency(folder: Path, db: Path) -> None:
 
 _SAMPLES = """
 INSERT INTO samples BY NAME SELECT
-    i AS id, '/lib/pack ' || (i % 300) || '/Kick ' || i || '.wav' AS file_path, 'Kick ' || i AS title,
+    i AS id, {path} AS file_path, 'Kick ' || i AS title,
     'genre ' || (i % 40) AS genre, 60 + i % 120 AS bpm, ['Am', 'C', 'F#m', 'Gmaj'][1 + i % 4] AS musical_key,
     'dusty|loop' AS tags, 'wav' AS source_format, 44100 AS source_rate_hz, 2 AS source_channels, 44100 + i AS source_frames,
     180000 AS source_bytes, now()::TIMESTAMP AS updated_at
@@ -113,14 +113,19 @@ _PAGES = ("", "page=1000", "text=kick+777", "genre=genre-7", "status=unchanged&b
 _SORTED_PAGES = ("sort=title&order=desc&page=500", "text=kick+-77&genre=genre+7&key=Am&sort=bpm")
 
 
-def pages(folder: Path) -> None:
-    """One client; pages of 100,000 samples with 3 million rows of history."""
-    db = folder / "r.duckdb"
+def make_records(db: Path, path: str = "'/lib/pack ' || (i % 300) || '/Kick ' || i || '.wav'") -> None:
+    """Make records of 100,000 samples and 3 million rows of history; ``path``: the SQL of the i-th sample's file."""
     with Database(str(db), 5).connect() as connection:
-        connection.execute(_SAMPLES)
+        connection.execute(_SAMPLES.format(path=path))
         connection.execute(_HISTORY)
         if ("last_status",) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
             run(connection, "restore_last_status")
+
+
+def pages(folder: Path) -> None:
+    """One client; pages of 100,000 samples with 3 million rows of history."""
+    db = folder / "r.duckdb"
+    make_records(db)
     asked = [f"samples?{words}" for words in (*_PAGES, *_SORTED_PAGES)] + ["samples/facets", "samples/facets?text=kick+777"]
     print("| GET | p50 ms | p95 ms |\n|---|---|---|")
     with process(folder, db=db, output_base_path=folder / "out") as (api, _):
@@ -200,7 +205,7 @@ class Client:
 
 
 def clients(folder: Path, db: Path, count: int, seconds: float) -> None:
-    with _way("direct", folder, db) as api:
+    with way("direct", folder, db) as api:
         everyone = [Client(number, api.base_url) for number in range(count)]
         until = time.monotonic() + seconds
         threads = [threading.Thread(target=one.run, args=(until,)) for one in everyone]

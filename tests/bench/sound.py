@@ -12,6 +12,7 @@ look at. Whatever a way wrote is looked at, too: as many files as there are sour
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -64,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "one-lap":
         return one_lap(options.way, json.loads(options.pairs.read_text()), options.workers)
-    check_peers()
+    check_peers("librosa")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; median of {options.runs} runs")
     with tempfile.TemporaryDirectory(prefix="sp404-bench-") as scratch:
         tables: dict[str, Callable[[], None]] = {
@@ -79,12 +80,10 @@ def main() -> None:
             tables[name]()
 
 
-def check_peers() -> None:
+def check_peers(*libraries: str) -> None:
+    """Exit where a program or one of these libraries is missing."""
     missing = [name for name in ("sox", "ffmpeg", "xargs") if not shutil.which(name)]
-    try:
-        import librosa  # noqa: F401
-    except ImportError:
-        missing.append("librosa (uv run --group bench ...)")
+    missing += [f"{name} (uv run --group bench ...)" for name in libraries if not importlib.util.find_spec(name)]
     if missing:
         sys.exit(f"missing: {', '.join(missing)}")
 

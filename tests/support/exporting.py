@@ -43,6 +43,7 @@ def rows_of(rows: Iterable[Row]) -> pl.DataFrame:
 
 def rejects_of(rejects: Iterable[Row]) -> pl.DataFrame:
     plain = {"sample_id": None, "kit": None, "column": "bpm", "value": "fast", "rule": "must be a number", "fix": "Fix it."}
+    plain["file_path"] = None
     return pl.DataFrame([plain | dict(reject) for reject in rejects], schema=REJECT_SCHEMA)
 
 
@@ -147,6 +148,7 @@ class Ledger:
             "run_by": "test",
             "identity": identity,
             "mount_point": "/",
+            "settings": "{}",
         }
 
     def start(self, made: Made) -> None:
@@ -162,7 +164,7 @@ class Ledger:
     def write(self, made: Made) -> None:
         """Write all of the records, in the order of a run of one shard."""
         self.start(made)
-        export_records.add_part(self.target, made.spec, self.write_part(made))
+        export_records.add_parts(self.target, made.spec, [self.write_part(made)])
         self.finish(made)
 
     def record(self, *rows: Row, **how: Any) -> Made:

@@ -105,7 +105,8 @@ class Said:
     def one_clear_error(self, status: int, *words: str) -> Self:
         """One or two lines that say what, where and what to do."""
         self.ended(status)
-        assert self.out == "", self.out
+        if self.out:  # of --json
+            assert (self.result.keys(), self.result["exit_status"]) == ({"error", "fix", "exit_status"}, status), self.out
         lines = self.err.splitlines()
         assert 1 <= len(lines) <= 2, self.err
         assert lines[0].startswith("sp404: "), self.err

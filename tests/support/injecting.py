@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from tests.support import faults, means
@@ -112,8 +113,9 @@ class Nights:
         second = self._copy(2, folder / "second")
         self._note(2, second, export_in(second).run("--card", second / "card"))
 
+    @cached_property
     def places(self) -> list[Place]:
-        """Trace both nights, and return every call that can fail there."""
+        """Every call that can fail, by tracing both nights."""
         found = set()
         for night in (1, 2):
             here = self._copy(night, self.folder / f"traced-{night}")
@@ -247,17 +249,13 @@ def pick(places: Sequence[Place], count: int, seed: int) -> list[tuple[Place, st
     return chosen
 
 
-def search(
-    folder: Path, count: int, seed: int, abreast: int, note: Callable[[Trial], None] = lambda _: None
-) -> tuple[list[Trial], int]:
-    """Run so many trials; return them, and how many places there are. ``note`` takes each as soon as it has ended."""
-    nights = Nights(folder)
-    places = nights.places()
-    trials = [Trial(nights, place, error) for place, error in pick(places, count, seed)]
+def search(nights: Nights, count: int, seed: int, abreast: int, note: Callable[[Trial], None] = lambda _: None) -> list[Trial]:
+    """Run so many trials, and return them. ``note`` takes each as soon as it has ended."""
+    trials = [Trial(nights, place, error) for place, error in pick(nights.places, count, seed)]
     with ThreadPoolExecutor(abreast) as pool:
-        for trial in pool.map(lambda at: trials[at].run(folder / f"trial-{at}"), range(len(trials))):
+        for trial in pool.map(lambda at: trials[at].run(nights.folder / f"trial-{at}"), range(len(trials))):
             note(trial)
-    return trials, len(places)
+    return trials
 
 
 def _print_found(trial: Trial) -> None:
@@ -274,9 +272,11 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sp404-injected-") as scratch:
         folder = options.keep or Path(scratch)
-        trials, places = search(folder, options.trials, options.seed, 2, _print_found)
+        nights = Nights(folder)
+        trials = search(nights, options.trials, options.seed, 2, _print_found)
     by_call = Counter(trial.place.call for trial in trials)
-    print(f"{len(trials)} trials of {places} calls, {time.monotonic() - began:.0f} s; the run ended early or in part in")
+    seconds = time.monotonic() - began
+    print(f"{len(trials)} trials of {len(nights.places)} calls, {seconds:.0f} s; the run ended early or in part in")
     print(f"{sum(trial.failed for trial in trials)}; {', '.join(f'{call} {count}' for call, count in by_call.most_common())}")
     print(f"lost or different after one more run: {sum(bool(trial.found) for trial in trials)}")
     return int(any(trial.found for trial in trials))

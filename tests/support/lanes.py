@@ -1,8 +1,10 @@
 """Hooks of pytest: what belongs to which lane, which tests share a worker of pytest-xdist, and what is said about faults."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support import means
 
@@ -12,14 +14,30 @@ _UNDER_PREFECT = ("tests/flows/orchestration/test_", "tests/flows/service/test_s
 # Files whose tests share what fixtures of the module start or make.
 _SHARING = {
     "tests/faults/test_cards.py",
+    "tests/faults/test_injected.py",
     "tests/flows/api/test_downloads.py",
     "tests/flows/api/test_exports.py",
     "tests/flows/api/test_library.py",
+    *(f"tests/flows/api/page/test_{name}.py" for name in ("accessibility", "card", "exporting", "kits", "library", "states")),
     "tests/flows/export/test_verify.py",
     "tests/tasks/audio/decode/test_truncated.py",
 }
 # Files whose tests share something by their parameter.
 _BY_PARAMETER = {"tests/faults/test_kills.py"}
+# What takes a minute and cannot be divided is begun first, longest first: else one worker has it when the others are done.
+_FIRST = (
+    "prefect",
+    "tests/flows/api/test_openapi.py::test_schemathesis",
+    "tests/flows/export/test_world_moves.py",
+    "tests/faults/test_injected.py",
+    "tests/flows/api/page/test_kits.py",
+    "tests/flows/api/page/test_accessibility.py",
+    "tests/faults/test_kills.py",
+    "tests/flows/api/page/",
+    "tests/faults/test_cards.py",
+    "tests/flows/export/test_hostile_paths.py",
+    "tests/faults/test_fuzz.py",
+)
 
 
 # Whether the fast lane runs alone, of which properties of seconds are asked a part.
@@ -31,6 +49,11 @@ def examples(count: int) -> int:
     return max(count // 5, 2) if _fast else count
 
 
+def long_examples(count: int) -> int:
+    """Return of how many examples a property of minutes is asked: of half where each run tries the same ones again."""
+    return count // 2 if settings().derandomize else count
+
+
 def choose(config: pytest.Config) -> None:
     """Note which lane runs, before any test is imported."""
     global _fast  # noqa: PLW0603  (decorators ask, which know no configuration)
@@ -39,11 +62,19 @@ def choose(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Ask properties of seconds again in the slow lane, of all their examples."""
+    """Ask properties of seconds again in the slow lane, of all their examples. Put what takes longest first."""
     if config.option.markexpr == "slow":
         for item in items:
             if item.get_closest_marker("thorough"):
                 item.add_marker("slow")
+    if hasattr(config, "workerinput"):
+        sizes = Counter(group_of(item.nodeid) for item in items)
+        items.sort(key=lambda item: (_rank(group_of(item.nodeid)), -sizes[group_of(item.nodeid)]))
+
+
+def _rank(group: str) -> int:
+    """Return the place of a group in the order in which groups are begun. Of those with the same, the largest comes first."""
+    return next((place for place, first in enumerate(_FIRST) if group.startswith(first)), len(_FIRST))
 
 
 def named(config: pytest.Config) -> bool:
@@ -58,6 +89,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     By the tests' files, not by marks: with pytest 9.2, pytest-xdist 3.8 loses the groups of ``xdist_group``.
     """
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # groups are begun in the order of their first tests
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

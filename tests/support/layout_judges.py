@@ -25,6 +25,7 @@ ROW_SCHEMA: dict[str, type[pl.DataType]] = {
     "kit_id": pl.Int64,
     "bank": pl.String,
     "pad": pl.Int64,
+    "source": pl.String,
 }
 Row = dict[str, object]
 
@@ -39,9 +40,15 @@ def paths_of(
     sanitize: bool = True,
     held: pl.DataFrame | None = None,
     audio_format: str = "wav",
+    source_root: str = "/",
 ) -> list[str]:
-    layout = PathRules(OrganizeBy(organize_by), AudioFormat(audio_format), sanitize)
+    layout = PathRules(OrganizeBy(organize_by), AudioFormat(audio_format), sanitize, source_root=source_root)
     return assign_paths(frame_of(rows), layout, held)["path"].to_list()
+
+
+def held_paths(*held: tuple[str, int]) -> pl.DataFrame:
+    """What the records know: who has which path."""
+    return pl.DataFrame(list(held), {"path": pl.String, "sample_id": pl.Int64}, orient="row")
 
 
 def titled(*titles: str) -> list[Row]:

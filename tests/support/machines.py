@@ -27,7 +27,7 @@ class Machine:
         self.home.mkdir(parents=True)
         environment = os.environ | {"PREFECT_HOME": str(self.home), "PREFECT_API_URL": api, "HOME": str(self.home)}
         # Another machine would have the package installed.
-        environment["PYTHONPATH"] = str(ROOT)
+        environment |= {"PYTHONPATH": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "2"}  # 10 by default
         with (folder / "worker.log").open("wb") as log:
             command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--pool", POOL]
             command += ["--limit", "1", "--name", folder.name]

@@ -19,7 +19,9 @@ from functools import cache
 from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.processes import pids_of
 from tests.support.tools import REQUIRED
+from tests.support.waiting import comes_true
 
 NOT_HERE = "FAULTS_NOT_HERE"
 NOBODY = 65534
@@ -69,6 +71,12 @@ def unmount(folder: Path) -> None:
         root(program("umount"), "-l", folder)
 
 
+def _unmount_fuse(folder: Path) -> None:
+    """Unmount, and wait for the process of the FUSE file system: it writes its last blocks after the mount is gone."""
+    unmount(folder)
+    comes_true(lambda: not pids_of(folder), 20, every=0.01)
+
+
 @contextmanager
 def loop_device(image: Path) -> Iterator[str]:
     device = root(program("losetup"), "-f", "--show", image)
@@ -104,7 +112,7 @@ def exfat(folder: Path, image: Path, mebibytes: int = 64) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            unmount(folder)
+            _unmount_fuse(folder)
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def fat(folder: Path, image: Path, mebibytes: int = 40) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        unmount(folder)
+        _unmount_fuse(folder)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from pandera.config import config_context
 
 from config.settings import Settings, load
-from flows.export import pipeline, plan, preview, threads
+from flows.export import passes, pipeline, plan, preview, threads
 from flows.export.request import resolve
 from schemas.conversion import Job, Outcome, SoundSettings
 from schemas.errors import Sp404Error
@@ -258,12 +258,11 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, u
     have left their part, and the next one was about to give its files their names.
     """
     nightly.write()
-    real, published, count = export_records.add_part, shard.publish, iter(range(10_000))
+    real, published, count = export_records.add_parts, shard.publish, iter(range(10_000))
 
-    def merge(place: Any, asked: Any, part: Path) -> None:
-        if next(count) >= merged:
-            return
-        real(place, asked, part)
+    def merge(place: Any, asked: Any, parts: list[Path]) -> None:
+        if next(count) < merged:
+            real(place, asked, parts)
 
     def publish(staged: Any, shard: Any) -> Any:
         if shard.start >= 2 * (merged + unrecorded):
@@ -276,8 +275,34 @@ def killed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch, merged: int = 1, u
     with monkeypatch.context() as patch, config_context(validation_enabled=nightly.checked):
         patch.setattr(sharding, "_JOBS_PER_SHARD", 2)
         patch.setattr(sharding, "_FILE_COST_BYTES", 1 << 40)
-        patch.setattr(export_records, "add_part", merge)
+        patch.setattr(passes, "_MERGE_SHARE", 1.0)  # each shard as it comes
+        patch.setattr(export_records, "add_parts", merge)
         patch.setattr(shard, "publish", publish)
+        with pytest.raises(Killed):
+            pipeline.run_export(resolve(nightly.request(workers=1, **how)), replace(threads.DIRECT, record=end))
+
+
+def killed_while_naming(nightly: Nightly, named: int, **how: Any) -> None:
+    """Kill an export of one shard when ``named`` files more than one have their names, and nothing says so to the records."""
+    published = shard.publish
+
+    def publish(staged: Any, its_shard: Any) -> Any:
+        for count, done in enumerate(published(staged, its_shard)):
+            if count >= named:
+                raise Killed
+            yield done
+
+    killed_by(nightly, "publish", publish, **how)
+
+
+def killed_by(nightly: Nightly, name: str, instead: Callable[..., Any], **how: Any) -> None:
+    """Kill an export in which ``instead`` of a function of ``tasks.convert.shard`` raises Killed."""
+
+    def end(*_: object) -> Any:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, config_context(validation_enabled=nightly.checked):
+        patch.setattr(shard, name, instead)
         with pytest.raises(Killed):
             pipeline.run_export(resolve(nightly.request(workers=1, **how)), replace(threads.DIRECT, record=end))
 

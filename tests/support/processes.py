@@ -20,6 +20,16 @@ def pids_with(variable: str) -> list[int]:
     return pids
 
 
+def pids_of(argument: object) -> list[int]:
+    """Return every living process that has this whole argument in its command line."""
+    pids = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(argument).encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                pids.append(int(folder.name))
+    return pids
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """Return the CPU time that processes have used so far, in seconds: user and system, as /proc/PID/stat has it."""
     ticks = 0

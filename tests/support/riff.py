@@ -28,8 +28,8 @@ def cue(*frames: int) -> bytes:
     return chunk(b"cue ", struct.pack("<I", len(frames)) + b"".join(points))
 
 
-def acid(beats: int, tempo: float, flags: int = 0) -> bytes:
-    return chunk(b"acid", struct.pack("<IHHfIHHf", flags, 60, 0x8000, 0.0, beats, 4, 4, tempo))
+def acid(beats: int, tempo: float, flags: int = 0, root: int = 60) -> bytes:
+    return chunk(b"acid", struct.pack("<IHHfIHHf", flags, root, 0x8000, 0.0, beats, 4, 4, tempo))
 
 
 def wav(path: Path, x: npt.ArrayLike, rate: int, before: bytes = b"", after: bytes = b"") -> Path:

@@ -49,3 +49,33 @@ def _row(line: str) -> Row:
 def told(stem: str, folders: list[str] | None = None, seconds: float | None = None) -> dict[str, Guess]:
     """What is inferred of a file whose header says no more than its length."""
     return infer(Header(seconds=seconds), stem, folders or [], VOCABULARY)
+
+
+class InstrumentRow(NamedTuple):
+    """``tags`` and ``kind``: "" where the cell has to be empty, None where nobody judged it."""
+
+    path: str
+    seconds: float | None
+    tags: str | None
+    kind: str | None
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.path).name.rpartition(".")[0]
+
+    def told(self) -> dict[str, str]:
+        *folders, name = self.path.split("/")
+        found = told(name.rpartition(".")[0], list(reversed(folders)), self.seconds)
+        return {column: found[column].value if column in found else "" for column in ("tags", "kind")}
+
+
+def instrument_rows() -> list[InstrumentRow]:
+    text = Path(__file__).with_name("instrument_names.txt").read_text(encoding="utf-8")
+    found = []
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            tags, kind, seconds, names = line.split(" | ", 3)
+            judged = [{"-": "", "?": None}.get(value, value) for value in (tags, kind)]
+            length = None if seconds == "-" else float(seconds)
+            found += [InstrumentRow(name.strip(), length, *judged) for name in names.split(";")]
+    return found
