@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import soundfile
 
+from tasks.bundle.plugged_cards import find_plugged
 from tests.support import means
 from tests.support.faults import Card, Export, Library, Said, make_library, tree, watched
 
@@ -190,3 +191,16 @@ def test_the_records_hold_source_and_settings_of_what_is_on_a_card(there: Export
         ).fetchall()
     assert rows
     assert all(source == same and recipe == likewise and recipe for source, same, recipe, likewise in rows)
+
+
+@pytest.mark.faults("mount", "fat")
+def test_a_card_is_found_where_it_is_plugged_in(ground: Path) -> None:
+    place = Path("/mnt/sp404 test card")
+    with means.fat(place, ground / "card.img"):
+        (place / "IMPORT").mkdir()
+        assert [found.name for found in find_plugged() if found.root == str(place)] == [place.name]
+    assert not [found for found in find_plugged() if found.root == str(place)]
+    with means.mounted(place):  # of memory
+        (place / "IMPORT").mkdir()
+        assert not [found for found in find_plugged() if found.root == str(place)]
+    place.rmdir()

@@ -12,7 +12,7 @@ from tests.support.fuzzing import SIZES, batches_for, damaged, make_bases, searc
 
 pytestmark = pytest.mark.slow
 
-CASES = {"audio": 2_000, "manifests": 800}
+CASES = {"audio": 2_000, "manifests": 600}
 PARTS = {"audio": 2, "manifests": 4}  # tests of one child each, for workers that are free
 SEED = 404
 

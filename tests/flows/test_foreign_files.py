@@ -76,7 +76,10 @@ def littered(world: World, uncontained: None) -> World:
 def test_files_of_systems_do_not_make_verify_fail(littered: World) -> None:
     said = littered.run("verify")
     assert said.status == 0
-    assert f"2 files: 2 as they were written, {len(JUNK) + len(HARMLESS)} system files passed over" in said.out
+    assert (
+        f"2 files (1 sample, 1 metadata file): 2 as they were written, {len(JUNK) + len(HARMLESS)} system files passed over"
+        in said.out
+    )
     assert ".DS_Store" not in said.out
     # Nor do others, which are named.
     sound(littered.out / "mine.wav", 5)
@@ -93,6 +96,7 @@ def test_a_card_lists_its_junk_and_removes_exactly_that_if_asked(littered: World
     before = snapshot(littered.card)
     said = littered.run("card", littered.card)
     assert said.status == 0
+    assert littered.run("card") == said._replace(err=f"The card at {littered.card}:\n")
     wanted = sorted([*(f"IMPORT/{name}" for name in JUNK), "._EXPORT"])
     assert [line for line in said.out.splitlines() if line.startswith("Junk: ")] == [
         f"Junk: {name} (--clean-junk removes it)" for name in wanted

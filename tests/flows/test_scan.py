@@ -6,6 +6,7 @@ Judges: the manifest as ``csv`` reads it, what an export makes of it, and which 
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,7 +67,31 @@ def scan(sp404: Run, library: Path, tmp_path: Path) -> Callable[..., dict[str, A
         assert said.status == status, said
         return dict(json.loads(said.out))
 
-    return run
+    return lambda *options, **how: run("--provenance", *options, **how)
+
+
+@pytest.mark.slow
+def test_a_table_has_ten_columns_and_edits_stay_without_the_others(sp404: Run, library: Path, tmp_path: Path) -> None:
+    """Where values came from is printed; who wants it beside each value asks for it, and the table keeps it from then on."""
+    table = tmp_path / "library.csv"
+    command = ("scan", library, "-o", table, "--db", tmp_path / "r.duckdb")
+    said = sp404(*command)
+    names = ["file_path", "title", "genre", "bpm", "musical_key", "tags", "kind", "kit", "bank", "pad"]
+    assert table.read_text(encoding="utf-8-sig").splitlines()[0].split(",") == names
+    assert "by name" in said.out
+    assert re.search(r"1 x not audio \(1 \.[a-z]+\)", said.err), said.err
+    edit(table, genre=("Kick 01.wav", "mine"), title=("Kick 01.wav", "My kick"))
+    (library / "new.wav").write_bytes((library / "Hip Hop Drums Vol 2/Kick 01.wav").read_bytes())
+    again = json.loads(sp404(*command, "--json").out)
+    assert (again["edited"], len(again["added"])) == (1, 1)
+    kick = rows(table)["Kick 01.wav"]
+    assert (kick["genre"], kick["title"]) == ("mine", "My kick")
+    assert list(kick) == names
+    sp404(*command, "--provenance")
+    assert len(rows(table)["Kick 01.wav"]) == 28
+    assert rows(table)["Kick 01.wav"]["genre_source"] == "you"
+    sp404(*command)
+    assert len(rows(table)["Kick 01.wav"]) == 28
 
 
 def rows(path: Path) -> dict[str, dict[str, str]]:
@@ -381,3 +406,31 @@ def test_a_scan_that_was_stopped_goes_on_where_it_was(scan: Any, library: Path, 
     done = scan()
     assert done["rows"] == 607
     assert 0 < done["read"] < 608
+
+
+def test_hits_that_an_export_would_refuse_are_counted_with_the_command_that_takes_them(
+    scan: Any, sp404: Run, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = library / "Short Kit"
+    kit.mkdir()
+    for name, ms in (("Kick", 300), ("Snare", 99), ("Hat Closed", 40), ("Clap", 100), ("Hat Open", 60)):
+        wav(kit / f"{name}.wav", np.ones(RATE * ms // 1000, np.int16), RATE)
+    done = scan("--kits")
+    assert (done["short_hits"], done["short_in_kits"]) == (3, 3)
+    said = sp404("scan", library, "-o", tmp_path / "library.csv", "--db", tmp_path / "r.duckdb")
+    assert "3 one-shots are shorter than 100 ms" in said.err
+    assert f"sp404 export {tmp_path / 'library.csv'} --sound pad_to_ms=100" in said.err
+    # What is too short to have a kind gets a pad, too, and is counted.
+    wav(kit / "Rim.wav", np.ones(RATE // 100, np.int16), RATE)
+    wav(kit / "Tick.wav", np.ones(RATE // 100, np.int16), RATE)
+    done = scan("--kits")
+    assert (done["short_hits"], done["short_in_kits"]) == (5, 5)
+    for name in ("Rim", "Tick"):
+        (kit / f"{name}.wav").unlink()
+    wav(kit / "Blip.wav", np.ones(RATE // 20, np.int16), RATE)
+    for word, count in (("ask", 4), ("yes", 1), ("no", 0)):
+        monkeypatch.setenv("SP404_PAD_SHORT_HITS", word)
+        assert scan()["short_hits"] == count
+    monkeypatch.setenv("SP404_PAD_SHORT_HITS", "ask")
+    monkeypatch.setenv("SP404_PAD_TO_MS", "100")
+    assert scan()["short_hits"] == 0

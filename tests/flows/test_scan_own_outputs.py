@@ -41,6 +41,7 @@ def test_recorded_outputs_are_left_out_and_counted(world: World) -> None:
     assert world.scan(lib)["added"] == ["lib/SP404/mine.wav"]
 
 
+@pytest.mark.slow
 def test_the_default_output_folder_is_safe_without_any_option(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lib = world.folder / "lib"
     monkeypatch.chdir(lib)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import polars as pl
+
 from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
 from schemas.report import BatchExportResult, CardResult, ExportResult
 
@@ -13,18 +15,16 @@ CONTRACT = [
 
 
 def batch(**more: Any) -> BatchExportResult:
-    counts = {"total_requested": 3, "successful": 2, "unchanged": 1, "failed": 1, "rejected": 0}
+    counts = {"total_requested": 3, "successful": 2, "unchanged": 1, "failed": 1, "rejected": 0, "output_base_path": "/out"}
     return BatchExportResult(
         export_id=1,
         export_type=ExportType.BATCH,
         total_size_bytes=7,
         total_time_seconds=0.5,
-        output_base_path="/out",
         organized_by=OrganizeBy.FLAT,
         format=AudioFormat.WAV,
         errors=["Sample 6: no"],
-        **counts,
-        **more,
+        **counts | more,
     )
 
 
@@ -46,9 +46,13 @@ def test_the_keys_of_the_contract_in_its_order() -> None:
         status=Status.EXPORTED,
         error=None,
     )
-    told = json.loads(batch().with_results_from(lambda: [row]).model_dump_json())
+    rows = pl.DataFrame([row.model_dump(mode="json")])
+    made = batch(output_base_path='/"errors":\u2028').with_results_from(lambda: rows)
+    told = json.loads(made.model_dump_json())
     assert list(told) == CONTRACT
     assert told["results"] == [json.loads(row.model_dump_json())]
+    assert made.results == [row]
+    assert list(json.loads(made.to_json()).items()) == list(told.items())
     assert list(json.loads(batch(zip_path="/x.zip", stale=["b.wav"], no_card="gone").model_dump_json())) == [
         *CONTRACT,
         "zip_path",

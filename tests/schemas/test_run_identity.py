@@ -60,9 +60,10 @@ def test_what_does_not_belong_to_it() -> None:
     ]  # fmt: skip
     left_out = Settings.model_fields.keys() - identity_values(settings()).keys()
     assert sorted(left_out) == [
-        "api_host", "api_names", "api_port", "api_root", "api_token", "api_token_file", "api_wait_seconds", "contained",
-        "dask_address", "db", "failed_share", "library", "lock_wait_seconds", "memory_mb", "nightly_cron", "notify_url",
-        "runner", "seconds_per_sample", "timezone", "verify_cron", "work_pool", "workers",
+        "api_host", "api_max_queued", "api_names", "api_port", "api_root", "api_token", "api_token_file", "api_wait_seconds",
+        "contained", "dask_address", "db", "failed_share", "kits_folder", "library", "lock_wait_seconds", "memory_mb",
+        "nightly_cron", "notify_url", "pad_short_hits", "runner", "seconds_per_sample", "timezone", "verify_cron", "work_pool",
+        "workers",
     ]  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from tasks.audio import synth
 from tests.support.api_library import problem, recorded_library, serve_library
 from tests.support.serve import API
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path) -> None:
     made = api.post(f"{API}/samples/export-batch", json={"sample_ids": [1, 2], "config": {"output_base_path": "zip"}}).json()
     url = f"{API}/exports/{made['export_id']}/download"
@@ -41,7 +42,6 @@ def test_a_download_is_exactly_what_was_exported(api: httpx.Client, folder: Path
     assert beyond.headers["content-range"] == f"bytes */{len(answer.content)}"
 
 
-@pytest.mark.slow
 def test_a_download_of_what_is_unknown_changed_or_gone(api: httpx.Client, folder: Path) -> None:
     problem(api.get(f"{API}/exports/9999/download"), 404, "Export 9999 not found")
     config = {"output_base_path": "damaged", "include_metadata": False}
@@ -100,7 +100,6 @@ def test_a_preview_of_the_device_is_what_an_export_writes(tmp_path: Path, monkey
         assert list((tmp_path / "r.duckdb.runs/previews").glob(".*")) == []
 
 
-@pytest.mark.slow
 def test_a_preview_is_a_minute_at_the_most_and_256_mb_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded_library(tmp_path, only_good=True)
     synth.write(tmp_path / "lib/kick.wav", synth.bass(48_000, 40, 61), 48_000)
@@ -116,7 +115,6 @@ def test_a_preview_is_a_minute_at_the_most_and_256_mb_are_kept(tmp_path: Path, m
         assert kept.stat().st_size == len(answer.content) == 58 + 60 * 48_000 * 4
 
 
-@pytest.mark.slow
 def test_many_peaks_are_drawn_a_few_a_call_and_kept_until_the_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
-"""What is said of the REST API, tried: README's examples by curl, its description by a tool that believes every word."""
+"""What is said of the REST API, tried: the examples for curl, its description by a tool that believes every word."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,11 +16,11 @@ from tests.support.tools import tool
 
 
 @pytest.mark.slow
-def test_the_examples_of_readme(tmp_path: Path) -> None:
+def test_the_examples_for_curl(tmp_path: Path) -> None:
     """Each answers as it should, one after the other, in a shell."""
     tool("curl")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```sh\n(API=.*?)```", readme, re.DOTALL)
+    page = (ROOT / "docs/usage/rest-api.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(API=.*?)```", page, re.DOTALL)
     lines = [line for line in block.splitlines() if line]
     assert len(lines) > 10
     db = recorded_library(tmp_path)
@@ -46,21 +47,33 @@ def test_every_operation_is_described_with_examples_and_problems(tmp_path: Path)
             assert operation["description"]
             assert {"422", "500", "503"} <= operation["responses"].keys()
             for status, answer in operation["responses"].items():
-                kinds = answer["content"].keys()
-                assert kinds == {"application/problem+json"} if status >= "400" else kinds, (path, status)
+                kinds = answer.get("content", {}).keys()
+                assert kinds == {"application/problem+json"} if status >= "400" else kinds or status in ("204", "304"), path
     examples = [name for name, schema in told["components"]["schemas"].items() if "example" in schema or "examples" in schema]
     assert {"BatchRequest", "SingleExport", "Problem", "Preferences", "Peaks", "ExportConfig"} <= set(examples)
 
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
-    """All its checks, in all its phases."""
+    """All its checks, in all its phases; each value of a field of a body once."""
+    # That a kit was changed meanwhile is no fault of a request, as little as that a name is taken (409).
+    accepted = ["2xx", "3xx", "401", "403", "404", "409", "412", "428", "429", "5xx"]
+    text = f'hooks = "tests.support.rest_cases"\n[checks.positive_data_acceptance]\nexpected-statuses = {accepted}\n'
+    (tmp_path / "schemathesis.toml").write_text(text, encoding="utf-8")
     settings = {"db": recorded_library(tmp_path, only_good=True), "output_base_path": tmp_path / "out"}
     # It counts a 503 as a fault, and fills the queue itself.
-    with process(tmp_path, api_wait_seconds=300, **settings) as (api, _):
+    with process(tmp_path, api_wait_seconds=300, api_max_queued=10_000, **settings) as (api, _):
         command = [str(Path(sys.executable).with_name("st")), "run", f"{api.base_url}/openapi.json", "--checks", "all"]
         options = ["--max-examples", "10", "--seed", "404", "--request-timeout", "300", "--max-response-time", "300"]
-        said = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
+        said = subprocess.run(
+            [*command, *options],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
     assert said.returncode == 0, said.stdout[-6000:]
     assert " Stateful" in said.stdout
     log = (tmp_path / "api.log").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import re
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.api import problems
@@ -15,6 +15,7 @@ from tests.support.serve import API
 FOLDER = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(FOLDER, min_size=1, max_size=4), FOLDER, st.sampled_from(["{}", "Cannot write: {}", "({} is full)", "'{}': no"])
 )

@@ -100,4 +100,4 @@ def test_progress_is_for_a_terminal_only(library: Path, tmp_path: Path) -> None:
                 shown += said
     os.close(main)
     assert process.returncode == 0
-    assert b"Exporting" in shown
+    assert b"planning" in shown

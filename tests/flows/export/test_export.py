@@ -323,7 +323,7 @@ def test_a_killed_run_leaves_only_whole_files(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*.wav"))) == 300
-    assert soundfile.info(tmp_path / "out/000.wav").frames == len(synth.snare(48_000))
+    assert soundfile.info(tmp_path / "out/lib_000.wav").frames == len(synth.snare(48_000))
     assert not list(tmp_path.rglob("*.part"))
     runs = tmp_path / "r.duckdb.runs"  # with the parts from which records can be made again; the plans are gone
     assert sorted(path.name for path in runs.iterdir()) == ["export-1", "lock"]
@@ -430,4 +430,4 @@ def test_three_libraries_with_the_same_names_and_ids_share_a_folder(tmp_path: Pa
             batch = threads.export_directly(request)
             assert batch.complete, batch.errors
             outputs.add(batch.results[0].output_filename)
-    assert outputs == {"kick.wav", "kick__1.wav", "kick__1-2.wav"}
+    assert outputs == {"kick.wav", "kick_two.wav", "kick_three.wav"}

@@ -17,6 +17,8 @@ from tasks.fs.place_mark import MARK_FILE
 from tests.support import nightly
 from tests.support.nightly import Nightly, Spy, Tree, sounds, statuses, tree
 
+pytestmark = pytest.mark.slow
+
 NASTY = (
     "../../outside/evil",
     "..",
@@ -99,7 +101,6 @@ def assert_inside(out: Path) -> None:
         assert name.split(".")[0].strip().lower() not in {"con", "aux", "nul", "prn", "com1", "lpt9"}, name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sanitize", [True, False])
 @pytest.mark.parametrize("layout", list(OrganizeBy))
 def test_traversal_in_every_text_column(night: Nightly, outside: Path, layout: OrganizeBy, sanitize: bool) -> None:
@@ -158,7 +159,6 @@ LINKS = ("a file", "its text", "nowhere", "a text to nowhere", "itself", "its so
 LINKS += ("a folder that is not there", "a folder of its own", "the library", "the output folder", "root")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_a_link_in_the_output_folder(night: Nightly, outside: Path, name: str) -> None:
     """It is refused and said; nothing is written through it, and the others go on."""
@@ -180,7 +180,6 @@ def test_a_link_in_the_output_folder(night: Nightly, outside: Path, name: str) -
     assert statuses(night.export(organize_by="genre")) == ["exported", "unchanged"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKS)
 def test_a_link_that_came_after_an_export(night: Nightly, outside: Path, name: str) -> None:
     """What was written is moved away, and a link put in its place; then the sample changes."""
@@ -253,7 +252,6 @@ def test_an_output_folder_that_is_a_link_is_the_folder(night: Nightly) -> None:
 # ---- sources that are no samples ----
 
 
-@pytest.mark.slow
 def test_sources_that_are_no_samples(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each twice, as two rows of the same size are looked at more closely."""
     night.add("good.wav", 300)
@@ -307,7 +305,6 @@ def test_no_endless_file_is_read_to_tell_it_from_another(night: Nightly, monkeyp
 # ---- where the database and the library lie ----
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.wav", "a_metadata.txt", "house", "records.duckdb", "house/a.wav", "house/a_metadata.txt"])
 def test_a_database_in_the_output_folder(tmp_path: Path, spy: Spy, template: Path, name: str) -> None:
     """Also under the very name of an output: it stays a database, and the sample is a failed row at the worst."""

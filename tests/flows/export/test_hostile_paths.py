@@ -22,6 +22,7 @@ from tasks.manifest.write import write_manifest
 from tasks.store.database import Database
 from tasks.store.history import preferences_at
 from tests.support import audio, nightly, workbooks
+from tests.support.lanes import long_examples
 
 _SOUND = audio.tone(0.11, 48_000)
 # DuckDB takes a backslash for a slash: the database cannot be below such a folder, and says so.
@@ -79,7 +80,7 @@ def test_a_folder_whose_name_is_a_pattern_and_more() -> None:
 
 @pytest.mark.slow
 @given(name=NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=long_examples(40), deadline=None)
 def test_any_name_of_a_folder_is_taken(name: str) -> None:
     export_below(name)
 

@@ -180,18 +180,18 @@ def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:
     where = ("--db", exported.db)
     said = sp404("verify", *where)
     assert (said.status, said.err) == (0, "")
-    assert "36 files: 36 as they were written" in said.out
+    assert "36 files (18 samples, 18 metadata files): 36 as they were written" in said.out
     path = exported.out / "house/s0.wav"
     good = path.read_bytes()
     path.unlink()
     said = sp404("verify", *where)
     assert (said.status, said.err) == (1, "")
-    assert "36 files: 35 as they were written, 1 missing" in said.out
+    assert "36 files (18 samples, 18 metadata files): 35 as they were written, 1 missing" in said.out
     assert str(path) in said.out
     said = sp404("verify", 1, "--json", "--workers", "1", *where)
     answer = json.loads(said.out)
     assert said.status == 1
-    assert (answer["files"], answer["good"], answer["counts"]) == (24, 23, {"missing": 1})
+    assert (answer["files"], answer["texts"], answer["good"], answer["counts"]) == (24, 12, 23, {"missing": 1})
     assert [(one["path"], one["damage"]) for one in answer["findings"]] == [(str(path), "missing")]
     assert answer["findings"][0]["fix"]
     assert sp404("verify", 2, *where).status == 0

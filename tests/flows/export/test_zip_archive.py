@@ -163,7 +163,7 @@ def test_a_later_export_wrote_other_sound(two: Nightly) -> None:
     two.sound("kick.wav", 999)
     two.export(organize_by="genre")
     error = refused(two, 1, "export 2 has replaced house/kick.wav")
-    assert "sp404 zip 2" in error.fix
+    assert "export 2" in error.fix
     assert len(contents(zipped(two, 2).path)) == 4
 
 

@@ -113,7 +113,7 @@ def test_the_form_of_the_flow_is_typed() -> None:
     request = schema["definitions"]["ExportRequest"]["properties"]
     assert set(request) == set(ExportRequest.model_fields)
     assert all(field.get("description") for field in request.values())
-    assert schema["definitions"]["OrganizeBy"]["enum"] == ["flat", "genre", "bpm", "kit"]
+    assert schema["definitions"]["OrganizeBy"]["enum"] == ["flat", "genre", "bpm", "kit", "folder"]
 
 
 @pytest.mark.slow

@@ -64,6 +64,7 @@ def test_such_names_are_shown_as_they_are(text: str) -> None:
         assert shown.text.strip() == line_of(text).replace("|", "\\|" if tags[-1] == "code" else "|")
 
 
+@pytest.mark.slow
 @pytest.mark.thorough
 @settings(max_examples=examples(200), deadline=None)
 @given(TEXT, TEXT)

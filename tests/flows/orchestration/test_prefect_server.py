@@ -53,8 +53,11 @@ def test_the_address_of_sp404_up_is_left_for_this_user_and_taken_back() -> None:
     assert prefect_server.read_published_api() is None
     prefect_server.publish_api("http://127.0.0.1:4711/api")
     assert prefect_server.read_published_api() == "http://127.0.0.1:4711/api"
-    Path("~/.sp404/up.json").expanduser().write_text("{")
-    assert prefect_server.read_published_api() is None
+    prefect_server.publish_api("http://127.0.0.1:4711/api", library="/lib/m.csv")
+    assert prefect_server.read_published() == {"api": "http://127.0.0.1:4711/api", "library": "/lib/m.csv"}
+    for odd in ("{", "[1]", '{"api": 1}'):
+        Path("~/.sp404/up.json").expanduser().write_text(odd)
+        assert prefect_server.read_published_api() is None
     prefect_server.withdraw_api()
     assert prefect_server.read_published_api() is None
 

@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import polars as pl
 import pytest
 
 from schemas.enums import Runner
@@ -73,3 +76,30 @@ def test_a_missing_pool_and_one_without_workers_are_clear_errors(tmp_path: Path)
     with pytest.raises(RequestError, match="No worker of the work pool 'idle' is online"):
         export_with(Runner.POOL, manifest, tmp_path, work_pool="idle")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_slice_that_is_about_to_end_is_not_called_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last result is there before Prefect knows that its run is completed; that of the machine which died never will be."""
+    from prefect.states import Completed, Running
+
+    from flows.orchestration import work_pool
+
+    states = {"died": iter(Running, None), "done": iter([Running(), Running(), Completed()])}
+    crashed: list[str] = []
+
+    class Client:
+        def read_flow_run(self, run: str) -> Any:
+            return SimpleNamespace(state=next(states[run]))
+
+        def set_flow_run_state(self, run: str, state: Any, force: bool) -> None:
+            crashed.append(f"{run}: {state.name}")
+
+    monkeypatch.setattr(work_pool.zombie_runs, "crash_zombies_of", lambda _client, _run: None)
+    plan = tmp_path / "plan.arrow"
+    pl.DataFrame({"target": [f"{tmp_path}/out/a.wav"]}).write_ipc(plan)
+    dispatcher = object.__new__(work_pool._SliceDispatcher)
+    dispatcher._client, dispatcher._any_died = Client(), True
+    dispatcher._shards = [SimpleNamespace(plan_path=str(plan), token="t")]
+    dispatcher._slices = [SimpleNamespace(flow_runs=["died", "done"], finished=True)]
+    dispatcher.close()
+    assert crashed == ["died: Crashed"]

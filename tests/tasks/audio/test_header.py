@@ -111,6 +111,13 @@ def test_roots_of_chunks_are_asked_last(tmp_path: Path) -> None:
     assert told(wav(path, TWO_SECONDS, RATE, smpl((5, 9), note=57)))["musical_key"] == Guess("A", "smpl", 0.6)
     assert "musical_key" not in told(wav(path, TWO_SECONDS, RATE, smpl((5, 9), note=60)))  # which is what nobody chose
     assert "musical_key" not in told(wav(tmp_path / "kick.wav", TWO_SECONDS, RATE, smpl((5, 9), note=57)))
+    # Of a one-shot, too; but not where nobody chose it, and not of a drum.
+    one_shot = ONE_SHOT | HAS_ROOT
+    assert told(wav(path, TWO_SECONDS, RATE, acid(0, 0.0, one_shot, 57)))["musical_key"] == Guess("A", "acid", 0.65)
+    assert "musical_key" not in told(wav(path, TWO_SECONDS, RATE, acid(0, 0.0, one_shot)))
+    assert "musical_key" not in told(wav(path, TWO_SECONDS, RATE, acid(0, 0.0, ONE_SHOT, 57)))
+    for name in ("snare.wav", "CP.wav"):
+        assert "musical_key" not in told(wav(tmp_path / name, TWO_SECONDS, RATE, acid(0, 0.0, one_shot, 57)))
 
 
 def test_a_smpl_loop_over_all_of_it_is_a_loop(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ def test_a_content_is_known_by_size_and_both_times_and_else_looked_at_where_it_c
 
 
 def test_a_recipe_says_what_the_sound_depends_on_and_nothing_else() -> None:
-    jobs = pl.DataFrame({"loudest": [0.0, 0.0, 1.5, 1.5, 1.25], "bpm": [90.0, None, 90.0, 120.5, None]})
+    jobs = pl.DataFrame({"loudest": [0.0, 0.0, 1.5, 1.5, 1.25], "bpm": [90.0, None, 90.0, 120.5, None], "pad_to_ms": [0] * 5})
     plain = actions.sound_recipes(jobs, "base", seamless=False).to_list()
     assert plain[0] == plain[1] == "base"
     assert plain[2] == plain[3] != plain[4]
@@ -296,6 +296,11 @@ def test_a_recipe_says_what_the_sound_depends_on_and_nothing_else() -> None:
     loops = actions.sound_recipes(jobs, "base", seamless=True).to_list()
     assert len(set(loops)) == 5
     assert loops[1] == "base"
+    padded = actions.sound_recipes(
+        jobs.with_columns(pad_to_ms=pl.Series([0, 100, 0, 100, 200])), "base", seamless=False
+    ).to_list()
+    assert [recipe for recipe in padded if recipe in plain] == [plain[0], plain[2]]
+    assert len(set(padded)) == 5
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.enums import AudioFormat, Names, OrganizeBy
+from schemas.instruments import find_instrument_word
 from tasks.layout.paths import PathRules, assign_paths
+from tests.support.scan_table import instrument_rows
 
 _DTYPES = {"sample_id": pl.Int64, "bpm": pl.Float64, "kit_id": pl.Int64, "pad": pl.Int64}
 _COLUMNS = ("sample_id", "title", "genre", "bpm", "musical_key", "kit", "kit_id", "bank", "pad", "source")
@@ -32,6 +34,18 @@ def stems(*given_rows: dict[str, object], organize_by: OrganizeBy = OrganizeBy.F
         # Numbers alone say nothing: a word stays in front of them.
         (["Vendor Pack Kick 01", "Vendor Pack Kick 02"], ["kick_01", "kick_02"]),
         (["Mellotron Strings C1", "Mellotron Strings D#1"], ["strings_c1", "strings_dsharp1"]),
+        # The instrument stays, whatever else is in common, and what tells layers apart.
+        (["Kick Hard", "Kick Soft"], ["kick_hard", "kick_soft"]),
+        (["PearlKick-Hard", "PearlKick-Soft"], ["pearlkick-hard", "pearlkick-soft"]),
+        (["Vendor - Dusty Kick Hard", "Vendor - Dusty Kick Soft"], ["kick_hard", "kick_soft"]),
+        (["hatclosed_soft", "hatclosed_hard"], ["hatclosed_soft", "hatclosed_hard"]),
+        (["Grand Vintage Snare Brushed With Plates 7"], ["snare_with_plates_7"]),
+        (["The Big Acoustic PearlSnareRimshot Hardest"], ["rimshot_hardest"]),
+        (["Extraordinarily Long Name Behind HiHat With Much Closed Foot 12"], ["hihat_closed_foot_12"]),
+        (["tr808-bd 001", "tr808-bd 002"], ["bd_001", "bd_002"]),
+        # Glued to a name, too, and behind a tempo and a key, which go before the instrument does.
+        (["SabianCrashFlink-Hardest", "SabianCrashFlink-Softest"], ["crashflink-hardest", "crashflink-softest"]),
+        (["PaisteRide-Hard", "PaisteRide-Soft"], ["paisteride-hard", "paisteride-soft"]),
         # One file has nothing in common with others.
         (["Vendor Pack Kick 01"], ["vendor_pack_kick_01"]),
         (["kick", "kick"], ["kick", "kick__2"]),
@@ -54,7 +68,7 @@ def test_what_tells_samples_apart_stays(titles: list[str], wanted: list[str]) ->
         ({"title": "Pad 90.5 BPM", "bpm": 90.5}, "90_5_pad"),
         ({"title": "Pad F#m 120", "bpm": 120, "musical_key": "F#m"}, "120_fsm_pad"),
         ({"title": "Bass in Am", "musical_key": "Am"}, "am_bass_in"),
-        ({"title": "120", "bpm": 120}, "120_120"),
+        ({"title": "120", "bpm": 120, "source": "/p/loop"}, "120_120"),
         ({"title": "The longest bassline there ever was 7", "bpm": 128.5, "musical_key": "Ebmaj"}, "128_5_ebmaj_ever_was_7"),
     ],
 )
@@ -70,7 +84,25 @@ def test_a_prefix_is_that_of_its_folder() -> None:
 
 def test_in_a_kit_the_pad_stands_in_front() -> None:
     row = {"title": "The deepest kick of them all", "bpm": 90, "kit": "K", "kit_id": 1, "bank": "A", "pad": 3}
-    assert stems(row, organize_by=OrganizeBy.KIT) == ["pad_03_90_of_them_all"]
+    assert stems(row, organize_by=OrganizeBy.KIT) == ["pad_03_90_kick_them_all"]
+
+
+def test_no_name_loses_its_instrument() -> None:
+    """By the table of names, alone, behind a vendor with tempo and key, and on a pad."""
+    words = {word for row in instrument_rows() if (word := find_instrument_word(row.stem)) and word.isascii()}
+    assert len(words) >= 60
+    titles = [row.stem for row in instrument_rows() if find_instrument_word(row.stem).isascii()]
+    heard = {"bpm": 128.5, "musical_key": "Ebmaj"}
+    slot = {"kit": "K", "kit_id": 1, "bank": "A", "pad": 3}
+    for front, facts, by in (
+        ("", {}, OrganizeBy.FLAT),
+        ("Vendor of Grand Things - ", heard, OrganizeBy.FLAT),
+        ("", heard | slot, OrganizeBy.KIT),
+    ):
+        given_rows = [{"title": front + title, "source": f"/{number}/x"} | facts for number, title in enumerate(titles)]
+        found = stems(*given_rows, organize_by=by)
+        assert all(find_instrument_word(title) in name for title, name in zip(titles, found, strict=True))
+        assert max(map(len, found)) <= 23
 
 
 _WORDS = r"(Vendor |Pack_|Kick|Snare|loop|[0-9]{1,3}| |bpm){1,8}"

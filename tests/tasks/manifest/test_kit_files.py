@@ -635,4 +635,4 @@ def test_kit_files_are_known_by_their_names(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_drumkit_is_none(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path)).what == "is a folder"
+    assert refusal(str(tmp_path)).what == "is a folder, not a manifest"

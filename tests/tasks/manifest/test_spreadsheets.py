@@ -19,6 +19,8 @@ from tasks.manifest.validate import lines_without_file
 from tests.support.lanes import examples
 from tests.support.manifest_judges import checked, refusal, reject_of, saved
 
+pytestmark = pytest.mark.slow
+
 MENUS = ("Excel: File > Save As > CSV UTF-8", "Numbers: File > Export To > CSV", "Google Sheets: File > Download")
 
 

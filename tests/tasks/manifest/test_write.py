@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.errors import ManifestError, OutputNotWritableError, RequestError
 from tasks.manifest.table import read_all_columns, read_manifest
 from tasks.manifest.write import state_of, write_manifest
+from tests.support.lanes import long_examples
 from tests.support.tools import not_root, open_folder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=20).map(str.strip)
@@ -25,7 +26,7 @@ def table(title: str) -> pl.DataFrame:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=long_examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXT, st.sampled_from(NAMES), st.sampled_from(["", ";"]))
 @example("=1+1", "m.csv", "")
 @example("'=1+1", "m.csv", ";")

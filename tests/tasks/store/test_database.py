@@ -224,7 +224,10 @@ def test_another_process_holds_the_database(ledger: Ledger, way: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
+def test_the_wait_ends_when_the_database_is_let_go(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tasks.store.database_file._SAY_SECONDS", 0.1)
     first = ledger.ids("/a.wav")
     patient = Ledger(replace(ledger.target, database=ledger.database.waiting(20.0)))
     command = holder_command(ledger.db, after_seconds=0.5)
@@ -236,6 +239,9 @@ def test_the_wait_ends_when_the_database_is_let_go(ledger: Ledger) -> None:
         started = time.monotonic()
         assert patient.ids("/a.wav") == first
         assert 0.3 < time.monotonic() - started < 10
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("Waiting for the database, held by ")
+    assert f"(PID {holder.pid})" in said
 
 
 @pytest.mark.slow

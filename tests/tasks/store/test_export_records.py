@@ -159,10 +159,10 @@ def outputs(ledger: Ledger) -> list[tuple[Any, ...]]:
 
 def test_the_last_to_write_a_path_holds_it(ledger: Ledger) -> None:
     ledger.record({"source": "/a/kick.wav"}, {"source": "/b/kick.wav"}, {"source": "/no.wav"}, outcomes={"/no.wav": failed})
-    assert outputs(ledger) == [("kick.wav", 1, "/a/kick.wav", True), ("kick__2.wav", 2, "/b/kick.wav", True)]
-    assert ledger.begin({"source": "/c.wav"}).outputs["path"].sort().to_list() == ["kick.wav", "kick__2.wav"]
+    assert outputs(ledger) == [("kick.wav", 1, "/a/kick.wav", True), ("kick_b.wav", 2, "/b/kick.wav", True)]
+    assert ledger.begin({"source": "/c.wav"}).outputs["path"].sort().to_list() == ["kick.wav", "kick_b.wav"]
     other = Ledger(replace(ledger.target, manifest="/other.csv"))
-    assert outputs(other) == [("kick.wav", 1, "/a/kick.wav", False), ("kick__2.wav", 2, "/b/kick.wav", False)]
+    assert outputs(other) == [("kick.wav", 1, "/a/kick.wav", False), ("kick_b.wav", 2, "/b/kick.wav", False)]
     elsewhere = Ledger(replace(ledger.target, output="/elsewhere"))
     assert outputs(elsewhere) == []
 
@@ -232,9 +232,9 @@ def test_a_part_that_cannot_be_recorded_leaves_nothing_behind(ledger: Ledger) ->
     part = ledger.write_part(made)
     asked = replace(made.spec, export=made.spec.export | {"format": None})  # breaks a NOT NULL of the last table
     with pytest.raises(DatabaseError):
-        export_records.add_part(ledger.target, asked, part)
+        export_records.add_parts(ledger.target, asked, [part])
     assert counts(ledger) == before
-    export_records.add_part(ledger.target, made.spec, part)
+    export_records.add_parts(ledger.target, made.spec, [part])
     assert counts(ledger)[1] == before[1] + 6
 
 
@@ -245,7 +245,7 @@ def test_a_count_that_differs_is_an_accounting_error(ledger: Ledger, off: int) -
     made = ledger.made(*ROWS, rejects=REJECTS)
     made = replace(made, spec=replace(made.spec, export=made.spec.export | {"sample_count": 8 + off}))
     ledger.start(made)
-    export_records.add_part(ledger.target, made.spec, ledger.write_part(made))
+    export_records.add_parts(ledger.target, made.spec, [ledger.write_part(made)])
     before = counts(ledger)
     with pytest.raises(AccountingError) as caught:
         ledger.finish(made)
@@ -272,11 +272,11 @@ def test_an_export_is_not_recorded_twice(ledger: Ledger) -> None:
     ledger.start(made)
     part = ledger.write_part(made)
     for _ in range(2):
-        export_records.add_part(ledger.target, made.spec, part)
+        export_records.add_parts(ledger.target, made.spec, [part])
     ledger.finish(made)
     before, rows = counts(ledger), everything(ledger)
     assert before[:2] == (1, 8)
-    export_records.add_part(ledger.target, made.spec, part)
+    export_records.add_parts(ledger.target, made.spec, [part])
     assert everything(ledger) == rows
     ledger.write(made)
     assert counts(ledger)[:-1] == before[:-1]
@@ -288,7 +288,7 @@ def test_what_was_never_reached_is_accounted_for_with_its_reason(ledger: Ledger)
     made = ledger.made(*ROWS, rejects=REJECTS, outcomes=OUTCOMES)
     reached = replace(made, outcomes=made.outcomes.filter(pl.col("path").str.contains("kick|short")))
     ledger.start(made)
-    export_records.add_part(ledger.target, made.spec, ledger.write_part(reached))
+    export_records.add_parts(ledger.target, made.spec, [ledger.write_part(reached)])
     ledger.finish(made, "the disk was full")
     lost = "SELECT manifest_line, status, reason FROM sp404_export_samples WHERE error_message LIKE '%the disk was full%'"
     assert sorted(ledger.ask(lost)) == [(line, "failed", "not_reached") for line in (4, 6, 7)]

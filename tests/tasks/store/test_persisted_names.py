@@ -22,20 +22,20 @@ warning content_hash source_hash output_hash file_hash metadata_hash moved_from 
 source_channels source_bytes source_mtime_ns source_ctime_ns source_frames peak true_peak overs rms dc
 leading_silence_ms""".split()
 EXPORT = """id user_id export_type sample_count output_path organized_by format created_at manifest_path label run_by identity
-mount_point row_word""".split()
+mount_point settings row_word""".split()
 COLUMNS = {
     "ids": ["file_path", "id"],
     "new-kits": ["name", "id", "created_at"],
     "rows": ROWS,
-    "rejects": "line sample_id kit column value rule fix".split(),
+    "rejects": "line sample_id kit column value rule fix file_path".split(),
     "refreshed": "path sample_id source source_bytes source_mtime_ns source_ctime_ns".split(),
     "export": EXPORT,
     "part-0000000": ["path", *OUTCOMES],
     "ending": "seconds trouble warning why finished_at parts".split(),
     "gone": ["path"],
 }
-PLAN = """job sample_id source target title genre bpm musical_key tags loudest path ours free text ours_text has_text text_hash
-finished moving""".split()
+PLAN = """job sample_id source target title genre bpm musical_key tags loudest pad_to_ms path ours free text ours_text has_text
+text_hash finished moving""".split()
 
 
 def test_files_and_columns_of_the_folder_of_runs(ledger: Ledger) -> None:
@@ -59,7 +59,7 @@ def test_columns_of_a_plan_file() -> None:
 
 
 def test_the_plan_of_a_killed_run(ledger: Ledger) -> None:
-    """As an older version wrote it: what a run may have written is known by these columns alone."""
+    """As an older version wrote it: where a run may have written is known by these columns alone."""
     folder = Path(f"{ledger.db}.runs") / "export-7" / "001"
     folder.mkdir(parents=True)
     plan = pl.DataFrame(
@@ -67,16 +67,12 @@ def test_the_plan_of_a_killed_run(ledger: Ledger) -> None:
             "target": ["/o/ours.wav", "/o/free.wav", "/o/other.wav"],
             "ours": [True, False, False],
             "free": [False, True, False],
-            "text": ["/o/ours.txt", "/o/free.txt", "/o/other.txt"],
-            "ours_text": [True, False, False],
-            "has_text": [True, False, True],
         }
     )
     plan.write_ipc(folder / "plan-0a1b2c3d.arrow")
     (left,) = run_folder.left_behind(ledger.database)
     assert left.token == "0a1b2c3d"
     assert left.targets == {"/o/ours.wav", "/o/free.wav"}
-    assert left.texts == {"/o/ours.txt", "/o/free.txt"}
 
 
 def test_names_of_unfinished_files() -> None:

@@ -16,6 +16,8 @@ from tests.support import nightly
 from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Nightly, statuses, tree
 
+pytestmark = pytest.mark.slow
+
 # When something was written, which no part says.
 TIMES = {"samples": ("updated_at",), "kits": ("created_at",)}
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -82,7 +84,6 @@ def test_given_ids_kits_rejects_and_failures(mixed: Nightly) -> None:
     assert_alike(mended(mixed))
 
 
-@pytest.mark.slow
 def test_what_was_unchanged_moved_copied_converted_anew_and_pruned(mixed: Nightly) -> None:
     mixed.rows[1]["genre"] = "acid"
     mixed.rows[2]["title"] = "other"
@@ -101,7 +102,6 @@ def test_what_was_unchanged_moved_copied_converted_anew_and_pruned(mixed: Nightl
     assert mixed.spy.of("convert") == ["gone.wav"]
 
 
-@pytest.mark.slow
 def test_what_is_unchanged_but_known_by_another_source(mixed: Nightly) -> None:
     """A source that was touched, and one that moved: the records are told when the next export begins."""
     mixed.columns = ("sample_id", *mixed.columns)
@@ -114,7 +114,6 @@ def test_what_is_unchanged_but_known_by_another_source(mixed: Nightly) -> None:
     assert_alike(mended(mixed))
 
 
-@pytest.mark.slow
 def test_ids_of_samples_and_kits_that_a_selection_left_out(mixed: Nightly) -> None:
     """Ids are given to the whole manifest, and shown by `sp404 plan`."""
     mixed.add("new.wav", 900, kit="N", bank="A", pad=1)
@@ -122,7 +121,6 @@ def test_ids_of_samples_and_kits_that_a_selection_left_out(mixed: Nightly) -> No
     assert_alike(mended(mixed))
 
 
-@pytest.mark.slow
 def test_an_id_that_changes_hands(mixed: Nightly) -> None:
     """A manifest that now writes an id which was given to another file."""
     taken = mixed.ask("SELECT id FROM given_ids WHERE file_path LIKE '%s5.wav'")[0][0]
@@ -134,7 +132,6 @@ def test_an_id_that_changes_hands(mixed: Nightly) -> None:
     assert_alike(mended(mixed))
 
 
-@pytest.mark.slow
 def test_an_export_that_was_killed(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is unfinished then as it was before, and the same command goes on with it."""
     nightly.killed(mixed, monkeypatch, merged=2, out=mixed.folder / "second")
@@ -146,7 +143,6 @@ def test_an_export_that_was_killed(mixed: Nightly, monkeypatch: pytest.MonkeyPat
     assert "unchanged" not in statuses(batch)
 
 
-@pytest.mark.slow
 def test_an_export_that_was_killed_before_its_last_part_was_recorded(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     nightly.killed(mixed, monkeypatch, merged=1, unrecorded=1, out=mixed.folder / "second")
     before = rows_of(mixed)
@@ -159,7 +155,6 @@ def test_an_export_that_was_killed_before_its_last_part_was_recorded(mixed: Nigh
     assert statuses(batch).count("exported") == statuses(mixed.export(out=mixed.folder / "second")).count("unchanged")
 
 
-@pytest.mark.slow
 def test_an_export_that_was_killed_and_resumed(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     nightly.killed(mixed, monkeypatch, merged=1, unrecorded=1, out=mixed.folder / "second")
     assert mixed.export(out=mixed.folder / "second").export_id == 2
@@ -170,7 +165,6 @@ def test_an_export_that_was_killed_and_resumed(mixed: Nightly, monkeypatch: pyte
     assert_alike((before, after))
 
 
-@pytest.mark.slow
 def test_an_export_that_was_killed_and_not_resumed(mixed: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another export to the same folder ends it."""
     nightly.killed(mixed, monkeypatch, merged=1, out=mixed.folder / "second")
@@ -182,7 +176,6 @@ def test_an_export_that_was_killed_and_not_resumed(mixed: Nightly, monkeypatch: 
     assert_alike((before, after))
 
 
-@pytest.mark.slow
 def test_two_manifests_and_two_folders(mixed: Nightly) -> None:
     second = mixed.folder / "second.csv"
     mixed.write(second).write_text(second.read_text().replace(",s", ",lib/s").replace("\ns", "\nlib/s"))
@@ -196,7 +189,6 @@ def test_times_as_well(mixed: Nightly) -> None:
     assert_alike(mended(mixed, times=True))
 
 
-@pytest.mark.slow
 def test_the_next_export_goes_on_counting(mixed: Nightly) -> None:
     for export_id in (2, 3):
         assert mixed.export(organize_by="genre").export_id == export_id
@@ -211,7 +203,6 @@ def test_the_next_export_goes_on_counting(mixed: Nightly) -> None:
     assert given == [(len({row["file_path"] for row in mixed.rows}) - 2,) * 3]
 
 
-@pytest.mark.slow
 def test_a_database_that_was_removed_and_begun_again(mixed: Nightly, template: Path) -> None:
     """Ids begin at 1 again, while the parts of the lost exports are still there."""
     mixed.let_go()
@@ -232,7 +223,6 @@ def test_a_database_that_was_removed_and_begun_again(mixed: Nightly, template: P
 # ---- what is not whole ----
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["flip", "empty", "remove"])
 def test_a_damaged_part_is_named_and_the_rest_is_made_good(mixed: Nightly, harm: str) -> None:
     mixed.sound("s3.wav", 700)
@@ -261,7 +251,6 @@ def test_a_damaged_part_is_named_and_the_rest_is_made_good(mixed: Nightly, harm:
     assert "exported" in statuses(batch)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rows", "export", "ending"])
 def test_what_an_export_was_to_do_is_damaged(mixed: Nightly, name: str) -> None:
     mixed.export(organize_by="genre")
@@ -292,7 +281,6 @@ def test_a_whole_database_is_left_alone_but_by_force(mixed: Nightly) -> None:
     assert_alike((before, rows_of(mixed)))
 
 
-@pytest.mark.slow
 def test_nothing_is_overwritten(mixed: Nightly) -> None:
     """Also when it is done twice within a second, and with a log beside the database."""
     left = {}
@@ -329,7 +317,6 @@ def test_nothing_to_repair_from(tmp_path: Path) -> None:
     assert (tmp_path / "r.duckdb").read_bytes() == b"what is this"
 
 
-@pytest.mark.slow
 def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
     """Wherever it is: either all is read as it was, or the file is called damaged and made anew."""
     before = rows_of(mixed)

@@ -75,6 +75,7 @@ def test_a_database_that_is_gone_is_not_begun_anew_in_silence(kits: Nightly, sp4
     assert kits.export(include_metadata=False, whole=False).export_id == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_empty", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_database_from_a_backup_catches_up(
     kits: Nightly, template: Path, caplog: pytest.LogCaptureFixture, is_empty: bool

@@ -27,6 +27,8 @@ from tests.support.audio import Sound
 from tests.support.converting import Bench
 from tests.support.odd_files import FMT, FRAMES, RATE, by_libsndfile, chirps, chunk, id3, mp3, pcm, wav, xing
 
+pytestmark = pytest.mark.slow
+
 Maker = Callable[[Path], bytes]
 AT_48K = 72_000
 IDEAL = chirps(48_000)
@@ -491,7 +493,6 @@ NUMBERS = st.one_of(
 )
 @given(number=NUMBERS)
 @hypothesis_settings(max_examples=300, deadline=None)
-@pytest.mark.slow
 def test_no_count_loses_sound_in_silence(what: str, number: int) -> None:
     """Whatever a header counts: the sound comes out whole, or a note says what does not, or it fails."""
     with tempfile.NamedTemporaryFile() as file:

@@ -12,6 +12,7 @@ from tasks.audio.analyze import analyze, lower_rate
 from tasks.audio.measure.tempo_and_key import estimate_tempo, find_root_note
 from tests.support import audio
 from tests.support.audio import FORM
+from tests.support.engines import noises
 
 RATE = 44_100
 TONE = audio.tone(1, RATE, hz=440)
@@ -40,6 +41,28 @@ def test_the_tempo_of_a_drum_loop(bpm: float, rate: int) -> None:
     assert found.confidence >= 0.55
 
 
+@pytest.mark.parametrize(("bpm", "bars"), [(100, 2), (124, 2), (132, 4)])
+@pytest.mark.parametrize("off", [0.03, 0.01, -0.01, -0.025])
+def test_a_tail_or_a_cut_does_not_make_a_wrong_tempo_that_is_written(bpm: float, bars: int, off: float) -> None:
+    x = synth.loop(RATE, bpm, bars)
+    more = round(abs(off) * len(x))
+    x = x[:-more] if off < 0 else np.concatenate([x, np.zeros((more, x.shape[1]), np.float32)])
+    found = estimate_tempo(*lower_rate(x, RATE))
+    if found.confidence >= THRESHOLD:
+        assert found.bpm == pytest.approx(bpm, rel=0.004)
+        assert min(found.alternative / bpm, bpm / found.alternative) == pytest.approx(0.5, rel=0.004)
+
+
+def test_engines_have_no_tempo_and_a_drum_alone_has_one() -> None:
+    heard = {name: estimate_tempo(*lower_rate(x, RATE)).confidence for name, x in noises(404, [2.0, 4.0])}
+    assert len(heard) == 24
+    assert not [name for name, confidence in heard.items() if confidence >= THRESHOLD]
+    beat = np.zeros(RATE // 2, np.float32)
+    beat[: len(synth.kick(RATE))] = synth.kick(RATE)
+    for beats in (4, 8, 16):
+        assert estimate_tempo(*lower_rate(np.tile(beat, beats)[:, None], RATE)).confidence >= THRESHOLD
+
+
 def test_what_has_no_beat_is_given_none() -> None:
     rng = np.random.default_rng(404)
     for seconds in (0.3, 1.0, 2.0, 3.7, 8.0, 61.0):
@@ -57,10 +80,14 @@ def test_the_root_of_a_note(note: int, name: str) -> None:
     assert find_root_note(*lower_rate(synth.bass(RATE, note)[:, None], RATE))[0] == name
 
 
-def test_a_root_is_never_sure(tmp_path: Path) -> None:
+def test_a_root_is_sure_where_one_note_rules(tmp_path: Path) -> None:
     found = heard_of(tmp_path, TONE)
     assert found.root == "A"
-    assert 0 < found.root_confidence < THRESHOLD
+    assert THRESHOLD <= found.root_confidence < 0.9
+    fifths = TONE / 2 + audio.tone(1, RATE, hz=440 * 1.5) / 2
+    phrase = np.concatenate([audio.tone(0.25, RATE, hz=261.63 * 2 ** (step / 12)) for step in (0, 3, 5, 7)])
+    for x in (fifths, phrase, audio.noise(RATE, 1)):
+        assert heard_of(tmp_path, x).root_confidence < THRESHOLD
 
 
 def test_the_same_sound_is_known_in_another_file(tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""``status``, ``explain``, ``sql``, ``completion``, ``init`` and the JSON of the rest."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from config.schedules import next_time
+from config.settings import Settings
+from flows import explain
+from flows.orchestration import prefect_server
+from schemas.errors import RequestError
+from tests.support import ROOT, audio
+from tests.support.command_line import Run, one_clear_error
+from tests.support.errors import ALL_ERRORS
+
+
+@pytest.fixture
+def db(sp404: Run, library: Path, tmp_path: Path) -> Path:
+    """Records of two exports, in which sample 6 failed."""
+    path = tmp_path / "r.duckdb"
+    for _ in range(2):
+        sp404("export", library / "manifest.csv", "--direct", "--db", path, "--out", tmp_path / "out")
+    return path
+
+
+def test_status_says_how_things_stand(
+    sp404: Run, db: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SP404_LIBRARY", str(library / "manifest.csv"))
+    monkeypatch.setenv("SP404_TIMEZONE", "Europe/Berlin")
+    monkeypatch.setattr("flows.orchestration.prefect_server.is_healthy", lambda _api: False)
+    said = sp404("status", "--db", db)
+    assert said.status == 0
+    for words in (
+        "export 2 of",
+        "9 unchanged, 1 not exported",
+        "1 of them were not exported by the run before",
+        "too_short",
+        "sp404 up",
+    ):
+        assert words in said.out
+    assert len(said.out.splitlines()) <= 20
+    report = json.loads(sp404("status", "--db", db, "--json").out)
+    assert (report["last"]["failing"], report["last"]["again"], report["last"]["reasons"]) == (1, 1, {"too_short": 1})
+    assert report["db_bytes"] == db.stat().st_size
+    assert datetime.fromisoformat(report["next_nightly"]).hour == 3
+    nothing = json.loads(sp404("status", "--db", tmp_path / "none.duckdb", "--json").out)
+    assert (nothing["last"], nothing["db_bytes"]) == (None, 0)
+
+
+def test_status_asks_what_runs_for_what_is_not_set_here(
+    sp404: Run, db: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the address that it published: another server knows nothing of it. What is set here goes before."""
+    healthy = ["http://127.0.0.1:4711/api"]
+    monkeypatch.setattr("flows.orchestration.prefect_server.is_healthy", lambda api: api in healthy)
+    known = {"library": str(library / "manifest.csv"), "db": str(db), "nightly_cron": "30 4 * * *", "timezone": "Europe/Berlin"}
+    prefect_server.publish_api(healthy[0], **known)
+    said = sp404("status").out
+    for words in ("manifest.csv", "export 2 of", "04:30", "4711/api answers"):
+        assert words in said
+    monkeypatch.setenv("SP404_LIBRARY", str(tmp_path / "mine.csv"))
+    assert "mine.csv is not there" in sp404("status").out
+    monkeypatch.delenv("SP404_LIBRARY")
+    healthy.clear()
+    assert "none is set for the night" in sp404("status").out
+    prefect_server.withdraw_api()
+
+
+def test_the_card_that_is_there_need_not_be_named(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [tmp_path / name for name in ("a card", "b")]
+    monkeypatch.setattr("tasks.bundle.plugged_cards.list_mounts", lambda: [str(card) for card in cards])
+    one_clear_error(sp404("card"), 2, "No card is plugged in", "sp404 card PATH")
+    for number, card in enumerate(cards):
+        (card / "IMPORT").mkdir(parents=True)
+        if number == 0:
+            one_clear_error(sp404("card"), 2, f"{card}", "has nothing from sp404-export")
+    one_clear_error(sp404("card"), 2, f"Several cards are plugged in: {cards[0]}, {cards[1]}", f"sp404 card '{cards[0]}'")
+
+
+def test_a_schedule_is_due_at_its_wall_clock_and_its_error_names_the_setting() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    # The night in which summer time ends has 25 hours.
+    due = next_time("nightly_cron", "0 3 * * *", "Europe/Berlin", datetime(2026, 10, 24, 3, 1, tzinfo=zone))
+    assert (due.isoformat(), due.utcoffset()) == ("2026-10-25T03:00:00+01:00", datetime(2026, 12, 1, tzinfo=zone).utcoffset())
+    with pytest.raises(RequestError, match="nightly_cron = '3 Uhr'"):
+        next_time("nightly_cron", "3 Uhr", "Europe/Berlin")
+
+
+@pytest.mark.parametrize("kind", ALL_ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_has_its_heading(kind: type[Exception]) -> None:
+    found, *_ = explain.explain(kind.reason)  # type: ignore[attr-defined]
+    assert f"`{kind.reason}`" in found.text  # type: ignore[attr-defined]
+    assert len(found.text.splitlines()[2]) > 10
+
+
+def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
+    headings = [entry.title for entry in explain.headings()]
+    assert len(headings) == len(set(headings))
+    assert headings == sorted(headings, key=lambda title: title.casefold().lstrip(". "))
+    assert "a range of a plan file" in sp404("explain", "shard").out
+    assert "pad_to_ms" in sp404("explain", "Duration", "too", "short:", "50ms", "(minimum:", "100ms)").out
+    for name, field in Settings.model_fields.items():
+        assert str(field.description).rstrip(".") in explain.explain(name)[-1].text
+    (entry,) = json.loads(sp404("explain", "too_short", "--json").out)
+    assert "pad_to_ms=100" in entry["text"]
+    one_clear_error(sp404("explain", "too_shrt"), 2, "Perhaps: too_short")
+
+
+@pytest.mark.slow
+def test_sql_answers_and_changes_nothing(sp404: Run, db: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(db), read_only=True) as records:
+        truth = records.sql("SELECT status, count(*) FROM sp404_export_samples GROUP BY ALL ORDER BY ALL").fetchall()
+    question = "SELECT status, count(*) AS n FROM sp404_export_samples GROUP BY ALL ORDER BY ALL"
+    rows = json.loads(sp404("sql", question, "--db", db, "--json").out)
+    assert [(row["status"], row["n"]) for row in rows] == truth
+    assert "(the first 3; --most N prints more)" in sp404("sql", "FROM samples", "--most", 3, "--db", db).err
+    before = db.read_bytes()
+    target = tmp_path / "stolen.csv"
+    for statement in (
+        "DROP TABLE samples",
+        "DELETE FROM samples",
+        f"COPY samples TO '{target}'",
+        f"FROM '{db}.csv'",
+        "SELEC 1",
+    ):
+        one_clear_error(sp404("sql", statement, "--db", db), 2, "SHOW TABLES")
+    assert not target.exists()
+    assert db.read_bytes() == before
+    one_clear_error(sp404("sql", "FROM samples", "--db", tmp_path / "none.duckdb"), 3, "none.duckdb")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_of_the_shell(sp404: Run, shell: str) -> None:
+    said = sp404("completion", shell)
+    assert f"_SP404_COMPLETE={shell}_complete" in said.out
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=said.out, text=True, check=True)
+
+
+@pytest.mark.slow
+def test_kits_and_settings_complete(sp404: Run, tmp_path: Path) -> None:
+    audio.write(tmp_path / "a.wav", audio.tone(0.2, 8_000), 8_000, "WAV")
+    (tmp_path / "m.csv").write_text("file_path,kit,bank,pad\na.wav,Night Bus,A,1\n")
+    db = str(tmp_path / "r.duckdb")
+    sp404("export", tmp_path / "m.csv", "--direct", "--db", db, "--out", tmp_path / "out")
+    for words, last, expected in (
+        (["--kit", "ni"], 3, "Night Bus"),
+        (["--sound", "pad"], 3, "pad_to_ms="),
+        (["--organ"], 2, "--organize-by"),
+    ):
+        line = f"sp404 export {' '.join(words)}"
+        environment = os.environ | {
+            "_SP404_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(last), "SP404_DB": db
+        }  # fmt: skip
+        code = "from flows.cli.main import main; import sys; sys.argv = ['sp404']; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert expected in done.stdout, done
+
+
+@pytest.mark.slow
+def test_init_writes_a_manifest_and_settings_and_replaces_nothing(
+    sp404: Run, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    options = ("--samples", library, "--out", tmp_path / 'out "x"', "--card", "", "--nightly", "--db", tmp_path / "r.duckdb")
+    one_clear_error(sp404("init", "--db", tmp_path / "r.duckdb"), 2, "--samples")
+    assert not (tmp_path / "library.csv").exists()
+    said = sp404("init", *options, "--service")
+    assert said.status == 0, said
+    settings = tomllib.loads((tmp_path / "config/sp404.toml").read_text())["sp404"]
+    assert settings == {"output_base_path": f'{tmp_path}/out "x"', "library": f"{tmp_path}/library.csv"}
+    assert (tmp_path / "library.csv").read_text(encoding="utf-8-sig").startswith("file_path,")
+    assert "ExecStart=" in (tmp_path / "home/.config/systemd/user/sp404.service").read_text()
+    for words in ("sp404 check library.csv", "sp404 export library.csv", "enable-linger"):
+        assert words in said.out
+    in_force = json.loads(sp404("config", "--json").out)
+    assert in_force["library"] == {"value": f"{tmp_path}/library.csv", "from": "config/sp404.toml"}
+    before = {path: path.read_bytes() for path in (tmp_path / "library.csv", tmp_path / "config/sp404.toml")}
+    one_clear_error(sp404("init", *options), 2, "is there already")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_demo_and_repair_have_json(sp404: Run, tmp_path: Path) -> None:
+    made = json.loads(sp404("demo", "--direct", "--out", tmp_path / "demo", "--json").out)
+    assert [export["successful"] for export in made["exports"]] == [21, 14]
+    repaired = json.loads(sp404("repair", "--force", "--db", made["db"], "--json").out)
+    assert (repaired["exports"], repaired["losses"]) == (2, [])

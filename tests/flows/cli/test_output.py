@@ -1,0 +1,162 @@
+"""What commands print: grouped failures, one line an export, suggestions that remove nothing, errors in JSON, help."""
+
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows.cli import grouped, main, tables
+from flows.cli.progress_bar import describe_rest
+from flows.cli.times import ago
+from schemas.report import RowFinding
+from tests.support import audio
+from tests.support.command_line import Run, one_clear_error
+
+REMOVING = ("prune", "drop-missing", "clean-junk", "force", "forget", "yes")
+
+
+def finding(line: int, what: str, cause: str) -> RowFinding:
+    path = f"/library/{line}.wav"
+    where = f"line {line}, sample {line - 1}"
+    return RowFinding(
+        where=where, what=what, cause=cause, fix="Mend it.", reason="x", line=line, sample_id=line - 1, file_path=path
+    )
+
+
+def test_failures_are_grouped_with_count_examples_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+    short = [finding(line, f"Duration too short: {line}ms (minimum: 100ms)", "Duration too short") for line in range(2, 9)]
+    gone = [finding(20, "Audio file not found: /library/20.wav", "Audio file not found")]
+    grouped.print_groups([*gone, *short], "/library/m.csv", every=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "7 x Duration too short",
+        "  line 2, sample 1: 2.wav: 2ms (minimum: 100ms)",
+        "  line 3, sample 2: 3.wav: 3ms (minimum: 100ms)",
+        "  line 4, sample 3: 4.wav: 4ms (minimum: 100ms)",
+        "  ... and 4 more",
+        "  > sp404 export /library/m.csv --sound pad_to_ms=100",
+        "  > Mend it.",
+        "line 20, sample 19: 20.wav: Audio file not found: /library/20.wav",
+        "  > sp404 scan FOLDER -o /library/m.csv   (finds files that were moved or renamed)",
+        "  > Mend it.",
+        "(--all names every one)",
+    ]
+    grouped.print_groups(short, "/library/m.csv", every=True)
+    assert len([line for line in capsys.readouterr().out.splitlines() if "sample" in line]) == 7
+    many = [finding(line, f"cause {line % 9}", f"cause {line % 9}") for line in range(2, 200)]
+    grouped.print_groups(many, "m.csv", every=False, brief=True)
+    assert len(capsys.readouterr().out.splitlines()) <= 22
+
+
+def library(folder: Path) -> Path:
+    for name, seconds in (("good.wav", 0.2), ("short.wav", 0.02)):
+        audio.write(folder / name, audio.tone(seconds, 8_000), 8_000, "WAV")
+    manifest = folder / "m.csv"
+    manifest.write_text(
+        "file_path,titel,bpm,kit,bank,pad\ngood.wav,G,,K,A,1\nshort.wav,,,K,A,2\ngone.wav,,,,,\ngood.wav,,x,,,\n"
+    )
+    return manifest
+
+
+@pytest.mark.slow
+def test_plan_check_and_history_name_every_file(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, db, out = library(tmp_path), tmp_path / "r.duckdb", tmp_path / "out"
+    planned = json.loads(sp404("plan", manifest, "--db", db, "--out", out, "--json").out)
+    checked = json.loads(sp404("check", manifest, "--db", db, "--json").out)
+    found = {(row["line"], row["reason"]): row["file_path"] for row in checked["troubles"]}
+    paths = {"short": f"{tmp_path}/short.wav", "gone": f"{tmp_path}/gone.wav", "good": f"{tmp_path}/good.wav"}
+    assert found == {(3, "too_short"): paths["short"], (4, "not_found"): paths["gone"], (5, "rejected_bpm"): paths["good"]}
+    # What is not there is not promised; the rest only reading tells.
+    assert [file["path"] for file in planned["files"]] == ["g.wav", "short.wav"] or len(planned["files"]) == 2
+    assert (planned["failing"], planned["rejected"]) == (1, 1)
+    said = sp404("export", manifest, "--dry-run", "--db", db, "--out", out)
+    assert "4 rows: 2 files to write, 0 unchanged, 1 rejected, 1 not found" in said.err
+    assert f"sp404 check {manifest}" in said.err
+    assert "did you mean 'title'" in said.err
+    assert "Kit" not in said.err  # no kits are laid out in this run
+    assert not out.exists()
+    export = sp404("export", manifest, "--direct", "--db", db, "--out", out)
+    assert export.status == 1
+    assert "Kit K is without" not in export.err
+    rows = json.loads(sp404("history", "--db", db, "--failed", "--json").out)
+    assert [(row["manifest_line"], row["source_path"]) for row in rows] == [
+        (3, paths["short"]), (4, paths["gone"]), (5, paths["good"])
+    ]  # fmt: skip
+    for options, lines in (
+        (("--reason", "too_short"), [3]),
+        (("--status", "rejected"), [5]),
+        (("--file", "GONE"), [4]),
+        (("--failed", "--library", "m.csv"), [3, 4, 5]),
+        (("--failed", "--library", "other"), []),
+        (("--warning", "clipped"), []),
+    ):
+        rows = json.loads(sp404("history", "--db", db, *options, "--json").out)
+        assert [row["manifest_line"] for row in rows] == lines, options
+    with duckdb.connect(str(db)) as records:  # as an interrupted run leaves it
+        records.execute("UPDATE sp404_export_samples SET reason = 'not_reached' WHERE manifest_line = 4")
+    monkeypatch.setattr(tables, "_PIPE_COLUMNS", 80)
+    for command in (("history",), ("history", "--trend")):
+        lines = sp404(*command, "--db", db).out.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "just now" in "\n".join(lines)
+    assert "1 exported, 1 rejected, 1 failed, 1 not reached" in " ".join(sp404("history", "--db", db).out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("export", "m.csv", "--dry"), ("export", "m.csv", "--prun"), ("scan", ".", "--drop"), ("forgt",), ("zip", "1", "--forc")],
+)
+def test_nothing_that_removes_is_suggested(sp404: Run, arguments: tuple[str, ...]) -> None:
+    said = sp404(*arguments)
+    one_clear_error(said, 2)
+    suggested = re.sub(r"^.*?(No such (option|command) '.*?')", "", said.err)
+    assert not [word for word in REMOVING if word in suggested], said.err
+
+
+@pytest.mark.parametrize("name", [".", "a.wav", "a.flac"])
+def test_samples_in_place_of_a_manifest_lead_to_scan(sp404: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "a.flac").write_bytes(b"fLaC")
+    for command in (("check",), ("export", "--direct")):
+        one_clear_error(sp404(*command, tmp_path / name, "--db", tmp_path / "r.duckdb"), 2, "sp404 scan", "-o library.csv")
+
+
+def test_an_error_is_json_for_programs_and_text_for_people(sp404: Run, tmp_path: Path) -> None:
+    said = sp404("check", tmp_path / "none.csv", "--json")
+    assert said.status == 2
+    assert json.loads(said.out) == {
+        "error": f"{tmp_path}/none.csv: does not exist", "fix": "Check the manifest's path.", "exit_status": 2
+    }  # fmt: skip
+    assert len(said.err.splitlines()) == 2
+
+
+def test_help_has_whole_lines_and_no_numbers_of_computers(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = sp404("--help").out
+    assert "..." not in shown.replace("[ARGS]...", "")
+    assert "Exit status:" in shown
+    for command in main.cli.commands:
+        text = sp404(command, "--help").out
+        assert "9223372036854775807" not in text
+        assert "Exit status:" in text, command
+
+
+def test_quiet_prints_results_and_errors_only(sp404: Run, tmp_path: Path) -> None:
+    manifest, log = library(tmp_path), tmp_path / "log.txt"
+    options = ("--direct", "--db", tmp_path / "r.duckdb", "--out", tmp_path / "out")
+    said = sp404("export", manifest, *options, "-q", "--log-file", log)
+    assert said.err == ""
+    assert "1 exported" in said.out
+    assert "Export 1: 1 exported" in log.read_text()
+    assert len(sp404("-q", "check", tmp_path / "none.csv").err.splitlines()) == 2
+    one_clear_error(sp404("config", "--log-file", tmp_path / "no/log.txt"), 3, "log.txt")
+
+
+def test_times_are_told_as_people_tell_them() -> None:
+    now = datetime(2026, 5, 20, 12, 0)
+    told = [ago(now - timedelta(**back), now) for back in ({"seconds": 5}, {"minutes": 61}, {"days": 3}, {"days": 30})]
+    assert told[:3] == ["just now", "1 h ago", "3 d ago"]
+    assert re.fullmatch(r"2026-04-(19|20|21)", told[3])
+    assert [describe_rest(*pair) for pair in ((100, 10), (6_000, 10), (100_000, 10))] == ["10 s", "10 min", "2.8 h"]
