@@ -59,8 +59,9 @@ export class Filters {
     try {
       this.facets = await get("/samples/facets", given(filter), this.asked.signal);
       this.revision = this.facets.revision;
-    } catch {
-      return; // The list says what is wrong.
+    } catch (error) {
+      if (error.name !== "AbortError") this.revision = null; // The list says what is wrong; when it comes again, so do these.
+      return;
     }
     this.draw();
   }

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 const PAGE_SIZE = 100;
 const MOST_PAGES = 60;
 const LARGEST_PAGE = 500;
+const RETRY_MS = 2000;
 /** The most samples that a kit has pads for. */
 export const MOST_PADS = 160;
 const LISTS = ["genre", "key"];
@@ -34,7 +35,8 @@ export class Samples extends EventTarget {
   }
 
   clear() {
-    this.pages = new Map();
+    this.pages = new Map(); // page: its samples
+    this.wishes = new Set(); // pages that are asked for
     this.total = null;
     this.revision = "";
     this.problem = null;
@@ -50,43 +52,43 @@ export class Samples extends EventTarget {
     return this.load(1);
   }
 
-  /** Ask again for what is shown, after the records changed. */
+  /** Ask again for what is shown, after the records changed. Until it comes, keys act on what was there. */
   refresh() {
-    const shown = [...this.pages.keys()].slice(-2);
-    this.pages.clear();
+    const shown = [...this.pages.keys()];
+    for (const page of shown.splice(0, shown.length - 2)) this.pages.delete(page);
     return Promise.all((shown.length ? shown : [1]).map((page) => this.load(page)));
   }
 
   /** The sample of a row from 0 on; undefined while it is not here. */
   at(row) {
-    const page = this.pages.get(Math.floor(row / PAGE_SIZE) + 1);
-    return Array.isArray(page) ? page[row % PAGE_SIZE] : undefined;
+    return this.pages.get(Math.floor(row / PAGE_SIZE) + 1)?.[row % PAGE_SIZE];
   }
 
   /** Load what rows from `first` to before `stop` need. */
   want(first, stop) {
     const last = Math.min(stop, this.total ?? stop) - 1;
     for (let page = Math.floor(first / PAGE_SIZE) + 1; page <= Math.floor(last / PAGE_SIZE) + 1; page += 1) {
-      if (!this.pages.has(page)) this.load(page);
+      if (!this.pages.has(page) && !this.wishes.has(page)) this.load(page);
     }
   }
 
   async load(page) {
-    const { signal } = this.asked;
-    const wish = this.ask(page, PAGE_SIZE, signal);
-    this.pages.set(page, wish);
+    const { asked: { signal }, wishes } = this;
+    wishes.add(page);
     try {
-      const found = await wish;
+      const found = await this.ask(page, PAGE_SIZE, signal);
       if (signal.aborted) return;
       this.pages.delete(page);
       this.pages.set(page, found.items);
       for (const old of [...this.pages.keys()].slice(0, -MOST_PAGES)) this.pages.delete(old);
       Object.assign(this, { total: found.total, revision: found.revision, problem: null });
+      wishes.delete(page);
       this.dispatchEvent(new Event("change"));
     } catch (error) {
       if (signal.aborted || error.name === "AbortError") return;
-      this.pages.delete(page);
       this.problem = error;
+      if (this.total === null) wishes.delete(page); // a button beside the problem asks again
+      else setTimeout(() => signal.aborted || this.load(page), RETRY_MS);
       this.dispatchEvent(new Event("failed"));
     }
   }

@@ -120,6 +120,33 @@ def test_facets_count_what_the_list_has(tmp_path: Path, monkeypatch: pytest.Monk
         assert api.get(f"{API}/samples", params={"status": "new"}).json()["items"][0]["status"] is None
 
 
+@pytest.mark.parametrize(
+    "chosen",
+    ["genre=house", "kind=loop", "format=flac", "status=new", "bpm_min=115&bpm_max=125", "genre=house&status=exported"],
+)
+def test_a_facet_counts_what_there_is_beside_what_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """The number beside each value is that of the list where it is chosen instead, whatever else is chosen."""
+    recorded_library(tmp_path, only_good=True)
+    records(tmp_path, "INSERT INTO samples BY NAME SELECT 4 AS id, '/x.wav' AS file_path, 'X' AS title, now() AS updated_at")
+    records(tmp_path, "INSERT INTO scanned_rows (manifest_path, path, kind) VALUES ('/m', '/x.wav', 'loop')")
+    with serve_library(monkeypatch, tmp_path) as api:
+        others = dict(pair.split("=") for pair in chosen.split("&"))
+        told = api.get(f"{API}/samples/facets", params=others).raise_for_status().json()
+        assert told["total"] == api.get(f"{API}/samples", params=others).json()["total"]
+        for name in ("genre", "key", "kind", "format", "status", "bpm"):
+            for one in told[name]:
+                value = one["value"]
+                instead = {name: "none" if value is None and name in ("kind", "format") else value or ""}
+                if name == "bpm":
+                    instead = {"bpm_min": value, "bpm_max": str(int(value) + 9.99)} if value else {}
+                left = {key: text for key, text in others.items() if not key.startswith(name)}
+                if instead:
+                    assert api.get(f"{API}/samples", params=left | instead).json()["total"] == one["samples"], (name, one)
+        assert len(told[chosen.partition("=")[0].removesuffix("_min")]) > 1, "what was not chosen can still be seen"
+
+
 @pytest.mark.slow
 def test_the_revision_changes_with_the_records_and_not_by_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded_library(tmp_path, only_good=True)
