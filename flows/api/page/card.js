@@ -60,7 +60,8 @@ export async function cardDetail(screen, id, { activity, put, prune }) {
   const card = Object.assign(new CardScreen(), { screen, body, id, put, prune });
   let before = "";
   const look = () => {
-    const now = `${Boolean(activity.lock)} ${activity.running.length > 0}`;
+    // With those that have ended, for a short one runs and ends unseen.
+    const now = `${Boolean(activity.lock)} ${activity.running.length > 0} ${activity.jobs.filter((job) => job.ended_at).map((job) => job.id)}`;
     if (!screen.isConnected) return activity.removeEventListener("change", look);
     if (now === before) return undefined;
     before = now;

@@ -155,6 +155,7 @@ export class Exporting {
 
   show(id) {
     Object.assign(this, { shown: id, strip: null });
+    if (!this.dialog.open) this.drawBeginning(); // also for a job that has ended by now
     this.activity.poll.now();
     this.drawJob();
   }
@@ -163,7 +164,11 @@ export class Exporting {
     const job = this.activity.jobs.find(({ id }) => id === this.shown);
     if (job && (job.state === "queued" || job.state === "running")) drawRunning(this, job, this.activity.lock);
     else if (job) this.drawEnd(job);
-    else this.fill("One moment", h("p", { role: "status" }, "It begins…"));
+    else this.drawBeginning();
+  }
+
+  drawBeginning() {
+    this.fill("One moment", h("p", { role: "status" }, "It begins…"));
   }
 
   async drawEnd(job) {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from flows.export.threads import export_directly
 from schemas.export import ExportConfig, ExportRequest
@@ -14,6 +14,8 @@ from tasks.bundle import plugged_cards
 from tests.support import means
 from tests.support.api_library import make_library, recorded_library, serve_library
 from tests.support.browser import DESKTOP, PHONE, opened, violations
+from tests.support.serve import API
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +103,12 @@ def test_what_would_go_is_shown_and_then_goes(
     text = manifest.read_text(encoding="utf-8")
     manifest.write_text("\n".join(text.splitlines()[:2]) + "\n", encoding="utf-8")
     export_directly(request.model_copy(update={"card": None}))
+
+    def after_jobs(route: Route) -> None:
+        """Answer so late that no job is seen while it runs."""
+        until(lambda: all(job["ended_at"] for job in client.get(f"{API}/activity").json()["jobs"]), 60)
+        route.continue_()
+
     with serve_library(monkeypatch, tmp_path) as client, opened(browser, f"{client.base_url}/") as page:
         page.wait_for_selector(".row .name")
         page.keyboard.press("g")
@@ -108,6 +116,7 @@ def test_what_would_go_is_shown_and_then_goes(
         page.get_by_role("button", name="See what would go").click()
         expect(page.locator(".strip")).to_contain_text("2 files with")
         expect(page.locator(".strip li")).to_have_text(["bass_two.wav", "pad_three.wav"])
+        page.route("**/activity", after_jobs)
         page.get_by_role("button", name="Remove 2 files").click()
         expect(page.get_by_role("dialog")).to_contain_text("2 files removed")
         page.keyboard.press("Escape")

@@ -6,10 +6,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from flows.api.web_page import POLICY
+from tests.support import audio
 from tests.support.api_library import recorded_library, serve_library
 from tests.support.browser import PHONE, focused, opened, settled
 from tests.support.page_scene import COUNT, Scene
-from tests.support.serve import process
+from tests.support.serve import process, served
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -174,6 +175,27 @@ def test_a_screen_that_is_still_loaded_does_not_come_over_the_next_one(page: Pag
     page.wait_for_timeout(300)
     expect(page.get_by_role("columnheader", name="BPM")).to_be_visible()
     expect(page.get_by_role("heading", name="Settings")).to_have_count(0)
+
+
+def test_a_job_that_has_ended_before_its_dialog_is_there_is_shown(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dialog's module comes late, and the page knows of the end by then."""
+    (tmp_path / "drums").mkdir()
+    audio.write(tmp_path / "drums/kick.wav", audio.tone(0.3, 44_100), 44_100, "WAV")
+    held: list[Route] = []
+    settings = {"db": tmp_path / "r.duckdb", "api_root": tmp_path, "output_base_path": tmp_path / "out", "workers": 2}
+    with served(monkeypatch, **settings) as client, opened(browser, f"{client.base_url}") as page:
+        page.route("**/exporting.js*", lambda route: held.append(route))  # noqa: PLW0108  (as above)
+        page.get_by_role("button", name="Scan a folder…").click()
+        dialog = page.get_by_role("dialog")
+        dialog.locator(".folder", has_text="drums").click()
+        expect(dialog.get_by_text("/drums")).to_be_visible()
+        with page.expect_response(lambda answer: "/activity" in answer.url and answer.ok and '"done"' in answer.text()):
+            dialog.get_by_role("button", name="Scan this folder").click()
+            until(lambda: page.evaluate("1") and held, 10)
+        held[0].continue_()
+        expect(dialog).to_contain_text("1 sample, 1 of them new")
 
 
 CUT_BUTTONS = """
