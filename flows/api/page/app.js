@@ -4,7 +4,7 @@ import { Activity, connection, Problem, search } from "./api.js";
 import { announce, applyTheme, byId, fill, h, integer, lazily } from "./dom.js";
 import { searchField } from "./filters.js";
 import { Library } from "./library.js";
-import { padOfCode } from "./moves.js";
+import { onKey, padOfCode } from "./moves.js";
 import { Player, playerBar } from "./player.js";
 import { given, readQuery, Samples, Selection } from "./samples.js";
 import { Waves } from "./waves.js";
@@ -188,7 +188,12 @@ function escape(typing) {
 addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea");
   if (document.querySelector("dialog[open]")) return;
-  if (event.altKey && padOfCode(event.code) && !event.ctrlKey && library.holds(event.target)) {
+  if (event.target === document.body && library.element.isConnected) { // as for a moment after a dialog was closed
+    library.grid.focusRow(library.grid.focused.row);
+    onKey(library.grid, event);
+    if (event.defaultPrevented) return;
+  }
+  if (event.altKey && padOfCode(event.code) && !event.ctrlKey && library.holds(document.activeElement)) {
     event.preventDefault();
     const { taken } = library; // before the focus goes on
     if (taken) withKits((host) => host.putOnPad(padOfCode(event.code), taken));
@@ -197,7 +202,7 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return escape(typing);
   if (typing) return;
-  const inList = library.holds(event.target);
+  const inList = library.holds(document.activeElement);
   const afterG = Date.now() - leader < 1000;
   leader = 0;
   if (event.key === "/") byId("search").focus();

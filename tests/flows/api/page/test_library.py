@@ -221,6 +221,23 @@ def test_keys_act_on_what_is_there_while_the_list_is_asked_for_again(page: Page)
         expect(page.locator(".row .name").first).to_be_visible()
 
 
+def test_keys_act_on_the_list_where_nothing_has_the_focus(page: Page) -> None:
+    """As for a moment after a dialog was closed whose opener was drawn anew meanwhile."""
+    page.keyboard.press("Control+Home")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("x")
+    expect(page.locator(".chosen")).to_have_text("1 selected")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Enter")
+    drawer = page.get_by_label("Sample", exact=True)
+    expect(drawer.get_by_role("heading").first).to_have_text(page.locator(".row .name").nth(1).text_content() or "")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+
+
 def test_what_has_no_value_can_be_chosen_and_a_filter_has_the_words_of_the_rows(page: Page, scene: Scene) -> None:
     """Also what was found unchanged by its last export is exported: rows say so, and the filter finds it by that word."""
     for _ in range(2):
