@@ -22,6 +22,13 @@ os.environ["DO_NOT_TRACK"] = "1"
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache/bytecode")
     sys.dont_write_bytecode = False
+# Each of several workers has a core at the most: threads that wait for each other there cost a fifth of an export.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    import polars
+
+    polars.thread_pool_size()  # read once; processes that tests start have as many as anybody's
+    del os.environ["POLARS_MAX_THREADS"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,8 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Start no workers where only files are named: that would take longer than their tests."""
-    return 0 if lanes.named(config) and all(".py" in argument for argument in config.args) else None
+    """Start no workers where only files are named: that would take longer than their tests.
+
+    In the slow lane one more than there are cores: a quarter of its time tests wait, for processes, disks and clocks.
+    """
+    if lanes.named(config):
+        return 0 if all(".py" in argument for argument in config.args) else None
+    return (os.cpu_count() or 1) + 1 if config.option.markexpr == "slow" else None
 
 
 @pytest.fixture(autouse=True)
@@ -87,10 +99,8 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> "Spy":
 
 
 @pytest.fixture
-def night(tmp_path: Path, spy: "Spy", template: Path) -> Iterator["Nightly"]:
+def night(tmp_path: Path, spy: "Spy", template: Path) -> "Nightly":
     """Return a library that is exported again and again."""
     from tests.support import nightly
 
-    made = nightly.new(tmp_path / "n", spy, template)
-    yield made
-    made.let_go()
+    return nightly.new(tmp_path / "n", spy, template)

@@ -35,7 +35,7 @@ _RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"]
 # What Chromium says of every answer that is an error: tests of problems cause them.
 _FAILED = "Failed to load resource"
 # How long what is to come may take where all cores are busy with other tests; 5 s is Playwright's own.
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 
 

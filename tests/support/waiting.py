@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+# More tests run than there are cores, and what is to come may have to wait for all of them.
+_PATIENCE = 3
 
 
 def until(
@@ -19,12 +21,12 @@ def until(
 
     Args:
         condition: Asked again and again, the first time at once.
-        seconds: How long to wait.
+        seconds: How long it takes at the most on a quiet machine.
         every: Seconds between two questions.
         unless: As soon as this is true, the condition is asked once more, and its answer returned, true or not.
         why: The text of the failure.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _PATIENCE * seconds
     while not (answer := condition()):
         if unless():
             return condition()

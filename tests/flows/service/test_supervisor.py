@@ -180,7 +180,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield made
         begun = time.monotonic()
         running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=10) == 0
+        assert running.wait(timeout=30) == 0
         assert time.monotonic() - begun < 10
         assert made.said.read_text().rstrip().endswith("Stopped.")
         assert made.pids() == [], "nothing of it is left"
