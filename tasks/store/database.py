@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from schemas.errors import DatabaseBusyError, DatabaseError, DiskFullError, StatementError, TooManyFilesError
-from tasks.store.database_file import is_there, lost, open_database
+from tasks.store.database_file import OpenFile, is_there, lost, open_database
 
 # Imported where it is used: it takes 0.3 s; and where a module holds on to it at the process's end, as Prefect makes
 # modules do, DuckDB 2.0 prints forty lines about leaks.
@@ -47,7 +47,7 @@ class _SharedConnection:
     """The one connection of this process to a database file, which its threads use in turns.
 
     DuckDB keeps other processes out of an open file, so it is closed after each turn; but not while another thread waits
-    or somebody holds it, since to open it (15 to 20 ms) takes longer than most statements. After ``_SHARED_SECONDS`` threads
+    or somebody holds it, since to open and to close it takes longer than most statements. After ``_SHARED_SECONDS`` threads
     that wait, and holds that overlap, give other processes a chance; so does a hold in which nothing is asked for
     ``_IDLE_SECONDS``.
     """
@@ -58,7 +58,7 @@ class _SharedConnection:
         self._waiting = self._holds = 0
         self._thread = threading.local()  # its ``depth``: holds within holds
         self._yields = False
-        self._kept: Connection | None = None
+        self._kept: OpenFile | None = None
         self._file: tuple[int, int] = (0, 0)
         self._since = 0.0
         self._idle: threading.Timer | None = None
@@ -79,7 +79,8 @@ class _SharedConnection:
             self._idle.cancel()
             self._idle = None
         path = database.path
-        if self._kept and self._file != _file_at(path):  # replaced or removed: what is kept is no longer that file
+        # Replaced or removed, or something went wrong with another file: what is kept is no longer that file.
+        if self._kept and (self._file != _file_at(path) or not self._kept.is_usable):
             self._close()
         if not self._kept:
             self._kept = open_database(path, deadline, database.wait_seconds)
@@ -101,7 +102,7 @@ class _SharedConnection:
             others = self._waiting or (self._yields and self._holds)
             self._yields = False
         try:
-            self._close()
+            self._close(is_sound)
             if others:
                 time.sleep(_PAUSE_SECONDS)
         finally:
@@ -139,13 +140,13 @@ class _SharedConnection:
             finally:
                 self._turn.release()
 
-    def _close(self) -> None:
+    def _close(self, is_sound: bool = True) -> None:
         if self._idle:
             self._idle.cancel()
             self._idle = None
         kept, self._kept = self._kept, None
         if kept:
-            kept.close()
+            kept.close(is_sound)
 
 
 _shared: dict[str, _SharedConnection] = {}

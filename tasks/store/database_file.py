@@ -1,11 +1,14 @@
 """The database's file: what stands in its place, how DuckDB opens it, and how it is made and brought up to date."""
 
+import atexit
 import logging
 import os
 import re
 import stat
+import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,16 +29,109 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _WITHOUT_LOG = CONFIG | {"auto_checkpoint_skip_wal_threshold": 0, "wal_autocheckpoint": "0b"}
 log = logging.getLogger("sp404")
 _LOCKED = "Could not set lock"
+# What it says of a file that this process has detached, while a query on another file still runs that began before.
+_IN_USE = "Unique file handle conflict"
 # What DuckDB says of who has the lock.
 _HOLDER = re.compile(r"is held in (.*? \(PID [0-9]+\))")
 # Who waits for longer is told for whom.
 _SAY_SECONDS = 2.0
-_POLL_SECONDS = 0.1
+_POLL_SECONDS, _IN_USE_SECONDS = 0.1, 0.005
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 # DuckDB's file begins with three headers of 4,096 bytes: in fewer there is no table.
 _HEADER_BYTES = 12_288
 _KIND = "db"
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+class _Engine:
+    """The one DuckDB of this process, which has no file of its own: to start one takes 20 ms, to attach a file to it 2."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()  # also while a cursor is made: DuckDB 2.0 refuses a second thread
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._attached = 0
+
+    def start(self) -> "tuple[duckdb.DuckDBPyConnection, str]":
+        """Return the connection of which others are made, and a name for a file that was not used before."""
+        with self._changing:
+            if self._root is None:
+                self._root = _connect(":memory:", CONFIG)
+                atexit.register(self.drop, self._root)  # what is alive at the exit DuckDB 2.0 complains of
+            self._attached += 1
+            return self._root, f"file_{self._attached}"
+
+    def cursor(self, root: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+        with self._changing:
+            return root.cursor()
+
+    def is_current(self, root: "duckdb.DuckDBPyConnection") -> bool:
+        return self._root is root
+
+    def try_out(self, root: "duckdb.DuckDBPyConnection") -> None:
+        """Start anew next time if it does not answer: after a fatal error on one file DuckDB refuses all."""
+        import duckdb  # noqa: PLC0415
+
+        try:
+            with closing(self.cursor(root)) as cursor:
+                cursor.execute("SELECT 1").fetchall()
+        except duckdb.Error:
+            self.drop(root)
+
+    def drop(self, root: "duckdb.DuckDBPyConnection") -> None:
+        """Start anew next time."""
+        import duckdb  # noqa: PLC0415
+
+        with self._changing:
+            if self._root is root:
+                self._root = None
+            atexit.unregister(self.drop)
+            with suppress(duckdb.Error):  # another thread uses it: then it ends with what that thread does
+                root.close()
+
+
+_ENGINE = _Engine()
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A database file that this process has open, which keeps other processes out.
+
+    Attributes:
+        root: The connection of which others are made.
+        name: Under which the file is attached to it; "" where it is the connection's own.
+    """
+
+    root: "duckdb.DuckDBPyConnection"
+    name: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether its DuckDB is still there."""
+        return not self.name or _ENGINE.is_current(self.root)
+
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return a connection of the caller's own, in which the tables of the file go by their names."""
+        if not self.name:
+            return self.root.cursor()
+        cursor = _ENGINE.cursor(self.root)
+        cursor.execute(f"USE {self.name}")
+        return cursor
+
+    def close(self, is_sound: bool = True) -> None:
+        """Let other processes in. No cursor of it can be used after that. ``is_sound``: nothing went wrong with it."""
+        import duckdb  # noqa: PLC0415
+
+        if not self.name:
+            self.root.close()
+            return
+        try:
+            with closing(_ENGINE.cursor(self.root)) as cursor:
+                cursor.execute(f"DETACH {self.name}")
+        except duckdb.Error:
+            _ENGINE.drop(self.root)
+        else:
+            if not is_sound:
+                _ENGINE.try_out(self.root)
 
 
 def is_there(path: str) -> bool:
@@ -52,7 +148,7 @@ def lost(path: str) -> DatabaseError | None:
     return DatabaseError(path=path, error=error, fix=fix)
 
 
-def open_database(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyConnection":
+def open_database(path: str, deadline: float, wait_seconds: float) -> OpenFile:
     """Open the database at ``path``, made where there is none, with the newest schema.
 
     Args:
@@ -73,13 +169,14 @@ def open_database(path: str, deadline: float, wait_seconds: float) -> "duckdb.Du
             raise error
         _make(real)
     _check_kind(path)
-    connection = _open(path, deadline, wait_seconds)
+    file = _open(path, deadline, wait_seconds)
     try:
-        _migrate(path, connection)
+        with closing(file.cursor()) as connection:
+            _migrate(path, connection)
     except BaseException:
-        connection.close()
+        file.close(is_sound=False)
         raise
-    return connection
+    return file
 
 
 def _holds_nothing(path: str) -> bool:
@@ -141,16 +238,15 @@ def _rename_into_place(part: str, path: str) -> None:
             os.rename(part, path)
 
 
-def _open(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyConnection":
+def _open(path: str, deadline: float, wait_seconds: float) -> OpenFile:
     import duckdb  # noqa: PLC0415
 
     began, is_said = time.monotonic(), False
     while True:
         try:
-            # In a path with a question mark DuckDB 2.0 puts ".wal" before it: into a folder that does not exist.
-            return _connect(path, _WITHOUT_LOG if "?" in os.path.realpath(path) else CONFIG)
-        except duckdb.IOException as error:
-            if _LOCKED not in str(error):
+            return _attach(path)
+        except duckdb.Error as error:
+            if _LOCKED not in str(error) and _IN_USE not in str(error):
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
@@ -158,7 +254,24 @@ def _open(path: str, deadline: float, wait_seconds: float) -> "duckdb.DuckDBPyCo
                 is_said = True
                 holder = _HOLDER.search(str(error))
                 log.warning("Waiting for the database, held by %s", holder[1] if holder else "another program")
-        time.sleep(_POLL_SECONDS)
+            pause = _POLL_SECONDS if _LOCKED in str(error) else _IN_USE_SECONDS
+        time.sleep(pause)
+
+
+def _attach(path: str) -> OpenFile:
+    import duckdb  # noqa: PLC0415
+
+    if "?" in os.path.realpath(path):  # DuckDB 2.0 puts ".wal" before it: into a folder that does not exist
+        return OpenFile(_connect(path, _WITHOUT_LOG), "")
+    root, name = _ENGINE.start()
+    quoted = path.replace("'", "''")
+    try:
+        with closing(_ENGINE.cursor(root)) as cursor:
+            cursor.execute(f"ATTACH '{quoted}' AS {name} (TYPE duckdb)")
+    except duckdb.Error:
+        _ENGINE.try_out(root)
+        raise
+    return OpenFile(root, name)
 
 
 def _connect(path: str, config: dict[str, str | bool | int | float | list[str]]) -> "duckdb.DuckDBPyConnection":
@@ -197,8 +310,8 @@ def _schema_version(path: str, connection: "duckdb.DuckDBPyConnection") -> int:
 
     with suppress(duckdb.CatalogException):  # a new file, or another program's
         return connection.execute("SELECT max(version) FROM schema_version").fetchall()[0][0] or 0
-    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if not tables:
+    sql = "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database()"
+    if not connection.execute(sql).fetchall()[0][0]:
         return 0
     error = "it is the database of another program"
     raise DatabaseError(path=path, error=error, fix="It was not changed. Choose another --db FILE.")

@@ -421,13 +421,12 @@ def _state(path: str) -> tuple[str, int]:
         return blake2b(file.read(), digest_size=8).hexdigest(), os.fstat(file.fileno()).st_mtime_ns
 
 
-def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, **more: Any) -> Judged:
+def exported(manifest: Path, ground: Ground, rng: random.Random, **more: Any) -> Judged:
     """Run an export with settings by chance. The statuses of its rows, and what is wrong with it."""
-    import duckdb
-
     from flows.export import threads
     from schemas.errors import ManifestError, RequestError
     from schemas.export import ExportRequest
+    from tasks.store.database import Database
 
     around, there = ground.around(), {*files(ground.out)}
     fields = {"manifest": str(manifest), "db": str(ground.db), "config": random_config(rng, ground.out), **more}
@@ -447,7 +446,7 @@ def exported(manifest: Path, ground: Ground, rng: random.Random, records: Any, *
         counts = Counter(str(row.status) for row in batch.results)
         faults = []
         result = batch.model_dump(mode="json")
-        with records.cursor() if records else duckdb.connect(str(ground.db), read_only=True) as connection:
+        with Database(str(ground.db), 5).connect() as connection:
             faults += list(_row_faults(result, connection))
         faults += list(_outputs_faults(result, ground))
         for row in batch.results:
@@ -531,7 +530,7 @@ def audio_batch(seed: int, batch: int, ground: Ground, bases: Path, count: int) 
         (ground.lib / name).write_bytes(data)
         lines.append(f"{n + 1},{name},{rng.choice(('', 60, 120.5))},{rng.choice(('', 'house', 'dub'))}")
     (ground.lib / "m.csv").write_text("\n".join(lines) + "\n")
-    counts, faults = exported(ground.lib / "m.csv", ground, rng, None, sound=random_sound(rng))
+    counts, faults = exported(ground.lib / "m.csv", ground, rng, sound=random_sound(rng))
     if counts["exported"] + counts["failed"] != count + INTACT:
         faults.append(f"not all rows are exported or failed: {counts}")
     yield counts, faults + [f"an intact file failed: {row}" for row in _intact_failed(ground, count)]
@@ -547,15 +546,13 @@ def _intact_failed(ground: Ground, count: int) -> list[Any]:
 
 def manifest_batch(seed: int, batch: int, ground: Ground, bases: Path, count: int) -> Iterator[Judged]:
     """``count`` damaged manifests, one after the other, into the same folder and with the same database."""
-    import duckdb
-
     from tasks.audio import synth
-    from tasks.store.database_file import CONFIG
+    from tasks.store.database import Database
 
     os.environ |= {"SP404_CONTAINED": "false", "SP404_WORKERS": "1"}
     for n, name in enumerate("abcd"):
         synth.write(ground.lib / f"{name}.wav", synth.hat(48_000, 0.11 + n / 100), 48_000, "PCM_16")
-    with duckdb.connect(str(ground.db), config=CONFIG) as records:  # DuckDB opens a file that is open here in no time
+    with Database(str(ground.db), 5).hold():
         for number in range(count):
             rng = random.Random(f"{seed}/manifests/{batch}/{number}")
             extension, data = torn_manifest(rng, ground.folder)
@@ -566,7 +563,7 @@ def manifest_batch(seed: int, batch: int, ground: Ground, bases: Path, count: in
                 more["kits"] = ("kit 1",)
             if rng.random() < 0.05:
                 more["sample_ids"] = (1, 2)
-            counts, faults = exported(manifest, ground, rng, records, **more)
+            counts, faults = exported(manifest, ground, rng, **more)
             yield counts, [f"{manifest.name}: {fault}" for fault in faults]
             manifest.unlink()
 

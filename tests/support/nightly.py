@@ -12,7 +12,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from pandera.config import config_context
 
@@ -29,7 +28,7 @@ from tasks.fs import atomic, file_status
 from tasks.fs.place_mark import MARK_FILE
 from tasks.isolation import worker
 from tasks.layout import sharding
-from tasks.store import database, database_file, export_records
+from tasks.store import database, export_records
 from tests.support import audio
 from tests.support.records import WRONG_LAST_STATUS
 
@@ -125,7 +124,6 @@ class Nightly:
     db: Path = Path()
     # Quoted: evaluated, it would keep DuckDB's class alive for as long as this one, which is beyond the interpreter's last
     # collection. DuckDB's binding then prints two screens of "nanobind: leaked 27 instances, 6 types, 84 functions".
-    _held: "duckdb.DuckDBPyConnection | None" = None
 
     def __post_init__(self) -> None:
         self.out, self.db = self.folder / "out", self.folder / "records.duckdb"
@@ -233,20 +231,13 @@ class Nightly:
     # ---- the records ----
 
     def ask(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        if not self._held:
-            self._held = duckdb.connect(str(self.db), config=database_file.CONFIG)
-        with self._held.cursor() as cursor:
-            return cursor.execute(sql, list(parameters)).fetchall()
+        with database.Database(str(self.db), 5).connect() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
 
     def ask_by_the_project(self) -> None:
         """Open the database as any command does."""
         with database.Database(str(self.db), 5).connect() as connection:
             database.run(connection, "read_all")
-
-    def let_go(self) -> None:
-        if self._held:
-            self._held.close()
-            self._held = None
 
 
 class Killed(BaseException):

@@ -1,1 +1,1 @@
-SELECT coalesce(max(last_value), 0) FROM duckdb_sequences() WHERE sequence_name = 'export_ids';
+SELECT coalesce(max(last_value), 0) FROM duckdb_sequences() WHERE database_name = current_database() AND sequence_name = 'export_ids';

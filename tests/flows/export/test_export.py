@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -24,9 +23,9 @@ from schemas.export import ExportConfig, ExportRequest
 from tasks.audio import synth
 from tasks.convert import shard
 from tasks.convert.plan_file import write_plan
-from tasks.fs.atomic import is_part
 from tasks.manifest.table import RawManifest
 from tasks.manifest.validate import Manifest, validate
+from tasks.store import database_file
 from tests.support import ROOT, audio, worked
 from tests.support.command_line import Run, one_clear_error
 from tests.support.lanes import examples
@@ -81,14 +80,13 @@ def test_a_sample_opens_the_database_twice(tmp_path: Path, monkeypatch: pytest.M
     """Once for the preferences, where there are any, and once for the export, if nothing takes longer than the idle time."""
     monkeypatch.setattr("tasks.store.database._IDLE_SECONDS", 120.0)
     opened: list[str] = []
-    connect = duckdb.connect
+    attach = database_file._attach
 
-    def counted(path: str, **how: Any) -> duckdb.DuckDBPyConnection:
-        if not is_part(os.path.basename(path)):  # one that is made
-            opened.append(path)
-        return connect(path, **how)
+    def counted(path: str) -> database_file.OpenFile:
+        opened.append(path)
+        return attach(path)
 
-    monkeypatch.setattr(duckdb, "connect", counted)
+    monkeypatch.setattr(database_file, "_attach", counted)
     synth.write(tmp_path / "kick.wav", synth.kick(48_000), 48_000)
     manifest = tmp_path / "m.csv"
     manifest.write_text("sample_id,file_path\n7,kick.wav\n", encoding="utf-8")
@@ -347,7 +345,7 @@ def test_ctrl_c_ends_soon_and_records_what_was_finished(tmp_path: Path) -> None:
     until(lambda: process.poll() is not None or len(list((tmp_path / "out").glob(".sp404-*.part"))) >= 8, 60, every=0.01)
     process.send_signal(signal.SIGINT)
     try:
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=30)
     finally:
         process.kill()
     assert (process.returncode, said.splitlines()[0]) == (130, "sp404: Stopped")

@@ -319,14 +319,11 @@ def test_a_database_in_the_output_folder(tmp_path: Path, spy: Spy, template: Pat
         assert batch.export_id == export_id
         assert statuses(batch)[1] in ("exported", "unchanged")
         assert night.db.read_bytes()[8:12] == b"DUCK"
-    night.let_go()
     assert night.ask("SELECT count(*) FROM sp404_exports") == [(4,)]
-    night.let_go()
 
 
 @pytest.mark.parametrize("name", ["lib/a.wav", "lib/m.csv", "outside/victim.wav"])
 def test_a_file_that_is_no_database_is_left_as_it_is(night: Nightly, outside: Path, name: str) -> None:
-    night.let_go()
     night.add("a.wav", 300)
     night.write()
     night.db = night.folder / name

@@ -99,7 +99,6 @@ def test_a_kit_file_is_exported_without_a_manifest(night: Nightly, name: str) ->
     assert [where for where, _ in said(batch)] == [f"kit Nacht, B16, {places[0]}", f"kit Nacht, C1, {places[1]}"]
     assert night.ask("SELECT name, tempo FROM kits") == [("Nacht", 92.0)]
     assert night.export(manifest=night.lib / name).unchanged == 3
-    night.let_go()
     assert [pad["tempo"] for pad in history.kit_pads(Database(str(night.db), 1), "Nacht")] == [92.0] * 3
 
 
@@ -144,7 +143,6 @@ def test_a_kit_becomes_a_project_only_when_it_is_asked_for_by_name(night: Nightl
     night.add("kick.wav", 300, kit="K", bank="A", pad=1)
     night.add("loop.wav", 400, kit="K", bank="J", pad=16, bpm=90)
     night.export(organize_by="kit")
-    night.let_go()
     asked = ("project", "K", "--slot", 3, "--db", night.db, "--out", night.folder / "card")
     assert sp404(*asked).status == 2
     assert not (night.folder / "card").exists()
@@ -167,7 +165,6 @@ def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:
     night.add(source.name, genre="hip-hop", title="")
     night.add("other.wav", 300)
     night.write()
-    night.let_go()
     options = ("--sample", 1, "--organize-by", "genre", "--db", night.db, "--out", night.out, "--direct", "--json")
     told = json.loads(sp404("export", night.manifest, *options).out)
     assert told["export_type"] == "single"
@@ -177,7 +174,6 @@ def test_the_worked_example_of_a_single(night: Nightly, sp404: Run) -> None:
     assert night.ask("SELECT export_type, sample_count FROM sp404_exports") == [("single", 1)]
     assert night.ask("SELECT sample_id, conversion_successful FROM sp404_export_samples") == [(1, True)]
     first = (night.out / found[1]).read_bytes()
-    night.let_go()
     sp404("export", night.manifest, *options)
     assert (night.out / found[1]).read_bytes() == first
 
@@ -237,7 +233,6 @@ def test_a_project_has_all_pads_of_a_kit_whatever_was_exported_last(night: Night
     night.spy.before = None
     (night.lib / "s3.wav").unlink()
     night.export(organize_by="kit", whole=False)
-    night.let_go()
     told = sp404("project", "K", "--slot", 1, "--db", night.db, "--out", night.folder / "card", "--experimental")
     assert told.status in (0, 2)
     if told.status == 0:

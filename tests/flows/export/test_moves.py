@@ -146,7 +146,6 @@ def test_a_rebuilt_database_knows_what_moved(packs: Nightly) -> None:
     packs.export(manifest=manifest, **GENRE)
     packs.out.rename(packs.folder / "out2")
     packs.export(manifest=manifest, out=packs.folder / "out2", **GENRE)
-    packs.let_go()
     packs.db.unlink()
     repair.repair(Database(str(packs.db), 5))
     assert ids(packs) == names
@@ -287,7 +286,6 @@ def test_a_mark_that_the_disk_does_not_give_stops_the_export(packs: Nightly, mon
 def test_relocate_says_where_a_library_and_a_folder_are_now(packs: Nightly, sp404: Run) -> None:
     """The files were edited, too: their contents say nothing."""
     names = ids(packs)
-    packs.let_go()
     manifest = moved(packs)
     for path in (packs.folder / "B").rglob("*.wav"):
         path.write_bytes(path.read_bytes() + b"\0" * 10)
@@ -302,7 +300,6 @@ def test_relocate_says_where_a_library_and_a_folder_are_now(packs: Nightly, sp40
     batch = packs.export(manifest=manifest, out=there, **GENRE)
     assert set(statuses(batch)) == {"exported"}, "their bytes are others"
     assert (ids(packs), len(sounds(tree(there)))) == (names, 6)
-    packs.let_go()
     one_clear_error(sp404("relocate", packs.lib, there, "--db", packs.db), 2, f"know nothing at {packs.lib}")
     one_clear_error(sp404("relocate", packs.lib, "/no/such", "--db", packs.db), 2, "/no/such is not there")
 
@@ -310,7 +307,6 @@ def test_relocate_says_where_a_library_and_a_folder_are_now(packs: Nightly, sp40
 @pytest.mark.slow
 def test_forget_ends_an_output_folder(packs: Nightly, sp404: Run) -> None:
     shutil.rmtree(packs.out)
-    packs.let_go()
     said = sp404("verify", "--db", packs.db)
     assert said.status == 1
     assert f"sp404 forget {packs.out}" in " ".join(said.out.split())

@@ -63,7 +63,6 @@ def test_a_kit_is_asked_for_in_any_spelling(night: Nightly) -> None:
     assert night.export(kits=("night-bus", "NIGHT_BUS")).unchanged == 3
     error = refused(night, RequestError, kits=("nightbus",))
     assert str(error) == "Kit nightbus not found"
-    night.let_go()
     assert len(history.kit_pads(Database(str(night.db), 5), "night bus")) == 3
     settings = load({"db": str(night.db)}, lambda *_: {}).settings
     assert device_project.write_kit_project(settings, "NIGHT bus", 1, str(night.folder)).pads == 3
@@ -107,7 +106,6 @@ def test_after_an_upgrade_files_are_moved_at_most_and_nothing_is_there_twice(
     assert night.export(organize_by=layout).unchanged == 3
     # The records have the pads once, and so has an export of them by REST.
     assert night.ask("SELECT kit_id, sample_id FROM kit_samples ORDER BY ALL") == [(1, 1), (1, 2), (1, 3)]
-    night.let_go()
     rows = Catalog(Database(str(night.db), 5)).rows_of([2], with_kits=True)
     assert [row["sample_id"] for row in rows] == [1, 2, 3]
 

@@ -473,7 +473,6 @@ def test_the_tempo_of_a_loop_is_part_of_its_sound(night: Nightly) -> None:
     for row in night.rows:
         alone.rows = [row]
         alone.export(sound={"seamless": True}, out=night.folder / "fresh", full=True, whole=False)
-    alone.let_go()
     assert sounds(tree(night.out)) == sounds(tree(night.folder / "fresh"))
     night.rows[0]["bpm"] = 233
     assert statuses(night.export(sound={"seamless": True})) == ["exported", "unchanged", "unchanged"]
@@ -508,7 +507,6 @@ def test_a_leader_that_changes_meanwhile_gives_nobody_else_its_new_sound(night: 
     shutil.copytree(night.lib, fresh.lib, dirs_exist_ok=True)
     fresh.rows = night.rows
     fresh.export()
-    fresh.let_go()
     assert sounds(tree(night.out)) == sounds(tree(fresh.out))
 
 
@@ -672,7 +670,6 @@ def test_a_gain_for_a_folder_goes_by_known_peaks(night: Nightly) -> None:
     shutil.copytree(night.lib, fresh.lib, dirs_exist_ok=True)
     fresh.rows = night.rows
     fresh.export(**how)
-    fresh.let_go()
     assert sounds(tree(night.out)) == sounds(tree(fresh.out))
 
 
@@ -975,7 +972,6 @@ def test_after_a_repair_all_is_unchanged(three: Nightly) -> None:
     three.sound("b.wav", 444)
     three.export(**GENRE)
     before = states(three.out)
-    three.let_go()
     three.db.write_bytes(b"not a database" * 1000)
     assert repair.repair(Database(str(three.db), 5)).losses == []
     batch = three.export(**GENRE)
@@ -1111,7 +1107,6 @@ class Walk:
         if prune:
             asked = {os.path.relpath(str(old.output_path), night.out) for old, _ in pairs}
             assert night.paths() - self.damaged == asked
-        fresh.let_go()
         shutil.rmtree(fresh.folder)
 
 

@@ -35,7 +35,6 @@ def test_a_layout_that_sorts_nothing_is_named_before_the_export_begins(night: Ni
     fix = f"sp404 export {night.manifest} --organize-by folder keeps your own folders."
     assert said == [f"11 of 11 rows have no bpm, and go to unknown_bpm. Fill in the column bpm; or {fix}"]
     assert before == [False]
-    night.let_go()
     scan_memory.add_roots(Database(str(night.db), 5), str(night.manifest), [str(night.lib)])
     (found,) = preview.plan(night.request(organize_by="bpm")).worth_a_look
     assert found.fix == f"sp404 scan {night.lib} -o {night.manifest} --analyze listens for the tempo of loops; {fix}"

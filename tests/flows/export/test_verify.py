@@ -31,7 +31,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterat
         made.export(organize_by="genre")
         made.export(kits=("K",), out=made.folder / "kits")
         yield made
-        made.let_go()
 
 
 @dataclass
@@ -176,7 +175,6 @@ def test_one_export_is_verified_alone(exported: Nightly) -> None:
 
 @pytest.mark.slow
 def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:
-    exported.let_go()
     where = ("--db", exported.db)
     said = sp404("verify", *where)
     assert (said.status, said.err) == (0, "")
@@ -256,7 +254,6 @@ def test_no_false_alarm_after_moves_copies_prunes_and_repairs(ten: Nightly) -> N
     ten.rows[0]["title"] = "mine"
     ten.export(manifest=second, organize_by="genre")
     ten.export(organize_by="genre")
-    ten.let_go()
     repair.repair(Database(str(ten.db), 5), force=True)
     assert ten.findings() == []
     ten.export(organize_by="genre")
@@ -280,7 +277,6 @@ def test_no_false_alarm_where_one_output_folder_lies_in_another(ten: Nightly) ->
 @pytest.mark.slow
 def test_no_false_alarm_for_the_database_itself(ten: Nightly) -> None:
     """Somebody keeps the records on the card, beside the samples."""
-    ten.let_go()
     ten.db = ten.out / "records.duckdb"
     ten.out.mkdir()
     ten.export()

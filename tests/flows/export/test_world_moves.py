@@ -49,7 +49,6 @@ class MovingWorld(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.export(prune=True, with_card=True)
-        self.night.let_go()
         shutil.rmtree(self.folder)
 
     # ---- what a person does ----
@@ -295,7 +294,6 @@ def test_whatever_is_moved_each_export_ends_as_a_fresh_one(tmp_path: Path, spy: 
         night.add(f"{pitch}.wav", pitch)
         SOURCES[pitch] = (night.lib / f"{pitch}.wav").read_bytes()
     batch = night.export()
-    night.let_go()
     MovingWorld.spy, MovingWorld.template = spy, template
     MovingWorld.fresh = {
         pitch: Path(str(result.output_path)).read_bytes() for pitch, result in zip(PITCHES, batch.results, strict=True)

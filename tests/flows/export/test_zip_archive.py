@@ -196,7 +196,6 @@ def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
     """The same sound stood there before: it counts as exported, but who wrote it is not known."""
     night.add("kick.wav", 300)
     night.export(include_metadata=False)
-    night.let_go()
     night.db.unlink()
     shutil.rmtree(f"{night.db}.runs")
     batch = night.export(include_metadata=False, whole=False)

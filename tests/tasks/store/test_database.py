@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import resource
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -12,9 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -22,7 +23,7 @@ import pytest
 
 from schemas.errors import DatabaseBusyError, DatabaseError, StatementError
 from tasks.fs.atomic import is_part
-from tasks.store import export_records, history
+from tasks.store import database_file, export_records, history
 from tasks.store.database import Database
 from tests.support import ROOT
 from tests.support.exporting import Ledger, holder_command
@@ -328,14 +329,13 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that are opened, as they are opened. What is held stays open, however slow this machine is."""
     monkeypatch.setattr("tasks.store.database._IDLE_SECONDS", 120.0)
     opened: list[str] = []
-    connect = duckdb.connect
+    attach = database_file._attach
 
-    def counted(path: str, **how: Any) -> "duckdb.DuckDBPyConnection":
-        if not is_part(os.path.basename(path)):  # one that is made
-            opened.append(path)
-        return connect(path, **how)
+    def counted(path: str) -> database_file.OpenFile:
+        opened.append(path)
+        return attach(path)
 
-    monkeypatch.setattr(duckdb, "connect", counted)
+    monkeypatch.setattr(database_file, "_attach", counted)
     return opened
 
 
@@ -533,3 +533,45 @@ def test_a_check_of_the_whole_database_reads_every_table(tmp_path: Path) -> None
         tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     text = (ROOT / "tasks/store/queries/read_all.sql").read_text()
     assert set(re.findall(r"FROM (\w+) AS t", text)) == tables
+
+
+def test_a_damaged_file_does_not_take_another_with_it(ledger: Ledger, tmp_path: Path, template: Path) -> None:
+    """After some errors DuckDB refuses all files that it has open; then what is held of another one is opened anew."""
+    ledger.begin(ROW)
+    other = Database(str(tmp_path / "other.duckdb"), 5)
+    shutil.copyfile(template, other.path)
+    size = ledger.db.stat().st_size
+    with ledger.db.open("r+b") as file:  # all but the three headers
+        file.seek(12_288)
+        file.write(b"\xa5" * (size - 12_288))
+    with other.hold():
+        assert holding(other) == 5
+        with pytest.raises(DatabaseError), ledger.database.connect() as connection:
+            connection.execute("SELECT * FROM samples").fetchall()
+        assert holding(other) == 5
+    shutil.copyfile(template, ledger.db)
+    assert holding(ledger.database) == 5
+
+
+def test_an_error_of_a_thread_does_not_end_what_another_one_asks(ledger: Ledger, tmp_path: Path, template: Path) -> None:
+    """Each with a file of its own, for a second and more."""
+    databases = [ledger.database, *(Database(str(tmp_path / f"{name}.duckdb"), 30) for name in "abc")]
+    for database in databases[1:]:
+        shutil.copyfile(template, database.path)
+    ledger.begin(ROW)
+    over = time.monotonic() + 2
+
+    def ask(database: Database) -> int:
+        asked = 0
+        while time.monotonic() < over:
+            if database is ledger.database:
+                with pytest.raises(StatementError), database.connect() as connection:
+                    connection.execute("SELECT nothing FROM nowhere")
+            else:
+                with database.connect() as connection:
+                    assert connection.execute("SELECT count(*) FROM samples").fetchall() == [(0,)]
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(4) as pool:
+        assert min(pool.map(ask, databases)) > 3

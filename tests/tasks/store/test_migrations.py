@@ -46,7 +46,6 @@ def test_a_database_of_the_first_schema(night: Nightly) -> None:
     for number, name in enumerate(("kick", "snare")):
         night.add(f"{name}.wav", 300 + 100 * number, title=name.title(), genre="house", kit="Dusty", bank="A", pad=number + 1)
         paths.append(night.lib / f"{name}.wav")
-    night.let_go()
     night.db.unlink()
     export = {"output_path": str(night.out), "organized_by": "genre", "format": "wav", "manifest_path": str(night.manifest)}
     old_database(

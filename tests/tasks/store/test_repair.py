@@ -37,7 +37,6 @@ def rows_of(nightly: Nightly, times: bool = False) -> Rows:
 
 def lose(nightly: Nightly) -> bytes:
     """The database is damaged; what is left of it."""
-    nightly.let_go()
     content = nightly.db.read_bytes()
     bad = content[:4096] + b"\x00" * 4096 + content[8192:]
     nightly.db.write_bytes(bad)
@@ -205,7 +204,6 @@ def test_the_next_export_goes_on_counting(mixed: Nightly) -> None:
 
 def test_a_database_that_was_removed_and_begun_again(mixed: Nightly, template: Path) -> None:
     """Ids begin at 1 again, while the parts of the lost exports are still there."""
-    mixed.let_go()
     mixed.db.write_bytes(template.read_bytes())
     before = tree(mixed.out)
     mixed.rows[1]["genre"] = "acid"
@@ -269,7 +267,6 @@ def test_what_an_export_was_to_do_is_damaged(mixed: Nightly, name: str) -> None:
 
 def test_a_whole_database_is_left_alone_but_by_force(mixed: Nightly) -> None:
     before = rows_of(mixed)
-    mixed.let_go()
     content = mixed.db.read_bytes()
     with pytest.raises(RequestError, match="is not damaged") as refused:
         repair.repair(Database(str(mixed.db), 5))
@@ -286,7 +283,6 @@ def test_nothing_is_overwritten(mixed: Nightly) -> None:
     left = {}
     for n in range(3):
         bad = lose(mixed) if n else b""
-        mixed.let_go()
         Path(f"{mixed.db}.wal").write_bytes(b"log %d" % n)
         if not n:
             bad = b"damaged at first"
@@ -303,7 +299,6 @@ def test_nothing_is_overwritten(mixed: Nightly) -> None:
 
 def test_a_database_that_is_gone(mixed: Nightly) -> None:
     before = rows_of(mixed)
-    mixed.let_go()
     mixed.db.unlink()
     made = repair.repair(Database(str(mixed.db), 5))
     assert made.kept is None
@@ -320,7 +315,6 @@ def test_nothing_to_repair_from(tmp_path: Path) -> None:
 def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
     """Wherever it is: either all is read as it was, or the file is called damaged and made anew."""
     before = rows_of(mixed)
-    mixed.let_go()
     good = mixed.db.read_bytes()
     rng, repaired = random.Random(404), 0
     blocks = range(12_288, len(good), 262_144)
@@ -331,12 +325,10 @@ def test_a_flipped_bit_is_found_or_harmless(mixed: Nightly) -> None:
             repair.repair(Database(str(mixed.db), 5))
             repaired += 1
         assert_alike((before, rows_of(mixed)))
-        mixed.let_go()
     assert repaired
 
 
 def test_by_the_command_line(mixed: Nightly, sp404: Run) -> None:
-    mixed.let_go()
     where = ("--db", mixed.db)
     one_clear_error(sp404("repair", *where), 2, "is not damaged", "--force")
     one_clear_error(sp404("repair", "--db", mixed.folder / "none.duckdb"), 2, "left anything")

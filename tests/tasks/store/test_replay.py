@@ -57,7 +57,6 @@ def kits(night: Nightly) -> Nightly:
 
 def test_a_database_that_is_gone_is_not_begun_anew_in_silence(kits: Nightly, sp404: Run) -> None:
     """The error says both ways out, and both lead out."""
-    kits.let_go()
     kits.db.unlink()
     before, options = tree(kits.folder), ("--db", kits.db)
     export = ("export", kits.manifest, "--direct", "--no-metadata", "--out", kits.out, *options)
@@ -69,7 +68,6 @@ def test_a_database_that_is_gone_is_not_begun_anew_in_silence(kits: Nightly, sp4
     assert sp404("repair", *options).status == 0
     batch = kits.export(include_metadata=False)
     assert (batch.export_id, batch.unchanged) == (2, 3)
-    kits.let_go()
     kits.db.unlink()
     shutil.move(f"{kits.db}.runs", kits.folder / "elsewhere")
     assert kits.export(include_metadata=False, whole=False).export_id == 1
@@ -81,7 +79,6 @@ def test_a_database_from_a_backup_catches_up(
     kits: Nightly, template: Path, caplog: pytest.LogCaptureFixture, is_empty: bool
 ) -> None:
     """All that the exports since then recorded is in it again before the next one begins."""
-    kits.let_go()
     backup = template.read_bytes() if is_empty else kits.db.read_bytes()
     kits.add("new.wav", 900, kit="Live", bank="A", pad=1)
     kits.rows[0]["title"] = "other"
@@ -92,7 +89,6 @@ def test_a_database_from_a_backup_catches_up(
     del kits.rows[2]
     kits.export(include_metadata=False, prune=True)
     before = records(kits)
-    kits.let_go()
     kits.db.write_bytes(backup)
     pipeline.catch_up(database(kits))
     assert records(kits) == before
@@ -112,7 +108,6 @@ def test_ids_of_an_export_that_ended_as_it_began(kits: Nightly, end: str) -> Non
     """They were written down, but not committed: afterwards no two files have one of them."""
     kits.add("a.wav", 700)
     kits.write()
-    kits.let_go()
     code = (
         "import os, sys; from tasks.store import run_folder; from flows.cli import main\n"
         "from schemas.errors import DiskFullError\n"
@@ -128,7 +123,6 @@ def test_ids_of_an_export_that_ended_as_it_began(kits: Nightly, end: str) -> Non
     assert status.returncode == (-9 if end == "kill" else 3), status.stderr
     kits.rows[-1]["file_path"] = kits.sound("b.wav", 710).name
     kits.export(include_metadata=False)
-    kits.let_go()
     repair.repair(database(kits), force=True)
     ids = dict(kits.ask("SELECT file_path, id FROM given_ids"))
     assert ids[str(kits.lib / "b.wav")] in (4, 5)
@@ -138,7 +132,6 @@ def test_ids_of_an_export_that_ended_as_it_began(kits: Nightly, end: str) -> Non
 @pytest.mark.slow
 def test_what_an_earlier_version_doubled_is_told_apart(kits: Nightly, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its database was gone, another library was exported with a new one, and then somebody thought of repair."""
-    kits.let_go()
     kits.db.write_bytes(template.read_bytes())
     other = Nightly(kits.folder / "other", kits.spy)
     new_ids(other)
@@ -148,12 +141,9 @@ def test_what_an_earlier_version_doubled_is_told_apart(kits: Nightly, template: 
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "catch_up", lambda _: None)
         assert other.export(include_metadata=False).export_id == 2
-    other.let_go()
     assert repair.repair(database(kits), force=True).losses == []
     assert kits.ask("SELECT id, name FROM kits ORDER BY id") == [(1, "Dusty"), (2, "Live")]
     for nightly in (kits, other, kits):
-        kits.let_go()
-        other.let_go()
         batch = nightly.export(include_metadata=False)
         assert set(statuses(batch)) == {"unchanged"}
     holders = defaultdict(set)
@@ -164,7 +154,6 @@ def test_what_an_earlier_version_doubled_is_told_apart(kits: Nightly, template: 
 
 
 def test_a_lost_database_is_an_error_for_every_reader(kits: Nightly) -> None:
-    kits.let_go()
     kits.db.unlink()
     with pytest.raises(DatabaseError, match="is gone"), database(kits).connect():
         pass

@@ -29,7 +29,6 @@ def _lasting(night: Nightly) -> list[list[tuple[object, ...]]]:
 
 
 def _forget(night: Nightly, before: datetime = _TOMORROW) -> list[int]:
-    night.let_go()
     return retention.forget_before(Database(str(night.db), 1), before)
 
 
@@ -96,14 +95,12 @@ def test_an_export_of_which_no_file_stands_is_gone_but_for_its_ids(nights: Night
 
 @pytest.mark.slow
 def test_not_while_an_export_runs(nights: Nightly) -> None:
-    nights.let_go()
     with lock_exports(Database(str(nights.db), 1)), pytest.raises(ExportRunningError):
         retention.forget_before(Database(str(nights.db), 0), _TOMORROW)
 
 
 @pytest.mark.slow
 def test_the_command(nights: Nightly, sp404: Run) -> None:
-    nights.let_go()
     said = sp404("history", "--db", nights.db, "--prune-older-than", "0d")
     assert said.status == 0
     assert said.out.startswith("Removed the records of 3 exports from before ")
