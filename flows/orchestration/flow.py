@@ -104,10 +104,18 @@ def run_flow(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExport
             state: State[Any] = export_library(resolved.request, return_state=True)
     except RuntimeError as error:  # no server could be started, or it went away
         raise ServerError(error=error) from error
+    if state.is_cancelling():  # *Cancel* was pressed as it ended, and Prefect refused another end
+        _set_cancelled(state)
+        raise CancelledError
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
     return result, state.state_details.flow_run_id
+
+
+def _set_cancelled(state: State[Any]) -> None:
+    with suppress(Exception), get_client(sync_client=True) as client:
+        client.set_flow_run_state(state.state_details.flow_run_id, Cancelled())
 
 
 def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:

@@ -48,7 +48,7 @@ def monitor_flow_run(progress: Progress) -> Iterator[Progress]:
         monitor.ended.set()
         thread.join(_TICK_SECONDS)
         monitor.show_final_progress()
-    if monitor.cancelled.is_set():
+    if monitor.was_cancelled():
         raise CancelledError
 
 
@@ -94,11 +94,21 @@ class _FlowRunMonitor:
         if not self._checked_zombies:
             self._checked_zombies = True
             zombie_runs.crash_zombies_of_ended_runs(client)
+        self._look_for_cancel(client)
+        self._show_progress(client)
+
+    def _look_for_cancel(self, client: SyncPrefectClient) -> None:
         state = client.read_flow_run(self._run_id).state
         if state and (state.is_cancelling() or state.is_cancelled()):
             self.cancelled.set()
             self._progress.stopped.set()
-        self._show_progress(client)
+
+    def was_cancelled(self) -> bool:
+        """Return whether *Cancel* was pressed, also since the last look: Prefect would refuse any other end."""
+        if not self.cancelled.is_set():
+            with suppress(Exception), get_client(sync_client=True) as client:
+                self._look_for_cancel(client)
+        return self.cancelled.is_set()
 
     def show_final_progress(self) -> None:
         """Update the progress artifact a last time; a run too short to have one gets none."""

@@ -11,7 +11,7 @@ import pytest
 
 from flows.export.request import resolve
 from schemas.enums import Guard, Runner
-from schemas.errors import ManifestError, RequestError
+from schemas.errors import CancelledError, ManifestError, RequestError
 from schemas.export import ExportRequest, SoundConfig
 from tasks.audio import synth
 from tasks.convert.progress import Progress
@@ -150,10 +150,11 @@ def test_dask_that_is_not_installed_is_said_in_words(tmp_path: Path, monkeypatch
 @pytest.mark.slow
 def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goes_on(tmp_path: Path, client: Any) -> None:
     """As the UI's button does it: the state of the run is set to Cancelling, and nobody else is told."""
-    for n in range(400):
-        audio.write(tmp_path / f"noise{n}.wav", audio.noise(176_400, seed=n), 44_100, "WAV", "PCM_16")
+    count = 120
+    for n in range(count):
+        audio.write(tmp_path / f"noise{n}.wav", audio.noise(1_764_000, seed=n), 44_100, "WAV", "PCM_16")
     manifest = tmp_path / "m.csv"
-    manifest.write_text("file_path\n" + "".join(f"noise{n}.wav\n" for n in range(400)), encoding="utf-8")
+    manifest.write_text("file_path\n" + "".join(f"noise{n}.wav\n" for n in range(count)), encoding="utf-8")
     from prefect.settings import PREFECT_API_URL
 
     out = tmp_path / "out"
@@ -171,11 +172,32 @@ def test_cancel_in_the_ui_ends_a_run_within_ten_seconds_and_the_same_command_goe
     assert said[1].startswith("sp404: Cancelled"), said
     assert client.read_flow_run(flow_run.id).state.type.value == "CANCELLED"
     done = len(list(out.glob("*.wav")))
-    assert 0 < done < 400
+    assert 0 < done < count
     assert not list(out.glob(".*.part"))
     again = subprocess.run([*command, "--direct"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again
-    assert f"{400 - done} exported, {done} unchanged of 400" in again.stdout
+    assert f"{count - done} exported, {done} unchanged of {count}" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("looks_again", [True, False])
+def test_cancel_at_the_last_moment_is_a_cancelled_run(
+    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch, looks_again: bool
+) -> None:
+    """All is done by then; Prefect refuses any other end, and would leave the run at Cancelling."""
+    from flows.orchestration import flow, flow_monitor
+
+    look = flow_monitor._FlowRunMonitor.was_cancelled
+
+    def press_cancel(monitor: Any) -> bool:
+        told = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        client.request("POST", f"/flow_runs/{monitor._run_id}/set_state", json=told).raise_for_status()
+        return looks_again and look(monitor)
+
+    monkeypatch.setattr(flow_monitor._FlowRunMonitor, "was_cancelled", press_cancel)
+    with pytest.raises(CancelledError):
+        flow.run_flow_and_wait(resolve(worked.request(worked.make(tmp_path / "library"), tmp_path)), Progress())
+    assert last_flow_run(client).state.type.value == "CANCELLED"
 
 
 @pytest.mark.slow
