@@ -105,7 +105,7 @@ def run_flow(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExport
     except RuntimeError as error:  # no server could be started, or it went away
         raise ServerError(error=error) from error
     if state.is_cancelling():  # *Cancel* was pressed as it ended, and Prefect refused another end
-        _set_cancelled(state)
+        _set_cancelled(state.state_details.flow_run_id)
         raise CancelledError
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
@@ -113,9 +113,10 @@ def run_flow(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExport
     return result, state.state_details.flow_run_id
 
 
-def _set_cancelled(state: State[Any]) -> None:
-    with suppress(Exception), get_client(sync_client=True) as client:
-        client.set_flow_run_state(state.state_details.flow_run_id, Cancelled())
+def _set_cancelled(flow_run_id: UUID | None) -> None:
+    if flow_run_id:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            client.set_flow_run_state(flow_run_id, Cancelled())
 
 
 def map_with_prefect(shards: list[Shard], settings: Settings, progress: Progress, merge: OnResult) -> ShardAnswers:

@@ -192,7 +192,7 @@ def test_cancel_at_the_last_moment_is_a_cancelled_run(
     def press_cancel(monitor: Any) -> bool:
         told = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         client.request("POST", f"/flow_runs/{monitor._run_id}/set_state", json=told).raise_for_status()
-        return looks_again and look(monitor)
+        return bool(looks_again and look(monitor))
 
     monkeypatch.setattr(flow_monitor._FlowRunMonitor, "was_cancelled", press_cancel)
     with pytest.raises(CancelledError):
