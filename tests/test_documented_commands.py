@@ -43,7 +43,7 @@ def test_readme_from_the_samples_to_the_card(sp404: Run, home: Path) -> None:
     assert "5 rows, 5 of them new" in printed["scan"]
     assert "Duration too short: 50ms" in printed["check"]
     assert "sp404 export library.csv --sound pad_to_ms=100" in printed["check"]
-    assert "5 rows: 5 files to write, 0 unchanged" in printed["plan"]
+    assert "5 rows: 4 files to write, 0 unchanged, 0 rejected, 1 would fail" in printed["plan"]
     assert "4 exported, 1 failed of 5" in printed["export"]
     assert "4 files written and read back" in printed["export"]
     assert "too short" in printed["history"]

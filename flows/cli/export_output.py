@@ -54,7 +54,7 @@ def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
     if batch.errors:
         say(f"  Which files, and what to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
     for what, count in batch.warnings.items():
-        which = f"sp404 history --export {batch.export_id} --warning '{what[:20]}'{db_hint(db)}"
+        which = f"sp404 history --export {batch.export_id} --warning '{' '.join(what.split()[:4])}'{db_hint(db)}"
         say(f"{count:,} x {what}", err=True)
         say(f"  Which: {which}", err=True)
 
@@ -109,7 +109,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     to_write = sum(not file.unchanged for file in planned.files)
     counts = f"{count_of(to_write, 'file')} to write, {len(planned.files) - to_write:,} unchanged"
     if planned.troubles:
-        counts += f", {planned.rejected:,} rejected, {planned.failing:,} not found"
+        counts += f", {planned.rejected:,} rejected, {planned.failing:,} would fail"
     gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
     say(f"{count_of(planned.total_requested, 'row')}: {counts}{gone}", err=True, color=WARN if planned.troubles else GOOD)
     say(f"  {planned.output_base_path}", err=True)

@@ -14,8 +14,8 @@ _EXAMPLES = 3
 _MOST_GROUPS = 10
 # What mends all samples that fail for a cause, by its beginning.
 _COMMANDS = (
-    ("Duration too short", "sp404 export {manifest} --sound pad_to_ms=100"),
-    ("Failed to load audio: truncated", "sp404 export {manifest} --sound truncated=keep"),
+    ("Duration too short", "sp404 export {manifest} --sound pad_to_ms=100   (with the other options of your export)"),
+    ("Failed to load audio: truncated", "sp404 export {manifest} --sound truncated=keep   (with the other options, too)"),
     ("Audio file not found", "sp404 scan FOLDER -o {manifest}   (finds files that were moved or renamed)"),
     ("Not converted", "sp404 export {manifest}"),
 )

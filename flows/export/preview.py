@@ -15,7 +15,7 @@ from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
 from flows.export.decide import decide
 from flows.export.folder_findings import find_in_folders
-from flows.export.foreseen_failures import foresee_failures
+from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
 from flows.export.kit_findings import find_in_kits
 from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
@@ -88,7 +88,8 @@ class KeptLayout(LayoutFiles):
 class PlanPreview(BaseModel):
     """The files that an export would write and remove, and the rows that it would leave out.
 
-    ``troubles`` are the rejected rows and those whose file is not there, ``failing`` of them. No sound is read.
+    ``troubles`` are the rejected rows, those whose file is not there, and those that by an earlier scan or export
+    cannot be converted, ``failing`` of them. No sound is read.
     """
 
     output_base_path: str
@@ -151,10 +152,15 @@ def plan(request: ExportRequest) -> PlanPreview:
     place = _find_card(request)
     removals = find_removals(decided, place)
     missing = _find_missing(draft)
-    lost = draft.rows.filter(pl.col("source").is_in(list(missing)))
+    failing = _foresee(decided) | missing
+    fails = pl.col("source").is_in(list(missing)) | (
+        (pl.col("action") == Action.CONVERT) & pl.col("source").is_in(list(failing))
+    )
+    actions = decided.jobs.select("path", "action")
+    lost = draft.rows.join(actions, on="path", how="left", maintain_order="left").filter(fails)
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
     unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
-    there = decided.jobs.filter(~pl.col("source").is_in(list(missing)))
+    there = decided.jobs.filter(~fails)
     files = there.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
     return PlanPreview(
         output_base_path=draft.settings.output_base_path,
@@ -173,7 +179,7 @@ def plan(request: ExportRequest) -> PlanPreview:
         other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(place_and_text(draft.row_word, reject_text())).to_series().to_list(),
         troubles=_in_order(
-            [*_rejects(draft), *(_finding(row, missing[row["source"]], draft.row_word) for row in lost.iter_rows(named=True))]
+            [*_rejects(draft), *(_finding(row, failing[row["source"]], draft.row_word) for row in lost.iter_rows(named=True))]
         ),
         failing=lost.height,
         worth_a_look=[*draft.spellings, *find_in_folders(draft), *(find_in_kits(draft, {}) if draft.has_kits else [])],
@@ -186,8 +192,7 @@ def forecast(request: ExportRequest) -> ExportForecast:
     decided = decide(_draft(request), {})
     draft, jobs = decided.draft, decided.jobs
     is_gone = pl.Series([not os.path.exists(source) for source in jobs["source"]], dtype=pl.Boolean)
-    padded = set(draft.jobs.filter(pl.col("pad_to_ms") > 0)["source"])
-    failures = foresee_failures(draft.target.database, jobs["source"], draft.settings.sound(), padded)
+    failures = _foresee(decided)
     fails = is_gone | ((jobs["action"] == str(Action.CONVERT)) & jobs["source"].is_in(list(failures)))
     counts = Counter(jobs.filter(~fails)["action"])
     moves = sum(counts[action] for action in (Action.MOVE, Action.COPY, Action.RETEXT, Action.FOLLOW))
@@ -205,6 +210,12 @@ def forecast(request: ExportRequest) -> ExportForecast:
         bytes_free=free_bytes(_nearest_folder(folder)),
         output_base_path=folder,
     )
+
+
+def _foresee(plan: DecidedPlan) -> dict[str, ForeseenFailure]:
+    draft = plan.draft
+    padded = set(draft.jobs.filter(pl.col("pad_to_ms") > 0)["source"])
+    return foresee_failures(draft.target.database, plan.jobs["source"], draft.settings.sound(), padded)
 
 
 def _nearest_folder(path: str) -> str:
@@ -251,7 +262,7 @@ def _rejects(draft: DraftPlan) -> list[RowFinding]:
     ]
 
 
-def _finding(row: dict[str, Any], result: JobResult, row_word: str) -> RowFinding:
+def _finding(row: dict[str, Any], result: JobResult | ForeseenFailure, row_word: str) -> RowFinding:
     return RowFinding(
         where=f"{row_word} {row['line']}, sample {row['sample_id']}",
         what=result.error,

@@ -100,7 +100,8 @@ def _on_card(
     """Return which of the unwanted files ``on_card`` would go, where those of the output folder (``files``) go as ``here``."""
     missing = [path for path in files["path"] if not os.path.lexists(os.path.join(here.folder, path))]
     moved = plan.jobs.filter(pl.col("action") == Action.MOVE)["finished"]
-    unkept = on_card.filter(pl.col("stale") | pl.col("path").is_in([*here.paths, *missing, *moved]))
+    goes = pl.col("stale") | pl.col("path").is_in([*here.paths, *missing, *moved])
+    unkept = on_card.filter(goes if here.option == "--prune" else goes | sd_card.is_elsewhere(plan.draft))
     if here.option == "--prune":
         unkept = unkept.filter(~pl.col("path").is_in(_renamed_on_card(plan, place, unkept)))
     facts = unkept.select("path", "output_bytes", "file_hash")

@@ -1,8 +1,9 @@
 """Resolve a request once, at the door: manifest, settings, database and output folder; and check what it selects."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import polars as pl
 
@@ -108,6 +109,14 @@ def check_selection(manifest: Manifest, resolved: ResolvedRequest) -> None:
         select(rows, manifest.rejects, resolved.request)
 
 
+def _list_some(present: Iterable[Any]) -> str:
+    """Return the first few of ids or names in their order; of ids without a gap the first and the last."""
+    known = sorted(each for each in present if each is not None)
+    if len(known) > 2 and isinstance(known[0], int) and known[-1] - known[0] == len(known) - 1:
+        return f"{known[0]} to {known[-1]}"
+    return ", ".join(map(str, known[:10])) + (", ..." if len(known) > 10 else "") or "none"
+
+
 def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the requested rows and the requested rejects. A kit may be requested in any spelling.
 
@@ -122,9 +131,7 @@ def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) ->
         present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
         missing = [name for name in wanted if name not in present]
         if missing:
-            names = sorted(str(name) for name in present if name is not None)
-            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-            raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"The manifest has: {shown or 'none'}.")
+            raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"The manifest has: {_list_some(present)}.")
     for column, wanted, _ in wishes:
         if wanted:
             rows = rows.filter(pl.col(column).is_in(list(wanted)))

@@ -102,13 +102,14 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
     recorded = export_files.read_files(running.target.database, batch.export_id)
     wanted = wanted_files(recorded)
     records = CardRecords(running.target.database, place, batch.export_id, recorded.output_path)
-    wanted_paths = pl.concat([pl.Series("path", [file.path for file in wanted], pl.String), draft.all_paths.alias("path")])
+    exported = pl.Series("path", [file.path for file in wanted], pl.String)
+    wanted_paths = pl.concat([exported, draft.all_paths.alias("path")])
     state = _state_of(draft, records.read(), wanted_paths)
     may_rename = not draft.may_lack_files
     known = KnownFiles(state.known, _hashes(state.movable), may_rename, records.find_ours)
     plan = card_copy.plan_copy(place, wanted, known, request.verify_outputs)
     records.add([file for file in plan.unchanged if state.known.get(file.path) != file.file_hash], [])
-    removable = _removable(running, state, plan)
+    removable = _removable(running, state, plan, exported)
     removed: list[str] = []
     if not card_copy.fits(place, plan):
         if removable:  # else this comes last, so that new names do not take the gaps of old ones
@@ -180,17 +181,26 @@ def _hash_of(path: str) -> str | None:
     return None
 
 
-def _removable(running: RunningExport, state: CardState, plan: CopyPlan) -> dict[str, str]:
+def _removable(running: RunningExport, state: CardState, plan: CopyPlan, exported: pl.Series) -> dict[str, str]:
     """Return what is to be removed from the card, as hashes by paths: nothing if rejected rows may mean some of the files.
 
-    What the output folder keeps, as a failed row's, stays on the card as well.
+    What the output folder keeps, as a failed row's, stays on the card as well. Another layout can be that of another output
+    folder, which keeps all of it: then those files go whose sample did not fail in this one (``exported``).
     """
-    request = running.request
-    if running.draft.may_lack_files:
+    draft, request = running.draft, running.request
+    if draft.may_lack_files:
         return {}
     stale = state.stale if request.prune else state.stale.clear()
-    unkept = pl.concat([stale, other_layouts.select_to_remove(state.others, request)]).filter("stale")
+    layout = other_layouts.select_to_remove(state.others, request)
+    failed = draft.rows.filter(~pl.col("path").is_in(exported.implode()))["source"]
+    replaced = is_elsewhere(draft) & ~pl.col("source_path").is_in(failed.implode())
+    unkept = pl.concat([stale.filter("stale"), layout.filter(pl.col("stale") | replaced)])
     return {path: file_hash for path, file_hash in _hashes(unkept).items() if path not in plan.renamed.values()}
+
+
+def is_elsewhere(draft: DraftPlan) -> pl.Expr:
+    """Return whether a file on a card came from another output folder than the one in force."""
+    return pl.col("output_path") != draft.target.output
 
 
 def _prunable_bytes(

@@ -47,7 +47,7 @@ def read_header(path: str) -> Header | None:
             return None
         found = read_chunk_layout(source, kind)
         if found and not found.whole:
-            raise truncation_error(found)
+            raise truncation_error(found, fix="Get the file again from its pack.")
         facts = _from_chunks(found) if found else {}
         facts |= read_tags(whole.fd, kind, whole.size)
         if kind == "mp3" and (frames := mpeg.count_frames(source)):

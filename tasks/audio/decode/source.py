@@ -315,13 +315,15 @@ def _open_part(sound: _SoundFile, part: _Part, number: int) -> AbstractContextMa
     return part.decoders[min(number, len(part.decoders) - 1)](part.source, sound.kind, part.length)
 
 
-def truncation_error(layout: ChunkLayout) -> TruncatedError:
-    """Return the error of a file that is not whole."""
+def truncation_error(layout: ChunkLayout, fix: str = "") -> TruncatedError:
+    """Return the error of a file that is not whole. ``fix``: what to do, where it is another thing than usual."""
     promised = layout.promised or 0
     if not layout.form or not layout.form.rate_hz:
-        return TruncatedError(error=f"truncated: {layout.there:,} of {promised:,} bytes of sound")
+        return TruncatedError(error=f"truncated: {layout.there:,} of {promised:,} bytes of sound", fix=fix)
     frame_bytes = layout.form.frame_bytes
-    return TruncatedError(error=_describe_cut(layout.there // frame_bytes, promised // frame_bytes, layout.form.rate_hz))
+    return TruncatedError(
+        error=_describe_cut(layout.there // frame_bytes, promised // frame_bytes, layout.form.rate_hz), fix=fix
+    )
 
 
 def _describe_cut(there: int, promised: int, rate_hz: int) -> str:

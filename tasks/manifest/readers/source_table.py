@@ -25,6 +25,15 @@ WHITE_SPACE = (
 _CHUNK_ROWS = 65_536
 # How alike a column's name is to a known one, of 1, to be taken for a slip: titel, genres, tag.
 _LIKE = 0.8
+# What other programs call our columns.
+_OTHER_NAMES = {
+    "tempo": "bpm",
+    "style": "genre",
+    "category": "genre",
+    "key": "musical_key",
+    "scale": "musical_key",
+    "name": "title",
+}
 SAVE_AS_UTF8 = (
     "Save it as UTF-8. Excel: File > Save As > CSV UTF-8. Numbers: File > Export To > CSV, Text Encoding: Unicode (UTF-8)."
     " Google Sheets: File > Download > Comma Separated Values."
@@ -103,8 +112,16 @@ def rename_path_column(names: list[str], written: Sequence[str]) -> tuple[list[s
 def _notes_of_near_misses(names: list[str], written: Sequence[str], path_column: str) -> Iterator[str]:
     absent = [name for name in COLUMNS if name not in names]
     for name, cell in zip(names, written, strict=True):
-        if name not in (*COLUMNS, path_column) and (close := difflib.get_close_matches(name, absent, 1, _LIKE)):
-            yield f"the column {_shorten(cell.strip())!r} is not known, and is ignored: did you mean {close[0]!r}?"
+        if name not in (*COLUMNS, path_column) and (close := _like(name, absent)):
+            yield f"the column {_shorten(cell.strip())!r} is not known, and is ignored: did you mean {close!r}?"
+
+
+def _like(name: str, absent: list[str]) -> str:
+    """Return the known column that a name may mean, of those that are not there: by a slip, or in another program's word."""
+    swapped = [known for known in absent if sorted(known) == sorted(name)]
+    near = difflib.get_close_matches(name, absent, 1, _LIKE)
+    other = [known for known in absent if _OTHER_NAMES.get(name) == known]
+    return next(iter([*swapped, *near, *other]), "")
 
 
 def path_column_note(name: str) -> str:

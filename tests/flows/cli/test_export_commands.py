@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.audio import synth
-from tests.support import worked
+from tests.support import audio, worked
 from tests.support.command_line import Run, one_clear_error
 
 
@@ -95,6 +95,30 @@ def test_plan_is_what_export_then_writes(sp404: Run, library: Path, tmp_path: Pa
     assert promised - {f"{tmp_path}/out/110-130/sample_006.wav"} == {r["output_path"] for r in done["results"] if r["success"]}
     shown = sp404("plan", library / "manifest.csv", *options[:-1])
     assert "70-90/sample_001.wav  <-  " in shown.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sound", [(), ("--sound", "pad_to_ms=100")], ids=["as it is", "padded"])
+def test_plan_knows_what_a_scan_has_seen(sp404: Run, tmp_path: Path, sound: tuple[str, ...]) -> None:
+    """Of a scanned folder plan, check and export count alike, and name the same file; one that is longer now is fine."""
+    (tmp_path / "lib").mkdir()
+    for name, frames in (("kick", 44_100), ("tick", 4_000), ("tock", 4_409), ("tack", 4_410)):
+        audio.write(tmp_path / f"lib/{name}.wav", audio.tone(frames / 44_100, 44_100), 44_100, "WAV")
+    db, out = ("--db", tmp_path / "r.duckdb"), ("--out", tmp_path / "out")
+    assert sp404("scan", tmp_path / "lib", "-o", tmp_path / "m.csv", *db).status == 0
+
+    def faults(command: str) -> list[str]:
+        options = ["--json", *sound, *db, *out[: 2 * (command != "check")], *["--direct"][: command == "export"]]
+        told = json.loads(sp404(command, tmp_path / "m.csv", *options).out)
+        if command == "export":
+            return sorted(row["error"] for row in told["results"] if not row["success"])
+        return sorted(row["what"] for row in told["troubles"])
+
+    planned = faults("plan")
+    assert planned == faults("check") == faults("export")
+    assert len(planned) == (0 if sound else 2)
+    audio.write(tmp_path / "lib/tick.wav", audio.tone(0.2, 44_100), 44_100, "WAV")
+    assert faults("plan") == faults("check") == faults("export")
 
 
 NO_TABLES: dict[str, bytes] = {

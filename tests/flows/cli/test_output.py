@@ -36,7 +36,7 @@ def test_failures_are_grouped_with_count_examples_and_command(capsys: pytest.Cap
         "  line 3, sample 2: 3.wav: 3ms (minimum: 100ms)",
         "  line 4, sample 3: 4.wav: 4ms (minimum: 100ms)",
         "  ... and 4 more",
-        "  > sp404 export /library/m.csv --sound pad_to_ms=100",
+        "  > sp404 export /library/m.csv --sound pad_to_ms=100   (with the other options of your export)",
         "  > Mend it.",
         "line 20, sample 19: 20.wav: Audio file not found: /library/20.wav",
         "  > sp404 scan FOLDER -o /library/m.csv   (finds files that were moved or renamed)",
@@ -72,7 +72,7 @@ def test_plan_check_and_history_name_every_file(sp404: Run, tmp_path: Path, monk
     assert [file["path"] for file in planned["files"]] == ["g.wav", "short.wav"] or len(planned["files"]) == 2
     assert (planned["failing"], planned["rejected"]) == (1, 1)
     said = sp404("export", manifest, "--dry-run", "--db", db, "--out", out)
-    assert "4 rows: 2 files to write, 0 unchanged, 1 rejected, 1 not found" in said.err
+    assert "4 rows: 2 files to write, 0 unchanged, 1 rejected, 1 would fail" in said.err
     assert f"sp404 check {manifest}" in said.err
     assert "did you mean 'title'" in said.err
     assert "Kit" not in said.err  # no kits are laid out in this run
@@ -160,3 +160,19 @@ def test_times_are_told_as_people_tell_them() -> None:
     assert told[:3] == ["just now", "1 h ago", "3 d ago"]
     assert re.fullmatch(r"2026-04-(19|20|21)", told[3])
     assert [describe_rest(*pair) for pair in ((100, 10), (6_000, 10), (100_000, 10))] == ["10 s", "10 min", "2.8 h"]
+
+
+@pytest.mark.parametrize(
+    ("column", "known"), [("tempo", "bpm"), ("bmp", "bpm"), ("Style", "genre"), ("titel", "title"), ("key", "musical_key")]
+)
+def test_a_column_that_is_ignored_and_may_be_meant_is_named(sp404: Run, tmp_path: Path, column: str, known: str) -> None:
+    """A slip, or another program's word for it; where the known one is there, too, it is the person's own."""
+    manifest = tmp_path / "m.csv"
+    for columns, is_named in (
+        (f"file_path,{column}", True),
+        (f"file_path,{column},{known}", False),
+        ("file_path,rating", False),
+    ):
+        manifest.write_text(f"{columns}\na.wav,,\n".replace(",,", "," * columns.count(",")), encoding="utf-8")
+        said = sp404("check", manifest, "--db", tmp_path / "r.duckdb")
+        assert (f"column {column!r} is not known, and is ignored: did you mean {known!r}?" in said.err) == is_named

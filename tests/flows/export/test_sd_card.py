@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.export import card_records, card_report
+from flows.export import card_records, card_report, preview
 from schemas.errors import DiskFullError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card, card_copy, card_mark
@@ -291,3 +291,22 @@ def test_a_path_that_is_wanted_is_never_removed_with_its_layout(night: Nightly) 
     batch = exported(night, place, organize_by="bpm", prune=True, prune_layout="genre")
     assert (named(batch), batch.layout_pruned) == (([], []), 0)
     assert set(tree(night.out)) == set(on_card(place)) == {"slow/s0.wav"}
+
+
+@pytest.mark.slow
+def test_the_layout_of_another_output_folder_is_removed_from_the_card_alone(night: Nightly) -> None:
+    """Who exports each layout into a folder of its own keeps both there; what fails stays on the card in the old one."""
+    takes(night, 3, genre=lambda _: "house", bpm=lambda number: 120 + number)
+    place = made(night.folder / "card")
+    carded(night, place, organize_by="genre")
+    first, night.out = night.out, night.folder / "by tempo"
+    (night.lib / "s0.wav").write_bytes(b"broken")
+    how = {"organize_by": "bpm", "card": str(place), "prune_layout": "genre"}
+    foretold = preview.plan(night.request(include_metadata=False, **how))
+    promised = {path for removals in foretold.removals if removals.folder == str(place / "IMPORT") for path in removals.paths}
+    found = exported(night, place, organize_by="bpm", prune_layout="genre").card
+    assert found
+    assert found.layout_removed == 2
+    assert set(on_card(place)) == {"house/s0.wav", "110-130/s1.wav", "110-130/s2.wav"}
+    assert set(tree(first)) == {"house/s0.wav", "house/s1.wav", "house/s2.wav"}
+    assert promised == {"house/s0.wav", "house/s1.wav", "house/s2.wav"}, "which rows fail is not known before"

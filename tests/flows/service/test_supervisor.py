@@ -307,7 +307,7 @@ def test_the_rest_api_exports_under_prefect(desk: Desk) -> None:
         runs = desk.ask("/flow_runs/filter", {"flows": {"name": {"any_": ["export-library"]}}})
         return [run for run in runs if "single" in run["tags"] and run["state"]["type"] == "COMPLETED"]
 
-    assert until(run_of_export, 30, every=1)
+    assert until(run_of_export, 60, every=1)
 
 
 @pytest.mark.slow
