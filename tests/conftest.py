@@ -41,13 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Start no workers where only files are named: that would take longer than their tests.
-
-    In the slow lane one more than there are cores: a quarter of its time tests wait, for processes, disks and clocks.
-    """
-    if lanes.named(config):
-        return 0 if all(".py" in argument for argument in config.args) else None
-    return (os.cpu_count() or 1) + 1 if config.option.markexpr == "slow" else None
+    """Start no workers where only files are named: that would take longer than their tests."""
+    return 0 if lanes.named(config) and all(".py" in argument for argument in config.args) else None
 
 
 @pytest.fixture(autouse=True)
