@@ -22,6 +22,7 @@ class RunStatus(BaseModel):
     """The last export of a manifest.
 
     Attributes:
+        trouble: Why it did not come to its end, and what to do; None where it did.
         failing: How many of its rows were not exported.
         again: How many of those were not exported by the run before, either.
         reasons: ``failing`` by reason, the most frequent first.
@@ -29,6 +30,7 @@ class RunStatus(BaseModel):
 
     export_id: int
     created_at: datetime
+    trouble: str | None
     exported: int
     unchanged: int
     failing: int
@@ -81,6 +83,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
     settings = in_force.settings.model_copy(update={name: running[name] for name in unset & running.keys()})
     database = Database.of(settings)
     manifest, last, card = settings.library, None, None
+    database.check_not_lost()
     if database.exists:
         with database.hold():
             exports = history.exports(database, user_id=None, export_id=None, most=_MOST_EXPORTS)
@@ -114,7 +117,7 @@ def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus
     row = exports[0]
     return RunStatus.model_validate(
         {
-            **{name: row[name] for name in ("created_at", "exported", "unchanged")},
+            **{name: row[name] for name in ("created_at", "exported", "unchanged", "trouble")},
             "export_id": row["id"],
             "failing": len(failing[0]),
             "again": sum(failed["source_path"] in lasting for failed in failing[0]),

@@ -14,6 +14,7 @@ from flows.cli.exit_status import ALL_DONE
 from flows.cli.messages import count_of, print_json, printable, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from flows.cli.progress_bar import progress_bar
+from flows.cli.scan_command import print_left_out
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
     for path in (manifest, first_steps.SETTINGS_FILE):
         first_steps.check_is_free(path)
     samples = samples or _ask("Where are your samples", "--samples", "")
+    if not os.path.isdir(os.path.expanduser(samples)):
+        raise RequestError(
+            what=f"{samples} is not a folder", fix="Give the folder of your samples. Check that its disk is there."
+        )
     answers = _ask_rest(manifest, given)
     settings = load_settings(db).settings
     with progress_bar() as progress:
@@ -54,6 +59,7 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
         files = {"manifest": str(manifest), "settings": str(first_steps.SETTINGS_FILE.absolute()), "unit": unit}
         print_json(json.dumps(files | {"rows": result.rows}))
     else:
+        print_left_out(result)
         _print_next(answers, result.rows, unit)
     return ALL_DONE
 

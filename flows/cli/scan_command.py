@@ -59,10 +59,7 @@ def scan(as_json: bool, db: str | None, workers: int | None, **options: Any) -> 
 
 
 def _print_result(result: "ScanResult") -> None:
-    for file in result.lacking[:MOST_LINES]:
-        say(f"Left out: {file.path}: {file.why}. {file.fix}", err=True)
-    if len(result.lacking) > MOST_LINES:
-        say(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
+    print_left_out(result)
     if len(result.added) < result.rows:
         _print_changes(result)
     rows = []
@@ -70,13 +67,21 @@ def _print_result(result: "ScanResult") -> None:
         counts = ", ".join(f"{count:,} by {source}" for source, count in sources.items())
         rows.append([column, f"{sum(sources.values()):,}", counts])
     print_table(["column", "rows", "where from"], rows)
-    if result.skipped:
-        said = (f"{count:,} x {why}{_kinds(result) if why == 'not audio' else ''}" for why, count in result.skipped.items())
-        say(f"Skipped: {', '.join(said)}", err=True)
     _print_missing(result)
     if result.kept_out:
         say(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)
     _print_totals(result)
+
+
+def print_left_out(result: "ScanResult") -> None:
+    """Print which files did not get into the manifest: those that cannot be read by name, others by their kind."""
+    for file in result.lacking[:MOST_LINES]:
+        say(f"Left out: {file.path}: {file.why}. {file.fix}", err=True)
+    if len(result.lacking) > MOST_LINES:
+        say(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
+    if result.skipped:
+        said = (f"{count:,} x {why}{_kinds(result) if why == 'not audio' else ''}" for why, count in result.skipped.items())
+        say(f"Skipped: {', '.join(said)}", err=True)
 
 
 def _kinds(result: "ScanResult") -> str:

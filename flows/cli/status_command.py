@@ -65,7 +65,10 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
 def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     good = f"{run.exported:,} exported, {run.unchanged:,} unchanged"
     say(f"Last run  export {run.export_id} of {short_path(manifest)}, {ago(run.created_at)}")
-    say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
+    if run.trouble:
+        say(f"          {run.trouble}", color=WARN)
+    if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet
+        say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
     if run.failing:
         again = f"{run.again:,} of them were not exported by the run before, either" if run.again else "all new since then"
         say(f"          {again}")

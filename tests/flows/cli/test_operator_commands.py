@@ -54,6 +54,14 @@ def test_status_says_how_things_stand(
     assert datetime.fromisoformat(report["next_nightly"]).hour == 3
     nothing = json.loads(sp404("status", "--db", tmp_path / "none.duckdb", "--json").out)
     assert (nothing["last"], nothing["db_bytes"]) == (None, 0)
+    with duckdb.connect(str(db)) as records:  # as a kill leaves it
+        records.execute("UPDATE sp404_exports SET finished_at = NULL WHERE id = 2")
+        records.execute("DELETE FROM sp404_export_samples WHERE export_id = 2")
+    said = sp404("status", "--db", db)
+    assert "Not finished: the same command resumes it" in said.out
+    assert "not exported" not in said.out
+    db.unlink()
+    one_clear_error(sp404("status", "--db", db), 3, "it is gone", "sp404 repair")
 
 
 def test_status_asks_what_runs_for_what_is_not_set_here(
@@ -190,6 +198,23 @@ def test_init_writes_a_manifest_and_settings_and_replaces_nothing(
     before = {path: path.read_bytes() for path in (tmp_path / "library.csv", tmp_path / "config/sp404.toml")}
     one_clear_error(sp404("init", *options), 2, "is there already")
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_init_names_what_it_leaves_out(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lib").mkdir()
+    good = audio.write(tmp_path / "lib/kick.wav", audio.tone(0.3, 44_100), 44_100, "WAV").read_bytes()
+    (tmp_path / "lib/cut.wav").write_bytes(good[:9_000])
+    (tmp_path / "lib/nothing.wav").touch()
+    options = ("--out", tmp_path / "out", "--card", "", "--no-nightly", "--db", tmp_path / "r.duckdb")
+    one_clear_error(sp404("init", "--samples", tmp_path / "nowhere", *options), 2, "nowhere is not a folder")
+    said = sp404("init", "--samples", tmp_path / "lib", *options)
+    assert said.status == 0
+    assert "lib/cut.wav: cannot be read" in said.err
+    assert "truncated=keep" not in said.err, "what is not in the table cannot be exported"
+    assert "1 x empty file" in said.err
+    assert "1 sample in " in said.out
 
 
 @pytest.mark.slow
