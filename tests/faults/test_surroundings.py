@@ -507,7 +507,7 @@ def test_two_runs_at_once_take_turns(export: Export, undisturbed: Undisturbed) -
 def test_a_second_run_that_may_not_wait_says_who_is_there(export: Export, undisturbed: Undisturbed) -> None:
     with export.start() as one:
         one.until_anything(export.out)
-        one.send(signal.SIGSTOP)
+        one.halt(export.db)
         export.run(env=NO_WAIT).one_clear_error(3, "another export is running", str(one.pid))
         one.send(signal.SIGCONT)
         said = one.wait().ended(0)
@@ -742,7 +742,7 @@ def test_a_second_run_waits_no_longer_because_the_clock_went_back(export: Export
     clock = ground / "clock"
     with export.start() as one:
         one.until_anything(export.out)
-        one.send(signal.SIGSTOP)  # it holds its place
+        one.halt(export.db)
         environment = means.clock(clock) | {"SP404_LOCK_WAIT_SECONDS": "2"}
         with export.start(env=environment) as other:
             time.sleep(2.5)
