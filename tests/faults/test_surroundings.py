@@ -5,7 +5,6 @@ unharmed, and the same command completes as if nothing had been.
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -39,6 +38,7 @@ from tests.support.faults import (
     watched,
     write_manifest,
 )
+from tests.support.running_export import held_place
 
 pytestmark = pytest.mark.slow
 
@@ -505,12 +505,10 @@ def test_two_runs_at_once_take_turns(export: Export, undisturbed: Undisturbed) -
 
 
 def test_a_second_run_that_may_not_wait_says_who_is_there(export: Export, undisturbed: Undisturbed) -> None:
-    with export.start() as one:
-        one.until_anything(export.out)
-        one.halt(export.db)
-        export.run(env=NO_WAIT).one_clear_error(3, "another export is running", str(one.pid))
-        one.send(signal.SIGCONT)
-        said = one.wait().ended(0)
+    with held_place(export.db) as pid:
+        export.run(env=NO_WAIT).one_clear_error(3, "another export is running", str(pid))
+        assert not export.out.exists()
+    said = export.run().ended(0)
     row_equation(said, export.db)
     assert_same(tree(export.out), undisturbed.tree())
 
@@ -740,14 +738,11 @@ def test_nights_that_come_before_the_last_one(export: Export, library: Library, 
 @pytest.mark.faults("clock")
 def test_a_second_run_waits_no_longer_because_the_clock_went_back(export: Export, ground: Path) -> None:
     clock = ground / "clock"
-    with export.start() as one:
-        one.until_anything(export.out)
-        one.halt(export.db)
-        environment = means.clock(clock) | {"SP404_LOCK_WAIT_SECONDS": "2"}
-        with export.start(env=environment) as other:
-            time.sleep(2.5)
-            means.set_clock(clock, "-1d")
-            other.wait(10).one_clear_error(3, "another export is running", str(one.pid))
+    environment = means.clock(clock) | {"SP404_LOCK_WAIT_SECONDS": "2"}
+    with held_place(export.db) as pid, export.start(env=environment) as other:
+        time.sleep(2.5)
+        means.set_clock(clock, "-1d")
+        other.wait(10).one_clear_error(3, "another export is running", str(pid))
 
 
 def test_files_from_the_future(export: Export, library: Library, ground: Path, undisturbed: Undisturbed) -> None:

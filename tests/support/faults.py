@@ -30,7 +30,6 @@ from tasks.audio import synth
 from tasks.fs.place_mark import MARK_FILE
 from tests.support import ROOT, means
 from tests.support.means import NOBODY, root
-from tests.support.processes import is_open
 from tests.support.waiting import until
 
 GENRES = ("house", "jazz", "dub", "")
@@ -188,16 +187,6 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started, and to no other."""
         self.process.send_signal(number)
-
-    def halt(self, db: Path) -> None:
-        """Halt it while it has its place, and not the database open: that would keep others out before they see who is there."""
-        while True:
-            assert self.process.poll() is None, f"it ended before it could be halted: {self.wait()}"
-            self.send(signal.SIGSTOP)
-            if not is_open(self.pid, db):
-                return
-            self.send(signal.SIGCONT)
-            time.sleep(0.01)
 
     def kill(self, workers_too: bool = True) -> Said:
         """SIGKILL; ``workers_too``: to all that it started, as when the power goes."""

@@ -46,15 +46,6 @@ def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def is_open(pid: int, path: Path) -> bool:
-    """Return whether a process has a file open."""
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            if link.readlink() == path:
-                return True
-    return False
-
-
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started, with whichever of its threads."""
     tasks = Path(f"/proc/{pid}/task").iterdir()

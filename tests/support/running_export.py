@@ -18,6 +18,28 @@ def export_command(manifest: Path, db: Path, out: Path, *more: str) -> list[str]
     return [*command, *more]
 
 
+_HOLD = """
+import sys
+from tasks.store.database import Database
+from tasks.store.export_lock import lock_exports
+
+with lock_exports(Database(sys.argv[1], 5)):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_place(db: Path) -> Iterator[int]:
+    """Hold the place of an export in another process, which has not the database open; yield its id."""
+    command = [sys.executable, "-c", _HOLD, str(db)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"mine\n"
+        yield holder.pid
+
+
 @contextmanager
 def halted_export(manifest: Path, db: Path, out: Path, *more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Start an export, and halt it as soon as it has noted in the lock that it is its; at the end of the block it goes on."""

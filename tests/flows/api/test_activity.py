@@ -1,8 +1,7 @@
 """What goes on, as a page asks for it again and again."""
 
 import os
-import subprocess
-import sys
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,13 @@ from schemas.errors import RequestError
 from schemas.export import ExportConfig, ExportRequest
 from schemas.report import BatchExportResult
 from tasks.bundle import plugged_cards
-from tests.support import ROOT
 from tests.support.api_cards import cards
 from tests.support.api_library import finished, problem, recorded_library, serve_library
-from tests.support.running_export import halted_export
+from tests.support.running_export import halted_export, held_place
 from tests.support.serve import API
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
-
-_HOLD = """
-import sys
-from tasks.store.database import Database
-from tasks.store.export_lock import lock_exports
-with lock_exports(Database(sys.argv[1], 0)):
-    print(flush=True)
-    sys.stdin.read()
-"""
 
 
 def activity(api: httpx.Client) -> dict[str, Any]:
@@ -98,16 +87,12 @@ def test_of_jobs_that_have_ended_the_last_are_shown() -> None:
 
 def test_another_process_that_exports_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve_library(monkeypatch, folder) as api:
-        command = [sys.executable, "-c", _HOLD, str(folder / "r.duckdb")]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as other:
-            assert other.stdout
-            other.stdout.readline()
+        with held_place(folder / "r.duckdb") as pid:
             lock = activity(api)["lock"]
-            assert lock["owner"].startswith(f"process {other.pid} on ")
+            assert lock["owner"].startswith(f"process {pid} on ")
             assert lock["since"].endswith("Z")
-            other.kill()
-        assert f"process {other.pid}" in (folder / "r.duckdb.runs/lock").read_text(encoding="utf-8")
+            os.kill(pid, signal.SIGKILL)
+        assert f"process {pid}" in (folder / "r.duckdb.runs/lock").read_text(encoding="utf-8")
         assert activity(api)["lock"] is None
 
 
