@@ -84,7 +84,7 @@ class _Engine:
         with self._changing:
             if self._root is root:
                 self._root = None
-            atexit.unregister(self.drop)
+                atexit.unregister(self.drop)
             with suppress(duckdb.Error):  # another thread uses it: then it ends with what that thread does
                 root.close()
 
