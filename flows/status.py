@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from config.schedules import next_time
 from config.settings import SettingsInForce
 from flows.orchestration import prefect_server
-from tasks.fs.file_status import free_bytes
+from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
 
@@ -102,7 +102,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
         next_verify=next_time("verify_cron", settings.verify_cron, zone),
         server=server,
         output_base_path=settings.output_base_path,
-        bytes_free=free_bytes(_nearest_folder(settings.output_base_path)),
+        bytes_free=free_bytes(nearest_folder(settings.output_base_path)),
         card=CardStatus(mounted=os.path.isdir(card["root"]), **card) if card else None,
         db=settings.db,
         db_bytes=os.path.getsize(settings.db) if database.exists else 0,
@@ -134,9 +134,3 @@ def _failures(database: Database, export_id: object) -> list[dict[str, object]]:
 def _find_server() -> str | None:
     known = (os.environ.get("PREFECT_API_URL"), prefect_server.read_published_api(), prefect_server.LOCAL_API)
     return next((api for api in known if api and prefect_server.is_healthy(api)), None)
-
-
-def _nearest_folder(path: str) -> str:
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path

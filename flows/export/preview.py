@@ -33,7 +33,7 @@ from schemas.sample_api import ExportForecast, ForecastReason
 from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
-from tasks.fs.file_status import free_bytes
+from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.fs.foreign_paths import explain_missing
 from tasks.fs.stat_table import stat_files
 from tasks.layout.actions import Action
@@ -207,7 +207,7 @@ def forecast(request: ExportRequest) -> ExportForecast:
         fail=draft.rejected + int(fails.sum()),
         reasons=[ForecastReason(what=what, samples=count) for what, count in reasons.most_common(_MOST_REASONS) if count],
         bytes_needed=int(costs_of(jobs.filter((pl.col("action") == Action.CONVERT) & ~fails)).sum()),
-        bytes_free=free_bytes(_nearest_folder(folder)),
+        bytes_free=free_bytes(nearest_folder(folder)),
         output_base_path=folder,
     )
 
@@ -216,13 +216,6 @@ def _foresee(plan: DecidedPlan) -> dict[str, ForeseenFailure]:
     draft = plan.draft
     padded = set(draft.jobs.filter(pl.col("pad_to_ms") > 0)["source"])
     return foresee_failures(draft.target.database, plan.jobs["source"], draft.settings.sound(), padded)
-
-
-def _nearest_folder(path: str) -> str:
-    """Return the folder itself, or the nearest one above it that exists."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def check(request: ExportRequest, progress: Progress) -> CheckReport:

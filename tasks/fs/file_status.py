@@ -47,3 +47,10 @@ def free_bytes(folder: str) -> int:
     """Return how many bytes are free on the file system of ``folder``; ``sys.maxsize`` where it does not say its size."""
     usage = shutil.disk_usage(folder)
     return usage.free if usage.total else sys.maxsize
+
+
+def nearest_folder(path: str) -> str:
+    """Return the folder itself, or the nearest one above it that exists."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
