@@ -28,14 +28,15 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 # Every commit goes into the file itself.
 _WITHOUT_LOG = CONFIG | {"auto_checkpoint_skip_wal_threshold": 0, "wal_autocheckpoint": "0b"}
 log = logging.getLogger("sp404")
-_LOCKED = "Could not set lock"
+# What DuckDB says of a file that another process has open.
+LOCKED = "Could not set lock"
 # What it says of a file that this process has detached, while a query on another file still runs that began before.
 _IN_USE = "Unique file handle conflict"
 # What DuckDB says of who has the lock.
 _HOLDER = re.compile(r"is held in (.*? \(PID [0-9]+\))")
 # Who waits for longer is told for whom.
 _SAY_SECONDS = 2.0
-_POLL_SECONDS, _IN_USE_SECONDS = 0.1, 0.005
+POLL_SECONDS, _IN_USE_SECONDS = 0.1, 0.005
 _MAGIC, _MAGIC_AT = b"DUCK", 8
 # DuckDB's file begins with three headers of 4,096 bytes: in fewer there is no table.
 _HEADER_BYTES = 12_288
@@ -246,7 +247,7 @@ def _open(path: str, deadline: float, wait_seconds: float) -> OpenFile:
         try:
             return _attach(path)
         except duckdb.Error as error:
-            if _LOCKED not in str(error) and _IN_USE not in str(error):
+            if LOCKED not in str(error) and _IN_USE not in str(error):
                 raise
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(path=path, waited_seconds=wait_seconds) from error
@@ -254,7 +255,7 @@ def _open(path: str, deadline: float, wait_seconds: float) -> OpenFile:
                 is_said = True
                 holder = _HOLDER.search(str(error))
                 log.warning("Waiting for the database, held by %s", holder[1] if holder else "another program")
-            pause = _POLL_SECONDS if _LOCKED in str(error) else _IN_USE_SECONDS
+            pause = POLL_SECONDS if LOCKED in str(error) else _IN_USE_SECONDS
         time.sleep(pause)
 
 

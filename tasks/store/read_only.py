@@ -5,9 +5,7 @@ from typing import Any
 
 from schemas.errors import DatabaseBusyError, DatabaseError, RequestError
 from tasks.store.database import Database
-
-_POLL_SECONDS = 0.1
-_LOCKED = "Could not set lock"
+from tasks.store.database_file import LOCKED, POLL_SECONDS
 
 
 def ask_read_only(database: Database, statement: str, most: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -34,11 +32,11 @@ def ask_read_only(database: Database, statement: str, most: int | None) -> tuple
             connection = duckdb.connect(database.path, read_only=True, config={"enable_external_access": "false"})
             break
         except duckdb.IOException as error:
-            if _LOCKED not in str(error):
+            if LOCKED not in str(error):
                 raise DatabaseError(path=database.path, error=str(error).splitlines()[0]) from error
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(path=database.path, waited_seconds=database.wait_seconds) from error
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         except duckdb.Error as error:
             raise DatabaseError(path=database.path, error=str(error).splitlines()[0]) from error
     with connection:
