@@ -1,7 +1,7 @@
 // The page: its head, its screens by the address, and the keys that act everywhere.
 
 import { Activity, connection, Problem, search } from "./api.js";
-import { announce, applyTheme, byId, fill, h, integer, lazily } from "./dom.js";
+import { announce, applyTheme, byId, fill, h, integer, lazily, whenReleased } from "./dom.js";
 import { searchField } from "./filters.js";
 import { Library } from "./library.js";
 import { onKey, padOfCode } from "./moves.js";
@@ -51,7 +51,7 @@ async function route() {
     if (path !== shownPath) return; // somebody went on to another screen meanwhile
     return show(screen, loaded, id, query);
   }
-  if (!library.element.isConnected) fill(main, library.element);
+  if (!library.element.isConnected) main.replaceChildren(library.element);
   library.draw();
   return samples.show(readQuery(query));
 }
@@ -65,7 +65,7 @@ function show(screen, loaded, id, query) {
 
 function page() {
   const element = h("div", { class: "page" });
-  fill(main, element);
+  main.replaceChildren(element);
   return element;
 }
 
@@ -132,7 +132,7 @@ connection.addEventListener("signin", signIn);
 activity.addEventListener("records", () => {
   samples.refresh();
   library.drawer?.refresh();
-  if (location.hash.startsWith("#/exports")) route();
+  if (location.hash.startsWith("#/exports")) whenReleased(main, route);
 });
 
 const badge = h("button", { type: "button", class: "badge", hidden: true, onclick: () => (badge.dataset.job ? showJob(badge.dataset.job) : (location.hash = "#/exports")) });

@@ -15,9 +15,33 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
+let pressed = null;
+const waiting = new Map();
+addEventListener("pointerdown", ({ target }) => { pressed = target; }, true);
+for (const name of ["pointerup", "pointercancel"]) addEventListener(name, released, true);
+addEventListener("pointermove", ({ buttons }) => pressed && !buttons && released(), true); // let go outside the window
+
+function released() {
+  pressed = null;
+  setTimeout(() => { // after the click
+    const draws = [...waiting.values()];
+    waiting.clear();
+    for (const draw of draws) draw();
+  });
+}
+
+/** Draw an element anew; while something in it is pressed, only afterwards: a browser forgets the click on what is replaced meanwhile. */
+export function whenReleased(node, draw) {
+  if (pressed && node.contains(pressed)) waiting.set(node, draw);
+  else {
+    waiting.delete(node);
+    draw();
+  }
+}
+
 /** Put other children into an element. */
 export function fill(node, ...children) {
-  node.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false));
+  whenReleased(node, () => node.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false)));
   return node;
 }
 
@@ -26,10 +50,13 @@ const signature = (node) => `${node.tagName} ${node.getAttribute("aria-label") ?
 
 /** Put other children into an element; what had the focus there has it again, if it is still there. */
 export function refill(node, ...children) {
-  const before = node.contains(document.activeElement) ? document.activeElement : null;
-  const at = before ? [...node.querySelectorAll(FOCUSABLE)].filter((other) => signature(other) === signature(before)).indexOf(before) : -1;
-  fill(node, ...children);
-  if (before) [...node.querySelectorAll(FOCUSABLE)].filter((other) => signature(other) === signature(before))[Math.max(at, 0)]?.focus({ preventScroll: true });
+  whenReleased(node, () => {
+    const before = node.contains(document.activeElement) ? document.activeElement : null;
+    const alike = () => [...node.querySelectorAll(FOCUSABLE)].filter((other) => signature(other) === signature(before));
+    const at = before ? alike().indexOf(before) : -1;
+    fill(node, ...children);
+    if (before) alike()[Math.max(at, 0)]?.focus({ preventScroll: true });
+  });
   return node;
 }
 
@@ -128,6 +155,16 @@ export const remembered = {
 /** Show the colours that were chosen: those of the system, dark or light. */
 export function applyTheme() {
   document.documentElement.dataset.theme = remembered.get("theme", "");
+}
+
+/** Do one thing after the other: gives what takes the next one, and gives back what comes of it. */
+export function oneAtATime() {
+  let last = Promise.resolve();
+  return (act) => {
+    const done = last.then(act);
+    last = done.catch(() => {});
+    return done;
+  };
 }
 
 /** Load a module when it is wanted. */

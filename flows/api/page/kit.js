@@ -1,7 +1,7 @@
 // The kit that is open: its pads, what deserves a look in it, and changes of it, each of which can be undone.
 
 import { get, post, Problem, send } from "./api.js";
-import { announce, count, remembered } from "./dom.js";
+import { announce, count, oneAtATime, remembered } from "./dom.js";
 import { MOST_PADS } from "./samples.js";
 
 export const BANKS = [..."ABCDEFGHIJ"];
@@ -21,7 +21,7 @@ export const listEditable = async () => (await listKits()).filter(canEdit);
 export class OpenKit extends EventTarget {
   constructor(activity) {
     super();
-    Object.assign(this, { bank: remembered.get("bank", "A"), turn: Promise.resolve() });
+    Object.assign(this, { bank: remembered.get("bank", "A"), inTurn: oneAtATime() });
     this.clear();
     activity.addEventListener("ended", ({ detail }) => detail.kind === "export" && this.kit && this.settle() && this.loadFindings());
     setInterval(() => this.look(), LOOK_MS);
@@ -73,24 +73,26 @@ export class OpenKit extends EventTarget {
 
   // ---- opening ----
 
-  /** Open a kit; one that is open already is kept, with what can be undone. */
+  /** Open a kit, after what is under way in the one before; one that is open already is kept, with what can be undone. */
   async open(id) {
-    if (String(this.kit?.id) === String(id)) return this.look();
-    const kit = await get(`/kits/${encodeURIComponent(id)}`);
-    this.clear();
-    this.take(kit);
-    this.sound = remembered.get("kit-sound", {})[kit.id] ?? {};
-    remembered.set("kit", kit.id);
-    return this.loadFindings();
+    await this.inTurn(async () => {
+      if (String(this.kit?.id) === String(id)) return this.look();
+      this.becomes(await get(`/kits/${encodeURIComponent(id)}`));
+      return this.loadFindings();
+    });
   }
 
   /** Make a kit and open it. */
   async create(name) {
-    const kit = await post("/kits", { name });
+    await this.inTurn(async () => this.becomes(await post("/kits", { name })));
+    this.changed();
+  }
+
+  becomes(kit) {
     this.clear();
     this.take(kit);
+    this.sound = remembered.get("kit-sound", {})[kit.id] ?? {};
     remembered.set("kit", kit.id);
-    this.changed();
   }
 
   /** Open the kit of last time, or else the first one that can be edited; a new one where there is none. */
@@ -181,8 +183,7 @@ export class OpenKit extends EventTarget {
 
   /** Do orders, one list after the other; true when they were done. `words` is said to those who do not see it. */
   change(orders, words = "") {
-    this.turn = this.turn.then(() => this.carryOut(orders, words, [this.done, this.undone]));
-    return this.turn;
+    return this.inTurn(() => this.carryOut(orders, words, [this.done, this.undone]));
   }
 
   async carryOut(orders, words, [kept, cleared]) {
@@ -227,12 +228,11 @@ export class OpenKit extends EventTarget {
   }
 
   step(from, to, words) {
-    this.turn = this.turn.then(async () => {
+    return this.inTurn(async () => {
       const orders = from.pop();
       if (!orders) announce(`Nothing to ${words === "Undone" ? "undo" : "do again"}`);
       else if (!(await this.carryOut(orders, words, [to]))) from.push(orders);
     });
-    return this.turn;
   }
 
   /** The pads that several samples come to: this one, and the next free ones. */

@@ -1,6 +1,7 @@
 // Where kits meet the rest of the page: their screens, the panel beside the library, and keys of the list that put samples on pads.
 
 import { get } from "./api.js";
+import { oneAtATime } from "./dom.js";
 import { OpenKit } from "./kit.js";
 import { kitPanel, padSheet } from "./kitpanel.js";
 import { kitList, kitScreen } from "./kits.js";
@@ -10,7 +11,7 @@ export class KitHost {
   constructor(parts) {
     this.parts = parts;
     this.kit = new OpenKit(parts.activity);
-    this.turn = Promise.resolve();
+    this.inTurn = oneAtATime(); // the first thing may still open the kit that the second one is for
     this.shown = { ...parts, kit: this.kit, openPad: (pad) => this.openPad(pad), exportKit: async () => (await parts.exporting()).openKit(this.kit) };
   }
 
@@ -37,13 +38,6 @@ export class KitHost {
       if (!library.panel) library.showPanel(await kitPanel(this.shown));
       await this.kit.put(await taken.ids(), `${this.kit.bank}${pad}`);
     });
-  }
-
-  /** Do one thing after the other: the first one may still open the kit that the second one is for. */
-  inTurn(act) {
-    const done = this.turn.then(act);
-    this.turn = done.catch(() => {});
-    return done;
   }
 
   async askForPad(taken) {

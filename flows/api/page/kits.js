@@ -43,6 +43,7 @@ export async function kitScreen(screen, id, parts) {
   fill(screen, h("p", { class: "quiet" }, "Loading…"));
   try {
     await kit.open(id);
+    if (!screen.isConnected) return null; // somebody went on to another screen meanwhile
   } catch (problem) {
     return fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), problemNote(problem, () => kitScreen(screen, id, parts)));
   }
@@ -53,7 +54,10 @@ export async function kitScreen(screen, id, parts) {
     if (kit.kit) drawHead(head, parts, board, exportKit);
     else fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), h("p", { role: "alert" }, "This kit is not there any more: its file was removed or renamed."));
   };
-  board.addEventListener("drawn", () => kit.kit && history.replaceState(null, "", `#/kits/${encodeURIComponent(kit.kit.id)}?bank=${kit.bank}`));
+  board.addEventListener("drawn", () => {
+    const address = kit.kit && `#/kits/${encodeURIComponent(kit.kit.id)}`;
+    if (location.hash.split("?")[0] === address) history.replaceState(null, "", `${address}?bank=${kit.bank}`);
+  });
   kit.watch(head, draw);
   return fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), head, troubleNote(kit), h("div", { class: "builder" }, board.element, h("div", { class: "builder-side" }, padDetail(board, openPad), remarkList(kit), tempoReach(kit))));
 }
@@ -81,7 +85,7 @@ function drawHead(head, parts, board, startExport) {
 }
 
 async function duplicate(kit) {
-  const made = await post(`${kit.path}/copy`, {});
+  const made = await kit.inTurn(() => post(`${kit.path}/copy`, {}));
   location.hash = `#/kits/${encodeURIComponent(made.id)}`;
   announce(`This is ${made.name}`);
 }
@@ -98,7 +102,7 @@ function removeDialog(kit) {
   const remove = async () => {
     dialog.close();
     try {
-      await send("DELETE", kit.path, { headers: { "If-Match": kit.kit.etag } });
+      await kit.inTurn(() => send("DELETE", kit.path, { headers: { "If-Match": kit.kit.etag } }));
       kit.clear();
       location.hash = "#/kits";
     } catch (problem) {

@@ -1,6 +1,6 @@
 // The pads of the open kit as they lie on the device: ten banks of four by four, by mouse, keys and fingers.
 
-import { announce, h, refill, tempo } from "./dom.js";
+import { announce, h, refill, tempo, whenReleased } from "./dom.js";
 import { dropTarget, padSource, targetsOf } from "./drag.js";
 import { BANKS, PADS } from "./kit.js";
 import { padKey, padOfCode } from "./moves.js";
@@ -46,19 +46,24 @@ export class Board extends EventTarget {
     this.dispatchEvent(new Event("drawn"));
   }
 
-  /** Draw a pad anew where something of it changed: one that is pressed just now stays the same element. */
+  /** Draw a pad anew where something of it changed. */
   drawPad(pad) {
+    const old = this.cells[pad - 1];
+    if (old.dataset.state === this.stateOf(pad)) return;
+    whenReleased(old, () => {
+      const hadFocus = old === document.activeElement;
+      const made = this.cell(pad);
+      made.dataset.state = this.stateOf(pad);
+      old.replaceWith(made);
+      this.cells[pad - 1] = made;
+      if (hadFocus) made.focus({ preventScroll: true });
+    });
+  }
+
+  stateOf(pad) {
     const { kit } = this;
     const place = this.place(pad);
-    const state = JSON.stringify([place, kit.at(place), kit.findingsAt(place), kit.results.get(place)?.success, place === this.picked, kit.isEditable]);
-    const old = this.cells[pad - 1];
-    if (old.dataset.state === state) return;
-    const hadFocus = old === document.activeElement;
-    const made = this.cell(pad);
-    made.dataset.state = state;
-    old.replaceWith(made);
-    this.cells[pad - 1] = made;
-    if (hadFocus) made.focus({ preventScroll: true });
+    return JSON.stringify([place, kit.at(place), kit.findingsAt(place), kit.results.get(place)?.success, place === this.picked, kit.isEditable]);
   }
 
   cell(pad) {

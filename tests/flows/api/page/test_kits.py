@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import audio
 from tests.support.browser import PHONE, opened, settled
@@ -402,6 +402,35 @@ def test_kits_are_made_named_copied_and_removed(browser: Browser, scene: Scene) 
         page.get_by_label("Name of the new kit").fill(HOSTILE)
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert").filter(has_text=HOSTILE)).to_be_visible()
+
+
+def test_what_is_pressed_while_the_kit_is_drawn_anew_is_done(builder: Page, kit: KitFile) -> None:
+    builder.get_by_role("button", name="Duplicate").hover()
+    builder.mouse.down()
+    tag = kit.scene.client.get(f"{API}/kits/{kit.id}").headers["ETag"]
+    rename = {"operations": [{"op": "rename", "name": "Theirs"}]}
+    kit.scene.client.patch(f"{API}/kits/{kit.id}/pads", json=rename, headers={"If-Match": tag}).raise_for_status()
+    expect(builder.locator("#live")).to_have_text("The kit was changed elsewhere")
+    builder.mouse.up()
+    expect(builder.get_by_label("Name", exact=True)).to_have_value("Theirs copy")
+
+
+def test_a_copy_has_what_was_changed_just_before(browser: Browser, scene: Scene, kit: KitFile) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    with opened(browser, f"{scene.address}/#/kits/{kit.id}") as page:
+        page.route("**/pads", hold)
+        page.get_by_label("Tempo in BPM").fill("92.5")
+        with page.expect_request("**/pads"):
+            page.keyboard.press("Tab")
+        page.get_by_role("button", name="Duplicate").click()
+        expect(page.get_by_role("button", name="Duplicate")).to_be_focused()
+        held[0].continue_()
+        expect(page.get_by_label("Name", exact=True)).to_have_value(re.compile(" copy$"))
+        expect(page.get_by_label("Tempo in BPM")).to_have_value("92.5")
 
 
 def test_on_a_phone_a_sheet_asks_for_the_pad(browser: Browser, scene: Scene, kit: KitFile) -> None:
