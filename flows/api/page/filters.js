@@ -41,7 +41,13 @@ export function searchField(samples, change) {
 export class Filters {
   constructor(samples, change) {
     Object.assign(this, { samples, change, open: new Set(), facets: null, revision: "" });
-    this.element = h("section", { class: "filters", "aria-label": "Filters" });
+    const bound = (name, label) => h("input", { type: "number", min: "0", max: "1000", placeholder: label, "aria-label": label, onchange: ({ target }) => this.set({ [name]: target.value }) });
+    this.bounds = { bpm_min: bound("bpm_min", "from"), bpm_max: bound("bpm_max", "to") };
+    this.bars = h("div", { class: "histogram", "aria-hidden": "true" }); // can be clicked; who does not use a mouse has the two fields below it
+    this.tempos = h("fieldset", {}, h("legend", {}, "BPM"), this.bars, h("div", { class: "range" }, this.bounds.bpm_min, "–", this.bounds.bpm_max));
+    this.before = h("div", {});
+    this.after = h("div", {});
+    this.element = h("section", { class: "filters", "aria-label": "Filters" }, this.before, this.tempos, this.after);
     samples.addEventListener("reset", () => {
       this.revision = null;
       this.draw();
@@ -72,11 +78,11 @@ export class Filters {
 
   draw() {
     const { filter } = this.samples.query;
-    if (!this.facets?.total && !Object.keys(given(filter)).length) return fill(this.element);
-    return refill(
-      this.element,
-      GROUPS.map((group) => this.group(group, filter)),
-      this.tempos(filter),
+    this.element.hidden = !this.facets?.total && !Object.keys(given(filter)).length;
+    refill(this.before, GROUPS.map((group) => this.group(group, filter)));
+    this.drawTempos(filter);
+    refill(
+      this.after,
       this.checks("Levels", FLAGS.map(([value, label]) => ({ label, on: filter.flag === value, set: (on) => this.set({ flag: on ? value : "" }) }))),
       this.checks("Kits", [
         { label: "In a kit", on: filter.in_kit === "true", set: (on) => this.set({ in_kit: on ? "true" : "" }) },
@@ -133,20 +139,19 @@ export class Filters {
     this.set({ bpm_min: String(range[0]), bpm_max: String(range[1]) });
   }
 
-  tempos(filter) {
+  /** Draw the bars, and put the bounds into the fields; one that is written in stays as it is. */
+  drawTempos(filter) {
     const found = (this.facets?.bpm ?? []).filter(({ value }) => value !== null);
-    if (!found.length && filter.bpm_min === "" && filter.bpm_max === "") return null;
+    this.tempos.hidden = !found.length && filter.bpm_min === "" && filter.bpm_max === "";
     const most = Math.max(...found.map(({ samples }) => samples), 1);
     const [low, high] = [Number(filter.bpm_min || 0), Number(filter.bpm_max || 1000)];
-    // A picture that can be clicked; who does not use a mouse has the two fields below it.
-    const bars = found.map(({ value, samples }) => {
+    fill(this.bars, found.map(({ value, samples }) => {
       const from = Number(value);
       const isInside = from >= low && from < high;
       const level = h("span", { css: { height: `${Math.max((samples / most) * 100, 4)}%` } });
       return h("span", { class: `bar${isInside ? " on" : ""}`, title: `${from} to ${from + 10} BPM: ${count(samples, "sample")}`, onclick: (event) => this.setTempo(from, event.shiftKey) }, level);
-    });
-    const edge = (name, label) => h("label", {}, h("span", { class: "visually-hidden" }, label), h("input", { type: "number", min: "0", max: "1000", placeholder: label, value: filter[name], onchange: (event) => this.set({ [name]: event.target.value }) }));
-    return h("fieldset", {}, h("legend", {}, "BPM"), h("div", { class: "histogram", "aria-hidden": "true" }, bars), h("div", { class: "range" }, edge("bpm_min", "from"), "–", edge("bpm_max", "to")));
+    }));
+    for (const [name, field] of Object.entries(this.bounds)) if (field !== document.activeElement) field.value = filter[name];
   }
 }
 

@@ -48,10 +48,10 @@ export async function kitScreen(screen, id, parts) {
     return fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), problemNote(problem, () => kitScreen(screen, id, parts)));
   }
   const board = new Board({ kit, player, waves });
-  const head = h("div", { class: "kit-head" });
+  const { element: head, draw: drawHead } = kitHead(parts, board, exportKit);
   board.addEventListener("open", ({ detail }) => openPad(detail));
   const draw = () => {
-    if (kit.kit) drawHead(head, parts, board, exportKit);
+    if (kit.kit) drawHead();
     else fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), h("p", { role: "alert" }, "This kit is not there any more: its file was removed or renamed."));
   };
   board.addEventListener("drawn", () => {
@@ -62,26 +62,45 @@ export async function kitScreen(screen, id, parts) {
   return fill(screen, h("p", {}, h("a", { href: "#/kits" }, "‹ All kits")), head, troubleNote(kit), h("div", { class: "builder" }, board.element, h("div", { class: "builder-side" }, padDetail(board, openPad), remarkList(kit), tempoReach(kit))));
 }
 
-function drawHead(head, parts, board, startExport) {
+/** What stands over the pads: an element, and what draws it. A field that is written in stays as it is. */
+function kitHead(parts, board, startExport) {
   const { kit } = parts;
-  const shown = JSON.stringify([kit.kit.id, kit.kit.name, kit.kit.tempo, kit.isEditable, kit.done.length > 0, kit.undone.length > 0, kit.pads.size > 0, parts.selection.size]);
-  if (head.dataset.shown === shown) return; // a field that is written in stays as it is
-  head.dataset.shown = shown;
-  const { isEditable } = kit;
-  const name = h("input", { type: "text", class: "kit-name", value: kit.kit.name, maxlength: "200", readOnly: !isEditable, "aria-label": "Name", onchange: () => name.value.trim() && kit.change([{ op: "rename", name: name.value.trim() }], "Renamed") });
-  const bpm = h("input", { type: "number", min: "20", max: "999", step: "0.01", value: kit.kit.tempo === null ? "" : String(kit.kit.tempo), readOnly: !isEditable, placeholder: "none", "aria-label": "Tempo in BPM", onchange: () => bpm.reportValidity() && kit.change([{ op: "tempo", tempo: bpm.value === "" ? null : Number(bpm.value) }], "Tempo set") });
+  const field = (label, order, words, props) => {
+    const input = h("input", { "aria-label": label, ...props, onchange: () => input.reportValidity() && order(input.value.trim()) && kit.change([order(input.value.trim())], words) });
+    return input;
+  };
+  const show = (input, value) => {
+    if (input.dataset.shown !== value && input !== document.activeElement) input.dataset.shown = input.value = value;
+  };
   const button = (text, act, props = {}) => h("button", { type: "button", onclick: act, ...props }, text);
   const go = (promise) => promise.catch((problem) => kit.say(`${problem.message}. ${problem.fix ?? ""}`));
-  fill(head, h("h1", { class: "visually-hidden" }, kit.kit.name), name, h("label", { class: "kit-tempo" }, bpm, " BPM"),
-    h("div", { class: "actions" },
-      button("Export kit…", startExport, { class: "primary", disabled: kit.pads.size === 0 }),
-      isEditable && button("↶ Undo", () => kit.undo(), { disabled: kit.done.length === 0 }),
-      isEditable && button("↷ Redo", () => kit.redo(), { disabled: kit.undone.length === 0 }),
-      isEditable && button("Fill…", () => fillDialog(parts)),
-      button("Play mode", () => { board.cellOf(board.focused).focus(); board.setPlaying(!board.isPlaying); }),
-      button(isEditable ? "Duplicate" : "Duplicate to edit", () => go(duplicate(kit))),
-      isEditable && button("Remove", () => removeDialog(kit))),
-    !isEditable && h("p", { class: "quiet" }, kit.kit.read_only ?? kit.kit.problem));
+  const title = h("h1", { class: "visually-hidden" });
+  const name = field("Name", (value) => value && { op: "rename", name: value }, "Renamed", { type: "text", class: "kit-name", maxlength: "200" });
+  const bpm = field("Tempo in BPM", (value) => ({ op: "tempo", tempo: value === "" ? null : Number(value) }), "Tempo set", { type: "number", min: "20", max: "999", step: "0.01", placeholder: "none" });
+  const exporting = button("Export kit…", startExport, { class: "primary" });
+  const undo = button("↶ Undo", () => kit.undo());
+  const redo = button("↷ Redo", () => kit.redo());
+  const filling = button("Fill…", () => fillDialog(parts));
+  const copying = button("", () => go(duplicate(kit)));
+  const removing = button("Remove", () => removeDialog(kit));
+  const note = h("p", { class: "quiet" });
+  const draw = () => {
+    const { isEditable } = kit;
+    title.textContent = kit.kit.name;
+    show(name, kit.kit.name);
+    show(bpm, kit.kit.tempo === null ? "" : String(kit.kit.tempo));
+    name.readOnly = bpm.readOnly = !isEditable;
+    for (const each of [undo, redo, filling, removing]) each.hidden = !isEditable;
+    exporting.disabled = kit.pads.size === 0;
+    undo.disabled = kit.done.length === 0;
+    redo.disabled = kit.undone.length === 0;
+    copying.textContent = isEditable ? "Duplicate" : "Duplicate to edit";
+    note.hidden = isEditable;
+    note.textContent = isEditable ? "" : kit.kit.read_only ?? kit.kit.problem;
+  };
+  const playing = button("Play mode", () => { board.cellOf(board.focused).focus(); board.setPlaying(!board.isPlaying); });
+  const element = h("div", { class: "kit-head" }, title, name, h("label", { class: "kit-tempo" }, bpm, " BPM"), h("div", { class: "actions" }, exporting, undo, redo, filling, playing, copying, removing), note);
+  return { element, draw };
 }
 
 async function duplicate(kit) {

@@ -73,7 +73,7 @@ export function troubleNote(kit) {
     };
     fill(element, h("div", { class: "problem conflict", role: "alert" }, h("p", {}, h("strong", {}, problem.message)), h("p", {}, problem.fix),
       h("div", { class: "actions" }, h("button", { type: "button", onclick: settle(false) }, "Show theirs"), h("button", { type: "button", onclick: settle(true) }, "Do mine again on theirs"))));
-    element.querySelector("button").focus();
+    element.querySelector("button")?.focus();
   };
   const settled = () => {
     fill(element);

@@ -433,6 +433,26 @@ def test_a_copy_has_what_was_changed_just_before(browser: Browser, scene: Scene,
         expect(page.get_by_label("Tempo in BPM")).to_have_value("92.5")
 
 
+def test_a_name_that_is_written_is_kept_when_an_answer_comes(builder: Page, kit: KitFile) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    builder.route("**/pads", hold)
+    builder.get_by_label("Tempo in BPM").fill("92.5")
+    with builder.expect_request("**/pads"):
+        builder.keyboard.press("Tab")
+    builder.get_by_label("Name", exact=True).select_text()
+    builder.keyboard.type("Written ")
+    held[0].continue_()
+    expect(builder.get_by_role("button", name="Undo")).to_be_enabled()
+    builder.unroute("**/pads")
+    builder.keyboard.type("slowly")
+    builder.keyboard.press("Tab")
+    expect_soon(lambda: yaml.safe_load(kit.path.read_text(encoding="utf-8"))["name"], "Written slowly")
+
+
 def test_on_a_phone_a_sheet_asks_for_the_pad(browser: Browser, scene: Scene, kit: KitFile) -> None:
     with opened(browser, scene.address, before=lambda page: remember(page, kit), **PHONE) as page:
         page.wait_for_selector(".row .name")

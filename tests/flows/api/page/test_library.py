@@ -276,6 +276,29 @@ def test_tempi_are_a_histogram_to_press(page: Page, scene: Scene) -> None:
     expect(page.locator(HITS)).to_have_text(f"{len(wanted)} samples")
 
 
+def test_a_field_that_is_written_in_keeps_its_text_while_counts_come(page: Page, scene: Scene) -> None:
+    with page.expect_response("**/samples/facets*bpm_max*"):
+        page.locator(".bar[title^='80 to 90 BPM']").click()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/samples/facets*", hold)
+    with page.expect_request("**/samples/facets*"):
+        page.locator(".choice", has_text="house").first.click()
+    page.get_by_label("to", exact=True).select_text()
+    page.keyboard.type("11")
+    with page.expect_response("**/samples/facets*"):
+        held[0].continue_()
+    expect(page.locator(".choice", has_text="house").first.locator(".count")).to_have_text(re.compile("^[0-9]$"))
+    page.unroute("**/samples/facets*")
+    page.keyboard.type("9.9")
+    page.keyboard.press("Enter")
+    wanted = [row for row in scene.rows.values() if row["bpm"] and 80 <= row["bpm"] < 120 and row["genre"] == "house"]
+    expect(page.locator(HITS)).to_have_text(f"{len(wanted)} samples")
+
+
 # ---- a sample in full ----
 
 
