@@ -113,3 +113,15 @@ def settled(page: Page, script: str, seconds: float = 10) -> Any:
 def focused(page: Page) -> str:
     """Return the text of what has the focus."""
     return str(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"))
+
+
+def look_away(page: Page) -> None:
+    """Hide the page, as another tab would: it asks for nothing by itself, and what it had asked for has come."""
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.evaluate("fetch('/api/v1/sp404/activity').then((answer) => answer.text())")  # which comes after what was asked before it
+    page.wait_for_timeout(300)
+
+
+def look_again(page: Page) -> None:
+    """Show the page again."""
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")

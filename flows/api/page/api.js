@@ -104,7 +104,7 @@ const RECORDS_MS = { own: 2000, elsewhere: 30_000 };
 export class Activity extends EventTarget {
   constructor() {
     super();
-    Object.assign(this, { jobs: [], revision: "", lock: null, isBehind: false, toldAt: 0 });
+    Object.assign(this, { jobs: [], ended: null, revision: "", lock: null, isBehind: false, toldAt: 0 });
   }
 
   get running() {
@@ -116,11 +116,12 @@ export class Activity extends EventTarget {
   }
 
   take(now) {
-    const { revision: before, lock } = this;
-    const running = new Set(this.running.map(({ id }) => id));
+    const { revision: before, lock, ended } = this;
     Object.assign(this, now);
+    this.ended = new Set(this.jobs.filter(({ ended_at: end }) => end).map(({ id }) => id));
     this.dispatchEvent(new Event("change"));
-    for (const job of this.jobs) if (job.ended_at && running.has(job.id)) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
+    // Also one that was never seen to run: a short one begins and ends between two looks.
+    for (const job of this.jobs) if (ended && this.ended.has(job.id) && !ended.has(job.id)) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
     if (this.lock && !lock) this.toldAt = Date.now();
     this.isBehind ||= before !== "" && before !== this.revision;
     const pause = this.running.length ? RECORDS_MS.own : this.lock ? RECORDS_MS.elsewhere : 0;

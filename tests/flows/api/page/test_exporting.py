@@ -12,10 +12,12 @@ from schemas.conversion import Shard, ShardResult
 from tasks.convert.progress import Progress
 from tasks.convert.shard import convert_shard
 from tests.support import audio
-from tests.support.browser import opened, settled
+from tests.support.browser import look_again, look_away, opened, settled
 from tests.support.page_scene import COUNT, Scene
 from tests.support.running_export import halted_export
+from tests.support.serve import API
 from tests.support.tools import answer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -250,6 +252,15 @@ def test_an_export_by_the_command_line_is_seen_by_the_next_question(page: Page, 
     expect(badge).to_be_hidden()
     newest = scene.client.get("/api/v1/sp404/exports").json()["items"][0]
     assert newest["output_path"] == str(scene.folder / "elsewhere")
+
+
+def test_a_job_that_begins_and_ends_between_two_looks_is_told(page: Page, scene: Scene) -> None:
+    look_away(page)
+    asked = {"Prefer": "respond-async"}
+    job = scene.client.post(f"{API}/samples/export-batch", json={"sample_ids": [3]}, headers=asked).json()
+    until(lambda: scene.client.get(f"{API}/jobs/{job['id']}").json()["state"] == "done", 20)
+    look_again(page)
+    expect(page.locator(".badge")).to_have_text("✓ Done")
 
 
 def test_the_list_is_asked_for_once_when_an_export_elsewhere_has_ended(page: Page) -> None:

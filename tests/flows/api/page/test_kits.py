@@ -11,7 +11,7 @@ import yaml
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import audio
-from tests.support.browser import PHONE, opened, settled
+from tests.support.browser import PHONE, look_again, look_away, opened, settled
 from tests.support.page_scene import HOSTILE, Scene
 from tests.support.serve import API
 from tests.support.waiting import until
@@ -280,8 +280,7 @@ def test_two_pages_change_one_kit(browser: Browser, scene: Scene, kit: KitFile, 
     with opened(browser, where) as first, opened(browser, where) as second:
         for page in (first, second):
             page.locator("[data-place=A2]:not(.free)").wait_for()
-        second.evaluate("Object.defineProperty(document, 'hidden', { value: true })")  # it does not look by itself
-        second.wait_for_timeout(300)
+        look_away(second)
         for place in ("A2", "B1"):
             change = {"operations": [{"op": "clear", "pad": place}]}
             tag = scene.client.get(f"{API}/kits/{kit.id}").json()["etag"]
@@ -353,8 +352,7 @@ def test_an_export_ends_the_question_about_a_change_elsewhere(browser: Browser, 
     """And a button that is clicked twice opens one dialog."""
     with opened(browser, f"{scene.address}/#/kits/{kit.id}") as page:
         page.locator("[data-place=A2]:not(.free)").wait_for()
-        page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-        page.wait_for_timeout(300)
+        look_away(page)
         tag = scene.client.get(f"{API}/kits/{kit.id}").json()["etag"]
         change = {"operations": [{"op": "clear", "pad": "B1"}]}
         scene.client.patch(f"{API}/kits/{kit.id}/pads", json=change, headers={"If-Match": tag})
@@ -362,7 +360,7 @@ def test_an_export_ends_the_question_about_a_change_elsewhere(browser: Browser, 
         page.keyboard.press("Delete")
         question = page.get_by_role("alert").filter(has_text="was changed elsewhere meanwhile")
         expect(question).to_be_visible()
-        page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+        look_again(page)
         page.get_by_role("button", name="Export kit").dblclick()
         expect(page.get_by_role("button", name="Export", exact=True)).to_be_focused()
         page.keyboard.press("Enter")
