@@ -116,9 +116,9 @@ def focused(page: Page) -> str:
 
 
 def look_away(page: Page) -> None:
-    """Hide the page, as another tab would: it asks for nothing by itself, and what it had asked for has come."""
+    """Hide the page, as another tab would: it asks for nothing by itself, and what it had asked for has come (before this)."""
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-    page.evaluate("fetch('/api/v1/sp404/activity').then((answer) => answer.text())")  # which comes after what was asked before it
+    page.evaluate("fetch('/api/v1/sp404/activity').then((answer) => answer.text())")
     page.wait_for_timeout(300)
 
 
