@@ -655,7 +655,9 @@ def _damage_is_named(export: Export, wanted: dict[str, bytes], content: bytes) -
     if said.status == 0:
         row_equation(said, export.db)
     else:
-        disturbed(said, export, wanted, "database", str(export.db), "sp404 repair")
+        # What the runs before recorded beside it may have been put into it first, and that was said.
+        lines = [line for line in said.err.splitlines() if not line.startswith("The database is older than the records")]
+        disturbed(replace(said, err="\n".join(lines)), export, wanted, "database", str(export.db), "sp404 repair")
         # DuckDB reads a block when it is needed, so damage may be found after something good was added.
         left = export.db.read_bytes()
         kept = [left[at : at + 4_096] == content[at : at + 4_096] for at in range(0, len(content), 4_096)]
