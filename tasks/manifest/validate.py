@@ -23,6 +23,7 @@ from schemas.manifest import (
     without_unit,
 )
 from schemas.music import normalize_key
+from schemas.quick_validation import dtypes_of
 from schemas.report import Finding
 from tasks.manifest.one_spelling import unify_spellings
 from tasks.manifest.table import RawManifest
@@ -65,7 +66,7 @@ def validate(raw: RawManifest) -> Manifest:
     Before that, each kit and each genre is given one spelling, so that the rules see the rows of one kit as such.
     """
     spelt = unify_spellings(_read_cells(raw), raw.rejects, raw.keys, raw.row_word)
-    good, row_rejects = _split(spelt.cells, ROW_SCHEMA, ROW_RULES)
+    good, row_rejects = _split(spelt.cells, ROW_SCHEMA, ROW_RULES, each_alone=True)
     typed = good.with_columns(
         sample_id=whole("sample_id"),
         bpm=pl.col("bpm").cast(pl.Float64),
@@ -110,20 +111,44 @@ def _decode_urls(file_paths: pl.Series) -> pl.Expr:
     return paths.replace({url: unquote(url) for url in urls}) if urls else paths
 
 
-def _split(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows that pass, and the rejects of the others."""
+def _split(
+    frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...], *, each_alone: bool = False
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows that pass, and the rejects of the others.
+
+    One pass of Polars finds the rows that break a rule; Pandera, whose verdict counts, then has only those to look at, or all
+    where rules look at other rows. For one row it takes 20 ms of CPU time, and nearly all manifests have nothing for it.
+
+    Args:
+        frame: The rows.
+        schema: What Pandera checks: ``rules``, and the columns.
+        rules: The rules, in the order of their numbers.
+        each_alone: No rule looks at other rows.
+    """
+    broken = _broken(frame, schema, rules)
+    suspects = broken.arg_true() if each_alone else pl.Series(range(frame.height), dtype=pl.UInt32)
     try:
-        schema.validate(frame, lazy=True)
+        if broken.any():
+            schema.validate(frame[suspects], lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
         if cases["index"].null_count():  # not about a row: a fault of ours, not of the manifest
             raise
-        return _without(frame, cases, rules)
+        return _without(frame, cases.with_columns(index=suspects[cases["index"].cast(pl.UInt32)]), rules)
     return frame, pl.DataFrame(schema=REJECT_SCHEMA)
 
 
+def _broken(frame: pl.DataFrame, schema: pa.DataFrameSchema, rules: tuple[Rule, ...]) -> pl.Series:
+    """Return which rows break a rule; all, where the columns are not those of the schema."""
+    if dict(frame.schema) != dtypes_of(schema) or frame["line"].null_count():
+        return pl.Series([True]).new_from_index(0, frame.height)
+    first = [column for rule in rules for column in rule.first]
+    bad = pl.any_horizontal(rule.bad for rule in rules).fill_null(False)
+    return frame.lazy().with_columns(first).select(bad.alias("bad")).collect()["bad"]
+
+
 def _without(frame: pl.DataFrame, cases: pl.DataFrame, rules: tuple[Rule, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    index = cases["index"].cast(pl.UInt32)
+    index = cases["index"]
     rows = frame[index]
     said = pl.DataFrame(
         {"number": range(len(rules)), "rule": [r.text for r in rules], "fix": [r.fix for r in rules]},
