@@ -112,7 +112,7 @@ export class Exporting {
     try {
       const plan = await post(this.kit ? `${this.kit.path}/plan` : "/exports/plan", this.wish);
       if (strip !== this.strip) return;
-      const parts = [[plan.convert, "new"], [plan.unchanged, "unchanged"], [plan.rename, "renamed"], [plan.fail, "will fail"]].filter(([number]) => number > 0);
+      const parts = [[plan.convert, "new"], [plan.unchanged, "unchanged"], [plan.rename, "under another name only"], [plan.fail, "will fail"]].filter(([number]) => number > 0);
       fill(strip,
         `${parts.map(([number, what]) => `${integer(number)} ${what}`).join(", ") || "Nothing"}. ${plan.bytes_needed ? `About ${megabytes(plan.bytes_needed)} of ` : ""}${megabytes(plan.bytes_free)} free, in `,
         h("span", { class: "path" }, plan.output_base_path), ".",

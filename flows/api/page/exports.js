@@ -43,6 +43,12 @@ async function drawPage(table, page) {
   }
 }
 
+/** The end of a path, which tells more than its beginning. */
+const shortened = (path) => {
+  const parts = path.split("/");
+  return parts.length > 4 ? `…/${parts.slice(-3).join("/")}` : path;
+};
+
 function listRow(row) {
   return h("li", {}, h("a", { class: "list-row", href: `#/exports/${row.id}` },
     h("span", { class: "strong" }, `Export ${row.id}`),
@@ -50,7 +56,7 @@ function listRow(row) {
     h("span", {}, `${row.organized_by}, ${row.format}`),
     h("span", {}, count(row.sample_count, "sample")),
     h("span", { class: row.failed + row.rejected ? "bad" : row.finished_at ? "good" : "quiet" }, verdict(row)),
-    h("span", { class: "quiet path" }, row.label || row.output_path)));
+    h("span", { class: "quiet path", title: row.output_path }, row.label || shortened(row.output_path))));
 }
 
 export const tile = (label, value) => h("div", { class: "tile" }, h("strong", {}, typeof value === "number" ? integer(value) : value), h("span", {}, label));

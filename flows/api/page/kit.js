@@ -95,8 +95,15 @@ export class OpenKit extends EventTarget {
     remembered.set("kit", kit.id);
   }
 
-  /** Open the kit of last time, or else the first one that can be edited; a new one where there is none. */
+  /** Open a kit to put samples on; a new one where there is none. */
   async ensure() {
+    if (this.kit) return;
+    await this.openLast();
+    if (!this.isEditable) await this.ensureNew();
+  }
+
+  /** Open the kit of last time, or else the first one that can be edited, if there is one. */
+  async openLast() {
     if (this.kit) return;
     const last = remembered.get("kit", null);
     if (last !== null) {
@@ -108,7 +115,7 @@ export class OpenKit extends EventTarget {
     }
     if (this.isEditable) return;
     const [first] = await listEditable();
-    await (first ? this.open(first.id) : this.ensureNew());
+    if (first) await this.open(first.id);
   }
 
   /** Make a kit whose name is free, and open it. */

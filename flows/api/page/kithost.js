@@ -35,7 +35,9 @@ export class KitHost {
   putOnPad(pad, taken) {
     const { library } = this.parts;
     return this.inTurn(async () => {
-      if (!library.panel) library.showPanel(await kitPanel(this.shown));
+      const isOpen = this.kit.kit && library.panel;
+      await this.kit.ensure();
+      if (!isOpen) library.showPanel(await kitPanel(this.shown));
       await this.kit.put(await taken.ids(), `${this.kit.bank}${pad}`);
     });
   }

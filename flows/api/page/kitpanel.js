@@ -34,9 +34,17 @@ function kitChooser(kit) {
   return element;
 }
 
-/** The panel of the open kit. */
-export async function kitPanel({ kit, player, waves, openPad }) {
-  await kit.ensure();
+/** The panel of the open kit, or of none yet. */
+export async function kitPanel(parts) {
+  const { kit, player, waves, openPad, library } = parts;
+  await kit.openLast();
+  if (!kit.kit) {
+    const make = async () => {
+      await kit.ensure();
+      library.showPanel(await kitPanel(parts));
+    };
+    return h("section", { class: "kit-panel", "aria-label": "Kit" }, h("p", { class: "quiet" }, "No kit yet. A kit is up to 160 samples on the pads of ten banks."), h("button", { type: "button", class: "primary", onclick: make }, "New kit"));
+  }
   const board = new Board({ kit, player, waves });
   board.addEventListener("open", ({ detail }) => openPad(detail));
   const undo = h("button", { type: "button", class: "icon", "aria-label": "Undo", title: "Undo (Ctrl+Z)", onclick: () => kit.undo() }, "↶");

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.support import audio
 from tests.support.browser import chromium, opened, settled
-from tests.support.serve import served
+from tests.support.serve import API, served
 from tests.support.tools import answer
 
 
@@ -42,6 +42,13 @@ def test_from_an_empty_library_to_the_result(tmp_path: Path, monkeypatch: pytest
         page.goto(f"{client.base_url}/#/library")
         expect(page.locator(".s-exported")).to_have_count(3)
         expect(page.locator(".s-failed")).to_have_count(1)
+        page.get_by_role("button", name="Kit", exact=True).click()
+        panel = page.get_by_role("region", name="Kit", exact=True)
+        expect(panel).to_contain_text("No kit yet")
+        assert client.get(f"{API}/kits").json()["items"] == [], "none is made unasked"
+        panel.get_by_role("button", name="New kit").click()
+        expect(panel.get_by_role("gridcell")).to_have_count(16)
+        assert len(client.get(f"{API}/kits").json()["items"]) == 1
     sounds = sorted((tmp_path / "out").rglob("*.wav"))
     assert [answer("soxi", "-r", path) + answer("soxi", "-b", path) for path in sounds] == ["4800016"] * 3
     assert {path: path.read_bytes() for path in before} == before
