@@ -142,6 +142,9 @@ class ScheduleSettings(_Group):
 
     library: _PathOrEmpty = setting(identity=False, description="The manifest that is exported every night")
     nightly_cron: str = setting(identity=False, description="When it is exported, as in crontab(5)")
+    nightly_scan: bool = setting(
+        identity=False, description="Before that, look for new samples in the folders that were scanned for it"
+    )
     verify_cron: str = setting(identity=False, description="When all outputs are verified, as in crontab(5)")
     timezone: _TimeZone = setting(identity=False, description="The time zone of these times; empty: the machine's own")
     failed_share: float = setting(

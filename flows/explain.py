@@ -30,10 +30,12 @@ def documents() -> Path:
 def explain(words: str) -> list[Explanation]:
     """Return what the documents say of a word, of a reason of the records, or of an error as it was printed.
 
-    The troubleshooting page comes first, then the glossary, then the settings. Empty where nothing is known.
+    The troubleshooting page comes first, then the glossary, then the settings; where none is about it, what mentions it.
+    Empty where nothing is known.
     """
     wanted = words.strip().casefold()
-    return [*_troubles(wanted), *_glossary(wanted), *_settings(wanted)] if wanted else []
+    found = [*_troubles(wanted), *_glossary(wanted), *_settings(wanted)] if wanted else []
+    return found or _mentions(wanted)
 
 
 def headings() -> Iterator[Explanation]:
@@ -55,6 +57,12 @@ def _troubles(wanted: str) -> list[Explanation]:
     return exact or [entry for entry in entries if _is_about(entry, wanted)]
 
 
+def _mentions(wanted: str) -> list[Explanation]:
+    """Return what has the word in its text alone."""
+    word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
+    return [entry for entry in (*headings(), *_rows()) if word.search(entry.text)]
+
+
 def _is_about(entry: Explanation, wanted: str) -> bool:
     """Return whether the heading has the word in it, or is the beginning of the message that was pasted."""
     title = entry.title.casefold()
@@ -69,7 +77,9 @@ def _rows() -> list[Explanation]:
 
 
 def _glossary(wanted: str) -> list[Explanation]:
-    return [entry for entry in _rows() if entry.title.casefold() == wanted]
+    words = set(wanted.split())
+    exact = [entry for entry in _rows() if entry.title.casefold() == wanted]
+    return exact or [entry for entry in _rows() if words <= set(entry.title.casefold().split())]
 
 
 def _settings(wanted: str) -> list[Explanation]:

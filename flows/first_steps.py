@@ -28,6 +28,13 @@ def check_is_free(path: Path) -> None:
         raise RequestError(what=f"{path} is there already", fix=fix)
 
 
+def check_is_beside(out: str, samples: str) -> None:
+    """Raise RequestError if the output folder lies in that of the samples: a scan would take what was exported for samples."""
+    folders = [os.path.realpath(os.path.expanduser(path)) for path in (out, samples)]
+    if os.path.commonpath(folders) == folders[1]:
+        raise RequestError(what=f"{out} lies in the folder of your samples, {samples}", fix="Choose an --out beside it.")
+
+
 def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
     """Write the settings file; return its text.
 
@@ -40,6 +47,7 @@ def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
     lines += [f"output_base_path = {json.dumps(answers.out)}"]
     if answers.nightly:
         lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
+        lines += ["# New samples in the scanned folders are looked for before that.", "nightly_scan = true"]
     text = "\n".join(lines) + "\n"
     _write(path, text)
     return text

@@ -16,6 +16,7 @@ from tasks.store import history
 from tasks.store.database import Database
 
 _MOST_EXPORTS = 200
+_SHOWN_FILES = 3
 
 
 class RunStatus(BaseModel):
@@ -26,6 +27,7 @@ class RunStatus(BaseModel):
         failing: How many of its rows were not exported.
         again: How many of those were not exported by the run before, either.
         reasons: ``failing`` by reason, the most frequent first.
+        examples: The first files that were not exported.
     """
 
     export_id: int
@@ -36,6 +38,7 @@ class RunStatus(BaseModel):
     failing: int
     again: int
     reasons: dict[str, int]
+    examples: list[str]
 
 
 class CardStatus(BaseModel):
@@ -54,6 +57,7 @@ class StatusReport(BaseModel):
         library: The manifest that is exported every night; empty where none is set.
         manifest: The manifest of ``last``: the library, else that of the newest export.
         next_nightly: When the library is exported next, if ``server`` is not None.
+        served_library: What the running ``sp404 up`` exports every night; empty where none runs.
         server: The Prefect server that answers.
     """
 
@@ -63,6 +67,7 @@ class StatusReport(BaseModel):
     last: RunStatus | None
     next_nightly: datetime | None
     next_verify: datetime | None
+    served_library: str
     server: str | None
     output_base_path: str
     bytes_free: int
@@ -100,6 +105,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
         last=last,
         next_nightly=next_time("nightly_cron", settings.nightly_cron, zone) if settings.library else None,
         next_verify=next_time("verify_cron", settings.verify_cron, zone),
+        served_library=str(running.get("library") or ""),
         server=server,
         output_base_path=settings.output_base_path,
         bytes_free=free_bytes(nearest_folder(settings.output_base_path)),
@@ -122,6 +128,7 @@ def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus
             "failing": len(failing[0]),
             "again": sum(failed["source_path"] in lasting for failed in failing[0]),
             "reasons": dict(Counter(str(failed["reason"]) for failed in failing[0]).most_common()),
+            "examples": [str(row["source_path"]) for row in failing[0] if row["source_path"]][:_SHOWN_FILES],
         }
     )
 

@@ -1,5 +1,6 @@
 """The results of an export: the contract's ``BatchExportResult``, and what else is reported to a person."""
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import Self
@@ -33,6 +34,8 @@ class ExportResult(BaseModel):
     error: str | None
 
 
+# Causes in one line of text.
+_SHOWN_CAUSES = 3
 _RESULTS = TypeAdapter(list[ExportResult])
 
 
@@ -68,6 +71,19 @@ class RowFinding(Finding):
     line: int
     sample_id: int | None
     file_path: str | None
+
+
+class Cause(BaseModel):
+    """A cause for which rows were not exported: how many, and the first files, in the order of the manifest."""
+
+    text: str
+    samples: int
+    files: list[str]
+
+    def __str__(self) -> str:
+        """Return it in one line, with the files' names."""
+        names = [os.path.basename(file) for file in self.files] + (["..."] if 0 < len(self.files) < self.samples else [])
+        return f"{self.samples:,} x {self.text}" + (f" ({', '.join(names)})" if names else "")
 
 
 class LayoutFiles(BaseModel):
@@ -134,7 +150,7 @@ class BatchExportResult(BaseModel):
     Attributes:
         successful: Exported and unchanged rows.
         not_reached: How many of ``failed`` the run did not reach before it was stopped.
-        causes: How many rows were not exported for the same cause, the most frequent first.
+        causes: Why rows were not exported, the most frequent cause first.
         warnings: How many exported samples deserve a look, by what for.
         findings: What is odd about its kits, found before they were written.
         stale: Files that earlier exports wrote and that are no longer in the manifest.
@@ -165,7 +181,7 @@ class BatchExportResult(BaseModel):
     errors: list[str]
     # Not part of the JSON.
     not_reached: int = Field(0, exclude=True)
-    causes: dict[str, int] = Field({}, exclude=True)
+    causes: list[Cause] = Field([], exclude=True)
     warnings: dict[str, int] = Field({}, exclude=True)
     findings: list[Finding] = Field([], exclude=True)
     stale: list[str] = Field([], exclude=True)
@@ -220,6 +236,11 @@ class BatchExportResult(BaseModel):
         """Return whether all that was requested was done, ZIP and card included."""
         card_lacks_files = self.card is not None and (self.card.in_the_way or self.card.modified)
         return not (self.failed or self.rejected or self.no_zip or self.no_card or card_lacks_files)
+
+    def failures(self) -> str:
+        """Return the most frequent causes with files, and the command that names every file; empty where nothing failed."""
+        causes = "; ".join(map(str, self.causes[:_SHOWN_CAUSES]))
+        return causes and f"{causes}. All of them: sp404 history --export {self.export_id} --failed"
 
     def counts(self) -> str:
         """Return the counts in a few words, for a state's message or a last line."""

@@ -41,10 +41,7 @@ def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None
 
 
 def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
-    if len(batch.errors) <= _MOST_CAUSES:
-        lines = batch.errors
-    else:
-        lines = [f"{count:,} x {cause}" for cause, count in batch.causes.items()]
+    lines = batch.errors if len(batch.errors) <= _MOST_CAUSES else [str(cause) for cause in batch.causes]
     for line in lines[:_MOST_CAUSES]:
         say(line, err=True)
     if len(lines) > _MOST_CAUSES:

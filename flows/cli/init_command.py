@@ -50,6 +50,7 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
             what=f"{samples} is not a folder", fix="Give the folder of your samples. Check that its disk is there."
         )
     answers = _ask_rest(manifest, given)
+    first_steps.check_is_beside(answers.out, samples)
     settings = load_settings(db).settings
     with progress_bar() as progress:
         result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)

@@ -63,7 +63,13 @@ def _choice_of(values: type[StrEnum]) -> click.Choice[str]:
     return click.Choice([str(value) for value in values])
 
 
-class RecordId(click.IntRange):
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; errors call it so."""
+
+    name = "whole number"
+
+
+class RecordId(WholeNumber):
     """An id of the records: a positive BIGINT."""
 
     def __init__(self) -> None:
@@ -82,7 +88,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 all_option = click.option("--all", "every", is_flag=True, help="Name every sample, not only some of each kind.")
 direct_option = click.option("--direct", is_flag=True, help="Run the same steps without Prefect.")
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), metavar="N", help="Files to work on at the same time; one a core if not set."
+    "--workers", type=WholeNumber(1, 256), metavar="N", help="Files to work on at the same time; one a core if not set."
 )
 sound_option = click.option(
     "--sound",

@@ -9,12 +9,12 @@ import click
 
 from flows.cli.exit_status import ALL_DONE, TerminationSignal, restore_ctrl_c
 from flows.cli.messages import say, writing
-from flows.cli.options import ExampleCommand, db_option, load_settings
+from flows.cli.options import ExampleCommand, WholeNumber, db_option, load_settings
 
 
 @click.command(cls=ExampleCommand, example="SP404_LIBRARY=~/library.csv sp404 up")
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), default=4200, show_default=True, help="The port of Prefect's server and UI."
+    "--port", type=WholeNumber(1, 65_535), default=4200, show_default=True, help="The port of Prefect's server and UI."
 )
 @click.option("--home", metavar="DIR", help="Where Prefect keeps its data; PREFECT_HOME or ~/.prefect if not given.")
 @click.option("--open", "open_page", is_flag=True, help="Open the web page in the browser as soon as it answers.")

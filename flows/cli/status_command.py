@@ -1,6 +1,7 @@
 """``sp404 status``: how things stand, on one screen."""
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -46,7 +47,9 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
         say("Last run  none so far")
     if report.server:
         say(f"Prefect   {report.server} answers")
-        if report.next_nightly:
+        if report.served_library and report.served_library != report.library:
+            say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
+        elif report.next_nightly:
             say(f"Nightly   next: {report.next_nightly:%a %d %b %H:%M %Z}")
         if report.next_verify:
             say(f"Verify    next: {report.next_verify:%a %d %b %H:%M %Z}")
@@ -73,4 +76,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         again = f"{run.again:,} of them were not exported by the run before, either" if run.again else "all new since then"
         say(f"          {again}")
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in list(run.reasons.items())[:4])
-        say(f"          {reasons}: sp404 history --export {run.export_id} --failed{db_hint(db)}")
+        say(f"          {reasons}")
+        if run.examples:
+            names = [os.path.basename(path) for path in run.examples]
+            say(f"          such as {', '.join(names)}")
+        say(f"          Which, and what to do: sp404 history --export {run.export_id} --failed{db_hint(db)}")

@@ -60,6 +60,11 @@ def notes_of_moves(found: pl.DataFrame, folder: FolderState) -> Iterator[str]:
         yield f"The manifest {old} is gone, and {new} has its samples: the files that were exported for it are this one's now"
     for (old,) in found.filter(kind=Renamed.FOLDER).select("old").iter_rows():
         yield f"The output folder was {old} before: its files stay"
+    if folder.is_of_others:
+        yield (
+            "The output folder has files of exports that these records know nothing of: they stay, and the names they have are"
+            " taken. To go on with them, give the database that knows them: --db FILE"
+        )
     if not folder.is_as_left:
         copy_of = found.filter(kind=Renamed.COPY)["old"]
         why = f"is a copy of {copy_of[0]}" if len(copy_of) else "is not as the last export left it: it was restored or replaced"

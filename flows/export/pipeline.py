@@ -72,8 +72,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         batch = steps.record(running, converted)
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
     log.info("Export %d: %s", batch.export_id, batch.counts())
-    for cause, count in list(batch.causes.items())[:_LOGGED_CAUSES]:
-        log.info("%s x %s", count, cause)
+    for cause in batch.causes[:_LOGGED_CAUSES]:
+        log.info("%s", cause)
     steps.report(running, batch)
     for error in errors:
         raise error

@@ -26,7 +26,8 @@ _OUR_FLOWS = ResourceSpecification(
 )
 # `text` is what Slack, Mattermost and the like show.
 _PAYLOAD = """{
-  "text": {{ ("sp404: " ~ flow_run.name ~ ": " ~ flow_run.state.name ~ ". " ~ (flow_run.state.message or "")
+  "text": {{ ("sp404: " ~ (deployment.name ~ ", " if deployment else "")
+            ~ flow_run.name ~ ": " ~ flow_run.state.name ~ ". " ~ (flow_run.state.message or "")
             ~ " " ~ ((flow_run | ui_url) or "")) | tojson }},
   "url": {{ ((flow_run | ui_url) or "") | tojson }},
   "deployment": {{ (deployment.name if deployment else "") | tojson }},

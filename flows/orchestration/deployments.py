@@ -17,7 +17,7 @@ from prefect.types.entrypoint import EntrypointType
 from config.settings import Settings, load
 from flows.export import preview
 from flows.orchestration import automations, run_form
-from flows.orchestration.flow import export_library
+from flows.orchestration.flow import NIGHTLY_TAG, export_library
 from schemas.errors import Sp404Error
 from tasks.store.history import preferences_at
 
@@ -73,7 +73,7 @@ def build_deployments(settings: Settings) -> list[Any]:
             parameters={"request": {"manifest": settings.library}},
             concurrency_limit=_ONE_AT_A_TIME,
             description="The whole library, by the settings in force; only what changed is converted.",
-            tags=["sp404", "nightly"],
+            tags=["sp404", NIGHTLY_TAG],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         deployments.insert(0, nightly)

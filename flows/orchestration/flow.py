@@ -33,6 +33,8 @@ from schemas.report import BatchExportResult
 from tasks.convert.progress import Progress, with_sentinel
 from tasks.manifest.validate import Manifest
 
+# The tag of runs that the schedule of the night begins.
+NIGHTLY_TAG = "nightly"
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
 log.setLevel(logging.INFO)
 run_log.hide_noise()
@@ -49,9 +51,9 @@ def _name_before_plan() -> str:
 def export_library(request: ExportRequest) -> State[BatchExportResult]:
     """Export a sample manifest for the SP-404MKII.
 
-    The final state has the counts in its message. It is *Completed* when all samples are there, *CompletedWithFailures*
-    when some were rejected or failed, *Failed* when too many were (the setting ``failed_share``), or when the request, the
-    manifest or the surroundings did not allow it.
+    The final state has the counts in its message, and what failed. It is *Completed* when all samples are there,
+    *CompletedWithFailures* when some were rejected or failed, *Failed* when too many were (the setting ``failed_share``), or
+    when the request, the manifest or the surroundings did not allow it.
 
     Args:
         request: What to export. What it leaves open comes from the settings.
@@ -62,6 +64,8 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
         resolved = replace(resolved, run_by=f"{artifacts.RUN_BY}{flow_run.id}")
         _check_runner(resolved.settings)
         with flow_monitor.monitor_flow_run(context.progress if context else Progress()) as progress:
+            if resolved.settings.nightly_scan and NIGHTLY_TAG in flow_run.tags:
+                _look_for_new_samples(resolved, progress)
             batch = run_export(resolved, PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
@@ -72,9 +76,10 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     share = resolved.settings.failed_share
     # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
     if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
-        return Failed(message=f"{batch.counts()}: more than {share:.0%} (the setting failed_share)", data=batch)
+        message = f"{batch.counts()}: more than {share:.0%} (the setting failed_share). {batch.failures()}"
+        return Failed(message=message, data=batch)
     name = "Completed" if batch.complete else "CompletedWithFailures"
-    return Completed(name=name, message=batch.counts(), data=batch)
+    return Completed(name=name, message=f"{batch.counts()}. {batch.failures()}".removesuffix(". "), data=batch)
 
 
 def run_flow_and_wait(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
@@ -180,6 +185,21 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
     if settings.dask_address:
         return DaskTaskRunner(address=settings.dask_address)
     return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
+
+
+def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> None:
+    """Scan the library's folders again. Where that cannot be done, the log says why, and the library is exported as it is."""
+    from flows.rescan import rescan  # noqa: PLC0415  (what scans is wanted at night alone)
+
+    try:
+        found = prefect_tasks.as_task(rescan, "scan for new samples")(resolved.target.manifest, resolved.settings, progress)
+    except Sp404Error as error:
+        log.warning("Not scanned for new samples: %s. %s", error, error.fix)
+        return
+    if found is None:
+        log.warning("Not scanned for new samples: no folder that was scanned for %s is there", resolved.target.manifest)
+        return
+    log.info("Scanned: %d new, %d moved, %d gone of %d rows", len(found.added), len(found.moved), len(found.gone), found.rows)
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:

@@ -155,7 +155,9 @@ def _describe_nightly(settings: Settings) -> str:
     due = next_time("nightly_cron", settings.nightly_cron, settings.timezone)
     if not os.path.exists(settings.library):
         return f"Nightly   {settings.library} does not exist: the setting `library` names it"
-    return f"Nightly   {settings.library}, next: {due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
+    when = f"{due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
+    where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}"
+    return f"Nightly   {settings.library}, next: {when}\n          {where}; `sp404 config` shows all that it goes by"
 
 
 def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str) -> list[_Service]:

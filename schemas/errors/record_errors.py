@@ -39,7 +39,7 @@ class DatabaseError(SurroundingsError):
     reason = "database_error"
     text = "The database cannot be used: {path}: {error}"
     remedy = (
-        "The file was not changed. If it is damaged, `sp404 repair --db FILE` rebuilds it from what exports left beside it."
+        "The file was not changed. If it is damaged, `sp404 repair --db {path}` rebuilds it from what exports left beside it."
     )
 
 

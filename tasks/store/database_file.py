@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import re
+import shlex
 import stat
 import threading
 import time
@@ -145,7 +146,8 @@ def lost(path: str) -> DatabaseError | None:
     if is_there(path) or not any(Path(f"{path}.runs").glob("export-*/**/*.parquet")):
         return None
     error = f"it {'is empty' if os.path.exists(path) else 'is gone'}, but what its exports recorded is in {path}.runs"
-    fix = f"`sp404 repair --db FILE` rebuilds it from there. To begin anew, move {os.path.basename(path)}.runs away."
+    runs = f"{os.path.basename(path)}.runs"
+    fix = f"`sp404 repair --db {shlex.quote(path)}` rebuilds it from there. To begin anew, move {runs} away."
     return DatabaseError(path=path, error=error, fix=fix)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from schemas.errors import AccountingError, DamagedPartError
 from schemas.quick_validation import validate_quickly
 from schemas.records import EXPORT_SAMPLES, SAMPLES
-from tasks.fs.place_mark import PlaceMark
+from tasks.fs.place_mark import PlaceMark, read_mark
 from tasks.store import run_folder
 from tasks.store.checkpoints import read_checkpoint
 from tasks.store.database import Connection, Database, frame, run, transaction
@@ -221,7 +221,7 @@ def read_prior_state(target: ExportTarget, rows: pl.DataFrame, moved: pl.DataFra
             assign_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
             pl.DataFrame(schema=RENAMES),
-            FolderState(None, is_as_left=True),
+            FolderState(None, True, is_of_others=read_mark(target.output) is not None),
             DRY_RUN,
         )
     with target.database.connect() as connection:

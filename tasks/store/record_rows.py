@@ -6,9 +6,11 @@ from schemas.conversion import Outcome
 from schemas.enums import Status
 from schemas.errors import NotConvertedError
 from schemas.records import EXPORT_SAMPLES, OUTPUTS, REQUESTED_ROWS, SAMPLES
-from schemas.report import DETAILS
+from schemas.report import DETAILS, Cause
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 
+# Files that stand for all that failed for one cause.
+_SHOWN_FILES = 3
 _LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
 
 
@@ -69,11 +71,21 @@ def output_rows(requested: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame
     return there.rename({"source": "source_path"}).select(OUTPUTS)
 
 
-def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
+def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> list[Cause]:
     """Count why rows were not exported, the most frequent cause first: texts without what differs from row to row."""
-    failed = export_samples.filter(status=str(Status.FAILED))["error_message"]
-    every = pl.concat([failed.str.replace(DETAILS, "").alias("cause").to_frame(), rejects.select(cause=reject_cause())])
-    return dict(every["cause"].value_counts(sort=True).iter_rows())
+    failed = export_samples.filter(status=str(Status.FAILED))
+    file = pl.col("file_path") if "file_path" in rejects.columns else pl.lit(None, pl.String)  # of a version before, resumed
+    every = pl.concat(
+        [
+            failed.select(text=pl.col("error_message").str.replace(DETAILS, ""), file="source_path"),
+            rejects.select(text=reject_cause(), file=file),
+        ]
+    )
+    found = every.group_by("text", maintain_order=True).agg(
+        samples=pl.len(), files=pl.col("file").drop_nulls().unique(maintain_order=True).head(_SHOWN_FILES)
+    )
+    found = found.sort("samples", descending=True, maintain_order=True)
+    return [Cause(text=text, samples=samples, files=files) for text, samples, files in found.iter_rows()]
 
 
 def warnings(export_samples: pl.DataFrame) -> dict[str, int]:

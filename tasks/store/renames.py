@@ -47,10 +47,12 @@ class FolderState:
     Attributes:
         mark: The folder's own mark, before this export; None where it has none yet, or that of the folder it was copied from.
         is_as_left: Nothing else wrote there since the last export, as far as the mark tells.
+        is_of_others: Exports wrote there, and these records know of none.
     """
 
     mark: PlaceMark | None
     is_as_left: bool
+    is_of_others: bool = False
 
 
 def unknown_sources(database: Database, sources: pl.Series) -> pl.Series:
@@ -93,7 +95,7 @@ def find_folder(connection: Connection, output: str) -> tuple[pl.DataFrame, Fold
     if not mark or not by_id:
         # An export before this one may have known the folder by its path alone.
         is_other = bool(run(connection, "output_folder", {"id": None, "path": output}).rows)
-        return pl.DataFrame(schema=RENAMES), FolderState(mark, not is_other)
+        return pl.DataFrame(schema=RENAMES), FolderState(mark, not is_other, bool(mark) and not is_other)
     ((_, old, last_run),) = by_id
     if old == output:
         return pl.DataFrame(schema=RENAMES), FolderState(mark, mark.run == last_run)

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
-from schemas.report import BatchExportResult, CardResult, ExportResult
+from schemas.report import BatchExportResult, CardResult, Cause, ExportResult
 
 CONTRACT = [
     "export_id", "export_type", "total_requested", "successful", "unchanged", "failed", "rejected", "total_size_bytes",
@@ -76,6 +76,20 @@ def test_it_is_complete_when_all_was_done() -> None:
     for lack in ({"no_zip": "x"}, {"no_card": "x"}, {"card": card(modified=["a.wav"])}):
         assert not done.model_copy(update=lack).complete
     assert done.model_copy(update={"card": card(modified=[])}).complete
+
+
+def test_failures_in_words_name_files_and_the_command_that_shows_all() -> None:
+    assert batch().failures() == ""
+    causes = [
+        Cause(text="Duration too short", samples=7, files=["/lib/a/x.wav", "/lib/b/y.wav"]),
+        Cause(text="bpm must be a number", samples=1, files=["/lib/z.wav"]),
+        Cause(text="Line", samples=2, files=[]),
+        Cause(text="one more", samples=1, files=[]),
+    ]
+    assert batch(causes=causes).failures() == (
+        "7 x Duration too short (x.wav, y.wav, ...); 1 x bpm must be a number (z.wav); 2 x Line."
+        " All of them: sp404 history --export 1 --failed"
+    )
 
 
 def test_counts_in_words() -> None:

@@ -44,6 +44,7 @@ def test_status_says_how_things_stand(
         "9 unchanged, 1 not exported",
         "1 of them were not exported by the run before",
         "too_short",
+        "such as ",
         "sp404 up",
     ):
         assert words in said.out
@@ -76,7 +77,9 @@ def test_status_asks_what_runs_for_what_is_not_set_here(
     for words in ("manifest.csv", "export 2 of", "04:30", "4711/api answers"):
         assert words in said
     monkeypatch.setenv("SP404_LIBRARY", str(tmp_path / "mine.csv"))
-    assert "mine.csv is not there" in sp404("status").out
+    said = sp404("status").out
+    assert "mine.csv is not there" in said
+    assert "the server exports" in said
     monkeypatch.delenv("SP404_LIBRARY")
     healthy.clear()
     assert "none is set for the night" in sp404("status").out
@@ -121,6 +124,8 @@ def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
     (entry,) = json.loads(sp404("explain", "too_short", "--json").out)
     assert "pad_to_ms=100" in entry["text"]
     one_clear_error(sp404("explain", "too_shrt"), 2, "Perhaps: too_short")
+    assert "beyond full scale" in sp404("explain", "clipped").out
+    assert "missing" in sp404("explain", "missing").out
 
 
 @pytest.mark.slow
@@ -184,11 +189,13 @@ def test_init_writes_a_manifest_and_settings_and_replaces_nothing(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     options = ("--samples", library, "--out", tmp_path / 'out "x"', "--card", "", "--nightly", "--db", tmp_path / "r.duckdb")
     one_clear_error(sp404("init", "--db", tmp_path / "r.duckdb"), 2, "--samples")
+    inside = (*options[:3], library / "out", *options[4:])
+    one_clear_error(sp404("init", *inside), 2, "lies in the folder of your samples")
     assert not (tmp_path / "library.csv").exists()
     said = sp404("init", *options, "--service")
     assert said.status == 0, said
     settings = tomllib.loads((tmp_path / "config/sp404.toml").read_text())["sp404"]
-    assert settings == {"output_base_path": f'{tmp_path}/out "x"', "library": f"{tmp_path}/library.csv"}
+    assert settings == {"output_base_path": f'{tmp_path}/out "x"', "library": f"{tmp_path}/library.csv", "nightly_scan": True}
     assert (tmp_path / "library.csv").read_text(encoding="utf-8-sig").startswith("file_path,")
     assert "ExecStart=" in (tmp_path / "home/.config/systemd/user/sp404.service").read_text()
     for words in ("sp404 check library.csv", "sp404 export library.csv", "enable-linger"):

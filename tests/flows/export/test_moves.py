@@ -323,3 +323,17 @@ def test_verify_names_an_export_that_would_write_a_file_again_only_where_there_i
     assert [one.fix for one in packs.verified().findings] == [
         f"Its manifest {packs.manifest.name} is gone. Export the sample again."
     ]
+
+
+def test_a_folder_of_other_records_is_said_to_be_one(packs: Nightly) -> None:
+    """Also where there are no records yet; after the first export it is known."""
+    words = "files of exports that these records know nothing of"
+    before = tree(packs.out)
+    packs.db = packs.folder / "other.duckdb"
+    assert any(words in note for note in preview.plan(packs.request(**GENRE)).notes)
+    first, second = packs.export(**GENRE), packs.export(**GENRE)
+    assert any(words in note for note in first.notes)
+    assert not any(words in note for note in second.notes)
+    assert {path: tree(packs.out)[path] for path in before if not path.endswith(MARK_FILE)} == {
+        path: state for path, state in before.items() if not path.endswith(MARK_FILE)
+    }

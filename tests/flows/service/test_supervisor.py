@@ -109,6 +109,7 @@ class Desk:
             "SP404_DB": str(folder / "r.duckdb"),
             "SP404_OUTPUT_BASE_PATH": str(folder / "out"),
             "SP404_TIMEZONE": "Europe/Berlin",
+            "SP404_NIGHTLY_SCAN": "true",
             "SP404_NOTIFY_URL": f"http://127.0.0.1:{self.listener.server_port}/failed",
             "HOME": str(folder),
             "SP404_API_PORT": str(free_port()),
@@ -242,6 +243,23 @@ def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk:
 
 
 @pytest.mark.slow
+def test_a_night_exports_what_is_new_in_the_scanned_folders(desk: Desk) -> None:
+    folder = desk.folder / "drums"
+    folder.mkdir()
+    synth.write(folder / "kick.wav", synth.bass(44_100, 50, 0.2), 44_100)
+    scanned = desk.sp404("scan", folder, "-o", desk.library)
+    assert scanned.returncode == 0, scanned.stderr
+    synth.write(folder / "snare.wav", synth.bass(44_100, 51, 0.2), 44_100)
+    run = desk.run("library-nightly", {})
+    assert run["state"]["type"] == "COMPLETED"
+    with duckdb.connect(str(desk.folder / "r.duckdb")) as connection:
+        query = "SELECT source_path FROM sp404_export_samples WHERE status = 'exported' AND starts_with(source_path, ?)"
+        there = connection.execute(query, [str(folder)]).fetchall()
+    assert sorted(there) == [(str(folder / "kick.wav"),), (str(folder / "snare.wav"),)]
+    assert "drums/snare.wav" in desk.library.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk: Desk) -> None:
     """By itself, on whatever port it is; a temporary server would be told of on standard error."""
     manifest = desk.folder / "lib/two.csv"
@@ -251,7 +269,10 @@ def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk:
     assert first.returncode == 1
     assert "temporary" not in first.stderr
     runs = desk.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["two by bpm, 3 samples"]}}})
-    assert [run["state"]["message"] for run in runs] == ["2 exported, 1 failed of 3: more than 25% (the setting failed_share)"]
+    assert [run["state"]["message"] for run in runs] == [
+        "2 exported, 1 failed of 3: more than 25% (the setting failed_share). 1 x Audio file not found (gone.wav)."
+        " All of them: sp404 history --export 1 --failed"
+    ]
     assert runs[0]["state"]["type"] == "FAILED"
     artifacts = desk.artifacts(runs[0]["id"])
     assert set(artifacts) >= {"export-report", "files-by-folder", "rejected-samples"}
@@ -262,6 +283,7 @@ def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk:
     assert "| unknown_bpm | 2 | \u2588" in artifacts["files-by-folder"]
     assert "dBFS" in artifacts["files-by-folder"]
     (row,) = json.loads(artifacts["rejected-samples"])
+    assert list(row)[:2] == ["file", "why"]
     assert (row["line"], row["status"], row["why"]) == (4, "failed", f"Audio file not found: {desk.library.parent}/gone.wav")
     shutil.copyfile(desk.library.parent / "2.wav", desk.library.parent / "gone.wav")
     assert desk.sp404("export", manifest, *where).returncode == 0
