@@ -70,7 +70,9 @@ function kitHead(parts, board, startExport) {
     return input;
   };
   const show = (input, value) => {
-    if (input.dataset.shown !== value && input !== document.activeElement) input.dataset.shown = input.value = value;
+    if (input.dataset.shown === value) return; // also where what was written instead was refused: it can be corrected
+    if (input !== document.activeElement || input.value === value) input.dataset.shown = input.value = value;
+    else delete input.dataset.shown; // it is shown as soon as nobody writes there
   };
   const button = (text, act, props = {}) => h("button", { type: "button", onclick: act, ...props }, text);
   const go = (promise) => promise.catch((problem) => kit.say(`${problem.message}. ${problem.fix ?? ""}`));
