@@ -181,7 +181,10 @@ def test_what_another_program_writes_is_what_is_read(
     for column in ("file_path", "title", "tags"):
         at = names.index(column)
         cells = [cells[at] if at < len(cells) else None for _, cells in expected]
-        guarded = [cell and (cell[1:] if cell.startswith("'") and cell.lstrip("'")[:1] in "=+-@" else cell) for cell in cells]
+        guarded = [
+            cell and (cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(tuple("=+-@")) else cell)
+            for cell in cells
+        ]
         assert raw.frame[column].to_list() == (cells if column == "file_path" else guarded)
 
 
