@@ -21,6 +21,7 @@ FLOORS = (
     ("tasks.convert",),
     ("flows.scan_files",),
     ("flows.export", "flows.scan", "flows.demo", "flows.explain"),
+    ("flows.rescan",),
     ("flows.orchestration", "flows.device_project"),
     ("flows.service", "flows.api", "flows.status", "flows.first_steps"),
     ("flows.cli",),

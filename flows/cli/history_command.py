@@ -48,7 +48,7 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     """Print what earlier exports did, newest first.
 
     With --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
-    were not exported are grouped by their cause.
+    were not exported are grouped by their cause; with --failed without the files that a later export has written.
     """
     from tasks.store import history as records
     from tasks.store.database import Database
@@ -69,7 +69,11 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     elif not found:
         say("Nothing in the records.", err=True)
     elif of_samples:
-        print_samples(found, every)
+        shows_all = every or bool(which["export_id"])
+        shown = [row for row in found if shows_all or not row["exported_since"]]
+        print_samples(shown, every)
+        if len(shown) < len(found):
+            say(f"{count_of(len(found) - len(shown), 'failure')} of before: exported since then (--all shows them, too)")
     else:
         print_exports(found)
     return ALL_DONE

@@ -31,7 +31,8 @@ def export_samples(
 ) -> list[dict[str, Any]]:
     """Return what became of samples, newest export first, in the order of the manifest.
 
-    ``which`` selects by ``status`` and ``reason``, and by parts of ``warning``, ``file`` and ``library``, in any case.
+    ``which`` selects by ``status`` and ``reason``, and by parts of ``warning``, ``file`` and ``library``, in any case. With
+    ``failed_only``, ``exported_since`` is the last export of the same manifest that had the file, if that was later.
     """
     parameters = {"user_id": user_id, "export_id": export_id, "sample_id": sample_id, "failed_only": failed_only}
     parameters |= dict.fromkeys(("status", "reason", "warning", "file", "library")) | which

@@ -86,6 +86,18 @@ def test_status_asks_what_runs_for_what_is_not_set_here(
     prefect_server.withdraw_api()
 
 
+def test_failures_of_before_that_are_mended_are_not_listed_again(sp404: Run, db: Path, library: Path, tmp_path: Path) -> None:
+    assert "Export 2" in sp404("history", "--db", db, "--failed").out
+    options = ("--direct", "--db", db, "--out", tmp_path / "out", "--sound", "pad_to_ms=100")
+    sp404("export", library / "manifest.csv", *options)
+    said = sp404("history", "--db", db, "--failed").out
+    assert said.strip() == "2 failures of before: exported since then (--all shows them, too)"
+    for question in (("--all",), ("--export", 2)):
+        assert "Export 2" in sp404("history", "--db", db, "--failed", *question).out
+    found = json.loads(sp404("history", "--db", db, "--failed", "--json").out)
+    assert [(row["export_id"], row["exported_since"]) for row in found] == [(2, 3), (1, 3)]
+
+
 def test_the_card_that_is_there_need_not_be_named(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [tmp_path / name for name in ("a card", "b")]
     monkeypatch.setattr("tasks.bundle.plugged_cards.list_mounts", lambda: [str(card) for card in cards])
