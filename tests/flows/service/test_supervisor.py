@@ -243,23 +243,6 @@ def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk:
 
 
 @pytest.mark.slow
-def test_a_night_exports_what_is_new_in_the_scanned_folders(desk: Desk) -> None:
-    folder = desk.folder / "drums"
-    folder.mkdir()
-    synth.write(folder / "kick.wav", synth.bass(44_100, 50, 0.2), 44_100)
-    scanned = desk.sp404("scan", folder, "-o", desk.library)
-    assert scanned.returncode == 0, scanned.stderr
-    synth.write(folder / "snare.wav", synth.bass(44_100, 51, 0.2), 44_100)
-    run = desk.run("library-nightly", {})
-    assert run["state"]["type"] == "COMPLETED"
-    with duckdb.connect(str(desk.folder / "r.duckdb")) as connection:
-        query = "SELECT source_path FROM sp404_export_samples WHERE status = 'exported' AND starts_with(source_path, ?)"
-        there = connection.execute(query, [str(folder)]).fetchall()
-    assert sorted(there) == [(str(folder / "kick.wav"),), (str(folder / "snare.wav"),)]
-    assert "drums/snare.wav" in desk.library.read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
 def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk: Desk) -> None:
     """By itself, on whatever port it is; a temporary server would be told of on standard error."""
     manifest = desk.folder / "lib/two.csv"
@@ -396,3 +379,23 @@ def test_a_service_is_printed_and_nothing_started(desk: Desk, tmp_path: Path) ->
 def test_a_time_zone_that_is_none_is_refused(zone: str) -> None:
     with pytest.raises(RequestError, match="timezone"):
         load({"timezone": zone}, lambda _path, _seconds: {})
+
+
+@pytest.mark.slow
+def test_a_night_exports_what_is_new_in_the_scanned_folders(desk: Desk) -> None:
+    before = desk.library.read_text(encoding="utf-8")
+    folder = desk.folder / "drums"
+    folder.mkdir()
+    synth.write(folder / "kick.wav", synth.bass(44_100, 50, 0.2), 44_100)
+    scanned = desk.sp404("scan", folder, "-o", desk.library)
+    assert scanned.returncode == 0, scanned.stderr
+    synth.write(folder / "snare.wav", synth.bass(44_100, 51, 0.2), 44_100)
+    run = desk.run("library-nightly", {})
+    assert run["state"]["type"] == "COMPLETED"
+    with duckdb.connect(str(desk.folder / "r.duckdb")) as connection:
+        query = "SELECT source_path FROM sp404_export_samples WHERE status = 'exported' AND starts_with(source_path, ?)"
+        there = connection.execute(query, [str(folder)]).fetchall()
+    assert sorted(there) == [(str(folder / "kick.wav"),), (str(folder / "snare.wav"),)]
+    assert "drums/snare.wav" in desk.library.read_text(encoding="utf-8")
+    desk.library.write_text(before, encoding="utf-8")  # for the other tests, which count its rows
+    shutil.rmtree(folder)  # so no other night scans anything
