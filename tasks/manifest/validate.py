@@ -126,10 +126,11 @@ def _split(
         each_alone: No rule looks at other rows.
     """
     broken = _broken(frame, schema, rules)
-    suspects = broken.arg_true() if each_alone else pl.Series(range(frame.height), dtype=pl.UInt32)
+    if not broken.any():
+        return frame, pl.DataFrame(schema=REJECT_SCHEMA)
+    suspects = broken.arg_true() if each_alone else pl.int_range(frame.height, dtype=pl.UInt32, eager=True)
     try:
-        if broken.any():
-            schema.validate(frame[suspects], lazy=True)
+        schema.validate(frame[suspects], lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
         if cases["index"].null_count():  # not about a row: a fault of ours, not of the manifest

@@ -221,7 +221,7 @@ def read_prior_state(target: ExportTarget, rows: pl.DataFrame, moved: pl.DataFra
             assign_ids(rows, pl.DataFrame(schema=GIVEN), pl.DataFrame(schema=KITS), 0)[0],
             pl.DataFrame(schema=_OUTPUTS_SCHEMA),
             pl.DataFrame(schema=RENAMES),
-            FolderState(None, True, is_of_others=read_mark(target.output) is not None),
+            FolderState(None, is_as_left=True, is_of_others=read_mark(target.output) is not None),
             DRY_RUN,
         )
     with target.database.connect() as connection:

@@ -61,7 +61,7 @@ export async function cardDetail(screen, id, { activity, put, prune }) {
   let before = "";
   const look = () => {
     // With those that have ended, for a short one runs and ends unseen.
-    const now = `${Boolean(activity.lock)} ${activity.running.length > 0} ${activity.jobs.filter((job) => job.ended_at).map((job) => job.id)}`;
+    const now = `${Boolean(activity.lock)} ${activity.running.length > 0} ${[...(activity.ended ?? [])]}`;
     if (!screen.isConnected) return activity.removeEventListener("change", look);
     if (now === before) return undefined;
     before = now;

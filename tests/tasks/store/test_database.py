@@ -563,7 +563,7 @@ def test_an_error_of_a_thread_does_not_end_what_another_one_asks(ledger: Ledger,
 
     def ask(database: Database) -> int:
         asked = 0
-        while time.monotonic() < over:
+        while asked < 4 or time.monotonic() < over:  # so many also where the machine is slow
             if database is ledger.database:
                 with pytest.raises(StatementError), database.connect() as connection:
                     connection.execute("SELECT nothing FROM nowhere")
@@ -574,4 +574,4 @@ def test_an_error_of_a_thread_does_not_end_what_another_one_asks(ledger: Ledger,
         return asked
 
     with ThreadPoolExecutor(4) as pool:
-        assert min(pool.map(ask, databases)) > 0
+        assert min(pool.map(ask, databases)) > 3
