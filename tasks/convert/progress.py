@@ -38,6 +38,7 @@ class Progress:
         failed: How many samples failed so far.
         errors: The texts of the last failures.
         stopped: Set when no further sample is to be begun.
+        slots: How many samples may be worked on at once on this machine; one, until ``allow`` says more.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Progress:
         self.failed = 0
         self.errors: deque[str] = deque(maxlen=_LAST_ERRORS)
         self.stopped = threading.Event()
+        self.slots = threading.Semaphore(1)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +89,10 @@ class Progress:
                 self._pool = ProcessPool(limits, self.stopped)
                 self._pool.start(ahead)
             return self._pool
+
+    def allow(self, workers: int) -> None:
+        """Let so many samples be worked on at once. It has to be said before a pass begins."""
+        self.slots = threading.Semaphore(workers)
 
     def expect(self, samples: int, verb: str = Verb.CONVERT) -> None:
         """Begin a pass over ``samples`` samples. A second pass of the same verb adds to the first one's counts."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from schemas.conversion import Outcome, Shard, ShardJobResult, ShardResult
@@ -16,6 +17,7 @@ from tasks.bundle.metadata_file import metadata_text
 from tasks.convert.plan_file import PlannedJob, read_jobs
 from tasks.convert.progress import Progress
 from tasks.convert.publish import StagedSample, check_output, make_folder, publish, sample_error
+from tasks.convert.sharing import share_jobs
 from tasks.convert.staged_files import forget_staged, write_part
 from tasks.fs.atomic import create_exclusively, part_name, remove, write_all
 from tasks.fs.hashing import hash_open_file, is_unmodified
@@ -58,38 +60,30 @@ def convert_shard(shard: Shard, progress: Progress | None = None) -> ShardResult
 
 
 def _stage_all(shard: Shard, progress: Progress, executor: JobExecutor) -> tuple[list[StagedSample], SurroundingsError | None]:
-    """Convert sample after sample until the run is stopped or its surroundings fail."""
-    staged: list[StagedSample] = []
-    try:
-        for planned in read_jobs(shard):
-            if progress.stopped.is_set():
-                break
-            sample = _stage(planned, shard, executor)
-            if sample is None:
-                break
-            staged.append(sample)
+    """Convert all samples, until the run is stopped or its surroundings fail."""
+
+    def stage(planned: PlannedJob) -> StagedSample | None:
+        sample = _stage(planned, shard, executor)
+        if sample:
             progress.advance(sample.outcome.error and f"Sample {planned.job.sample_id}: {sample.outcome.error}")
-    except SurroundingsError as error:
-        progress.stopped.set()
-        return staged, error
-    return staged, None
+        return sample
+
+    return share_jobs(partial(read_jobs, shard), stage, progress.slots, progress.stopped)
 
 
 def _run_verb(shard: Shard, progress: Progress | None) -> ShardResult:
     """Run a verb that writes no file on each sample."""
-    results: list[ShardJobResult] = []
     with _working(shard, progress) as (executor, running):
-        try:
-            for planned in read_jobs(shard):
-                result = None if running.stopped.is_set() else executor.run_for_shard(shard.verb, planned.job, shard.sound)
-                if result is None:
-                    break
-                results.append(result)
+
+        def run(planned: PlannedJob) -> ShardJobResult | None:
+            result = executor.run_for_shard(shard.verb, planned.job, shard.sound)
+            if result:
                 running.advance()
-        except SurroundingsError as error:
-            running.stopped.set()
-            return ShardResult(tuple(results), error)
-    return ShardResult(tuple(results))
+            return result
+
+        results: list[ShardJobResult]
+        results, error = share_jobs(partial(read_jobs, shard), run, running.slots, running.stopped)
+        return ShardResult(tuple(results), error)
 
 
 @contextmanager

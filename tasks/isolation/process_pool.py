@@ -180,7 +180,7 @@ class _Worker:
                     stdout=self._log,
                     stderr=self._log,
                     pass_fds=[theirs.fileno()],
-                    env=_environment(),
+                    env=worker_environment(),
                     process_group=0,  # so that Ctrl-C and Ctrl-Z do not reach it while it starts, either
                 )
             self.socket.settimeout(_GRACE_S)
@@ -234,7 +234,7 @@ def _describe_end(status: int | None) -> str:
     return f"it ended with status {status}" if status >= 0 else f"{signal.strsignal(-status)}".lower()
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Return this environment with our module path, and with one thread: there are as many processes as work at a time.
 
     The C library gives back the memory of each block of samples and gets it anew for the next: a page fault for every 4 KiB,

@@ -6,14 +6,16 @@
 
 and likewise ``long``, ``memory`` and ``workers FOLDERS``. Needs sox and ffmpeg (apt-get install ffmpeg sox).
 
-Every lap is a fresh process. Of Python ways the work is timed, after imports and one short file; of sox and ffmpeg all,
-as one process a file is how they are used. Ways are run in turn (A B C A B C ...); medians and ratios are what to
-look at. Whatever a way wrote is looked at, too: as many files as there are sources, 48 kHz, 16 bits.
+Every lap is a fresh process. Of Python ways the work is timed, after imports and one short file, in two processes with the
+environment of an export's workers, as an export decodes; of sox and ffmpeg all, as one process a file is how they are used.
+Ways are run in turn (A B C A B C ...); medians and ratios are what to look at. Whatever a way wrote is looked at, too: as many
+files as there are sources, 48 kHz, 16 bits.
 """
 
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -23,9 +25,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +43,7 @@ from tasks.audio import synth
 from tasks.audio.convert import convert
 from tasks.audio.decode.source import open_audio
 from tasks.audio.dsp.resample import QUALITIES, resample
+from tasks.isolation.process_pool import worker_environment
 from tests.bench import judge
 
 Convert = Callable[[str, str], object]
@@ -168,14 +172,35 @@ FLOATS: dict[str, Convert] = {
 # ---- laps ----
 
 
-def one_lap(way: str, pairs: list[tuple[str, str]], threads: int) -> None:
-    """Convert all but the first pair, which is a short one to start with; print the seconds and two sizes in MB."""
+def one_lap(way: str, pairs: list[tuple[str, str]], workers: int) -> None:
+    """Convert all but the first pair, which is a short one to start with; print the seconds, and two sizes in MB of one worker."""
+    if workers > 1:
+        print(json.dumps({"seconds": _in_processes(way, pairs, workers)}))
+        return
     PYTHON[way](*pairs[0])
     idle = _megabytes("VmRSS")
     started = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda pair: PYTHON[way](*pair), pairs[1:]))
+    for pair in pairs[1:]:
+        PYTHON[way](*pair)
     print(json.dumps({"seconds": time.perf_counter() - started, "idle": idle, "peak": _megabytes("VmHWM")}))
+
+
+def _in_processes(way: str, pairs: list[tuple[str, str]], workers: int) -> float:
+    """Return the seconds from when all processes have converted the first pair."""
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(workers + 1)
+    with ProcessPoolExecutor(workers, spawn, _begin, (ready, way, pairs[0])) as pool:
+        futures = [pool.submit(PYTHON[way], *pair) for pair in pairs[1:]]
+        ready.wait()
+        started = time.perf_counter()
+        for future in futures:
+            future.result()
+        return time.perf_counter() - started
+
+
+def _begin(ready: Barrier, way: str, first: tuple[str, str]) -> None:
+    PYTHON[way](first[0], f"{first[1]}-{os.getpid()}.wav")
+    ready.wait()
 
 
 def _megabytes(name: str) -> float:
@@ -197,7 +222,7 @@ def lap(way: str, sources: Sequence[str], threads: int, scratch: Path) -> dict[s
         first = (write(Path(place, "first.wav"), judge.sine(997, 0.5, 0.5, 44_100), 44_100, "PCM_24"), f"{place}/first-out.wav")
         todo = Path(place, "pairs.json")
         todo.write_text(json.dumps([first, *pairs]))
-        said = run([sys.executable, "-m", "tests.bench.sound", "one-lap", way, str(todo), str(threads)], {})
+        said = run([sys.executable, "-m", "tests.bench.sound", "one-lap", way, str(todo), str(threads)], worker_environment())
         if not said:
             sys.exit(f"{way} failed; see for yourself: one-lap {way} with {pairs[0][0]}")
         return json.loads(said) | _checked(way, out, len(pairs))
@@ -257,12 +282,12 @@ def verdict(is_met: bool) -> str:
 def library(scratch: Path, runs: int, folders: Sequence[Path]) -> None:
     targets = {"sox": 0.40, "ffmpeg": 0.08, "librosa": 0.35, "plain": 0.80, "floor": 1.3}
     names = {
-        "ours": "ours, 2 threads",
+        "ours": "ours, 2 processes",
         "sox": "sox `rate -v ... dither`, 2 processes",
         "ffmpeg": "ffmpeg, soxr precision 28, triangular dither, 2 processes",
         "librosa": "a loop of librosa.load (soxr_vhq) and sf.write",
-        "plain": "soundfile + soxr VHQ + sf.write, 2 threads",
-        "floor": "floor: decode, soxr VHQ, bytes written, 2 threads",
+        "plain": "soundfile + soxr VHQ + sf.write, 2 processes",
+        "floor": "floor: decode, soxr VHQ, bytes written, 2 processes",
     }
     at_once = dict.fromkeys(names, WORKERS) | {"librosa": 1}  # as librosa's users write it
     sources = collected(folders)
@@ -303,7 +328,7 @@ def workers(scratch: Path, runs: int, folders: Sequence[Path]) -> None:
     sources = collected(folders)
     alone, both = in_turn([("ours", 1), ("ours", 2)], sources, runs, scratch)
     gain = alone["seconds"] / both["seconds"]
-    print(f"{len(sources):,} files by threads of one process.\n")
+    print(f"{len(sources):,} files.\n")
     print("| 1 worker s | 2 workers s | speed of 2 against 1 | target | |\n|---|---|---|---|---|")
     print(f"| {alone['seconds']:.2f} | {both['seconds']:.2f} | {gain:.2f} | 1.70 | {verdict(gain >= 1.7)} |")
 
