@@ -173,7 +173,7 @@ FLOATS: dict[str, Convert] = {
 
 
 def one_lap(way: str, pairs: list[tuple[str, str]], workers: int) -> None:
-    """Convert all but the first pair, which is a short one to start with; print the seconds, and two sizes in MB of one worker."""
+    """Convert all but the first pair, a short one to start with; print the seconds, and of one worker two sizes in MB."""
     if workers > 1:
         print(json.dumps({"seconds": _in_processes(way, pairs, workers)}))
         return
