@@ -3,19 +3,18 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from hashlib import blake2b
-from itertools import chain, islice
 from typing import Any
 
 import polars as pl
 
 from config import genres
 from config.settings import Settings
+from flows.scan_threads import map_in_threads
 from schemas.conversion import AnalysisResult, Job, Tags
 from schemas.enums import Verb
 from schemas.errors import SampleError, StoppedError
@@ -33,7 +32,6 @@ IS_AUDIO = pl.col("header").is_not_null() & pl.col("trouble").is_null()
 IS_NOT_AUDIO = pl.col("header").is_null() & pl.col("trouble").is_null()
 # What was read within this time is read again after a kill.
 _REMEMBER_SECONDS = 5.0
-# Threads that take headers one by one spend their time on handing them over.
 _HEADERS_AT_ONCE = 64
 _STAMP = ("bytes", "mtime_ns", "ctime_ns")
 _BY_READER = f"{READER}-"
@@ -100,7 +98,7 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
     learnt = []
     with memory.remembering() as remember:
         infer_one = partial(_infer_file, memory)
-        for file in _map_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
+        for file in map_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
             check_stopped(progress)
             remember(file)
             learnt.append(file)
@@ -138,7 +136,7 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
     learnt = []
     with memory.remembering() as remember:
         try:
-            for file in _map_in_threads(analyze, to_do.iter_rows(named=True), settings.workers, 1):
+            for file in map_in_threads(analyze, to_do.iter_rows(named=True), settings.workers):
                 check_stopped(progress)
                 remember(file)
                 learnt.append(file)
@@ -178,18 +176,3 @@ def _add_result(file: dict[str, Any], result: AnalysisResult | None) -> dict[str
     if result.error:
         return file if result.reason in _PASSING_REASONS else file | {"trouble": result.error, "fix": result.fix}
     return file | {"heard": json.dumps(asdict(result.analysis)) if result.analysis else None}
-
-
-def _map_in_threads(work: Callable[[Any], Any], items: Iterable[Any], workers: int, at_once: int) -> Iterator[Any]:
-    """Yield the results in order, worked out by several threads, ``at_once`` items at a time.
-
-    An interruption waits for those that are being worked on.
-    """
-    rest = iter(items)
-    parts = iter(lambda: list(islice(rest, at_once)), [])
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            yield from chain.from_iterable(pool.map(lambda part: [work(item) for item in part], parts))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

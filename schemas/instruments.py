@@ -164,6 +164,7 @@ _JOINED = (
 _BETWEEN = frozenset("and n with plus amp".split())
 
 
+@lru_cache(1024)
 def split_camel_case(text: str) -> str:
     """Put a space between the words of CamelCase."""
     return _CAMEL.sub(" ", text)

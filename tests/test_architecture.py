@@ -19,6 +19,7 @@ FLOORS = (
     ("tasks.manifest", "tasks.layout", "tasks.audio", "tasks.store", "tasks.bundle", "tasks.scan", "tasks.device_project"),
     ("tasks.isolation",),
     ("tasks.convert",),
+    ("flows.scan_threads",),
     ("flows.scan_files",),
     ("flows.export", "flows.scan", "flows.demo", "flows.explain"),
     ("flows.rescan",),

@@ -2,8 +2,7 @@
 
 import re
 import struct
-from dataclasses import replace
-from pathlib import Path
+from os.path import splitext
 from typing import Any
 
 from blake3 import blake3
@@ -38,7 +37,7 @@ def read_header(path: str) -> Header | None:
         SampleError: It is named like audio and is not, or it cannot be read.
     """
     with open_file(path) as (whole, _):
-        is_named_so = Path(path).suffix.lower() in AUDIO_EXTENSIONS
+        is_named_so = splitext(path)[1].lower() in AUDIO_EXTENSIONS
         try:
             kind, source = find_sound(whole, path)
         except UnsupportedFormatError:
@@ -52,7 +51,7 @@ def read_header(path: str) -> Header | None:
         facts |= read_tags(whole.fd, kind, whole.size)
         if kind == "mp3" and (frames := mpeg.count_frames(source)):
             facts["seconds"] = frames / mpeg.read_rate_hz(source)
-        return replace(Header(kind, signature=_signature(whole)), **facts)
+        return Header(kind, signature=_signature(whole), **facts)
 
 
 def _from_chunks(found: ChunkLayout) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class GenreVocabulary:
 
     def guess_from_tag(self, text: str) -> Guess | None:
         """Guess the genre of a file's tag: the first that it names, among several, of those that are known."""
-        genres = filter(None, (self.genres.get(_spelling(part)) for part in (text, *_SEVERAL.split(text))))
+        parts = (text, *_SEVERAL.split(text)) if text else ()
+        genres = filter(None, (self.genres.get(_spelling(part)) for part in parts))
         # Number 0 of ID3, which programs write where nobody chose a genre.
         guesses = [Guess(genre, "tag", 0.5 if genre == "blues" else 0.8) for genre in genres]
         return max(guesses, key=lambda guess: guess.confidence, default=None)

@@ -69,7 +69,7 @@ def _believed_beats(header: Header) -> int:
 
 
 def _tempo_tag(text: str) -> Guess | None:
-    bpm = parse_tempo(text)
+    bpm = parse_tempo(text) if text else None
     return Guess(f"{bpm:g}", "tag", 0.85) if bpm else None
 
 
@@ -82,7 +82,7 @@ def _only_second_fits(seconds: float | None, first: Guess, second: Guess) -> boo
 
 def _key(header: Header, stem: str, folders: list[str]) -> Guess | None:
     """Guess the key; a root note without major or minor comes last, since programs often write one where nobody chose it."""
-    if key := parse_key(header.musical_key):
+    if header.musical_key and (key := parse_key(header.musical_key)):
         return Guess(key, "tag", 0.85)
     if key := name_parser.find_key(stem):
         return Guess(key, "name", 0.9)

@@ -70,6 +70,7 @@ class TempoReading:
     settled: bool = False
 
 
+@lru_cache(4 * _FOLDERS)
 def normalize(text: str) -> str:
     """Give one spelling to letters, digits and dashes that look alike, as full-width ones do."""
     return _DASHES.sub("-", unicodedata.normalize("NFKC", text))

@@ -8,6 +8,7 @@ import struct
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from schemas.errors import LoadError
 from tasks.audio.decode.byte_range import ByteRange
@@ -77,7 +78,8 @@ def read_chunk_layout(source: ByteRange, kind: str) -> ChunkLayout | None:
 def _finish(source: ByteRange, found: ChunkLayout) -> ChunkLayout:
     """Leave out copies of the header around sound of unknown length. Say how the length was found, and what is left out."""
     if found.promised is not None:
-        return replace(found, note="; ".join(filter(None, [found.note, _describe_rest(source, found)])))
+        rest = _describe_rest(source, found)
+        return replace(found, note="; ".join(filter(None, [found.note, rest]))) if rest else found
     start, stop, header = found.start, found.start + found.there, source.read(found.start, 0)
     if 16 <= len(header) <= _MAX_HEADER_BYTES:
         while start < stop and _is_header(source.read(16, start), header):
@@ -186,11 +188,11 @@ class _WaveFormat:
     block_frames: int
     note: str
 
-    def complete(self, found: ChunkLayout, counted: int) -> ChunkLayout:
-        """Return the layout with what the format says; ``counted`` is what ``fact`` counts."""
+    def complete(self, found: ChunkLayout, counted: int, **more: Any) -> ChunkLayout:
+        """Return the layout with what the format says, and ``more`` of its fields; ``counted`` is what ``fact`` counts."""
         frames = self._frames_of(found.there, counted)
         note = "; ".join(filter(None, [found.note, self.note]))
-        return replace(found, speakers=self.speakers, counted=frames, block_frames=self.block_frames, note=note)
+        return replace(found, speakers=self.speakers, counted=frames, block_frames=self.block_frames, note=note, **more)
 
     def _frames_of(self, sound_bytes: int, counted: int) -> int | None:
         """Return what ``fact`` counts, if it is within the last block of so many bytes; else it counts something else."""
@@ -230,9 +232,8 @@ def _wav(source: ByteRange) -> ChunkLayout | None:
             extras = replace(extras, **{name.decode().strip().lower(): source.read(length, start)})
     if not found or not form:
         return found
-    return replace(
-        form.complete(found, counted or 0), extras=extras, by_ffmpeg=form.tag in _MPEG and order == "<", is_ogg=form.tag in _OGG
-    )
+    by_ffmpeg = form.tag in _MPEG and order == "<"
+    return form.complete(found, counted or 0, extras=extras, by_ffmpeg=by_ffmpeg, is_ogg=form.tag in _OGG)
 
 
 def _wav_span(source: ByteRange, start: int, length: int, end: int, form: SampleFormat | None) -> ChunkLayout:
