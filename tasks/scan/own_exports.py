@@ -29,6 +29,8 @@ class OwnExports:
         """Return whether an export made the sound at ``path``, which is below the scanned folder ``root``."""
         if path in self.files:
             return True
+        if DEFAULT_FOLDER not in path:  # nearly always, and the rest takes as long as the status of a file
+            return False
         below = os.path.dirname(path)[len(root) :].split(os.sep)
         return DEFAULT_FOLDER in below and not path.endswith((_METADATA_END, MARK_FILE))
 

@@ -28,6 +28,9 @@ _BOTH_SAY, _NEAR = 0.75, 0.03
 # From this confidence on, a rhythm is heard where a drum's word alone says one-shot (``tasks.scan.kinds``).
 _SURELY_A_LOOP, _BY_A_WORD = 0.7, 0.75
 
+# A name that may end in a note, in letters of ASCII or in others that look like them: to look closer takes a hundred times as long.
+_MAY_HAVE_NOTE = r"[/ _-][A-Ga-g][#b]?[0-8]?[\s\x00-\x1f]*(?:\.[^./]*)?$|[^\x00-\x7f]"
+
 
 def guesses_to_json(guesses: Guesses) -> str:
     """Return guesses as the JSON that ``GUESSES_DTYPE`` reads."""
@@ -66,7 +69,8 @@ def make_rows(files: pl.DataFrame, folder: str) -> pl.DataFrame:
         ]
     frame = files.select("path", *cells)
     paths = pl.Series("file_path", [file_cell(path, folder) for path in frame["path"]], pl.String)
-    notes = [find_note(*_words_of(path)) for path in frame["path"]]
+    may_be = frame["path"].str.contains(_MAY_HAVE_NOTE)
+    notes = [find_note(*_words_of(path)) if may else None for path, may in zip(frame["path"], may_be, strict=True)]
     roots = pl.Series("root_note", [note.value if note else None for note in notes], pl.String)
     sure = pl.Series("root_note_confidence", [f"{note.confidence:g}" if note else None for note in notes], pl.String)
     has_no_key = pl.col("musical_key").is_null()

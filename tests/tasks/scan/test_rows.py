@@ -1,9 +1,15 @@
 """Cells of a manifest from guesses and from what was heard."""
 
+import os
+
 import polars as pl
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from schemas.scan_values import Guess, SoundAnalysis
+from tasks.scan.name_parser import normalize
+from tasks.scan.note_names import find_note
 from tasks.scan.rows import add_analyses, guesses_to_json, make_rows
 
 
@@ -69,3 +75,20 @@ def test_the_note_at_the_end_of_a_name_is_the_root_and_what_is_less_sure_than_th
     assert heard(sound, "/lib/bass_drop_c.wav", musical_key="Am")["root_note"] is None
     assert heard(sound)["root_note"] == "E"
     assert heard(SoundAnalysis(root="E", root_confidence=0.59))["root_note"] is None
+
+
+@settings(max_examples=300, deadline=None)
+@example("bass", "Ｃ＃３", ".wav")
+@example("bass", "C3 \t", ".wav")
+@example("", "C#", "")
+@given(
+    st.sampled_from(["", "bass", "x.y", "Piano"]),
+    st.one_of(st.from_regex(r"[A-Ga-g][#b]?[0-8]?\s*", fullmatch=True), st.text("Cc#b3 ._-Ｃ＃\u00a0é", min_size=1, max_size=5)),
+    st.sampled_from(["", ".wav", ".", ".a.wav", ". wav"]),
+)
+def test_every_note_at_the_end_of_a_name_gets_into_its_row(front: str, note: str, extension: str) -> None:
+    """As it is found in the name by itself."""
+    name = f"{front} {note}{extension}".strip("/\n") if front else f"{note}{extension}"
+    found = find_note(normalize(os.path.splitext(name)[0]), ("Basses", "lib"))
+    files = pl.DataFrame({"path": [f"/lib/Basses/{name}"], "guesses": ["{}"]})
+    assert make_rows(files, "/lib")["root_note"].to_list() == [found.value if found else None]
