@@ -219,11 +219,13 @@ def _sweep_unfinished(output: str, left_behind: list[run_folder.LeftBehind]) -> 
 
 def _with_texts(jobs: pl.DataFrame) -> pl.DataFrame:
     """Add ``has_text``: whether something stands where the metadata file goes, by the listings of the folders."""
-    texts = jobs.select(metadata_path_of("target")).to_series()
     present: list[str] = []
-    for folder in texts.str.extract(r"(?s)^(.*)/").unique():
+    for folder in jobs["target"].str.extract(r"(?s)^(.*)/").unique():
         with suppress(OSError):
             present += [f"{folder}/{name}" for name in os.listdir(folder)]
+    if not present:
+        return jobs.with_columns(has_text=pl.lit(False))
+    texts = jobs.select(metadata_path_of("target")).to_series()
     return jobs.with_columns(has_text=texts.is_in(_series(present).implode()))
 
 

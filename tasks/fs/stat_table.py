@@ -35,16 +35,20 @@ def stat_files(paths: pl.Series, stat_one: Callable[[str], os.stat_result] = os.
         A row a path, in their order: ``path``, ``kind`` (as ``stat.S_IFMT`` gives it), ``bytes``, ``mtime_ns``, ``ctime_ns``,
         ``device``, ``inode``; nulls where nothing can be looked at.
     """
-    has_folder: dict[str, bool] = {}
+    folders = paths.str.replace(r"(?s)/[^/]*$", "")
+    distinct = folders.unique()
+    there = distinct.filter(pl.Series([os.path.isdir(folder or "/") for folder in distinct], dtype=pl.Boolean))
+    may_be = folders.is_in(there.implode())
     rows: list[tuple[int | None, ...]] = []
-    for path in paths.to_list():
-        folder = path.rpartition("/")[0]
+    for path in paths.filter(may_be).to_list():
         try:
-            if folder not in has_folder:
-                has_folder[folder] = os.path.isdir(folder or "/")
-            rows.append(_fields(stat_one(path)) if has_folder[folder] else _MISSING)
+            rows.append(_fields(stat_one(path)))
         except (OSError, ValueError):
             rows.append(_MISSING)
     columns = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
-    table = pl.DataFrame([pl.Series(name, column, _SCHEMA[name]) for name, column in zip(_SCHEMA, columns, strict=True)])
-    return table.select(paths.alias("path"), pl.col("kind") & stat.S_IFMT(0xFFFF), pl.exclude("kind"))
+    found = pl.DataFrame([pl.Series(name, column, _SCHEMA[name]) for name, column in zip(_SCHEMA, columns, strict=True)])
+    if found.height < len(paths):
+        places = pl.DataFrame({"place": may_be.arg_true()}).hstack(found)
+        every = pl.DataFrame({"place": pl.int_range(len(paths), dtype=pl.UInt32, eager=True)})
+        found = every.join(places, on="place", how="left", maintain_order="left").drop("place")
+    return found.select(paths.alias("path"), pl.col("kind") & stat.S_IFMT(0xFFFF), pl.exclude("kind"))

@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 import polars as pl
 
@@ -13,12 +13,14 @@ from tasks.layout.source_folders import LONGEST_WORD
 _WORD_SUFFIX = re.compile(r"_(?!_)(?:(?!__)[\w -])*[^\W_]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A row that asks for a path: ``stem`` is the folded path without its extension, ``folders`` the names of its folders."""
+class _Request(NamedTuple):
+    """A row that asks for a path: ``stem`` is the folded path without its extension, ``folders`` the names of its folders.
 
-    row: int
+    Older samples come first.
+    """
+
     sample: int
+    row: int
     stem: str
     is_suffixed: bool
     folders: tuple[str, ...]
@@ -59,25 +61,29 @@ class SuffixChooser:
         asking = self._rows.filter(~self._wins)
         if asking.height:
             winners = self._rows.filter(self._wins)
-            self._asked = dict(winners.select("folded", "sample_id").iter_rows())
+            self._asked = dict(zip(winners["folded"].to_list(), winners["sample_id"].to_list(), strict=True))
             self._held = dict(self._held_paths.select("folded", "holder").iter_rows())
             outdoing = winners.join(asking, on="folded", how="semi")
             self._folders = dict(outdoing.select("folded", "folders").iter_rows())
             self._give_out(self._keep(self._requests(asking)))
-        return pl.Series("suffix", [self._suffixes.get(row, "") for row in range(self._rows.height)], pl.String)
+        schema = {"row": pl.UInt32, "suffix": pl.String}
+        chosen = pl.DataFrame({"row": [*self._suffixes], "suffix": [*self._suffixes.values()]}, schema)
+        return self._rows.select("row").join(chosen, on="row", how="left", maintain_order="left")["suffix"].fill_null("")
 
     def _requests(self, rows: pl.DataFrame) -> list[_Request]:
-        cells = rows.select("row", "sample_id", pl.col("folded").str.strip_suffix(self.extension), "is_suffixed", "folders")
-        requests = (
-            _Request(row, sample, stem, bool(is_suffixed), tuple(folders or ()))
-            for row, sample, stem, is_suffixed, folders in cells.iter_rows()
-        )
-        return sorted(requests, key=lambda request: (request.sample, request.row))
+        stems = pl.col("folded").str.strip_suffix(self.extension)
+        cells = rows.sort("sample_id", "row").select("sample_id", "row", stems, "is_suffixed", "folders")
+        return [
+            _Request(sample, row, stem, bool(is_suffixed), tuple(folders or ()))
+            for sample, row, stem, is_suffixed, folders in cells.iter_rows()
+        ]
 
     def _keep(self, losers: list[_Request]) -> list[_Request]:
         """Let samples keep the paths that they have; who asked for one of these loses it. Return the requests that are left."""
-        left: list[_Request] = []
         self._taken: dict[str, int] = {}
+        if not self._held:
+            return losers
+        left: list[_Request] = []
         while losers:
             own = self._own_paths(losers)
             lost: list[str] = []
@@ -93,7 +99,7 @@ class SuffixChooser:
                     del self._asked[path]
                 self._folders[path] = request.folders
             losers = self._requests(self._rows.filter(self._wins & pl.col("folded").is_in(lost))) if lost else []
-        return sorted(left, key=lambda request: (request.sample, request.row))
+        return sorted(left)
 
     def _own_paths(self, requests: list[_Request]) -> defaultdict[int, list[str]]:
         samples = [request.sample for request in requests]
@@ -104,6 +110,8 @@ class SuffixChooser:
 
     def _kept_path(self, request: _Request, own: list[str]) -> str:
         """Return the path with a suffix that a sample has: a word of its folders, or its id, or a word of an earlier folder."""
+        if not own:
+            return ""
         begins = [path for path in own if path.startswith(request.stem) and path.endswith(self.extension)]
         suffixes = {path[len(request.stem) : -len(self.extension)]: path for path in begins}
         own_id = f"__{request.sample}"
@@ -118,10 +126,10 @@ class SuffixChooser:
 
     def _give_out(self, requests: list[_Request]) -> None:
         """Give suffixes in the order of ids, so that newer samples change nothing for older ones, also without records."""
-        waiting = [(request.sample, request.row, request) for request in requests]
+        waiting = [*requests]
         heapify(waiting)
         while waiting:
-            *_, request = heappop(waiting)
+            request = heappop(waiting)
             word = self._free_word(request)
             self._suffixes[request.row] = word or f"__{request.sample}"
             path = request.stem + word + self.extension
@@ -129,7 +137,7 @@ class SuffixChooser:
                 del self._asked[path]
                 outdone = self._requests(self._rows.filter(self._wins & (pl.col("folded") == path)))
                 for lost in outdone:
-                    heappush(waiting, (lost.sample, lost.row, lost))
+                    heappush(waiting, lost)
 
     def _free_word(self, request: _Request) -> str:
         """Return a word that makes a path which nobody asks for or has; "" where there is none."""

@@ -193,6 +193,8 @@ def _choose_owners(wanted: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
 
 def _unify_spelling(wanted: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
     """Give one spelling to what a card sees as one path: as the sample already has it, else the first in the order of text."""
+    if held.is_empty() and (wanted["path"] == wanted["folded"]).all():
+        return wanted["path"]
     wanted = _with_holders(wanted, held)
     spelling = pl.when(pl.col("sample_id") == pl.col("holder")).then("held_path")
     return wanted.select(pl.coalesce(spelling, pl.col("path").min().over("folded")).alias("path")).to_series()
@@ -200,10 +202,12 @@ def _unify_spelling(wanted: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
 
 def _avoid_foreign_paths(placed: pl.DataFrame, rules: PathRules, held: pl.DataFrame) -> pl.DataFrame:
     """Add a number to each name that another library already has, even with its suffix, until it is free."""
+    held = held.filter(pl.col("holder") == FOREIGN_SAMPLE)
+    if held.is_empty():
+        return placed
     base = placed["suffix"]
     for number in range(2, 100):
-        holder = _with_holders(_join_parts(placed, rules), held)["holder"]
-        taken = (holder == FOREIGN_SAMPLE).fill_null(False)
+        taken = _with_holders(_join_parts(placed, rules), held)["holder"].is_not_null()
         if not taken.any():
             break
         placed = placed.with_columns(suffix=pl.when(taken).then(base + f"-{number}").otherwise(pl.col("suffix")))

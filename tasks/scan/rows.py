@@ -28,7 +28,7 @@ _BOTH_SAY, _NEAR = 0.75, 0.03
 # From this confidence on, a rhythm is heard where a drum's word alone says one-shot (``tasks.scan.kinds``).
 _SURELY_A_LOOP, _BY_A_WORD = 0.7, 0.75
 
-# A name that may end in a note, in letters of ASCII or in others that look like them: to look closer takes a hundred times as long.
+# A name that may end in a note, in letters of ASCII or in others that look like them. To look closer takes much longer.
 _MAY_HAVE_NOTE = r"[/ _-][A-Ga-g][#b]?[0-8]?[\s\x00-\x1f]*(?:\.[^./]*)?$|[^\x00-\x7f]"
 
 
