@@ -55,8 +55,10 @@ def remove_parts(
     with suppress(OSError):
         for name in os.listdir(folder) if names is None else names:
             part = _PART.match(name)
+            if not part or not part["token"].startswith(token) or not is_left(int(part["number"]), part["kind"]):
+                continue
             path = os.path.join(folder, name)
-            if part and part["token"].startswith(token) and is_regular(path) and is_left(int(part["number"]), part["kind"]):
+            if is_regular(path):
                 remove(path)
 
 

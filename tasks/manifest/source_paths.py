@@ -1,6 +1,7 @@
 """Make the paths of a manifest absolute, and find the files that paths of other systems mean."""
 
 import os
+from contextlib import suppress
 
 import polars as pl
 
@@ -8,6 +9,8 @@ from tasks.fs.foreign_paths import ForeignPathFinder
 
 # A path without anything that another system would read otherwise, or a program could have garbled.
 _OF_HERE = r"^[^\\:~[:^ascii:]]*$"
+# Of so many files in one folder on, its listing is worth it.
+_WORTH_A_LISTING = 16
 
 
 def absolute(file_paths: pl.Series, folder: str) -> pl.Series:
@@ -41,11 +44,27 @@ def resolve_sources(file_paths: pl.Series, folder: str) -> pl.Series:
     absent = [place for place, is_there in has_folder.items() if not is_there]
     away = [place for place in absent if place.isascii() and not finder.has_folder(place)]
     pairs = pairs.filter(~(pl.col("place").is_in(away) & pl.col("written").str.contains(_OF_HERE)))
+    listed = _list_files(pairs["place"])
     found: dict[str, str] = {}
     for written, source, place in pairs.iter_rows():
+        if source in listed:
+            continue
         if _is_missing(source, has_folder[place]) and (path := finder.find(written).path):
             found[source] = path
     return sources.replace(found) if found else sources
+
+
+def _list_files(places: pl.Series) -> set[str]:
+    """Return the paths of what lies in those of ``places`` that many files are in, but for links, which may lead nowhere.
+
+    To list a folder of a thousand files takes a fifth of the time that it takes to look at each.
+    """
+    paths: set[str] = set()
+    counts = places.value_counts()
+    for place in counts.filter(pl.col("count") >= _WORTH_A_LISTING)[places.name]:
+        with suppress(OSError), os.scandir(place or "/") as listing:
+            paths.update(f"{place}/{entry.name}" for entry in listing if not entry.is_symlink())
+    return paths
 
 
 def _is_missing(path: str, has_folder: bool) -> bool:
