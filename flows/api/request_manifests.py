@@ -21,7 +21,7 @@ class RequestManifests:
     """The manifests of requests that are under way, in ``requests`` beside the database."""
 
     def __init__(self, database: Database) -> None:
-        self._folder = run_folder.runs_folder(database) / "requests"
+        self._folder = run_folder.requests_folder(database)
         self._lock = threading.Lock()
         self._uses: Counter[Path] = Counter()
 

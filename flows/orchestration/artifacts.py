@@ -18,6 +18,7 @@ from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
 from schemas.report import DETAILS, BatchExportResult
 from tasks.store.export_summary import ExportSummary, summarize_export
+from tasks.store.run_folder import requests_folder
 
 log = logging.getLogger("sp404")
 _MAX_ROWS = 500
@@ -44,12 +45,17 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
 
 
 def run_name(draft: DraftPlan) -> str:
-    """Return the name of the run: its label, else ``library by bpm, 1,316 samples``. In ASCII, as the UI needs it."""
-    stem = os.path.splitext(os.path.basename(draft.target.manifest))[0]
-    what = f"{draft.requested:,} samples"
+    """Return the name of the run: its label, else ``library by bpm, 1,316 samples``. In ASCII, as the UI needs it.
+
+    What a REST client chose has no manifest of its own, and is named by the samples alone.
+    """
+    folder, manifest = os.path.split(draft.target.manifest)
+    stem = "" if folder == str(requests_folder(draft.target.database)) else os.path.splitext(manifest)[0]
+    what = f"{draft.requested:,} sample{'' if draft.requested == 1 else 's'}"
     if draft.resolved.export_type is ExportType.SINGLE and draft.rows.height:
-        what = str(draft.rows["title"][0] or stem)
-    return ascii_name(draft.request.label or f"{stem} by {draft.settings.organize_by}, {what}")
+        what = str(draft.rows["title"][0] or stem or what)
+    named = f"{stem} by {draft.settings.organize_by}, {what}" if stem else f"{what}, by {draft.settings.organize_by}"
+    return ascii_name(draft.request.label or named)
 
 
 def ascii_name(name: str) -> str:

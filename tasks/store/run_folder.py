@@ -19,6 +19,11 @@ def runs_folder(database: Database) -> Path:
     return Path(f"{database.path}.runs")
 
 
+def requests_folder(database: Database) -> Path:
+    """Return the folder of the manifests of REST requests, which are named by a hash of their samples."""
+    return runs_folder(database) / "requests"
+
+
 def new_pass(database: Database, export_id: int) -> Path:
     """Create a folder for a pass over samples: for its plan and its shards' parts. Raises WorkingFolderError."""
     folder = _folder(database, export_id)
