@@ -11,6 +11,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed, State
+from prefect.utilities.annotations import opaque
 
 from schemas.errors import Sp404Error
 from tasks.convert import shard
@@ -38,12 +39,20 @@ def as_task(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        result = prefect_task(*args, **kwargs)
+        result = prefect_task(*map(_unvisited, args), **{name: _unvisited(value) for name, value in kwargs.items()})
         if isinstance(result, State):
             raise result.result(raise_on_failure=False)
         return result
 
     return call
+
+
+def _unvisited(argument: Any) -> Any:
+    """Keep Prefect from walking through the results of shards, twice: a quarter of a second per 1,000 samples.
+
+    It still sees whose results they are, which draws the arrows of the run's graph.
+    """
+    return [*map(opaque, argument)] if isinstance(argument, list) else argument
 
 
 def _task(name: str, run_name: str | None = None) -> Any:
