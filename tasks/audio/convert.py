@@ -184,14 +184,16 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
         plan = plan_conversion(job, source, settings, quality, found)
         try:
             with create_exclusively(job.target) as file:
-                return _write(file, source, settings, plan, sixteen_bits)
+                return _write(job.index, file, source, settings, plan, sixteen_bits)
         except OSError as error:
             raise write_failure(job.target, error) from error
 
-    return replace(_read(job, settings, read), index=job.index)
+    return _read(job, settings, read)
 
 
-def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, sixteen_bits: bool) -> Outcome:
+def _write(
+    index: int, file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, sixteen_bits: bool
+) -> Outcome:
     """Write the converted source. ``sixteen_bits``: whether these may hold it as it is."""
     file_format = AudioFormat(settings.format)
     quantizer = Quantizer(exact=sixteen_bits and plan.exact, dither=settings.dither == Dither.TPDF)
@@ -223,7 +225,7 @@ def _write(file: FileIO, source: AudioSource, settings: SoundSettings, plan: Con
     if settings.keep_chunks and plan.marks:
         done.append(f"kept: {kept}" if chunks else "not kept: loops, cue points and tempo, for which AIFF has no place")
     return Outcome(
-        0,
+        index,
         Status.EXPORTED,
         bytes=file_bytes,
         frames=after.frames,
