@@ -34,10 +34,9 @@ from tasks.audio.dsp.resample import QUALITIES, resampled_frames
 from tasks.audio.measure.fingerprint import Fingerprint
 from tasks.audio.measure.meter import Meter
 from tasks.audio.measure.waveform import Waveform
-from tasks.audio.output_file import encode_samples, file_header, float_header
+from tasks.audio.output_file import OutputWriter, float_header
 from tasks.audio.sampler_chunks import move_marks, write_chunks
 from tasks.fs.atomic import create_exclusively, write_all
-from tasks.fs.hashing import hash_open_file
 
 LISTEN_SECONDS = 60
 Result = TypeVar("Result", bound=JobResult)
@@ -184,7 +183,7 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
         plan = plan_conversion(job, source, settings, quality, found)
         try:
             with create_exclusively(job.target) as file:
-                return _write(job.index, file, source, settings, plan, sixteen_bits)
+                return _write(file, source, settings, plan, index=job.index, sixteen_bits=sixteen_bits)
         except OSError as error:
             raise write_failure(job.target, error) from error
 
@@ -192,29 +191,27 @@ def _attempt(job: Job, settings: SoundSettings, quality: str, found: Survey | No
 
 
 def _write(
-    index: int, file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, sixteen_bits: bool
+    file: FileIO, source: AudioSource, settings: SoundSettings, plan: ConversionPlan, *, index: int, sixteen_bits: bool
 ) -> Outcome:
-    """Write the converted source. ``sixteen_bits``: whether these may hold it as it is."""
+    """Write the converted source. ``index``: the job's; ``sixteen_bits``: whether these may hold the sound as it is."""
     file_format = AudioFormat(settings.format)
     quantizer = Quantizer(exact=sixteen_bits and plan.exact, dither=settings.dither == Dither.TPDF)
     before, after = Fingerprint(floats=not sixteen_bits), Fingerprint()
     meter = Meter(plan.channels)
     blocks = decode_to_48_khz(source, plan, settings, before.add)
     content = source.content_hash()  # before it is decoded: then it is seen if the file changed since
-    write_all(file, file_header(0, plan.channels, file_format))
+    expected = resampled_frames(source.info.frames or 0, source.info.rate_hz, RATE_HZ)
+    output = OutputWriter(file, plan.channels, file_format, expected)
     for block in apply_edit(blocks, plan.edit, plan.channels):
         size = np.abs(block)
         samples = quantizer(block, size, meter.add(block, size))
         after.add_samples(samples)
-        write_all(file, encode_samples(samples, file_format))
+        output.add(samples)
     whole = plan.loop.frames if plan.loop else resampled_frames(before.frames, source.info.rate_hz, RATE_HZ)
     start, stop = plan.edit.kept_range(whole)
     kept = move_marks(plan.marks, whole / before.frames, (start, stop), whole)
     chunks = write_chunks(kept) if settings.keep_chunks and file_format is AudioFormat.WAV else b""
-    write_all(file, chunks)
-    file_bytes = file.tell()
-    file.seek(0)
-    write_all(file, file_header(after.frames, plan.channels, file_format, len(chunks)))
+    file_bytes, file_hash = output.end(chunks)
     levels = meter.levels()
     done = [
         *source.warnings,
@@ -238,7 +235,7 @@ def _write(
         content_hash=content,
         source_hash=before.hexdigest(),
         output_hash=after.hexdigest(),
-        file_hash=hash_open_file(file.fileno()),
+        file_hash=file_hash,
         levels=levels,
         done=tuple(done),
         warning=" ".join(filter(None, [*_cut_warnings(source), _warning(levels)])),
