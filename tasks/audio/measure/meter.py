@@ -99,6 +99,8 @@ class TruePeak:
 
     def end(self) -> None:
         """Search what is left, with silence behind it."""
+        if float(np.abs(self._rest).max(initial=0.0)) * self._reach <= self.found:
+            return
         silence = np.zeros((_TAPS + _WINDOW, self._rest.shape[1]), np.float32)
         self.add(silence, silence, 0.0)
 
