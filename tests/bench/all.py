@@ -287,12 +287,13 @@ def draw_scaling(scene: Scene) -> None:
     files = [(count, whole_export(scene.tiny(count), scene)) for count in (100, 1_000, 10_000, 100_000)]
     lengths = []
     with scene.place() as place:
-        for seconds in (1, 10, 60, 600, 3_600):
+        for seconds in (2, 10, 60, 600, 3_600):  # a bar takes two
             source = [sound.music_file(Path(place, f"{seconds}.wav"), seconds, 44_100)]
             lengths.append(
                 (seconds, statistics.median(sound.lap("ours", source, 1, scene.scratch)["seconds"] for _ in range(3)))
             )
     curves = {"tiny files: seconds of an export by their number": files, "one file: seconds by its length in seconds": lengths}
+    PLOT.parent.mkdir(exist_ok=True)
     PLOT.write_text(svg(curves), encoding="utf-8")
     for name, points in curves.items():
         print(name, points, f"exponent at the end {exponent(points):.2f}")
@@ -308,7 +309,7 @@ def svg(curves: dict[str, list[tuple[float, float]]]) -> str:
     """Draw curves with logarithmic axes, one beside the other."""
     parts = []
     for number, (name, points) in enumerate(curves.items()):
-        left, width, height, low = 40 + 360 * number, 280, 200, -2
+        left, width, height, low = 40 + 360 * number, 280, 200, -3
         places = [(left + width * log10(x) / 5, 20 + height * (1 - (log10(y) - low) / 5)) for x, y in points]
         axes = f"M{left} 20V{20 + height}H{left + width}"
         lines = "".join(f'<path d="M{x:.0f} {y:.0f}L{x2:.0f} {y2:.0f}"/>' for (x, y), (x2, y2) in pairwise(places))
