@@ -14,7 +14,7 @@ import polars as pl
 
 from config import genres
 from config.settings import Settings
-from flows.scan_threads import map_in_threads
+from flows.scan_threads import work_in_threads
 from schemas.conversion import AnalysisResult, Job, Tags
 from schemas.enums import Verb
 from schemas.errors import SampleError, StoppedError
@@ -98,7 +98,7 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
     learnt = []
     with memory.remembering() as remember:
         infer_one = partial(_infer_file, memory)
-        for file in map_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
+        for file in work_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
             check_stopped(progress)
             remember(file)
             learnt.append(file)
@@ -126,7 +126,7 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
     to_do = files.filter(IS_AUDIO & pl.col("heard").is_null()).drop("root")
     settings = memory.settings
     progress.expect(to_do.height, Verb.ANALYZE)
-    executor = progress.executor(settings.limits(), ahead=min(settings.workers, to_do.height))
+    executor = progress.start_workers(settings.limits(), settings.workers, to_do.height)
     sound = settings.sound()
 
     def analyze(file: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def analyze_sounds(files: pl.DataFrame, memory: FileMemory, progress: Progress) 
     learnt = []
     with memory.remembering() as remember:
         try:
-            for file in map_in_threads(analyze, to_do.iter_rows(named=True), settings.workers):
+            for file in work_in_threads(analyze, to_do.iter_rows(named=True), settings.workers):
                 check_stopped(progress)
                 remember(file)
                 learnt.append(file)

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 _BUSY = 0.8
 
 
-def map_in_threads(
+def work_in_threads(
     work: Callable[[Item], Result], items: Iterable[Item], most_threads: int, at_once: int = 1
 ) -> Iterator[Result]:
     """Yield the results in order, worked out in threads.

@@ -79,8 +79,7 @@ class PassRunner:
         if on_this_machine:
             settings = settings.model_copy(update={"runner": Runner.THREADS})
         if settings.runner is Runner.THREADS:
-            self._progress.allow(settings.workers)
-            self._progress.executor(settings.limits(), ahead=min(settings.workers, jobs.height))
+            self._progress.start_workers(settings.limits(), settings.workers, jobs.height)
         folder = run_folder.new_pass(self._draft.target.database, self._draft.reservation.export_id)
         shards = cut(self._draft, jobs, self._progress, verb, folder)
         return list(self._steps.map_shards(shards, settings, self._progress, on_result))

@@ -343,7 +343,7 @@ def _read_all(draft: DraftPlan, progress: Progress) -> list[object]:
     in_kit = pl.col("kit").is_not_null()
     answers: list[object] = []
     with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
-        progress.executor(draft.settings.limits(), ahead=min(draft.settings.workers, draft.jobs.height))
+        progress.start_workers(draft.settings.limits(), draft.settings.workers, draft.jobs.height)
         for verb, jobs in ((Verb.MEASURE, draft.jobs.filter(in_kit)), (Verb.CHECK, draft.jobs.filter(~in_kit))):
             shards = passes.cut(draft, jobs, progress, verb, Path(folder) / verb)
             answers += map_in_threads(shards, draft.settings, progress, lambda _: None)

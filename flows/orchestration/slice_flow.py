@@ -123,8 +123,7 @@ def _convert(to_do: list[tuple[int, Shard]], progress: Progress) -> Iterator[tup
     """Convert shards, and yield each number with its ShardResult, or the exception that broke it. A signal stops them all."""
     workers = load({}, lambda _db, _seconds: {}).settings.workers
     if to_do:
-        progress.allow(workers)
-        progress.executor(to_do[0][1].limits, ahead=workers)
+        progress.start_workers(to_do[0][1].limits, workers, sum(shard.stop - shard.start for _, shard in to_do))
     task_runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
     with task_runner as runner:
         futures = runner.map(

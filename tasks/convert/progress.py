@@ -38,7 +38,7 @@ class Progress:
         failed: How many samples failed so far.
         errors: The texts of the last failures.
         stopped: Set when no further sample is to be begun.
-        slots: How many samples may be worked on at once on this machine; one, until ``allow`` says more.
+        slots: How many samples may be worked on at once on this machine; one, until ``start_workers`` says more.
     """
 
     def __init__(
@@ -75,6 +75,17 @@ class Progress:
             self._pool.close()
             self._pool = None
 
+    def start_workers(self, limits: Limits, workers: int, samples: int) -> JobExecutor:
+        """Let ``workers`` samples be worked on at once in the passes that follow, and return what decodes them.
+
+        Args:
+            limits: What one sample may take, and whether it is decoded in a process of its own.
+            workers: How many threads and processes work.
+            samples: How many samples there are.
+        """
+        self.slots = threading.Semaphore(workers)
+        return self.executor(limits, ahead=min(workers, samples))
+
     def executor(self, limits: Limits, ahead: int = 0) -> JobExecutor:
         """Return what decodes this run's samples: its process pool, which ends with it, or this process.
 
@@ -89,10 +100,6 @@ class Progress:
                 self._pool = ProcessPool(limits, self.stopped)
                 self._pool.start(ahead)
             return self._pool
-
-    def allow(self, workers: int) -> None:
-        """Let so many samples be worked on at once. It has to be said before a pass begins."""
-        self.slots = threading.Semaphore(workers)
 
     def expect(self, samples: int, verb: str = Verb.CONVERT) -> None:
         """Begin a pass over ``samples`` samples. A second pass of the same verb adds to the first one's counts."""

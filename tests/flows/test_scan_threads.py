@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.scan_threads import map_in_threads, next_count
+from flows.scan_threads import next_count, work_in_threads
 
 
 class Counter:
@@ -30,7 +30,7 @@ class Counter:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5), st.integers(1, 7))
 def test_each_item_once_and_in_order(items: list[int], threads: int, at_once: int) -> None:
-    assert list(map_in_threads(str, items, threads, at_once)) == [str(item) for item in items]
+    assert list(work_in_threads(str, items, threads, at_once)) == [str(item) for item in items]
 
 
 def test_who_waits_for_a_disk_gets_more_threads() -> None:
@@ -41,7 +41,7 @@ def test_who_waits_for_a_disk_gets_more_threads() -> None:
             time.sleep(0.005)
         return item
 
-    assert list(map_in_threads(read, range(60), 4)) == list(range(60))
+    assert list(work_in_threads(read, range(60), 4)) == list(range(60))
     assert counter.most == 4
 
 
@@ -65,6 +65,6 @@ def test_an_error_ends_it_and_what_is_in_hand_is_finished() -> None:
         return item
 
     with pytest.raises(ZeroDivisionError):
-        list(map_in_threads(work, range(1000), 4))
+        list(work_in_threads(work, range(1000), 4))
     assert set(done) >= set(range(5))
     assert len(done) < 20
