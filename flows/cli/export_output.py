@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from flows.cli.grouped import print_groups
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
 _MOST_CAUSES = 8
+# How many files `plan` lists in a terminal: with its summary, they fit into one of 24 lines.
+_FILES_SHOWN = 8
 
 
 def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None:
@@ -78,15 +81,24 @@ def _print_card_result(card: "CardResult", prune: bool) -> None:
     say(f"Card {card.root}: {done}")
 
 
+def _end_of(path: str, room: int) -> str:
+    """Return the end of a path that has ``room`` characters in a line, or its name at the least."""
+    least = len(path.rsplit("/", 1)[-1]) + 4
+    return path if len(path) <= max(room, least) else f"...{path[3 - max(room, least):]}"
+
+
 def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool) -> None:
     """Print the files that an export would write, then what it would not, in at most 25 lines, then the counts.
 
-    In a terminal only the first files are listed, unless ``every`` one is asked for.
+    In a terminal only the first files are listed, a line each, unless ``every`` one is asked for.
     """
-    most = None if every or not sys.stdout.isatty() else MOST_LINES
+    most = None if every or not sys.stdout.isatty() else _FILES_SHOWN
+    columns = get_terminal_size().columns
     for file in planned.files[:most]:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
-        say(f"{file.path}  <-  {file.source}{note}")
+        target = f"{file.path}  <-  "
+        source = file.source if most is None else _end_of(file.source, columns - 1 - len(target) - len(note))
+        say(f"{target}{source}{note}")
     if most and len(planned.files) > most:
         say(f"... and {len(planned.files) - most:,} more files (sp404 plan --all lists every one)")
     for removals in planned.removals:
