@@ -30,12 +30,14 @@ def documents() -> Path:
 def explain(words: str) -> list[Explanation]:
     """Return what the documents say of a word, of a reason of the records, or of an error as it was printed.
 
-    The troubleshooting page comes first, then the glossary, then the settings; where none is about it, what mentions it.
-    Empty where nothing is known.
+    A reason comes first, then the word of the glossary, headings of the troubleshooting page that have it, and settings.
+    Where none is about it, what mentions it; empty where nothing is known.
     """
     wanted = words.strip().casefold()
-    found = [*_troubles(wanted), *_glossary(wanted), *_settings(wanted)] if wanted else []
-    return found or _mentions(wanted)
+    if not wanted:
+        return []
+    (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
+    return [*reasons, *words_found, *troubles, *near, *_settings(wanted)] or _mentions(wanted)
 
 
 def headings() -> Iterator[Explanation]:
@@ -51,10 +53,11 @@ def known_words() -> list[str]:
     return sorted({*reasons, *(entry.title for entry in _rows()), *Settings.model_fields})
 
 
-def _troubles(wanted: str) -> list[Explanation]:
+def _troubles(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
+    """Return the errors of this reason, and if there is none, those whose headings have the word."""
     entries = list(headings())
     exact = [entry for entry in entries if f"`{wanted}`" in entry.text.splitlines()[0]]
-    return exact or [entry for entry in entries if _is_about(entry, wanted)]
+    return exact, [] if exact else [entry for entry in entries if _is_about(entry, wanted)]
 
 
 def _mentions(wanted: str) -> list[Explanation]:
@@ -76,10 +79,11 @@ def _rows() -> list[Explanation]:
     return [Explanation(word, meaning) for word, meaning in _ROW.findall(text) if word != "word"]
 
 
-def _glossary(wanted: str) -> list[Explanation]:
+def _glossary(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
+    """Return the word itself, and if there is none, those that have it in them."""
     words = set(wanted.split())
     exact = [entry for entry in _rows() if entry.title.casefold() == wanted]
-    return exact or [entry for entry in _rows() if words <= set(entry.title.casefold().split())]
+    return exact, [] if exact else [entry for entry in _rows() if words <= set(entry.title.casefold().split())]
 
 
 def _settings(wanted: str) -> list[Explanation]:

@@ -302,7 +302,9 @@ def _report(
 ) -> ScanResult:
     filled = {}
     for name in INFERRED:
-        by_source = new.filter(pl.col(name).is_not_null()).group_by(f"{name}_source").len().sort("len", descending=True)
+        source = f"{name}_source"
+        by_source = new.filter(pl.col(name).is_not_null()).group_by(source).len()
+        by_source = by_source.sort("len", source, descending=[True, False])
         filled[name] = dict(by_source.iter_rows())
     return ScanResult(
         **counts,

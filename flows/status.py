@@ -14,6 +14,7 @@ from flows.orchestration import prefect_server
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
+from tasks.store.export_lock import other_holder
 
 _MOST_EXPORTS = 200
 _SHOWN_FILES = 3
@@ -121,9 +122,13 @@ def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus
     failing = [_failures(database, export["id"]) for export in exports[:2]]
     lasting = {row["source_path"] for row in failing[1]} - {None} if len(failing) > 1 else set()
     row = exports[0]
+    trouble = row["trouble"]
+    if trouble and (holder := other_holder(database)):
+        trouble = f"Not finished: an export runs now ({holder.owner}, since {holder.since.astimezone():%H:%M})"
     return RunStatus.model_validate(
         {
-            **{name: row[name] for name in ("created_at", "exported", "unchanged", "trouble")},
+            **{name: row[name] for name in ("created_at", "exported", "unchanged")},
+            "trouble": trouble,
             "export_id": row["id"],
             "failing": len(failing[0]),
             "again": sum(failed["source_path"] in lasting for failed in failing[0]),

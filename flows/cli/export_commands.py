@@ -140,12 +140,15 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
     named = os.environ.get("PREFECT_API_URL")
     # A server that has to be started takes seconds, in which the rest can begin.
     temporary = None if direct else prefect_server.use_or_start_server(quiet=True)
+    from flows.export import sd_card
     from flows.export.request import resolve
     from tasks.manifest.table import check_is_manifest
 
     # An unusable request is refused before anything is started or written for it.
     resolved = resolve(request)
     check_is_manifest(resolved.request.manifest)
+    if not request.init_card:
+        sd_card.find_card(request.card, initialize=False)
     if temporary:
         why = f"the server of PREFECT_API_URL ({named}) does not answer" if named else "no Prefect server is running"
         say(f"sp404: {why}: starting a temporary one (--direct does without)", err=True)

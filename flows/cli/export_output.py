@@ -29,6 +29,8 @@ def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None
         say(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
     if batch.stale:
         why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
+        if batch.rejected and not batch.not_pruned:
+            why = "some may be of the rejected rows: --prune removes nothing before these are mended"
         say(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
     for layout in batch.other_layouts:
         say(layout.text)
@@ -84,7 +86,7 @@ def _print_card_result(card: "CardResult", prune: bool) -> None:
 def _end_of(path: str, room: int) -> str:
     """Return the end of a path that has ``room`` characters in a line, or its name at the least."""
     least = len(path.rsplit("/", 1)[-1]) + 4
-    return path if len(path) <= max(room, least) else f"...{path[3 - max(room, least):]}"
+    return path if len(path) <= max(room, least) else f"...{path[3 - max(room, least) :]}"
 
 
 def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool) -> None:
@@ -100,7 +102,8 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
         source = file.source if most is None else _end_of(file.source, columns - 1 - len(target) - len(note))
         say(f"{target}{source}{note}")
     if most and len(planned.files) > most:
-        say(f"... and {len(planned.files) - most:,} more files (sp404 plan --all lists every one)")
+        every_one = f"sp404 plan {shlex.quote(request.manifest)} --all"
+        say(f"... and {len(planned.files) - most:,} more files ({every_one} lists every one)")
     for removals in planned.removals:
         why = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
         for path in removals.paths:

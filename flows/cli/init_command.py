@@ -5,6 +5,8 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from flows.cli.messages import count_of, print_json, printable, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from flows.cli.progress_bar import progress_bar
 from flows.cli.scan_command import print_left_out
-from schemas.errors import RequestError
+from schemas.errors import RequestError, StoppedError
 
 if TYPE_CHECKING:
     from flows.first_steps import Answers
@@ -44,12 +46,14 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
     manifest = Path(_MANIFEST).absolute()
     for path in (manifest, first_steps.SETTINGS_FILE):
         first_steps.check_is_free(path)
-    samples = samples or _ask("Where are your samples", "--samples", "")
+    with _asking():
+        samples = samples or _ask("Where are your samples", "--samples", "")
     if not os.path.isdir(os.path.expanduser(samples)):
         raise RequestError(
             what=f"{samples} is not a folder", fix="Give the folder of your samples. Check that its disk is there."
         )
-    answers = _ask_rest(manifest, given)
+    with _asking():
+        answers = _ask_rest(manifest, given)
     first_steps.check_is_beside(answers.out, samples)
     settings = load_settings(db).settings
     with progress_bar() as progress:
@@ -63,6 +67,16 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
         print_left_out(result)
         _print_next(answers, result.rows, unit)
     return ALL_DONE
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Say of a question that was not answered that nothing is written yet."""
+    try:
+        yield
+    except click.Abort as stop:
+        fix = "Nothing was written. What is given as an option is not asked: --samples, --out, --card, --no-nightly."
+        raise StoppedError(fix=fix) from stop
 
 
 def _ask_rest(manifest: Path, given: dict[str, Any]) -> "Answers":
@@ -85,7 +99,10 @@ def _print_next(answers: "Answers", rows: int, unit: str) -> None:
         say("  It runs while you are logged in; with `loginctl enable-linger`, always")
     say("Next:")
     say(f"  sp404 check {_MANIFEST}")
-    say(f"  sp404 export {_MANIFEST}" + (f" --card {shlex.quote(answers.card)}" if answers.card else ""))
+    card = f" --card {shlex.quote(answers.card)}" if answers.card else ""
+    if answers.card and os.path.isdir(answers.card) and not os.listdir(answers.card):
+        card += " --init-card"
+    say(f"  sp404 export {_MANIFEST}{card}")
     if answers.nightly and not unit:
         say("  sp404 up")
 

@@ -58,6 +58,14 @@ class CommandGroup(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=_harmless(self.commands), ctx=ctx) from error
 
 
+def _hint(error: click.ClickException) -> str:
+    """Return what to do about an error in how a command was called."""
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.MissingParameter) and error.param and error.param.name == "manifest":
+        return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
+    return f"See `{context.command_path} --help`." if context else ""
+
+
 def _harmless(names: Iterable[str]) -> list[str]:
     return [name for name in names if name not in _REMOVING]
 
@@ -120,8 +128,7 @@ def _run() -> int:
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption):
             error = click.NoSuchOption(error.option_name, error.message, _harmless(error.possibilities or ()), error.ctx)
-        context = getattr(error, "ctx", None)
-        print_error(error.format_message(), f"See `{context.command_path} --help`." if context else "")
+        print_error(error.format_message(), _hint(error))
         return UNUSABLE
     except OutputError:
         raise

@@ -177,7 +177,7 @@ def print_findings(findings: "Sequence[Finding]", every: bool = False) -> None:
     for finding in findings[:most]:
         say(f"Worth a look: {finding.where}: {finding.what}. {finding.fix}", err=True)
     if len(findings) > most:
-        say(f"Worth a look: {len(findings) - most:,} more; sp404 check --all shows them", err=True)
+        say(f"Worth a look: {len(findings) - most:,} more; sp404 check MANIFEST --all shows them", err=True)
 
 
 def count_of(number: int, noun: str) -> str:

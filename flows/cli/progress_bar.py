@@ -71,7 +71,12 @@ def _bar() -> "Iterator[Progress]":
         def on_phase(phase: str) -> None:
             bar.reset(task, description=phase, total=None, count="")
 
-        yield Progress(on_change, on_phase, _say_note)
+        def on_note(text: str) -> None:
+            bar.stop()  # which takes it away: else the note stands behind it
+            _say_note(text)
+            bar.start()
+
+        yield Progress(on_change, on_phase, on_note)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import json
+import sys
 
 import click
 
@@ -9,6 +10,9 @@ from flows.cli.exit_status import ALL_DONE, SOME_FAILED
 from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings, workers_option
 from flows.cli.tables import print_table
+
+# How many damaged files `verify` lists in a terminal, and how many of each kind where there are more.
+_MOST_FILES, _FILES_OF_EACH = 12, 3
 
 
 @click.command("zip", cls=ExampleCommand, example="sp404 zip 12 -o kit.zip")
@@ -40,10 +44,11 @@ def zip_command(export_id: int, target: str | None, force: bool, db: str | None,
 
 @click.command(cls=ExampleCommand, example="sp404 verify 12")
 @click.argument("export_id", type=RECORD_ID, required=False)
+@click.option("--all", "every", is_flag=True, help="In a terminal, too, list every file, not only some of each kind.")
 @workers_option
 @db_option
 @json_option
-def verify(export_id: int | None, workers: int | None, db: str | None, as_json: bool) -> int:
+def verify(export_id: int | None, every: bool, workers: int | None, db: str | None, as_json: bool) -> int:
     """Find missing, changed and unknown files in the output.
 
     It reads what all exports wrote, or what EXPORT_ID wrote, and compares it with the records. Writes nothing. Unknown
@@ -56,8 +61,13 @@ def verify(export_id: int | None, workers: int | None, db: str | None, as_json: 
         print_json(verified.model_dump_json())
     else:
         if verified.findings:
+            every = every or not sys.stdout.isatty() or len(verified.findings) <= _MOST_FILES
             rows = [[finding.damage, finding.path, finding.fix] for finding in verified.findings]
-            print_table(["what", "where", "what to do"], rows)
+            by_damage = [[row for row in rows if row[0] == damage] for damage in verified.counts]
+            shown = rows if every else [row for of_one in by_damage for row in of_one[:_FILES_OF_EACH]]
+            print_table(["what", "where", "what to do"], shown)
+            if len(shown) < len(rows):
+                say(f"... and {len(rows) - len(shown):,} more (sp404 verify --all names every one)")
         damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
         if verified.system_files:
             damages += f", {count_of(verified.system_files, 'system file')} passed over"

@@ -55,6 +55,9 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
             say(f"Verify    next: {report.next_verify:%a %d %b %H:%M %Z}")
     else:
         say("Prefect   no server runs, so nothing happens at night: sp404 up")
+    named = os.environ.get("PREFECT_API_URL")
+    if named and named != report.server:
+        say(f"          {named} of PREFECT_API_URL does not answer", color=WARN)
     say(f"Output    {short_path(report.output_base_path)}, {report.bytes_free / 1e9:,.1f} GB free")
     if report.card:
         where = "" if report.card.mounted else " (not mounted now)"

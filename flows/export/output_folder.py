@@ -1,6 +1,7 @@
 """Check the output folder: can it be written, does the output fit, and how long may a name be."""
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -34,6 +35,8 @@ _PATH_BYTES = 4_095
 _SHORTEST_STEM = 26
 # Part of the name of a file that only tries whether a folder can be written.
 _TRIAL = "try"
+# Where Linux and macOS mount drives.
+_ON_A_DRIVE = re.compile(r"/(?:media|run/media/[^/]+|mnt|Volumes)/[^/]+")
 # A source's output takes at most so many times its cost (``sharding.estimate_costs``): 8 bits at 8 kHz become 16 at 48.
 _MOST_TIMES = 12
 
@@ -124,6 +127,12 @@ def make_writable(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str | Non
     return resolved, None
 
 
+def absent_drive(folder: str) -> str:
+    """Return where the drive of a folder would be mounted, if systems mount drives there and nothing is there; else ""."""
+    drive = _ON_A_DRIVE.match(folder)
+    return drive[0] if drive and not os.path.lexists(drive[0]) else ""
+
+
 def note_scanned_root(resolved: ResolvedRequest) -> tuple[str, ...]:
     """Return a note where the output folder lies in a folder that is scanned for samples; not of the default one's name."""
     folder = resolved.target.output
@@ -135,6 +144,9 @@ def note_scanned_root(resolved: ResolvedRequest) -> tuple[str, ...]:
 
 
 def _check_writable(folder: str) -> None:
+    if drive := absent_drive(folder):
+        fix = f"Connect it, and run the same command again; or make {drive}, if it is meant to be a folder of this machine."
+        raise OutputNotWritableError(path=folder, error=f"no drive is mounted at {drive}", fix=fix)
     try:
         os.makedirs(folder, exist_ok=True)
         remove_left_parts(folder, _TRIAL)  # a run may have been killed just here; another database's may be here now

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from prefect import flow, unmapped
 from prefect.client.orchestration import get_client
+from prefect.exceptions import FailedRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -38,6 +39,17 @@ NIGHTLY_TAG = "nightly"
 # Prefect hands our log lines to its server, but only those that get through their own logger's level.
 log.setLevel(logging.INFO)
 run_log.hide_noise()
+
+
+class TooManyFailedError(FailedRun):
+    """The end of a run of which more failed than the setting ``failed_share`` allows, with its result.
+
+    Prefect raises what a failed state holds, where a runner has started the run.
+    """
+
+    def __init__(self, message: str, batch: BatchExportResult) -> None:
+        super().__init__(message)
+        self.batch = batch
 
 
 def _name_before_plan() -> str:
@@ -77,7 +89,7 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
     if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
         message = f"{batch.counts()}: more than {share:.0%} (the setting failed_share). {batch.failures()}"
-        return Failed(message=message, data=batch)
+        return Failed(message=message, data=TooManyFailedError(message, batch))
     name = "Completed" if batch.complete else "CompletedWithFailures"
     return Completed(name=name, message=f"{batch.counts()}. {batch.failures()}".removesuffix(". "), data=batch)
 
@@ -113,6 +125,8 @@ def run_flow(resolved: ResolvedRequest, progress: Progress) -> tuple[BatchExport
         _set_cancelled(state.state_details.flow_run_id)
         raise CancelledError
     result = state.result(raise_on_failure=False)
+    if isinstance(result, TooManyFailedError):
+        result = result.batch
     if isinstance(result, BaseException):
         raise result
     return result, state.state_details.flow_run_id

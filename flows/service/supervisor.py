@@ -137,7 +137,8 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             runner.start()
             runner.wait_until_healthy()
             say(f"Data      {folder} (logs: {', '.join(service.log.name for service in services)})")
-            say(_describe_nightly(settings))
+            for line in describe_nightly(settings):
+                say(line)
             say("Ctrl-C stops all.")
             prefect_server.publish_api(api, **settings.model_dump(include=set(prefect_server.PUBLISHED_SETTINGS)))
             if open_page:
@@ -148,16 +149,19 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             _stop(services)
 
 
-def _describe_nightly(settings: Settings) -> str:
-    """Return what is exported every night, and when it is next."""
+def describe_nightly(settings: Settings) -> Iterator[str]:
+    """Yield the lines that say what is exported every night, and when it is next."""
     if not settings.library:
-        return _NO_LIBRARY
+        yield _NO_LIBRARY
+        return
     due = next_time("nightly_cron", settings.nightly_cron, settings.timezone)
     if not os.path.exists(settings.library):
-        return f"Nightly   {settings.library} does not exist: the setting `library` names it"
+        yield f"Nightly   {settings.library} does not exist: the setting `library` names it"
+        return
     when = f"{due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
     where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}"
-    return f"Nightly   {settings.library}, next: {when}\n          {where}; `sp404 config` shows all that it goes by"
+    yield f"Nightly   {settings.library}, next: {when}"
+    yield f"          {where}; `sp404 config` shows all that it goes by"
 
 
 def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str) -> list[_Service]:

@@ -144,6 +144,16 @@ def explain_missing(path: str) -> str:
     return ""
 
 
+def explain_absent_folder(path: str) -> str:
+    """Return that the folder of a file is not there, and which of its folders is the first that is missing; else ""."""
+    folder, missing = os.path.dirname(path), ""
+    while folder != "/" and not os.path.lexists(folder):
+        folder, missing = os.path.dirname(folder), folder
+    return (
+        f"The folder {missing} is not there: connect its disk, or scan the folder where the samples are now." if missing else ""
+    )
+
+
 def _read_path(written: str) -> _PlainPath:
     """Read a path as the system that wrote it does."""
     text, is_share = written, written.startswith("\\\\")

@@ -150,7 +150,8 @@ def _keep_genre_folders(folders: pl.Series, clean: CleanNames, held: pl.DataFram
     there = own.value_counts(name="files").sort(["files", own.name], descending=[True, False])[own.name]
     there = there.filter(clean(there) == there)
     by_genre = pl.DataFrame({"genre": fold_genres(there), "folder": there}).unique("genre", keep="first", maintain_order=True)
-    new = folders.unique().filter(~folders.unique().is_in(there.implode()))
+    asked = folders.unique()  # once: its order is another each time
+    new = asked.filter(~asked.is_in(there.implode()))
     kept = pl.DataFrame({"new": new, "genre": fold_genres(new)}).join(by_genre, on="genre")
     return folders.replace(kept["new"], kept["folder"])
 

@@ -8,8 +8,10 @@ from prefect.utilities.schema_tools.validation import validate
 
 from config.settings import load
 from flows.orchestration import run_form, run_log
+from flows.orchestration.flow import TooManyFailedError
 from schemas.errors import ManifestError
 from schemas.export import ExportRequest
+from schemas.report import BatchExportResult
 
 
 def test_the_form_is_short_plain_and_fits_the_request() -> None:
@@ -59,4 +61,6 @@ def test_the_log_has_no_traceback_for_an_error_in_words() -> None:
     assert not shown(tasks, logging.ERROR, "Task run failed with state: Failed")  # without an exception: NoneType
     assert not shown(flows, logging.ERROR, ended, ManifestError(path="m", what="w", fix="f"))
     assert not shown(flows, logging.ERROR, ended, FailedRun("425 exported, 150 failed"))
+    batch = BatchExportResult.model_construct()
+    assert not shown(flows, logging.ERROR, ended, TooManyFailedError("45 of 100 failed", batch))
     assert shown(flows, logging.ERROR, ended, ValueError("a bug"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.fs.foreign_paths import ForeignPathFinder, explain_missing
+from tasks.fs.foreign_paths import ForeignPathFinder, explain_absent_folder, explain_missing
 from tasks.manifest.source_paths import resolve_sources
 
 NFC, NFD = "Caf\u00e9", "Cafe\u0301"
@@ -166,3 +166,8 @@ def test_names_that_are_not_utf_8_do_not_hurt(lib: Path) -> None:
 
 def test_nulls_stay(lib: Path) -> None:
     assert resolve_sources(pl.Series(["a.wav", None], dtype=pl.String), str(lib)).to_list() == [f"{lib}/a.wav", None]
+
+
+def test_the_first_folder_that_is_missing_is_named(lib: Path) -> None:
+    assert explain_absent_folder(f"{lib}/kick.wav") == ""
+    assert f"The folder {lib}/gone is not there" in explain_absent_folder(f"{lib}/gone/deep/kick.wav")

@@ -1,0 +1,111 @@
+"""What a musician or an operator gets wrong in the first hour, and the hint that leads on; in a real terminal where it counts."""
+
+import contextlib
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.settings import load
+from flows import explain
+from flows.service import supervisor
+from tests.support import ROOT, audio
+from tests.support.command_line import Run, one_clear_error
+
+ABSENT = "/media/no-such-drive-of-sp404"
+
+
+def in_terminal(folder: Path, *arguments: object, keys: bytes = b"") -> tuple[int, str]:
+    """Run ``sp404`` in a terminal in ``folder``, type ``keys``, and return its exit status and what it drew."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    drawn = b""
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment) as process:
+        os.close(theirs)
+        os.write(ours, keys)
+        with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
+            while data := os.read(ours, 65_536):
+                drawn += data
+    os.close(ours)
+    return process.returncode, drawn.decode()
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Two samples, neither with a genre."""
+    for name in "ab":
+        audio.write(tmp_path / f"{name}.wav", audio.tone(0.3, 48_000, level=0.2 + 0.1 * (name == "b")), 48_000, "WAV")
+    path = tmp_path / "m.csv"
+    path.write_text("file_path\na.wav\nb.wav\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("command", ["export", "check", "plan"])
+def test_a_command_without_a_manifest_says_how_to_make_one(sp404: Run, command: str) -> None:
+    one_clear_error(sp404(command), 2, "sp404 scan FOLDER -o library.csv")
+
+
+def test_an_output_on_a_drive_that_is_not_there_is_refused(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    """And no folder is made in its place, which would fill the disk of the system."""
+    said = sp404("export", manifest, "--direct", "--out", f"{ABSENT}/sp404", "--db", tmp_path / "r.duckdb")
+    one_clear_error(said, 3, f"no drive is mounted at {ABSENT}")
+    assert not Path(ABSENT).exists()
+
+
+@pytest.mark.parametrize("word", ["kit", "manifest", "export", "shard"])
+def test_a_word_of_the_glossary_is_explained_first(word: str) -> None:
+    assert explain.explain(word)[0].title == word
+
+
+def test_status_names_an_address_that_does_not_answer(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    assert "http://127.0.0.1:9/api of PREFECT_API_URL does not answer" in sp404("status", "--db", tmp_path / "r.duckdb").out
+
+
+def test_nothing_is_printed_into_another_line(tmp_path: Path) -> None:
+    library = tmp_path / "library.csv"
+    library.touch()
+    lines = list(supervisor.describe_nightly(load({"library": str(library)}, lambda _db, _seconds: {}).settings))
+    assert [line.split()[0] for line in lines] == ["Nightly", "flat,"]
+    assert "\n" not in "".join(lines)
+
+
+def test_an_init_that_is_left_writes_nothing_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "studio"
+    folder.mkdir()
+    status, drawn = in_terminal(folder, "init", keys=b"\x04")
+    assert (status, "Nothing was written" in drawn) == (130, True)
+    assert not list(folder.iterdir())
+
+
+def test_a_note_is_not_drawn_behind_the_progress_bar(manifest: Path) -> None:
+    """What stands in its line before it was taken away."""
+    rows = [f"{name}.wav,{name} {number}" for name in "ab" for number in range(10)]
+    manifest.write_text("\n".join(["file_path,title", *rows]) + "\n", encoding="utf-8")
+    where = ("--out", manifest.parent / "out", "--db", manifest.parent / "r.duckdb")
+    _, drawn = in_terminal(manifest.parent, "export", manifest, "--direct", "--organize-by", "genre", *where)
+    before, _, _ = drawn.partition("Note: ")
+    assert "rows have no genre" in drawn
+    line = re.split(r"\n|\x1b\[2K", before)[-1]
+    assert not re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
+
+
+def test_verify_fits_a_terminal_and_lists_all_elsewhere(sp404: Run, manifest: Path) -> None:
+    where = ("--db", manifest.parent / "r.duckdb")
+    sp404("export", manifest, "--direct", "--out", manifest.parent / "out", *where)
+    for number in range(40):
+        (manifest.parent / "out" / f"mine {number}.txt").touch()
+    (manifest.parent / "out" / "a.wav").unlink()
+    everything = sp404("verify", *where).out
+    assert everything.count("mine ") == 40
+    status, drawn = in_terminal(manifest.parent, "verify", *where)
+    assert status == 1
+    assert len(drawn.splitlines()) <= 24
+    assert "... and 37 more (sp404 verify --all names every one)" in drawn
+    assert "missing" in drawn
+    assert in_terminal(manifest.parent, "verify", "--all", *where)[1].count("unknown") == 41
