@@ -1,4 +1,4 @@
-"""What a musician or an operator gets wrong in the first hour, and the hint that leads on; in a real terminal where it counts."""
+"""What people get wrong in their first hour, and the hint that leads on; in a real terminal where it counts."""
 
 import contextlib
 import os
