@@ -12,6 +12,11 @@ from tasks.store import scan_memory
 from tasks.store.database import Database
 
 
+def scanned_folders(manifest: str, settings: Settings) -> list[str]:
+    """Return the folders that were scanned for a manifest (an absolute path), whether or not they are there now."""
+    return scan_memory.roots_of(Database.of(settings), manifest)
+
+
 def rescan(manifest: str, settings: Settings, progress: Progress) -> ScanResult | None:
     """Bring a manifest (an absolute path) up to date with the folders that were scanned for it.
 
@@ -24,7 +29,7 @@ def rescan(manifest: str, settings: Settings, progress: Progress) -> ScanResult 
         RequestError, ManifestError, SurroundingsError: As ``flows.scan.scan``; the manifest is as it was.
     """
     database = Database.of(settings)
-    folders = [root for root in scan_memory.roots_of(database, manifest) if os.path.isdir(root)]
+    folders = [root for root in scanned_folders(manifest, settings) if os.path.isdir(root)]
     if not folders or not os.path.exists(manifest):
         return None
     known, _ = scan_memory.known(database, manifest)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
-@click.argument("path", metavar="PATH", required=False)
+@click.argument("path", metavar="[PATH]", required=False)
 @click.option("--files", "every_file", is_flag=True, help="List every file, not only missing, changed and stale ones.")
 @click.option("--clean-junk", is_flag=True, help="Remove the .DS_Store, ._*, Thumbs.db and desktop.ini files that it lists.")
 @db_option
@@ -26,8 +26,9 @@ def card(path: str | None, every_file: bool, clean_junk: bool, db: str | None, a
     """Print what is on the card at PATH, and whether it is current.
 
     Without PATH it is the card that is plugged in, where there is one alone, or the one that was written last.
-    For each file it says from which export and source it is, and whether it is missing, changed or stale. It lists the files
-    that Finder and Explorer left there. It writes nothing, unless you add --clean-junk, which works on any card.
+    For each file it says from which export and source it is, and whether it is missing, changed or stale: its output folder
+    has another one by now, or none. It lists the files that Finder and Explorer left there. It writes nothing, unless you add
+    --clean-junk, which works on any card.
     """
     from flows.export import card_report
 

@@ -77,10 +77,15 @@ def print_samples(found: Records, every: bool) -> None:
         print_table(["export", "sample", "line", "status", "file", "warning"], rows)
         if len(rows) < len(others):
             say(f"... and {len(others) - len(rows):,} more (--all lists every one)")
+    said: dict[tuple[str, ...], int] = {}
     for (export_id, manifest), rows_of in groupby(failed, key=lambda row: (row["export_id"], row["manifest_path"])):
         members = list(rows_of)
-        say(f"Export {export_id}, {ago(members[0]['created_at'])}, not exported: {len(members):,}")
-        print_groups([_finding(row) for row in members], manifest, every=every)
+        failures = tuple(sorted(f"{row['source_path']} {row['error_message']}" for row in members))
+        newer = said.setdefault((manifest, *failures), export_id) if most else export_id
+        same = "" if newer == export_id else f", the same as export {newer}"
+        say(f"Export {export_id}, {ago(members[0]['created_at'])}, not exported: {len(members):,}{same}")
+        if not same:
+            print_groups([_finding(row) for row in members], manifest, every=every)
 
 
 def _finding(row: dict[str, Any]) -> "RowFinding":

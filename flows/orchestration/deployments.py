@@ -67,7 +67,7 @@ def build_deployments(settings: Settings) -> list[Any]:
         ),
     ]
     if settings.library:
-        nightly = export_library.to_deployment(
+        nightly: Any = export_library.to_deployment(
             NIGHTLY,
             schedule=Cron(settings.nightly_cron, timezone=zone),
             parameters={"request": {"manifest": settings.library}},
@@ -76,6 +76,7 @@ def build_deployments(settings: Settings) -> list[Any]:
             tags=["sp404", NIGHTLY_TAG],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
+        _with_short_form(nightly)
         deployments.insert(0, nightly)
     return deployments
 
@@ -90,8 +91,12 @@ def _on_demand(name: str, request: dict[str, Any], description: str) -> Any:
         entrypoint_type=EntrypointType.MODULE_PATH,
         enforce_parameter_schema=True,
     )
-    deployment._parameter_openapi_schema = run_form.form_schema()  # Prefect has no argument for it
+    _with_short_form(deployment)
     return deployment
+
+
+def _with_short_form(deployment: Any) -> None:
+    deployment._parameter_openapi_schema = run_form.form_schema()  # Prefect has no argument for it
 
 
 def machine_timezone() -> str:

@@ -203,7 +203,7 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
 
 def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> None:
     """Scan the library's folders again. Where that cannot be done, the log says why, and the library is exported as it is."""
-    from flows.rescan import rescan  # noqa: PLC0415  (what scans is wanted at night alone)
+    from flows.rescan import rescan, scanned_folders  # noqa: PLC0415  (what scans is wanted at night alone)
 
     try:
         found = prefect_tasks.as_task(rescan, "scan for new samples")(resolved.target.manifest, resolved.settings, progress)
@@ -211,9 +211,13 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> None
         log.warning("Not scanned for new samples: %s. %s", error, error.fix)
         return
     if found is None:
-        log.warning("Not scanned for new samples: no folder that was scanned for %s is there", resolved.target.manifest)
+        roots = ", ".join(scanned_folders(resolved.target.manifest, resolved.settings)) or "none"
+        log.warning("Not scanned for new samples: of the folders scanned for the library none is there now (%s)", roots)
         return
     log.info("Scanned: %d new, %d moved, %d gone of %d rows", len(found.added), len(found.moved), len(found.gone), found.rows)
+    if found.lacking:
+        names = ", ".join(os.path.basename(file.path) for file in found.lacking[:_SHOWN_FILES])
+        log.warning("Left out, since they cannot be read: %d files (%s). `sp404 scan` says why", len(found.lacking), names)
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
@@ -240,5 +244,7 @@ PREFECT = Steps(
     report=artifacts.publish_report,
 )
 _DASK_SECONDS = 10
+# Files that a line of the log names.
+_SHOWN_FILES = 3
 # The task runs of a run apart from its shards; the history must hold both in the end.
 STEP_RUNS = 4

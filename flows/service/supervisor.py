@@ -132,7 +132,7 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             say(f"Folders   the page scans and exports below {settings.client_folder()}{_HOW_ELSEWHERE}")
             server.wait_until_healthy()
             say(f"Prefect   http://{prefect_server.HOST}:{port}")
-            say(f"API       {api}")
+            say(f"API       {api} (PREFECT_API_URL for `prefect` and other shells)")
             say("Starting the runner of nightly runs ...")
             runner.start()
             runner.wait_until_healthy()

@@ -147,7 +147,7 @@ def explain_missing(path: str) -> str:
 def explain_absent_folder(path: str) -> str:
     """Return that the folder of a file is not there, and which of its folders is the first that is missing; else ""."""
     folder, missing = os.path.dirname(path), ""
-    while folder != "/" and not os.path.lexists(folder):
+    while folder.strip("/") and not os.path.lexists(folder):
         folder, missing = os.path.dirname(folder), folder
     return (
         f"The folder {missing} is not there: connect its disk, or scan the folder where the samples are now." if missing else ""

@@ -9,6 +9,7 @@ import pytest
 
 from tasks.fs.foreign_paths import ForeignPathFinder, explain_absent_folder, explain_missing
 from tasks.manifest.source_paths import resolve_sources
+from tests.support.converting import within
 
 NFC, NFD = "Caf\u00e9", "Cafe\u0301"
 
@@ -171,3 +172,12 @@ def test_nulls_stay(lib: Path) -> None:
 def test_the_first_folder_that_is_missing_is_named(lib: Path) -> None:
     assert explain_absent_folder(f"{lib}/kick.wav") == ""
     assert f"The folder {lib}/gone is not there" in explain_absent_folder(f"{lib}/gone/deep/kick.wav")
+
+
+@pytest.mark.parametrize("path", ["", "x.wav", "/", "//x.wav", "/x.wav"])
+def test_a_path_without_a_folder_has_none_that_is_missing(path: str) -> None:
+    assert within(10, lambda: explain_absent_folder(path)) == ""
+
+
+def test_a_relative_path_ends_somewhere() -> None:
+    assert "The folder nowhere is not there" in within(10, lambda: explain_absent_folder("nowhere/deep/x.wav"))
