@@ -16,12 +16,6 @@ from tasks.layout.source_folders import LONGEST_WORD
 _WORD_SUFFIX = re.compile(r"_(?!_)(?:(?!__)[\w -])*[^\W_]")
 
 
-def has_suffix(path: str, plain: str, extension: str) -> pl.Expr:
-    """Return whether the path in one column is that in another one, ``plain``, with something behind its name."""
-    stem = pl.col(plain).str.strip_suffix(extension)
-    return (pl.col(path) != pl.col(plain)) & pl.col(path).str.starts_with(pl.concat_str(stem, pl.lit("_")))
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Pause the garbage collector: of hundreds of thousands of tuples none is garbage, and to look costs a tenth of a plan."""
@@ -79,7 +73,6 @@ class SuffixChooser:
         What a sample has behind its plain name from an earlier export, it keeps. A word is not given where it would make a
         path that an older sample asks for, or another one has, nor where the owner lies in a folder of that name, too.
         """
-        self._wins &= ~pl.col("row").is_in(self._rows_with_suffix().implode())
         asking = self._rows.filter(~self._wins)
         if asking.height:
             winners = self._rows.filter(self._wins)
@@ -92,21 +85,6 @@ class SuffixChooser:
         schema = {"row": pl.UInt32, "suffix": pl.String}
         chosen = pl.DataFrame({"row": [*self._suffixes], "suffix": [*self._suffixes.values()]}, schema)
         return self._rows.select("row").join(chosen, on="row", how="left", maintain_order="left")["suffix"].fill_null("")
-
-    def _rows_with_suffix(self) -> pl.Series:
-        """Return the rows that have their path with a suffix from an earlier export, and not the plain one, which is free."""
-        had = self._rows.filter(self._wins).join(
-            self._held_paths.rename({"folded": "had"}), left_on="sample_id", right_on="holder"
-        )
-        plain = had.filter(pl.col("had") == pl.col("folded"))["row"]
-        had = had.filter(has_suffix("had", "folded", self.extension) & ~pl.col("row").is_in(plain.implode()))
-        ends = len(self.extension)
-        rows = [
-            row
-            for row, sample, path, folders, asked in had.select("row", "sample_id", "had", "folders", "folded").iter_rows()
-            if path[len(asked) - ends + 1 : -ends] in (f"_{sample}", *(folders or ()))
-        ]
-        return pl.Series(rows, dtype=pl.UInt32)
 
     def _requests(self, rows: pl.DataFrame) -> list[_Request]:
         stems = pl.col("folded").str.strip_suffix(self.extension)

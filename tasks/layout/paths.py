@@ -11,7 +11,7 @@ from schemas.enums import AudioFormat, Names, OrganizeBy
 from schemas.music import BPM_BUCKET_BOUNDS, BPM_BUCKETS, UNKNOWN_BPM
 from schemas.spellings import fold_genres
 from tasks.layout import file_names, screen_names, source_folders
-from tasks.layout.collisions import SuffixChooser, has_suffix
+from tasks.layout.collisions import SuffixChooser
 
 UNKNOWN_GENRE, UNKNOWN_KIT = "unknown_genre", "unknown_kit"
 # As the ``sample_id`` of a held path: a file of another library has it.
@@ -90,9 +90,7 @@ def _suffixes(rows: pl.DataFrame, wanted: pl.DataFrame, held: pl.DataFrame, rule
     """Return what is put behind the name of each row, so that no two samples share a path."""
     owners = _choose_owners(wanted, held)
     is_suffixed = wanted["folded"].str.contains(_SUFFIXED + r"\.[a-z]+$")
-    had = held.select(sample_id="holder", had="folded").join(wanted, on="sample_id")
-    may_have_suffix = had.select(has_suffix("had", "folded", f".{rules.format}")).to_series().any()
-    if not may_have_suffix and not (is_suffixed | (owners != rows["sample_id"])).any():
+    if not (is_suffixed | (owners != rows["sample_id"])).any():
         return pl.repeat("", rows.height, dtype=pl.String, eager=True).alias("suffix")
     sources = rows["source"] if "source" in rows.columns else pl.repeat(None, rows.height, dtype=pl.String, eager=True)
     asking = wanted.select("sample_id", "folded", is_suffixed=is_suffixed).with_columns(

@@ -431,22 +431,3 @@ def test_a_genre_keeps_its_folder_when_its_first_spelling_is_gone() -> None:
     rows: list[Row] = [{"sample_id": n, "title": f"T {n}", "genre": genre} for n, genre in enumerate(genres, 1)]
     held = pl.DataFrame({"path": ["hip-hop/t_1.wav", "genre_3/t_5.wav"], "sample_id": [1, 5]})
     assert {paths_of(rows, OrganizeBy.GENRE, held=held)[0] for _ in range(30)} == {"hip-hop/t_1.wav"}
-
-
-@pytest.mark.parametrize("had", ["kick_vinyl.wav", "kick__7.wav"])
-def test_a_sample_keeps_its_suffix_when_the_plain_name_is_free(had: str) -> None:
-    """For good: also where a newcomer asks for the plain name, which then goes to nobody by the id."""
-    rows: list[Row] = [{"sample_id": 7, "title": "Kick", "source": "/lib/vinyl/kick.wav"}]
-    held = pl.DataFrame({"path": [had], "sample_id": [7]})
-    assert paths_of(rows, held=held) == [had]
-    grown: list[Row] = [*rows, {"sample_id": 9, "title": "Kick", "source": "/lib/tape/kick.wav"}]
-    paths = paths_of(grown, held=held)
-    assert paths[0] == had
-    assert_apart(grown, paths)
-
-
-def test_what_only_looks_like_a_suffix_is_none() -> None:
-    """The word that was in the title before, and not in a folder's name: a new title gives a new name."""
-    rows: list[Row] = [{"sample_id": 7, "title": "Kick", "source": "/lib/vinyl/kick.wav"}]
-    held = pl.DataFrame({"path": ["kick_loud.wav"], "sample_id": [7]})
-    assert paths_of(rows, held=held) == ["kick.wav"]
