@@ -11,13 +11,13 @@ from pydantic import BaseModel
 from config.schedules import next_time
 from config.settings import SettingsInForce
 from flows.orchestration import prefect_server
+from schemas.report import SHOWN_FILES
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
 from tasks.store.export_lock import other_holder
 
 _MOST_EXPORTS = 200
-_SHOWN_FILES = 3
 
 
 class RunStatus(BaseModel):
@@ -133,7 +133,7 @@ def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus
             "failing": len(failing[0]),
             "again": sum(failed["source_path"] in lasting for failed in failing[0]),
             "reasons": dict(Counter(str(failed["reason"]) for failed in failing[0]).most_common()),
-            "examples": [str(row["source_path"]) for row in failing[0] if row["source_path"]][:_SHOWN_FILES],
+            "examples": [str(row["source_path"]) for row in failing[0] if row["source_path"]][:SHOWN_FILES],
         }
     )
 

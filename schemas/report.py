@@ -73,6 +73,10 @@ class RowFinding(Finding):
     file_path: str | None
 
 
+# How many files stand for all that failed for one cause.
+SHOWN_FILES = 3
+
+
 class Cause(BaseModel):
     """A cause for which rows were not exported: how many, and the first files, in the order of the manifest."""
 

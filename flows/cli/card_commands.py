@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, example="sp404 card /media/card --files")
-@click.argument("path", metavar="[PATH]", required=False)
+@click.argument("path", required=False)
 @click.option("--files", "every_file", is_flag=True, help="List every file, not only missing, changed and stale ones.")
 @click.option("--clean-junk", is_flag=True, help="Remove the .DS_Store, ._*, Thumbs.db and desktop.ini files that it lists.")
 @db_option

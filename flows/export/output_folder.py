@@ -127,7 +127,7 @@ def make_writable(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str | Non
     return resolved, None
 
 
-def absent_drive(folder: str) -> str:
+def _absent_drive(folder: str) -> str:
     """Return where the drive of a folder would be mounted, if systems mount drives there and nothing is there; else ""."""
     drive = _ON_A_DRIVE.match(folder)
     return drive[0] if drive and not os.path.lexists(drive[0]) else ""
@@ -144,7 +144,7 @@ def note_scanned_root(resolved: ResolvedRequest) -> tuple[str, ...]:
 
 
 def _check_writable(folder: str) -> None:
-    if drive := absent_drive(folder):
+    if drive := _absent_drive(folder):
         fix = f"Connect it, and run the same command again; or make {drive}, if it is meant to be a folder of this machine."
         raise OutputNotWritableError(path=folder, error=f"no drive is mounted at {drive}", fix=fix)
     try:

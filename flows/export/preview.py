@@ -34,7 +34,7 @@ from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.fs.file_status import free_bytes, nearest_folder
-from tasks.fs.foreign_paths import explain_absent_folder, explain_missing
+from tasks.fs.foreign_paths import why_missing
 from tasks.fs.stat_table import stat_files
 from tasks.layout.actions import Action
 from tasks.manifest.table import read_manifest
@@ -276,7 +276,7 @@ def _find_missing(draft: DraftPlan) -> dict[str, JobResult]:
     """Return for each source file that is not there what an export would say of it."""
     missing = stat_files(draft.jobs["source"].unique(maintain_order=True)).filter(pl.col("kind").is_null())["path"]
     return {
-        path: JobResult.from_error(0, AudioNotFoundError(path=path, fix=explain_missing(path) or explain_absent_folder(path)))
+        path: JobResult.from_error(0, AudioNotFoundError(path=path, fix=why_missing(path)))
         for path in missing
         if not os.path.lexists(path)
     }

@@ -30,7 +30,7 @@ from schemas.conversion import Shard, ShardResult
 from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
 from schemas.export import ExportRequest
-from schemas.report import BatchExportResult
+from schemas.report import SHOWN_FILES, BatchExportResult, Cause
 from tasks.convert.progress import Progress, with_sentinel
 from tasks.manifest.validate import Manifest
 
@@ -216,8 +216,9 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> None
         return
     log.info("Scanned: %d new, %d moved, %d gone of %d rows", len(found.added), len(found.moved), len(found.gone), found.rows)
     if found.lacking:
-        names = ", ".join(os.path.basename(file.path) for file in found.lacking[:_SHOWN_FILES])
-        log.warning("Left out, since they cannot be read: %d files (%s). `sp404 scan` says why", len(found.lacking), names)
+        files = [file.path for file in found.lacking[:SHOWN_FILES]]
+        left_out = Cause(text="left out, since it cannot be read", samples=len(found.lacking), files=files)
+        log.warning("%s. `sp404 scan` says why", left_out)
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
@@ -244,7 +245,5 @@ PREFECT = Steps(
     report=artifacts.publish_report,
 )
 _DASK_SECONDS = 10
-# Files that a line of the log names.
-_SHOWN_FILES = 3
 # The task runs of a run apart from its shards; the history must hold both in the end.
 STEP_RUNS = 4

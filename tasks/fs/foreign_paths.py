@@ -144,6 +144,11 @@ def explain_missing(path: str) -> str:
     return ""
 
 
+def why_missing(path: str) -> str:
+    """Return all that is known of why there is no file at an absolute path, and what to do; "" where that is nothing."""
+    return explain_missing(path) or explain_absent_folder(path)
+
+
 def explain_absent_folder(path: str) -> str:
     """Return that the folder of a file is not there, and which of its folders is the first that is missing; else ""."""
     folder, missing = os.path.dirname(path), ""

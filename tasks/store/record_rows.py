@@ -6,11 +6,9 @@ from schemas.conversion import Outcome
 from schemas.enums import Status
 from schemas.errors import NotConvertedError
 from schemas.records import EXPORT_SAMPLES, OUTPUTS, REQUESTED_ROWS, SAMPLES
-from schemas.report import DETAILS, Cause
+from schemas.report import DETAILS, SHOWN_FILES, Cause
 from tasks.store.outcome_table import OUTCOME_SCHEMA, frame_of
 
-# Files that stand for all that failed for one cause.
-_SHOWN_FILES = 3
 _LEVELS = {"peak": "peak_dbfs", "true_peak": "true_peak_dbfs", "rms": "rms_dbfs"}
 
 
@@ -82,7 +80,7 @@ def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> list[Cause]:
         ]
     )
     found = every.group_by("text", maintain_order=True).agg(
-        samples=pl.len(), files=pl.col("file").drop_nulls().unique(maintain_order=True).head(_SHOWN_FILES)
+        samples=pl.len(), files=pl.col("file").drop_nulls().unique(maintain_order=True).head(SHOWN_FILES)
     )
     found = found.sort("samples", descending=True, maintain_order=True)
     return [Cause(text=text, samples=samples, files=files) for text, samples, files in found.iter_rows()]

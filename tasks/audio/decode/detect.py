@@ -11,7 +11,7 @@ from schemas.music import AUDIO_EXTENSIONS
 from tasks.audio.decode import mpeg
 from tasks.audio.decode.byte_range import ByteRange
 from tasks.fs.file_status import READ_ONLY
-from tasks.fs.foreign_paths import explain_absent_folder, explain_missing
+from tasks.fs.foreign_paths import why_missing
 
 _HEAD_BYTES = 64
 # A header of classic Mac OS, which some programs for transfers put in front of a file.
@@ -32,7 +32,7 @@ def open_file(path: str) -> Iterator[tuple[ByteRange, os.stat_result]]:
         _check_regular(os.stat(path))
         fd = os.open(path, READ_ONLY)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise AudioNotFoundError(path=path, fix=explain_missing(path) or explain_absent_folder(path)) from error
+        raise AudioNotFoundError(path=path, fix=why_missing(path)) from error
     except (OSError, ValueError) as error:
         what = str(getattr(error, "strerror", None) or error).lower()
         raise LoadError(error=what, fix="Check the path and that you may read the file.") from error
