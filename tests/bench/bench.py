@@ -16,7 +16,6 @@ import csv
 import json
 import os
 import platform
-import resource
 import socket
 import statistics
 import subprocess
@@ -37,6 +36,7 @@ from flows.orchestration import prefect_server
 from schemas.manifest import COLUMNS
 from tasks.audio import synth
 from tests.support import ROOT
+from tests.support.processes import memory_bytes
 
 AUDIO = {".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au", ".m4a"}
 SLOTS = [(bank, pad) for bank in "ABCDEFGHIJ" for pad in range(1, 17)]
@@ -119,7 +119,7 @@ def plan_once(manifest: str) -> None:
     laps.append(time.perf_counter())
     plan.draft_dry_run(resolved, valid, 0.0)
     laps.append(time.perf_counter())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    peak = memory_bytes() / 1e6
     print(json.dumps([*(after - before for before, after in pairwise(laps)), peak]))
 
 

@@ -45,6 +45,7 @@ from tasks.audio.decode.source import open_audio
 from tasks.audio.dsp.resample import QUALITIES, resample
 from tasks.isolation.process_pool import worker_environment
 from tests.bench import judge
+from tests.support.processes import memory_bytes
 
 Convert = Callable[[str, str], object]
 
@@ -178,11 +179,11 @@ def one_lap(way: str, pairs: list[tuple[str, str]], workers: int) -> None:
         print(json.dumps({"seconds": _in_processes(way, pairs, workers)}))
         return
     PYTHON[way](*pairs[0])
-    idle = _megabytes("VmRSS")
+    idle = memory_bytes("VmRSS") / 1e6
     started = time.perf_counter()
     for pair in pairs[1:]:
         PYTHON[way](*pair)
-    print(json.dumps({"seconds": time.perf_counter() - started, "idle": idle, "peak": _megabytes("VmHWM")}))
+    print(json.dumps({"seconds": time.perf_counter() - started, "idle": idle, "peak": memory_bytes() / 1e6}))
 
 
 def _in_processes(way: str, pairs: list[tuple[str, str]], workers: int) -> float:
@@ -201,12 +202,6 @@ def _in_processes(way: str, pairs: list[tuple[str, str]], workers: int) -> float
 def _begin(ready: Barrier, way: str, first: tuple[str, str]) -> None:
     PYTHON[way](first[0], f"{first[1]}-{os.getpid()}.wav")
     ready.wait()
-
-
-def _megabytes(name: str) -> float:
-    """From Linux's account of this process; ``getrusage`` would count what its parent had before it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
 
 
 def lap(way: str, sources: Sequence[str], threads: int, scratch: Path) -> dict[str, float]:

@@ -5,7 +5,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import ROOT
+from tests.support.processes import memory_bytes
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def main(out: str, *sources: str) -> None:
             "channels": outcome.channels,
             "seconds": outcome.seconds,
             "checked": ["failed" if checked.error else "exported", checked.error],
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "peak_mb": memory_bytes() // 1_000_000,
         }
         print(json.dumps(answer), flush=True)
 

@@ -1,5 +1,6 @@
 """Run ``sp404`` in this process, and judge what it prints. The fixture ``sp404`` in tests/conftest.py gives the runner."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -26,10 +27,12 @@ def runner(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(sys, "argv", ["sp404", *map(str, arguments)])
         capfd.readouterr()
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        garbage = gc.get_threshold()
         try:
             with pytest.raises(SystemExit) as ended:
                 main.main()
         finally:
+            gc.set_threshold(*garbage)
             for number, handler in before.items():
                 signal.signal(number, handler)
         out, err = capfd.readouterr()
