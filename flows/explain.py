@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config.settings import Settings
+from schemas.manifest import ROW_RULES, SET_RULES
 
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 _ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \|$", re.MULTILINE)
@@ -28,16 +29,16 @@ def documents() -> Path:
 
 
 def explain(words: str) -> list[Explanation]:
-    """Return what the documents say of a word, of a reason of the records, or of an error as it was printed.
+    """Return what the documents say of a word, of a reason of the records, or of a message as it was printed.
 
-    A reason comes first, then the word of the glossary, headings of the troubleshooting page that have it, and settings.
-    Where none is about it, what mentions it; empty where nothing is known.
+    A reason comes first, then the word of the glossary, rules of the manifest, headings of the troubleshooting page that have
+    it, and settings. Where none is about it, what mentions it; empty where nothing is known.
     """
     wanted = words.strip().casefold()
     if not wanted:
         return []
     (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
-    return [*reasons, *words_found, *troubles, *near, *_settings(wanted)] or _mentions(wanted)
+    return [*reasons, *words_found, *_rules(wanted), *troubles, *near, *_settings(wanted)] or _mentions(wanted)
 
 
 def headings() -> Iterator[Explanation]:
@@ -60,18 +61,39 @@ def _troubles(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
     return exact, [] if exact else [entry for entry in entries if _is_about(entry, wanted)]
 
 
+def _rules(wanted: str) -> list[Explanation]:
+    """Return the rules of a manifest whose text is in the message, or has the message in it."""
+    found = {}
+    for rule in (*SET_RULES, *ROW_RULES):
+        text = f"{rule.column} {rule.text}"
+        if rule.text.casefold() in wanted or (" " in wanted and wanted in text.casefold()):
+            found.setdefault(rule.text, Explanation(f"A row is rejected: {text}", rule.fix))
+    return list(found.values())
+
+
 def _mentions(wanted: str) -> list[Explanation]:
-    """Return what has the word in its text alone."""
+    """Return what has the word in its text alone: of errors and words, else the paragraphs of all pages."""
     word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
-    return [entry for entry in (*headings(), *_rows()) if word.search(entry.text)]
+    return [entry for entry in (*headings(), *_rows()) if word.search(entry.text)] or [
+        Explanation(f"docs/usage/{page.name}", paragraph.strip())
+        for page in sorted((documents() / "usage").glob("*.md"))
+        for paragraph in page.read_text(encoding="utf-8").split("\n\n")
+        if word.search(paragraph)
+    ]
 
 
 def _is_about(entry: Explanation, wanted: str) -> bool:
     """Return whether the heading has the word in it, or is the beginning of the message that was pasted."""
     title = entry.title.casefold()
-    plain = " ".join(_FACT.sub(" ", title.replace("...", " ")).split())
-    pasted = " ".join(_FACT.sub(" ", wanted).split())
-    return re.search(rf"\b{re.escape(wanted)}\b", title) is not None or (len(plain.split()) > 1 and plain in pasted)
+    pasted = _plain(wanted)
+    pieces = list(filter(None, map(_plain, title.split("..."))))
+    is_pasted = len(" ".join(pieces).split()) > 1 and re.search(".*".join(map(re.escape, pieces)), pasted) is not None
+    return is_pasted or re.search(rf"\b{re.escape(wanted)}\b", title) is not None
+
+
+def _plain(message: str) -> str:
+    """Return the words of a message alone, without what differs from case to case."""
+    return " ".join(_FACT.sub(" ", message).split())
 
 
 def _rows() -> list[Explanation]:

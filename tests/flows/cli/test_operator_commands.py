@@ -16,7 +16,9 @@ from config.schedules import next_time
 from config.settings import Settings
 from flows import explain
 from flows.orchestration import prefect_server
+from schemas.enums import KitRule
 from schemas.errors import RequestError
+from schemas.manifest import ROW_RULES, SET_RULES, Rule
 from tests.support import ROOT, audio
 from tests.support.command_line import Run, one_clear_error
 from tests.support.errors import ALL_ERRORS
@@ -138,6 +140,37 @@ def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
     one_clear_error(sp404("explain", "too_shrt"), 2, "Perhaps: too_short")
     assert "beyond full scale" in sp404("explain", "clipped").out
     assert "missing" in sp404("explain", "missing").out
+
+
+@pytest.mark.parametrize(
+    ("printed", "known"),
+    [
+        ("line 5: bpm 'fast' must be a number", "120.5"),
+        ("must be 1 to 16", "A bank has pads 1 to 16"),
+        ("Louder than full scale and clipped (--sound guard=file turns it down): +3.1 dBFS", "guard=file"),
+        ("No tempo suits 180 BPM and the 80 BPM of A1: the device stretches to 50% to 150%", "half or double"),
+        ("The kit Night Bus was changed elsewhere meanwhile: on another page, or in an editor", "kit_changed"),
+        ("unknown_genre", "--organize-by folder"),
+        ("eighty columns", ""),
+    ],
+)
+def test_explain_knows_what_was_printed(sp404: Run, printed: str, known: str) -> None:
+    """Rules of rows, warnings, findings in kits, and errors with names in them; a word of no message is unknown."""
+    said = sp404("explain", printed)
+    if known:
+        assert known in said.out
+    else:
+        one_clear_error(said, 2, "Nothing is known")
+
+
+@pytest.mark.parametrize("rule", [*ROW_RULES, *SET_RULES], ids=lambda rule: f"{rule.column}-{rule.text}")
+def test_every_rule_of_a_manifest_is_explained(rule: Rule) -> None:
+    assert rule.fix in [entry.text for entry in explain.explain(f"line 7: {rule.column} 'x' {rule.text}")]
+
+
+@pytest.mark.parametrize("rule", KitRule)
+def test_every_rule_of_a_kit_is_explained(rule: KitRule) -> None:
+    assert explain.explain(rule), rule
 
 
 @pytest.mark.slow
