@@ -24,6 +24,7 @@ from schemas.conversion import Limits, SoundSettings
 from schemas.enums import AudioFormat, Names, OrganizeBy, PadShortHits, Runner
 from schemas.errors import RequestError
 from schemas.export import SoundConfig
+from schemas.invalid_values import describe_invalid
 from schemas.run_identity import IdentityModel, setting
 
 _TABLE = "sp404"
@@ -256,7 +257,7 @@ def _merge(layers: list[tuple[str, dict[str, Any]]]) -> SettingsInForce:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        what = f"The setting {name} = {first['input']!r} ({sources.get(name, 'built-in')}) is not valid: {first['msg']}"
+        what = f"The setting {name} = {first['input']!r} ({sources.get(name, 'built-in')}) {describe_invalid(first)}"
         raise RequestError(what=what, fix="Correct it there; `sp404 config` shows all settings.") from error
 
 

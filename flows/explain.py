@@ -63,7 +63,7 @@ def _troubles(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
 
 def _rules(wanted: str) -> list[Explanation]:
     """Return the rules of a manifest whose text is in the message, or has the message in it."""
-    found = {}
+    found: dict[str, Explanation] = {}
     for rule in (*SET_RULES, *ROW_RULES):
         text = f"{rule.column} {rule.text}"
         if rule.text.casefold() in wanted or (" " in wanted and wanted in text.casefold()):

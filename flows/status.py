@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from config.schedules import next_time
 from config.settings import SettingsInForce
 from flows.orchestration import prefect_server
-from schemas.report import SHOWN_FILES
+from schemas.report import SHOWN_FILES, describe_cause
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
@@ -26,8 +26,9 @@ class RunStatus(BaseModel):
     Attributes:
         trouble: Why it did not come to its end, and what to do; None where it did.
         failing: How many of its rows were not exported.
-        again: How many of those were not exported by the run before, either.
+        again: How many of those the run before did not export, either; None in the first run.
         reasons: ``failing`` by reason, the most frequent first.
+        causes: The same in words, as they are printed.
         examples: The first files that were not exported.
     """
 
@@ -37,8 +38,9 @@ class RunStatus(BaseModel):
     exported: int
     unchanged: int
     failing: int
-    again: int
+    again: int | None
     reasons: dict[str, int]
+    causes: dict[str, int]
     examples: list[str]
 
 
@@ -96,7 +98,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
             of_library = [row for row in exports if row["manifest_path"] == settings.library] if settings.library else exports
             if of_library:
                 manifest = of_library[0]["manifest_path"]
-                last = _last_run(database, [row for row in of_library if row["manifest_path"] == manifest])
+                last = _last_run(database, [row for row in of_library if row["manifest_path"] == manifest], settings.library)
             card = next(iter(history.last_cards(database)), None)
     zone = settings.timezone
     return StatusReport(
@@ -118,21 +120,26 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
     )
 
 
-def _last_run(database: Database, exports: list[dict[str, object]]) -> RunStatus:
+def _last_run(database: Database, exports: list[dict[str, object]], library: str) -> RunStatus:
     failing = [_failures(database, export["id"]) for export in exports[:2]]
     lasting = {row["source_path"] for row in failing[1]} - {None} if len(failing) > 1 else set()
     row = exports[0]
     trouble = row["trouble"]
     if trouble and (holder := other_holder(database)):
         trouble = f"Not finished: an export runs now ({holder.owner}, since {holder.since.astimezone():%H:%M})"
+    elif trouble and row["manifest_path"] == library:
+        trouble = f"{trouble}, and so does the next night"
     return RunStatus.model_validate(
         {
             **{name: row[name] for name in ("created_at", "exported", "unchanged")},
             "trouble": trouble,
             "export_id": row["id"],
             "failing": len(failing[0]),
-            "again": sum(failed["source_path"] in lasting for failed in failing[0]),
+            "again": sum(failed["source_path"] in lasting for failed in failing[0]) if len(failing) > 1 else None,
             "reasons": dict(Counter(str(failed["reason"]) for failed in failing[0]).most_common()),
+            "causes": dict(
+                Counter(describe_cause(str(row["reason"]), str(row["error_message"])) for row in failing[0]).most_common()
+            ),
             "examples": [str(row["source_path"]) for row in failing[0] if row["source_path"]][:SHOWN_FILES],
         }
     )

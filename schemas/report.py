@@ -1,6 +1,7 @@
 """The results of an export: the contract's ``BatchExportResult``, and what else is reported to a person."""
 
 import os
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Self
@@ -53,6 +54,18 @@ class Finding(BaseModel):
 
 # What differs from sample to sample in an error's text: it begins with a path or a number.
 DETAILS = r"[:,]?\s\(?(?:/|-?[0-9]).*$"
+
+
+def describe_cause(reason: str, error: str) -> str:
+    """Return in words why a row was not exported, without what differs from row to row.
+
+    Args:
+        reason: The key under which the records count it, such as ``too_short`` or ``rejected_bpm``.
+        error: Its error as it is recorded.
+    """
+    if reason.startswith("rejected_"):
+        return f"the column {reason.removeprefix('rejected_')} breaks a rule"
+    return re.sub(DETAILS, "", error or reason)
 
 
 class RowFinding(Finding):
@@ -244,7 +257,9 @@ class BatchExportResult(BaseModel):
     def failures(self) -> str:
         """Return the most frequent causes with files, and the command that names every file; empty where nothing failed."""
         causes = "; ".join(map(str, self.causes[:_SHOWN_CAUSES]))
-        return causes and f"{causes}. All of them: sp404 history --export {self.export_id} --failed"
+        others = len(self.causes) - _SHOWN_CAUSES
+        more = f"; and for {others:,} other cause{'' if others == 1 else 's'}" if others > 0 else ""
+        return causes and f"{causes}{more}. All of them: sp404 history --export {self.export_id} --failed"
 
     def counts(self) -> str:
         """Return the counts in a few words, for a state's message or a last line."""

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import NoReturn
 
 import click
@@ -64,6 +65,11 @@ def _hint(error: click.ClickException) -> str:
     if isinstance(error, click.MissingParameter) and error.param and error.param.name == "manifest":
         return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
     return f"See `{context.command_path} --help`." if context else ""
+
+
+def _nearest(typed: str, options: Iterable[str]) -> list[str]:
+    """Return the option that is spelt nearly so, if there is one: click finds `--quiet` near enough to `--kit`."""
+    return [f"--{name}" for name in get_close_matches(typed.lstrip("-"), [name.lstrip("-") for name in options], 1, 0.7)]
 
 
 def _harmless(names: Iterable[str]) -> list[str]:
@@ -127,7 +133,8 @@ def _run() -> int:
         return UNUSABLE
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption):
-            error = click.NoSuchOption(error.option_name, error.message, _harmless(error.possibilities or ()), error.ctx)
+            near = _nearest(error.option_name, _harmless(error.possibilities or ()))
+            error = click.NoSuchOption(error.option_name, error.message, near, error.ctx)
         print_error(error.format_message(), _hint(error))
         return UNUSABLE
     except OutputError:

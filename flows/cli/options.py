@@ -169,6 +169,7 @@ def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
     from pydantic import ValidationError
 
     from schemas.export import ExportConfig, ExportRequest
+    from schemas.invalid_values import describe_invalid
 
     config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
     sound = _sound_settings(options.pop("sound", ()))
@@ -176,9 +177,10 @@ def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
         return ExportRequest.model_validate({"manifest": manifest, "config": config, "sound": sound, **options})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        fix = "Choose another value."
-        raise RequestError(what=f"{name} {first['input']!r} is not valid: {first['msg']}", fix=fix) from error
+        group, name = [*first["loc"][:2], ""][:2]  # such as ("sound", "pad_to_ms"), or ("sample_ids", 0)
+        option = f"--sound {name}" if group == "sound" else f"--{str(name if group == 'config' else group).replace('_', '-')}"
+        fix = f"`sp404 explain {name}` says what it is." if group in {"sound", "config"} else "See `sp404 export --help`."
+        raise RequestError(what=f"{option} {first['input']!r} {describe_invalid(first)}", fix=fix) from error
 
 
 def _sound_settings(pairs: tuple[str, ...]) -> dict[str, str]:

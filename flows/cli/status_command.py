@@ -15,6 +15,8 @@ from flows.cli.times import ago
 if TYPE_CHECKING:
     from flows.status import RunStatus, StatusReport
 
+_MOST_CAUSES = 4
+
 
 @click.command(cls=ExampleCommand, example="sp404 status")
 @db_option
@@ -76,11 +78,20 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet
         say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
     if run.failing:
-        again = f"{run.again:,} of them were not exported by the run before, either" if run.again else "all new since then"
-        say(f"          {again}")
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in list(run.reasons.items())[:4])
-        say(f"          {reasons}")
+        say(f"          {_describe_again(run)}")
+        for cause, count in list(run.causes.items())[:_MOST_CAUSES]:
+            say(f"          {count:,} x {cause}")
+        if len(run.causes) > _MOST_CAUSES:
+            say(f"          and {count_of(len(run.causes) - _MOST_CAUSES, 'other cause')}")
         if run.examples:
             names = [os.path.basename(path) for path in run.examples]
             say(f"          such as {', '.join(names)}")
         say(f"          Which, and what to do: sp404 history --export {run.export_id} --failed{db_hint(db)}")
+
+
+def _describe_again(run: "RunStatus") -> str:
+    """Say how much of what failed is news: what one looks for on the morning after."""
+    if run.again is None:
+        return "in the first run"
+    how_many = "all" if run.again == run.failing else f"{run.again:,}" if run.again else "none"
+    return f"{how_many} of them failed in the run before, too"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Any
 
@@ -131,7 +132,9 @@ def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) ->
         present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
         missing = [name for name in wanted if name not in present]
         if missing:
-            raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"The manifest has: {_list_some(present)}.")
+            near = get_close_matches(str(missing[0]), [str(name) for name in present if name], 1)
+            meant = f"Did you mean {near[0]}? " if near and noun == "Kit" else ""
+            raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"{meant}The manifest has: {_list_some(present)}.")
     for column, wanted, _ in wishes:
         if wanted:
             rows = rows.filter(pl.col(column).is_in(list(wanted)))

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -16,7 +15,7 @@ from flows.export.stages import DraftPlan, RunningExport
 from flows.orchestration.markdown_text import code, escape
 from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
-from schemas.report import DETAILS, BatchExportResult
+from schemas.report import BatchExportResult, describe_cause
 from tasks.store.export_summary import ExportSummary, summarize_export
 from tasks.store.run_folder import requests_folder
 
@@ -32,7 +31,11 @@ RUN_BY = "prefect/"
 
 
 def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
-    """Publish the artifacts ``export-report``, ``files-by-folder`` and, where rows failed, ``rejected-samples``."""
+    """Publish the artifacts ``export-report``, ``files-by-folder`` and ``rejected-samples``.
+
+    Of a whole manifest the last is published empty, too: under its key the UI shows the newest, and that of a night long ago
+    would stay there. Of a few samples that a client chose it is not: it would hide the night's.
+    """
     try:
         summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
@@ -40,7 +43,7 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
         return
     create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
-    if summary.failures:
+    if summary.failures or not running.draft.resolved.is_selection:
         create_table_artifact(_failures(summary), key="rejected-samples", description=_describe_failures(batch))
 
 
@@ -70,9 +73,8 @@ def run_tags(draft: DraftPlan) -> list[str]:
 
 def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> str:
     """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown."""
-    verdict = "All samples are there" if batch.complete else "Done, but not every sample could be exported"
     sections = (
-        [f"# {verdict}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
+        [f"# {_verdict(batch)}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
         _reasons(summary),
         _section("What changed since the run before", ("samples", ""), _changes(summary)),
         _section("The run", ("", ""), _facts(running, batch, summary)),
@@ -82,6 +84,18 @@ def report_markdown(running: RunningExport, batch: BatchExportResult, summary: E
         _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _verdict(batch: BatchExportResult) -> str:
+    if batch.complete:
+        return "All samples are there"
+    if batch.not_reached:
+        return "Stopped before its end"
+    if not batch.successful:
+        return "No sample could be exported"
+    if batch.failed or batch.rejected:
+        return "Done, but not every sample could be exported"
+    return "All samples are exported, but not where they were to go"
 
 
 def charts_markdown(summary: ExportSummary) -> str:
@@ -161,17 +175,10 @@ def _reasons(summary: ExportSummary) -> list[str]:
     lines = []
     for row in summary.reasons:
         file = f"{code(row['file'])}: " if row["file"] else ""
-        lines += [f"- **{row['samples']:,} x {escape(_in_words(row))}.** {escape(row['fix'] or '')}".rstrip(), ""]
+        cause = describe_cause(row["reason"] or row["status"], row["example"] or "")
+        lines += [f"- **{row['samples']:,} x {escape(cause)}.** {escape(row['fix'] or '')}".rstrip(), ""]
         lines += [f"  For example {file}{escape(row['example'] or '')}", ""]
     return ["## Not exported", "", *lines[:-1]] if lines else []
-
-
-def _in_words(row: dict[str, Any]) -> str:
-    """Return a reason in words, from the beginning of its error's text."""
-    reason = str(row["reason"] or row["status"])
-    if reason.startswith("rejected_"):
-        return f"the column {reason.removeprefix('rejected_')} breaks a rule"
-    return re.sub(DETAILS, "", str(row["example"] or reason)).partition(": ")[0]
 
 
 _CHANGES = {
@@ -206,6 +213,8 @@ def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
 
 def _describe_failures(batch: BatchExportResult) -> str:
     count = batch.failed + batch.rejected
+    if not count:
+        return "Every row was exported"
     description = "1 row was not exported" if count == 1 else f"{count:,} rows were not exported"
     if count > _MAX_ROWS:
         description += f"; these are the first {_MAX_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"

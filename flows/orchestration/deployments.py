@@ -23,6 +23,11 @@ from tasks.store.history import preferences_at
 
 NIGHTLY, MANIFEST, KIT, VERIFY = "library-nightly", "manifest", "kit", "verify-weekly"
 _ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
+# The UI's page of a deployment lists only runs whose state has a name of Prefect's own.
+_NIGHTLY = (
+    "The whole library, by the settings in force; only what changed is converted. "
+    "All its nights are at [Runs, tag nightly](/runs?tag=nightly): the tab Runs here leaves out *CompletedWithFailures*."
+)
 _MOST_ROWS = 500
 # A run that is to begin while another one runs is cancelled: of five that a sleeping machine missed, one runs.
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
@@ -72,7 +77,7 @@ def build_deployments(settings: Settings) -> list[Any]:
             schedule=Cron(settings.nightly_cron, timezone=zone),
             parameters={"request": {"manifest": settings.library}},
             concurrency_limit=_ONE_AT_A_TIME,
-            description="The whole library, by the settings in force; only what changed is converted.",
+            description=_NIGHTLY,
             tags=["sp404", NIGHTLY_TAG],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )

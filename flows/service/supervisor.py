@@ -137,8 +137,9 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             runner.start()
             runner.wait_until_healthy()
             say(f"Data      {folder} (logs: {', '.join(service.log.name for service in services)})")
-            for line in describe_nightly(settings):
+            for line in describe_nightly(settings, api.removesuffix("/api")):
                 say(line)
+            say(f"Verify    all that was exported, next: {_next(settings, 'verify_cron')}")
             say("Ctrl-C stops all.")
             prefect_server.publish_api(api, **settings.model_dump(include=set(prefect_server.PUBLISHED_SETTINGS)))
             if open_page:
@@ -149,19 +150,25 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             _stop(services)
 
 
-def describe_nightly(settings: Settings) -> Iterator[str]:
-    """Yield the lines that say what is exported every night, and when it is next."""
+def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
+    """Yield the lines that say what is exported every night, when it is next, and where its runs are seen, below ``ui``."""
     if not settings.library:
         yield _NO_LIBRARY
         return
-    due = next_time("nightly_cron", settings.nightly_cron, settings.timezone)
     if not os.path.exists(settings.library):
         yield f"Nightly   {settings.library} does not exist: the setting `library` names it"
         return
-    when = f"{due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
     where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}"
-    yield f"Nightly   {settings.library}, next: {when}"
+    yield f"Nightly   {settings.library}, next: {_next(settings, 'nightly_cron')}"
     yield f"          {where}; `sp404 config` shows all that it goes by"
+    # The tab Runs of the deployment's own page lists only states that Prefect has names for.
+    yield f"          how the nights went: {ui}/runs?tag=nightly, or sp404 status"
+    yield "          one now: prefect deployment run export-library/library-nightly, with PREFECT_API_URL set"
+
+
+def _next(settings: Settings, name: str) -> str:
+    due = next_time(name, getattr(settings, name), settings.timezone)
+    return f"{due:%a %d %b %H:%M} {settings.timezone or due.tzname()}"
 
 
 def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str) -> list[_Service]:

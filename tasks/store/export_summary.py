@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.report import DETAILS
 from tasks.store.database import Database, run
 
 _SLOWEST = 5
@@ -37,6 +38,6 @@ def summarize_export(database: Database, export_id: int, most_reasons: int, most
             ask("summary_buckets"),
             ask("summary_loudness"),
             ask("summary_slowest", most=_SLOWEST),
-            ask("summary_reasons", most=most_reasons),
+            ask("summary_reasons", most=most_reasons, details=DETAILS),
             ask("summary_troubles", most=most_failures),
         )

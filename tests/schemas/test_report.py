@@ -87,7 +87,7 @@ def test_failures_in_words_name_files_and_the_command_that_shows_all() -> None:
         Cause(text="one more", samples=1, files=[]),
     ]
     assert batch(causes=causes).failures() == (
-        "7 x Duration too short (x.wav, y.wav, ...); 1 x bpm must be a number (z.wav); 2 x Line."
+        "7 x Duration too short (x.wav, y.wav, ...); 1 x bpm must be a number (z.wav); 2 x Line; and for 1 other cause."
         " All of them: sp404 history --export 1 --failed"
     )
 

@@ -70,8 +70,10 @@ def test_status_names_an_address_that_does_not_answer(sp404: Run, tmp_path: Path
 def test_nothing_is_printed_into_another_line(tmp_path: Path) -> None:
     library = tmp_path / "library.csv"
     library.touch()
-    lines = list(supervisor.describe_nightly(load({"library": str(library)}, lambda _db, _seconds: {}).settings))
-    assert [line.split()[0] for line in lines] == ["Nightly", "flat,"]
+    settings = load({"library": str(library)}, lambda _db, _seconds: {}).settings
+    lines = list(supervisor.describe_nightly(settings, "http://127.0.0.1:4200"))
+    assert [line.split()[0] for line in lines] == ["Nightly", "flat,", "how", "one"]
+    assert "http://127.0.0.1:4200/runs?tag=nightly" in lines[2]
     assert "\n" not in "".join(lines)
 
 
