@@ -282,15 +282,12 @@ def _next_base(
 
 
 def _count_short_hits(new: pl.DataFrame, audio: pl.DataFrame, settings: Settings) -> dict[str, int]:
-    """Count the one-shots, and what else has a pad, that an export with these settings would refuse; and those with a pad."""
+    """Count the samples that an export with these settings would refuse as too short, and those of them with a pad."""
     sound = settings.sound()
     is_silent = settings.pad_short_hits is PadShortHits.NO or sound.pad_to_ms >= sound.min_duration_ms
     least_ms = 0 if is_silent else sound.min_duration_ms
     seconds = audio.select("path", seconds=pl.col("header").str.json_path_match("$.seconds").cast(pl.Float64))
-    # Below a thousandth of a second nothing is a hit, and nothing else of a length is known.
-    is_short = (pl.col("seconds") * 1000 < least_ms) & (pl.col("seconds") > 0.001)
-    is_for_pads = (pl.col("kind") == "one-shot").fill_null(False) | pl.col("kit").is_not_null()
-    short = new.join(seconds, on="path", how="left").filter(is_for_pads & is_short)
+    short = new.join(seconds, on="path", how="left").filter(pl.col("seconds") * 1000 < least_ms)
     if settings.pad_short_hits is PadShortHits.YES:
         words = short.select("path", pl.col("title").fill_null(""), pl.col("tags").fill_null(""))
         short = short.filter(pl.Series([not is_drum_hit(*row) for row in words.iter_rows()], dtype=pl.Boolean))

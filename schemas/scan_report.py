@@ -70,7 +70,7 @@ class ScanResult(BaseModel):
         edited: How many rows have a person's own values.
         duplicates: How many rows have the same sound as another.
         kits: How many kits were proposed.
-        short_hits: How many one-shots are shorter than an export takes, by the settings in force.
+        short_hits: How many samples are shorter than an export takes, by the settings in force.
         short_in_kits: How many of them have a pad in a proposed kit.
         least_ms: The length that an export takes.
         filled: How many rows have a value in each inferred column, by its source.

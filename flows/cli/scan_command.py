@@ -134,7 +134,7 @@ def _print_totals(result: "ScanResult") -> None:
         + f"; {result.read:,} of {count_of(result.files, 'file')} read in {result.seconds:.1f} s"
     )
     if result.short_hits:
-        what = "one-shot is" if result.short_hits == 1 else "one-shots are"
+        what = "sample is" if result.short_hits == 1 else "samples are"
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""
         fix = f"sp404 export {result.manifest} --sound pad_to_ms={result.least_ms}"
         say(

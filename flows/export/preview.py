@@ -45,6 +45,8 @@ from tasks.store.export_lock import lock_exports
 from tasks.store.record_rows import place_and_text, reject_cause, reject_text
 
 _MOST_REASONS = 5
+# What fails with its source: the other actions take what was converted before.
+_NEEDING_SOUND = (Action.CONVERT, Action.FOLLOW)
 
 
 class PlannedFile(BaseModel):
@@ -154,7 +156,7 @@ def plan(request: ExportRequest) -> PlanPreview:
     missing = _find_missing(draft)
     failing = _foresee(decided) | missing
     fails = pl.col("source").is_in(list(missing)) | (
-        (pl.col("action") == Action.CONVERT) & pl.col("source").is_in(list(failing))
+        pl.col("action").is_in(_NEEDING_SOUND) & pl.col("source").is_in(list(failing))
     )
     actions = decided.jobs.select("path", "action")
     lost = draft.rows.join(actions, on="path", how="left", maintain_order="left").filter(fails)
@@ -193,7 +195,7 @@ def forecast(request: ExportRequest) -> ExportForecast:
     draft, jobs = decided.draft, decided.jobs
     is_gone = pl.Series([not os.path.exists(source) for source in jobs["source"]], dtype=pl.Boolean)
     failures = _foresee(decided)
-    fails = is_gone | ((jobs["action"] == str(Action.CONVERT)) & jobs["source"].is_in(list(failures)))
+    fails = is_gone | (jobs["action"].is_in(_NEEDING_SOUND) & jobs["source"].is_in(list(failures)))
     counts = Counter(jobs.filter(~fails)["action"])
     moves = sum(counts[action] for action in (Action.MOVE, Action.COPY, Action.RETEXT, Action.FOLLOW))
     reasons = Counter(text for (text,) in draft.rejects.select(reject_text()).iter_rows())

@@ -418,7 +418,7 @@ def test_hits_that_an_export_would_refuse_are_counted_with_the_command_that_take
     done = scan("--kits")
     assert (done["short_hits"], done["short_in_kits"]) == (3, 3)
     said = sp404("scan", library, "-o", tmp_path / "library.csv", "--db", tmp_path / "r.duckdb")
-    assert "3 one-shots are shorter than 100 ms" in said.err
+    assert "3 samples are shorter than 100 ms" in said.err
     assert f"sp404 export {tmp_path / 'library.csv'} --sound pad_to_ms=100" in said.err
     # What is too short to have a kind gets a pad, too, and is counted.
     wav(kit / "Rim.wav", np.ones(RATE // 100, np.int16), RATE)

@@ -1,6 +1,7 @@
 """What people get wrong in their first hour, and the hint that leads on; in a real terminal where it counts."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -55,6 +56,46 @@ def test_an_output_on_a_drive_that_is_not_there_is_refused(sp404: Run, manifest:
     said = sp404("export", manifest, "--direct", "--out", f"{ABSENT}/sp404", "--db", tmp_path / "r.duckdb")
     one_clear_error(said, 3, f"no drive is mounted at {ABSENT}")
     assert not Path(ABSENT).exists()
+
+
+def test_scan_plan_and_check_count_the_same_short_samples(sp404: Run, tmp_path: Path) -> None:
+    """Two of them are one sound: a plan converts it once, and both rows fail."""
+    (tmp_path / "lib").mkdir()
+    for name, seconds in (("kick.wav", 0.05), ("same kick.wav", 0.05), ("drone loop.wav", 0.06), ("snare.wav", 0.3)):
+        audio.write(tmp_path / "lib" / name, audio.tone(seconds, 48_000), 48_000, "WAV")
+    table, db = tmp_path / "library.csv", ("--db", tmp_path / "r.duckdb")
+    said = sp404("scan", tmp_path / "lib", "-o", table, *db)
+    assert "3 samples are shorter than 100 ms" in said.err
+    for command in ("plan", "check"):
+        report = json.loads(sp404(command, table, "--json", *db).out)
+        assert (report["failing"], len(report["troubles"])) == (3, 3), command
+    said = sp404("export", table, "--direct", "--out", tmp_path / "out", *db)
+    assert "1 exported, 3 failed of 4" in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--sound", "pad_to_ms=lots"], "--sound pad_to_ms 'lots' is not a whole number"),
+        (["--sound", "pad_to_ms=-4"], "--sound pad_to_ms '-4' is not 0 or more"),
+        (["--sound", "guard=loud"], "--sound guard 'loud' is none of 'none', 'file' or 'folder'"),
+    ],
+)
+def test_a_value_that_is_not_valid_is_said_in_plain_words(sp404: Run, manifest: Path, options: list[str], words: str) -> None:
+    one_clear_error(sp404("export", manifest, "--direct", *options), 2, words, "sp404 explain")
+
+
+def test_a_setting_that_is_not_valid_is_said_in_plain_words(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SP404_FAILED_SHARE", "3")
+    one_clear_error(sp404("status"), 2, "failed_share = '3' (environment) is not 1 or less")
+
+
+def test_only_what_is_spelt_nearly_so_is_suggested(sp404: Run, manifest: Path) -> None:
+    one_clear_error(sp404("export", manifest, "--quite"), 2, "No such option '--quite'. Did you mean '--quiet'?")
+    assert "Did you mean" not in sp404("check", manifest, "--kit", "x").err
+    manifest.write_text("file_path,kit,bank,pad\na.wav,Night Bus,A,1\nb.wav,Day Tram,A,1\n", encoding="utf-8")
+    said = sp404("export", manifest, "--direct", "--kit", "Nite Bus")
+    one_clear_error(said, 2, "Kit Nite Bus not found", "Did you mean Night Bus? The manifest has: Day Tram, Night Bus.")
 
 
 @pytest.mark.parametrize("word", ["kit", "manifest", "export", "shard"])
