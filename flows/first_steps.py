@@ -24,8 +24,16 @@ class Answers(NamedTuple):
 def check_is_free(path: Path) -> None:
     """Raise RequestError if there is a file at ``path``: nothing is replaced."""
     if os.path.lexists(path):
-        fix = "Edit it, or move it away and run sp404 init again."
+        fix = "Edit it; `sp404 scan` brings new samples in. To begin anew, move it away and run sp404 init again."
         raise RequestError(what=f"{path} is there already", fix=fix)
+
+
+def check_is_folder(samples: str) -> None:
+    """Raise RequestError if the folder of the samples is none."""
+    if not os.path.isdir(os.path.expanduser(samples)):
+        raise RequestError(
+            what=f"{samples} is not a folder", fix="Give the folder of your samples. Check that its disk is there."
+        )
 
 
 def check_is_beside(out: str, samples: str) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,15 +46,11 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
     manifest = Path(_MANIFEST).absolute()
     for path in (manifest, first_steps.SETTINGS_FILE):
         first_steps.check_is_free(path)
+    if samples:
+        first_steps.check_is_folder(samples)
     with _asking():
-        samples = samples or _ask("Where are your samples", "--samples", "")
-    if not os.path.isdir(os.path.expanduser(samples)):
-        raise RequestError(
-            what=f"{samples} is not a folder", fix="Give the folder of your samples. Check that its disk is there."
-        )
-    with _asking():
-        answers = _ask_rest(manifest, given)
-    first_steps.check_is_beside(answers.out, samples)
+        samples = samples or _ask_until("Where are your samples", "--samples", "", first_steps.check_is_folder)
+        answers = _ask_rest(manifest, samples, given)
     settings = load_settings(db).settings
     with progress_bar() as progress:
         result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)
@@ -79,10 +75,14 @@ def _asking() -> Iterator[None]:
         raise StoppedError(fix=fix) from stop
 
 
-def _ask_rest(manifest: Path, given: dict[str, Any]) -> "Answers":
-    from flows.first_steps import Answers
+def _ask_rest(manifest: Path, samples: str, given: dict[str, Any]) -> "Answers":
+    from flows.first_steps import Answers, check_is_beside
 
-    out = given["out"] or _ask("Where should they go", "--out", "~/sp404")
+    out = given["out"]
+    if out:
+        check_is_beside(out, samples)
+    else:
+        out = _ask_until("Where should they go", "--out", "~/sp404", lambda out: check_is_beside(out, samples))
     card = given["card"]
     card = _ask("Where is the card (empty: none)", "--card", "", may_lack=True) if card is None else card
     nightly = given["nightly"]
@@ -105,6 +105,18 @@ def _print_next(answers: "Answers", rows: int, unit: str) -> None:
     say(f"  sp404 export {_MANIFEST}{card}")
     if answers.nightly and not unit:
         say("  sp404 up")
+
+
+def _ask_until(question: str, option: str, default: str, check: Callable[[str], None]) -> str:
+    """Ask, and ask again as long as the answer will not do: ``check`` raises RequestError."""
+    while True:
+        answer = _ask(question, option, default)
+        try:
+            check(answer)
+        except RequestError as error:
+            say(f"{error}. {error.fix}", err=True)
+        else:
+            return answer
 
 
 def _ask(question: str, option: str, default: str, *, may_lack: bool = False) -> str:

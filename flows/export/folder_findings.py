@@ -18,8 +18,9 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
     if not found:
         return []
     fix = f"sp404 export {shlex.quote(manifest)} --organize-by folder keeps your own folders."
-    roots = scan_memory.roots_of(draft.target.database, manifest) if layout is OrganizeBy.BPM else []
-    if roots:
+    database = draft.target.database
+    roots = scan_memory.roots_of(database, manifest) if layout is OrganizeBy.BPM else []
+    if roots and not scan_memory.was_heard(database, manifest):
         fix = f"{shlex.join(['sp404', 'scan', *roots, '-o', manifest, '--analyze'])} listens for the tempo of loops; {fix}"
     else:
         fix = f"Fill in the column {layout}; or {fix}"

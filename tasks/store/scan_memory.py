@@ -58,3 +58,11 @@ def roots_of(database: Database, manifest_path: str) -> list[str]:
         return []
     with database.connect() as connection:
         return [root for (root,) in run(connection, "scanned_roots_of", {"manifest_path": manifest_path}).rows]
+
+
+def was_heard(database: Database, manifest_path: str) -> bool:
+    """Return whether a scan has listened to any sample of the manifest (``--analyze``)."""
+    if not database.exists:
+        return False
+    with database.connect() as connection:
+        return bool(run(connection, "scanned_by_ear", {"manifest_path": manifest_path}).rows[0][0])

@@ -118,6 +118,19 @@ def test_nothing_is_printed_into_another_line(tmp_path: Path) -> None:
     assert "\n" not in "".join(lines)
 
 
+def test_an_init_asks_again_where_an_answer_will_not_do(manifest: Path, tmp_path: Path) -> None:
+    samples, studio = manifest.parent, tmp_path / "studio"
+    studio.mkdir()
+    answers = (samples / "typo", samples, samples / "inside", tmp_path.parent / f"{tmp_path.name}-out", "", "n")
+    keys = "".join(f"{answer}\n" for answer in answers).encode()
+    status, drawn = in_terminal(studio, "init", "--db", tmp_path / "r.duckdb", keys=keys)
+    assert status == 0, drawn
+    assert (drawn.count("Where are your samples"), drawn.count("Where should they go")) == (2, 2)
+    assert "is not a folder" in drawn
+    assert "lies in the folder of your samples" in drawn
+    assert (studio / "library.csv").is_file()
+
+
 def test_an_init_that_is_left_writes_nothing_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "studio"
     folder.mkdir()

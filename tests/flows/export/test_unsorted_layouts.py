@@ -1,5 +1,7 @@
 """Layouts by genre and tempo of rows that have none: said before anything is converted, with the command that helps."""
 
+from pathlib import Path
+
 import pytest
 
 from flows.export import pipeline, preview, threads
@@ -7,6 +9,8 @@ from flows.export.request import resolve
 from tasks.convert.progress import Progress
 from tasks.store import scan_memory
 from tasks.store.database import Database
+from tests.support import audio
+from tests.support.command_line import Run
 from tests.support.nightly import Nightly
 
 
@@ -38,3 +42,16 @@ def test_a_layout_that_sorts_nothing_is_named_before_the_export_begins(night: Ni
     scan_memory.add_roots(Database(str(night.db), 5), str(night.manifest), [str(night.lib)])
     (found,) = preview.plan(night.request(organize_by="bpm")).worth_a_look
     assert found.fix == f"sp404 scan {night.lib} -o {night.manifest} --analyze listens for the tempo of loops; {fix}"
+
+
+def test_a_scan_that_has_listened_is_not_advised_again(sp404: Run, tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    for number in range(10):
+        audio.write(tmp_path / f"lib/hit {number}.wav", audio.tone(0.2, 48_000, level=0.1 + number / 20), 48_000, "WAV")
+    table, db = tmp_path / "library.csv", ("--db", tmp_path / "r.duckdb")
+    for option, advised in (((), True), (("--analyze",), False)):
+        sp404("scan", tmp_path / "lib", "-o", table, *option, *db)
+        said = sp404("plan", table, "--organize-by", "bpm", *db)
+        assert "10 of 10 rows have no bpm" in said.err
+        assert ("--analyze" in said.err) is advised
+        assert ("Fill in the column bpm" in said.err) is not advised
