@@ -18,5 +18,6 @@ def next_time(setting: str, cron: str, zone: str, now: datetime | None = None) -
     try:
         return next(CronSim(cron, moment))
     except (CronSimError, StopIteration) as error:
-        fix = 'Write it as in crontab(5), such as "0 3 * * *" for 03:00 every night.'
-        raise RequestError(what=f"The setting {setting} = {cron!r} is not a time of crontab", fix=fix) from error
+        why = str(error).lower() or "there is no such day"  # such as `bad minute`
+        fix = 'Write minute, hour, day, month and weekday as in crontab(5): "0 3 * * *" is 03:00 every night.'
+        raise RequestError(what=f"The setting {setting} = {cron!r} is not a time of crontab: {why}", fix=fix) from error

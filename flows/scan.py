@@ -63,6 +63,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     listed, skipped = _list_files(roots, _find_own_exports(database), progress)
     with progress:
         files, read = read_headers(listed, known, memory, progress)
+        unheard = files["heard"].null_count()
         if request.analyze:
             files = analyze_sounds(files, memory, progress)
     skipped += _skipped_by_content(files)
@@ -94,6 +95,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     missing, unseen = _find_missing(merged, set(audio["path"]), seen)
     garbled = _find_garbled(missing, os.path.dirname(manifest))
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
+    counts["listened"] = unheard - files["heard"].null_count()
     counts |= _count_short_hits(new, audio, settings)
     counts |= {
         "missing": missing,

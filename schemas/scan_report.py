@@ -56,7 +56,8 @@ class ScanResult(BaseModel):
         manifest: Where the manifest is.
         written: False where there was nothing to change.
         files: How many files there are, audio or not.
-        read: How many of them had to be opened.
+        read: How many of them had to be opened to know what they are.
+        listened: How many of them were listened to (``--analyze``).
         rows: How many rows the manifest has.
         added: The ``file_path`` of each new row.
         gone: The ``file_path`` of each row that was dropped, since its file is no longer there.
@@ -84,6 +85,7 @@ class ScanResult(BaseModel):
     written: bool
     files: int
     read: int
+    listened: int = 0
     rows: int
     added: list[str]
     gone: list[str]

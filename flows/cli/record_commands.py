@@ -3,6 +3,7 @@
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from flows.cli.exit_status import ALL_DONE, SOME_FAILED
 from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings, workers_option
 from flows.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from flows.export.preview import DamageEntry
 
 # How many damaged files `verify` lists in a terminal, and how many of each kind where there are more.
 _MOST_FILES, _FILES_OF_EACH = 12, 3
@@ -62,7 +66,7 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
     else:
         if verified.findings:
             every = every or not sys.stdout.isatty() or len(verified.findings) <= _MOST_FILES
-            rows = [[finding.damage, finding.path, finding.fix] for finding in verified.findings]
+            rows = [[finding.damage, _where(finding), finding.fix] for finding in verified.findings]
             by_damage = [[row for row in rows if row[0] == damage] for damage in verified.counts]
             shown = rows if every else [row for of_one in by_damage for row in of_one[:_FILES_OF_EACH]]
             print_table(["what", "where", "what to do"], shown)
@@ -75,6 +79,10 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
         kinds = f"{count_of(verified.files - verified.texts, 'sample')}{texts}"
         say(f"{count_of(verified.files, 'file')} ({kinds}): {verified.good:,} as they were written{damages}")
     return SOME_FAILED if verified.failed else ALL_DONE
+
+
+def _where(finding: "DamageEntry") -> str:
+    return finding.path if finding.files == 1 else f"{finding.path} (the folder, of {finding.files:,} files)"
 
 
 @click.command(cls=ExampleCommand, example="sp404 repair --db ~/.sp404/sp404.duckdb")

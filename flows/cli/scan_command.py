@@ -128,10 +128,11 @@ def _print_totals(result: "ScanResult") -> None:
     notes += [f"{result.edited:,} with values of yours"] if result.edited else []
     notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
     notes += [f"{result.kits:,} kits proposed"] if result.kits else []
+    listened = f", {result.listened:,} listened to," if result.listened else ""
     say(
         f"{count_of(result.rows, 'row')}, {len(result.added):,} of them new"
         + "".join(f", {note}" for note in notes)
-        + f"; {result.read:,} of {count_of(result.files, 'file')} read in {result.seconds:.1f} s"
+        + f"; {result.read:,} of {count_of(result.files, 'file')} read{listened} in {result.seconds:.1f} s"
     )
     if result.short_hits:
         what = "sample is" if result.short_hits == 1 else "samples are"

@@ -120,11 +120,12 @@ class CheckReport(BaseModel):
 
 
 class DamageEntry(BaseModel):
-    """A file that is not as it was written, and what to do about it."""
+    """A file that is not as it was written, and what to do about it; or a folder that is gone, with all its ``files``."""
 
     path: str
     damage: str
     fix: str
+    files: int = 1
 
 
 class VerifyReport(BaseModel):
@@ -305,8 +306,10 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
             raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists all exports.")
         outputs = everything.filter("wanted")
         result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
-    counts = Counter(str(file.damage) for file in result.damaged)
-    listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix) for file in result.damaged]
+    counts: Counter[str] = Counter()
+    for file in result.damaged:
+        counts[str(file.damage)] += file.files
+    listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix, files=file.files) for file in result.damaged]
     known = {name: getattr(result, name) for name in ("files", "texts", "good", "system_files")}
     return VerifyReport(**known, counts=counts, findings=listed)
 

@@ -41,11 +41,12 @@ _FIXES_OF_OTHERS = {
 
 @dataclass(frozen=True)
 class DamagedFile:
-    """An absolute path, what is wrong there, and what to do about it."""
+    """An absolute path, what is wrong there, what to do about it, and how many recorded files it stands for."""
 
     path: str
     damage: Damage
     fix: str
+    files: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
         bad = [damaged for damaged in pool.map(_check_file, expected) if damaged]
     gone = [folder for folder in folders if not os.path.isdir(folder)]
     found = [damaged for damaged in bad if not damaged.path.startswith(tuple(f"{folder}/" for folder in gone))]
-    found += [DamagedFile(folder, Damage.MISSING, _FIX_OF_FOLDER.format(shlex.quote(folder))) for folder in gone]
+    for folder in gone:
+        files = sum(damaged.path.startswith(f"{folder}/") for damaged in bad)
+        found.append(DamagedFile(folder, Damage.MISSING, _FIX_OF_FOLDER.format(shlex.quote(folder)), files))
     known = {file.path for file in _expected_files(everything)} | {os.path.join(folder, MARK_FILE) for folder in folders}
     system_files = 0
     others = {path: folder for folder in folders for path in _files(folder) if not path.startswith(tuple(beside))}

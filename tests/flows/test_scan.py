@@ -267,6 +267,8 @@ def test_analysis_fills_in_what_names_do_not_tell(scan: Any, library: Path, tmp_
     audio.write(library / "quiet.wav", audio.tone(1, RATE) / 1000, RATE, "WAV", "FLOAT")
     done = scan("--analyze")
     assert done["duplicates"] == 1
+    assert 0 < done["listened"] <= done["rows"]
+    assert scan("--analyze")["listened"] == 0
     found = rows(tmp_path / "library.csv")
     assert (found["Clap.wav"]["duplicate_of"], found["Clap.wav"]["tags"]) == ("Samples/Clap again.wav", "clap|duplicate")
     groove = found["groove.wav"]

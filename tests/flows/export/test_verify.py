@@ -202,7 +202,8 @@ def test_by_the_command_line(exported: Nightly, sp404: Run) -> None:
     answer = json.loads(said.out)
     (exported.folder / "pulled").rename(exported.out)
     assert said.status == 1
-    assert answer["files"] == 36
+    assert answer["files"] == answer["good"] + answer["counts"]["missing"] == 36
+    assert answer["findings"][0]["files"] == answer["counts"]["missing"]
     assert {"path": str(exported.out), "damage": "missing"}.items() <= answer["findings"][0].items()
     assert not (exported.folder / "none").exists()
 
