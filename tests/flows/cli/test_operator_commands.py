@@ -116,7 +116,7 @@ def test_a_schedule_is_due_at_its_wall_clock_and_its_error_names_the_setting() -
     # The night in which summer time ends has 25 hours.
     due = next_time("nightly_cron", "0 3 * * *", "Europe/Berlin", datetime(2026, 10, 24, 3, 1, tzinfo=zone))
     assert (due.isoformat(), due.utcoffset()) == ("2026-10-25T03:00:00+01:00", datetime(2026, 12, 1, tzinfo=zone).utcoffset())
-    with pytest.raises(RequestError, match="nightly_cron = '3 Uhr' .*: wrong number of fields"):
+    with pytest.raises(RequestError, match=r"nightly_cron = '3 Uhr' .*: wrong number of fields"):
         next_time("nightly_cron", "3 Uhr", "Europe/Berlin")
 
 
