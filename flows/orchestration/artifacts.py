@@ -20,6 +20,7 @@ from tasks.store.export_summary import ExportSummary, summarize_export
 from tasks.store.run_folder import requests_folder
 
 log = logging.getLogger("sp404")
+_REJECTED = "rejected-samples"
 _MAX_ROWS = 500
 _MAX_REASONS = 20
 _MAX_BARS = 40
@@ -33,8 +34,8 @@ RUN_BY = "prefect/"
 def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
     """Publish the artifacts ``export-report``, ``files-by-folder`` and ``rejected-samples``.
 
-    Of a whole manifest the last is published empty, too: under its key the UI shows the newest, and that of a night long ago
-    would stay there. Of a few samples that a client chose it is not: it would hide the night's.
+    The last also says that nothing was rejected, in words, since the UI shows an empty table as an empty page: under a key it
+    shows the newest, and the table of a night long ago would stay there. Of a few samples that a client chose it does not.
     """
     try:
         summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
@@ -43,8 +44,10 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
         return
     create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
-    if summary.failures or not running.draft.resolved.is_selection:
-        create_table_artifact(_failures(summary), key="rejected-samples", description=_describe_failures(batch))
+    if summary.failures:
+        create_table_artifact(_failures(summary), key=_REJECTED, description=_describe_failures(batch))
+    elif not running.draft.resolved.is_selection:
+        create_markdown_artifact(batch.counts(), key=_REJECTED, description="Every row was exported")
 
 
 def run_name(draft: DraftPlan) -> str:
@@ -213,8 +216,6 @@ def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
 
 def _describe_failures(batch: BatchExportResult) -> str:
     count = batch.failed + batch.rejected
-    if not count:
-        return "Every row was exported"
     description = "1 row was not exported" if count == 1 else f"{count:,} rows were not exported"
     if count > _MAX_ROWS:
         description += f"; these are the first {_MAX_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"

@@ -1,6 +1,7 @@
 """The names of runs in Prefect's UI, and what its log says of files that a night left out."""
 
 import logging
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from flows.orchestration import artifacts, flow
 from schemas.enums import ExportType, OrganizeBy
+from schemas.report import BatchExportResult
 from tasks.store.database import Database
+from tasks.store.export_summary import ExportSummary
 from tasks.store.run_folder import requests_folder
 
 DATABASE = Database("/records/r.duckdb", 1)
@@ -63,3 +66,50 @@ def test_the_log_of_a_night_names_the_folders_that_are_away(
     with caplog.at_level(logging.INFO, "sp404"):
         flow._look_for_new_samples(RESOLVED, None)
     assert "/mnt/drums, /mnt/loops" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("failures", "is_selection", "kinds"),
+    [([{"file": "a.wav"}], False, ["table"]), ([{"file": "a.wav"}], True, ["table"]), ([], False, ["text"]), ([], True, [])],
+)
+def test_after_a_green_night_no_table_of_rejects_is_left(
+    monkeypatch: pytest.MonkeyPatch, failures: list[dict[str, str]], is_selection: bool, kinds: list[str]
+) -> None:
+    """The UI shows the newest under its key; a client's sample that went well hides nothing of the night's."""
+    published: list[str] = []
+
+    def keep(kind: str) -> Callable[..., None]:
+        return lambda _data, key, description: published.append(kind) if key == "rejected-samples" else None
+
+    monkeypatch.setattr(artifacts, "create_table_artifact", keep("table"))
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", keep("text"))
+    for name in ("report_markdown", "charts_markdown"):
+        monkeypatch.setattr(artifacts, name, lambda *_: "")
+    monkeypatch.setattr(artifacts, "summarize_export", lambda *_: SimpleNamespace(failures=failures))
+    running: Any = SimpleNamespace(
+        target=SimpleNamespace(database=DATABASE), draft=SimpleNamespace(resolved=SimpleNamespace(is_selection=is_selection))
+    )
+    artifacts.publish_report(running, batch(failed=len(failures), successful=3 - len(failures)))
+    assert published == kinds
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ({}, "All samples are there"),
+        ({"failed": 1, "successful": 2}, "Done, but not every sample could be exported"),
+        ({"failed": 3, "successful": 0}, "No sample could be exported"),
+        ({"failed": 2, "not_reached": 2, "successful": 1}, "Stopped before its end"),
+        ({"no_card": "no card is there"}, "All samples are exported, but not where they were to go"),
+    ],
+)
+def test_the_report_begins_with_what_became_of_it(counts: dict[str, Any], verdict: str) -> None:
+    summary = ExportSummary(None, None, [], [], [], [], [])
+    running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
+    assert artifacts.report_markdown(running, batch(**counts), summary).splitlines()[0] == f"# {verdict}"
+
+
+def batch(**counts: Any) -> BatchExportResult:
+    known = {"export_id": 1, "export_type": "batch", "total_requested": 3, "successful": 3, "unchanged": 0, "failed": 0}
+    known |= {"rejected": 0, "total_size_bytes": 0, "total_time_seconds": 1.0, "output_base_path": "/out"}
+    return BatchExportResult.model_validate(known | {"organized_by": "flat", "format": "wav", "errors": []} | counts)
