@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from config.settings import Settings, real_path
-from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, FileMemory, analyze_sounds, check_stopped, read_headers
+from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, SIGNATURE, FileMemory, analyze_sounds, check_stopped, read_headers
 from schemas.enums import PadShortHits
 from schemas.errors import RequestError
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
@@ -38,7 +38,6 @@ from tasks.store import history, run_folder, scan_memory
 from tasks.store.database import Database
 
 _FILE_SCHEMA = {"path": pl.String, "root": pl.String, "bytes": pl.Int64, "mtime_ns": pl.Int64, "ctime_ns": pl.Int64}
-_SIGNATURE = pl.col("header").str.json_path_match("$.signature")
 
 
 def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanResult:
@@ -206,7 +205,7 @@ def _compare_files(
         seen: The folders with audio.
         request: What was asked for.
     """
-    fresh = audio.filter(~pl.col("path").is_in(base["path"].implode())).select("path", signature=_SIGNATURE)
+    fresh = audio.filter(~pl.col("path").is_in(base["path"].implode())).select("path", SIGNATURE)
     known = base.filter(~pl.col("path").is_in(audio["path"].implode()))
     known = known.filter(_is_below(roots) | pl.col("signature").is_in(fresh["signature"].implode()))
     missing = [path for path in known["path"] if is_missing(path) and not seen.is_closed(path)]
@@ -275,7 +274,7 @@ def _next_base(
     merged: merge.MergedManifest,
 ) -> pl.DataFrame:
     """Return what the next scan compares with: the rows of this one, and the older ones of other folders."""
-    now = new.select("path", *CELLS).join(audio.select("path", signature=_SIGNATURE), on="path", maintain_order="left")
+    now = new.select("path", *CELLS).join(audio.select("path", SIGNATURE), on="path", maintain_order="left")
     if not changes.kits:  # none were looked for: they stay as they were
         names = base.with_columns(pl.col("path").replace(changes.moved))
         now = now.drop("kit", "bank", "pad").join(names.select("path", "kit", "bank", "pad"), on="path", how="left")

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -29,6 +29,7 @@ from tasks.store import scan_memory
 from tasks.store.database import Database
 
 IS_AUDIO = pl.col("header").is_not_null() & pl.col("trouble").is_null()
+SIGNATURE = pl.col("header").str.json_path_match("$.signature").alias("signature")
 IS_NOT_AUDIO = pl.col("header").is_null() & pl.col("trouble").is_null()
 # What was read within this time is read again after a kill.
 _REMEMBER_SECONDS = 5.0
@@ -76,6 +77,8 @@ class FileMemory:
 def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, progress: Progress) -> tuple[pl.DataFrame, int]:
     """Read the headers of files that are new or changed, or were read by an older release, and infer their values.
 
+    What was heard of a sound is kept where its file was moved, or has another date: by the signature of its content.
+
     Args:
         files: All files below the folders: ``path, root`` (String), ``bytes, mtime_ns, ctime_ns`` (Int64).
         known: What earlier scans learnt (``scan_memory.FILES_SCHEMA``).
@@ -97,7 +100,7 @@ def read_headers(files: pl.DataFrame, known: pl.DataFrame, memory: FileMemory, p
     progress.expect(to_do.height, "read")
     learnt = []
     with memory.remembering() as remember:
-        infer_one = partial(_infer_file, memory)
+        infer_one = partial(_infer_file, memory, _heard_by_signature(known) if to_do.height else {})
         for file in work_in_threads(infer_one, to_do.iter_rows(named=True), memory.settings.workers, _HEADERS_AT_ONCE):
             check_stopped(progress)
             remember(file)
@@ -154,7 +157,12 @@ def check_stopped(progress: Progress) -> None:
         raise StoppedError
 
 
-def _infer_file(memory: FileMemory, file: dict[str, Any]) -> dict[str, Any]:
+def _heard_by_signature(known: pl.DataFrame) -> dict[str, str]:
+    heard = known.filter(pl.col("heard").is_not_null()).select(SIGNATURE, "heard")
+    return dict(heard.iter_rows())
+
+
+def _infer_file(memory: FileMemory, heard_before: Mapping[str, str], file: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be remembered of a file that is new, was changed, or whose guesses followed other rules."""
     learnt = {name: file[name] for name in ("path", *_STAMP)} | {"rules": file["rules_now"]}
     learnt |= dict.fromkeys(("header", "trouble", "fix", "guesses", "heard"))
@@ -166,7 +174,7 @@ def _infer_file(memory: FileMemory, file: dict[str, Any]) -> dict[str, Any]:
         return learnt
     stem = os.path.splitext(os.path.basename(file["path"]))[0]
     guesses = infer(header, stem, parent_names(file["path"], file["root"]), memory.vocabulary)
-    heard = file["heard"] if file["untouched"] else None
+    heard = file["heard"] if file["untouched"] else heard_before.get(header.signature)
     return learnt | {"header": json.dumps(header.known_values()), "guesses": rows.guesses_to_json(guesses), "heard": heard}
 
 

@@ -95,7 +95,8 @@ def merge_manifest(
     is_gone = pl.col("path").is_in(list(request.gone)) & pl.col("in_scan").is_null() & pl.col("in_base").fill_null(False)
     gone, table = table.filter(is_gone & ~is_edited), table.filter(~(is_gone & ~is_edited))
     merged = table.with_columns(_merged_cells(request.kits))
-    known = pl.concat([table["path"], base["path"]]) if not request.restore else table["path"]
+    # A row that a person removed stays out also where its file was moved.
+    known = pl.concat([table["path"], base["path"].replace(request.moved)]) if not request.restore else table["path"]
     added = new.filter(~pl.col("path").is_in(known.implode()))
     added = added.with_columns(pl.when(~_in_own_kits(table)).then(pl.col(name)).alias(name) for name in (*_SLOT, *_OF_KIT))
     kept_out = new.filter(~pl.col("path").is_in(table["path"].implode()) & ~pl.col("path").is_in(added["path"].implode()))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.audio import synth
 from tests.support.command_line import Run, one_clear_error
 from tests.support.scanning import World, snapshot, sound, sounds
 
@@ -200,3 +201,22 @@ def test_without_any_audio_nothing_is_written_and_the_message_asks_for_the_disk(
     one_clear_error(world.run("scan", lib, "-o", world.table), 2, "does not exist", "disk")
     assert world.table.read_bytes() == before
     assert json.loads(world.run("plan", world.table, "--out", world.out, "--json").out)["total_requested"] == 3
+
+
+def test_what_was_heard_and_what_was_removed_survive_new_dates_and_a_move(world: World) -> None:
+    """Files of now, which could change without their times, are read at each scan; a moved folder is known by its content."""
+    lib = world.folder / "lib"
+    lib.mkdir(parents=True)
+    for name, bpm in (("groove", 118), ("breaks", 140), ("other", 100)):
+        synth.write(lib / f"{name}.wav", synth.loop(44_100, bpm, bars=2), 44_100)
+    assert world.scan(lib, "--analyze")["listened"] == 3
+    heard = [row["bpm"] for row in world.rows()]
+    assert all(abs(float(bpm) - truth) < 0.1 for bpm, truth in zip(heard, (140, 118, 100), strict=True))
+    done = world.scan(lib)
+    assert (done["changes"], done["written"]) == ([], False)
+    world.save(world.rows()[:2])
+    lib.rename(world.folder / "elsewhere")
+    done = world.scan(world.folder / "elsewhere")
+    assert (done["added"], done["changes"], len(done["moved"])) == ([], [], 2)
+    assert [row["bpm"] for row in world.rows()] == heard[:2]
+    assert world.scan(world.folder / "elsewhere", "--restore")["added"] == ["elsewhere/other.wav"]
