@@ -91,11 +91,20 @@ SHOWN_FILES = 3
 
 
 class Cause(BaseModel):
-    """A cause for which rows were not exported: how many, and the first files, in the order of the manifest."""
+    """A cause for which rows were not exported: how many, and the first files, in the order of the manifest.
+
+    ``example``: the whole error of the first row, with what ``text`` leaves out.
+    """
 
     text: str
     samples: int
     files: list[str]
+    example: str = ""
+
+    def in_full(self) -> str:
+        """Return it in one line, as ``str()`` does; of one row with its whole error."""
+        name = os.path.basename(self.files[0]) if self.files else ""
+        return ": ".join(filter(None, (name, self.example))) if self.samples == 1 and self.example else str(self)
 
     def __str__(self) -> str:
         """Return it in one line, with the files' names."""
@@ -171,6 +180,7 @@ class BatchExportResult(BaseModel):
         warnings: How many exported samples deserve a look, by what for.
         findings: What is odd about its kits, found before they were written.
         stale: Files that earlier exports wrote and that are no longer in the manifest.
+        outdated: Those of them whose sample is still in the manifest: it has another file now.
         pruned: How many of them were removed.
         not_pruned: Why they were not removed, though ``prune`` was requested.
         other_layouts: Files of this manifest that earlier exports wrote in other layouts or formats, and that stay.
@@ -202,6 +212,7 @@ class BatchExportResult(BaseModel):
     warnings: dict[str, int] = Field({}, exclude=True)
     findings: list[Finding] = Field([], exclude=True)
     stale: list[str] = Field([], exclude=True)
+    outdated: list[str] = Field([], exclude=True)
     pruned: int = Field(0, exclude=True)
     not_pruned: str = Field("", exclude=True)
     other_layouts: list[LayoutFiles] = Field([], exclude=True)

@@ -54,7 +54,7 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
     if as_json:
         print_json(batch.to_json())
     else:
-        print_batch(batch, options["db"], options["prune"])
+        print_batch(batch, manifest, options["db"], options["prune"])
     if batch.no_card:
         say(f"Not on the card: {batch.no_card}", err=True)
     if batch.no_zip:

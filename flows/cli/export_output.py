@@ -20,18 +20,17 @@ _MOST_CAUSES = 8
 _FILES_SHOWN = 8
 
 
-def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None:
+def print_batch(batch: "BatchExportResult", manifest: str, db: str | None, prune: bool) -> None:
     """Print the result of an export: what failed and why to standard error, the counts to standard output."""
     _print_failures(batch, db)
+    print_findings(batch.findings, manifest)
+    print_notes(batch.notes, f"sp404 history --export {batch.export_id} --failed{db_hint(db)} names every sample")
+    _print_warnings(batch, db)
     if batch.pruned:
         say(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
     if batch.layout_pruned:
         say(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
-    if batch.stale:
-        why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
-        if batch.rejected and not batch.not_pruned:
-            why = "some may be of the rejected rows: --prune removes nothing before these are mended"
-        say(f"No longer in the manifest: {count_of(len(batch.stale), 'file')} ({why}), such as {batch.stale[0]}")
+    _print_stale(batch)
     for layout in batch.other_layouts:
         say(layout.text)
     size, seconds = batch.total_size_bytes / 1e6, batch.total_time_seconds
@@ -45,16 +44,29 @@ def print_batch(batch: "BatchExportResult", db: str | None, prune: bool) -> None
         _print_card_result(batch.card, prune)
 
 
+def _print_stale(batch: "BatchExportResult") -> None:
+    """Print which files are not wanted any more: those of samples that are gone, then those that have another name now."""
+    why = f"not removed, since {batch.not_pruned}" if batch.not_pruned else "--prune removes them"
+    if batch.rejected and not batch.not_pruned:
+        why = "some may be of the rejected rows: --prune removes nothing before these are mended"
+    outdated = set(batch.outdated)
+    gone, renamed = ([path for path in batch.stale if (path in outdated) is is_so] for is_so in (False, True))
+    if gone:
+        say(f"No longer in the manifest: {count_of(len(gone), 'file')} ({why}), such as {gone[0]}")
+    if renamed:
+        say(f"Of samples that have another file now: {count_of(len(renamed), 'file')} ({why}), such as {renamed[0]}")
+
+
 def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
-    lines = batch.errors if len(batch.errors) <= _MOST_CAUSES else [str(cause) for cause in batch.causes]
-    for line in lines[:_MOST_CAUSES]:
-        say(line, err=True)
-    if len(lines) > _MOST_CAUSES:
-        say(f"and {len(lines) - _MOST_CAUSES:,} other causes", err=True)
-    print_findings(batch.findings)
-    print_notes(batch.notes)
+    for cause in batch.causes[:_MOST_CAUSES]:
+        say(cause.in_full(), err=True)
+    if len(batch.causes) > _MOST_CAUSES:
+        say(f"and {count_of(len(batch.causes) - _MOST_CAUSES, 'other cause')}", err=True)
     if batch.errors:
         say(f"  Which files, and what to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
+
+
+def _print_warnings(batch: "BatchExportResult", db: str | None) -> None:
     for what, count in batch.warnings.items():
         which = f"sp404 history --export {batch.export_id} --warning '{' '.join(what.split()[:4])}'{db_hint(db)}"
         say(f"{count:,} x {what}", err=True)
@@ -105,9 +117,14 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
         every_one = f"sp404 plan {shlex.quote(request.manifest)} --all"
         say(f"... and {len(planned.files) - most:,} more files ({every_one} lists every one)")
     for removals in planned.removals:
-        why = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
-        for path in removals.paths:
+        gone = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
+        renamed = [path for path in removals.paths if path not in set(removals.lost)] if removals.option == "--prune" else []
+        first = removals.lost if renamed else removals.paths
+        for path in [*first, *renamed][:most]:
+            why = gone if path in first else "its sample has another file now"
             say(f"- {removals.folder}/{path}  (removed, as {why})")
+        if most and len(removals.paths) > most:
+            say(f"... and {len(removals.paths) - most:,} more files to remove (--all lists every one)")
     print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True)
     if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
         say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
@@ -116,7 +133,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
             say(f"{removals.refused}: the export needs --yes for that", err=True)
     for layout in planned.other_layouts:
         say(f"Below {layout.folder}, {layout.text}", err=True)
-    print_findings(planned.worth_a_look)
+    print_findings(planned.worth_a_look, request.manifest)
     print_notes(planned.notes)
     to_write = sum(not file.unchanged for file in planned.files)
     counts = f"{count_of(to_write, 'file')} to write, {len(planned.files) - to_write:,} unchanged"
@@ -132,7 +149,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
 def print_checked(report: "CheckReport", manifest: str, every: bool) -> None:
     """Print what would fail, by cause; what deserves a look in the kits; and the counts."""
     print_groups(report.troubles, manifest, every=every)
-    print_findings(report.worth_a_look, every)
+    print_findings(report.worth_a_look, manifest, every)
     print_notes(report.notes)
     counts = f"{report.good:,} good, {report.rejected:,} rejected, {report.failing:,} would fail"
     say(f"{count_of(report.total_requested, 'row')}: {counts}", color=WARN if report.troubles else GOOD)

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from flows.cli.messages import say
+from flows.cli.messages import count_of, say
 
 if TYPE_CHECKING:
     from schemas.report import RowFinding
@@ -52,7 +52,7 @@ def print_groups(
             say(f"  > {fix}", err=err)
     if len(largest) > len(shown):
         rest = sum(len(members) for _, members in largest[len(shown) :])
-        say(f"{rest:,} more, for {len(largest) - len(shown):,} other causes", err=err)
+        say(f"{rest:,} more, for {count_of(len(largest) - len(shown), 'other cause')}", err=err)
     if (not every and any(len(members) > (examples or 0) for _, members in largest)) or len(largest) > len(shown):
         say("(--all names every one)", err=err)
 

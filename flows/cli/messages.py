@@ -163,21 +163,21 @@ def _one_line(text: str) -> str:
     return " ".join(text.split()) if "\n" in text else text
 
 
-def print_notes(notes: Sequence[str]) -> None:
-    """Print notes to standard error."""
+def print_notes(notes: Sequence[str], where_all: str = "--json lists all") -> None:
+    """Print notes to standard error; of many, only some, and then ``where_all`` are to be seen."""
     for note in notes[:_MOST_FINDINGS]:
         say(f"Note: {note}", err=True)
     if len(notes) > _MOST_FINDINGS:
-        say(f"Note: {len(notes) - _MOST_FINDINGS:,} more; --json lists all", err=True)
+        say(f"Note: {len(notes) - _MOST_FINDINGS:,} more; {where_all}", err=True)
 
 
-def print_findings(findings: "Sequence[Finding]", every: bool = False) -> None:
+def print_findings(findings: "Sequence[Finding]", manifest: str, every: bool = False) -> None:
     """Print findings about kits, which stop nothing, to standard error; only some of them, unless ``every`` is set."""
     most = len(findings) if every else _MOST_FINDINGS
     for finding in findings[:most]:
         say(f"Worth a look: {finding.where}: {finding.what}. {finding.fix}", err=True)
     if len(findings) > most:
-        say(f"Worth a look: {len(findings) - most:,} more; sp404 check MANIFEST --all shows them", err=True)
+        say(f"Worth a look: {len(findings) - most:,} more; sp404 check {shlex.quote(manifest)} --all shows them", err=True)
 
 
 def count_of(number: int, noun: str) -> str:

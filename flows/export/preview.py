@@ -72,12 +72,14 @@ class PlannedRemovals(BaseModel):
         option: ``--prune``, or ``--prune-layout`` with the name of the layout.
         folder: The output folder, or the card's IMPORT.
         paths: Below ``folder``.
+        lost: Those of them whose sample is no longer in the manifest. The others have another file now.
         refused: Why the export would refuse it without ``yes``; empty where it would not.
     """
 
     option: str
     folder: str
     paths: list[str]
+    lost: list[str]
     refused: str
 
 
@@ -175,6 +177,7 @@ def plan(request: ExportRequest) -> PlanPreview:
                 option=found.option,
                 folder=found.folder,
                 paths=found.paths,
+                lost=found.lost,
                 refused=found.warning if found.is_much else "",
             )
             for found in removals

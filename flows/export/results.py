@@ -110,12 +110,13 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         organized_by=settings.organize_by,
         format=settings.format,
         errors=_error_texts(rows),
-        causes=causes(rows, draft.rejects),
+        causes=causes(rows, draft.rejects, draft.row_word),
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
         notes=[*draft.notes, *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ())],
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
+        outdated=running.plan.stale.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))["path"].to_list(),
         other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
     ).with_results_from(lambda: _results(running, rows))
 

@@ -69,21 +69,23 @@ def output_rows(requested: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame
     return there.rename({"source": "source_path"}).select(OUTPUTS)
 
 
-def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame) -> list[Cause]:
+def causes(export_samples: pl.DataFrame, rejects: pl.DataFrame, row_word: str) -> list[Cause]:
     """Count why rows were not exported, the most frequent cause first: texts without what differs from row to row."""
     failed = export_samples.filter(status=str(Status.FAILED))
     file = pl.col("file_path") if "file_path" in rejects.columns else pl.lit(None, pl.String)  # of a version before, resumed
     every = pl.concat(
         [
-            failed.select(text=pl.col("error_message").str.replace(DETAILS, ""), file="source_path"),
-            rejects.select(text=reject_cause(), file=file),
+            failed.select(text=pl.col("error_message").str.replace(DETAILS, ""), file="source_path", error="error_message"),
+            rejects.select(text=reject_cause(), file=file, error=place_and_text(row_word, reject_text())),
         ]
     )
     found = every.group_by("text", maintain_order=True).agg(
-        samples=pl.len(), files=pl.col("file").drop_nulls().unique(maintain_order=True).head(SHOWN_FILES)
+        samples=pl.len(),
+        files=pl.col("file").drop_nulls().unique(maintain_order=True).head(SHOWN_FILES),
+        example=pl.col("error").first(),
     )
     found = found.sort("samples", descending=True, maintain_order=True)
-    return [Cause(text=text, samples=samples, files=files) for text, samples, files in found.iter_rows()]
+    return [Cause.model_validate(cause) for cause in found.iter_rows(named=True)]
 
 
 def warnings(export_samples: pl.DataFrame) -> dict[str, int]:

@@ -76,9 +76,9 @@ def test_scan_plan_and_check_count_the_same_short_samples(sp404: Run, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--sound", "pad_to_ms=lots"], "--sound pad_to_ms 'lots' is not a whole number"),
-        (["--sound", "pad_to_ms=-4"], "--sound pad_to_ms '-4' is not 0 or more"),
-        (["--sound", "guard=loud"], "--sound guard 'loud' is none of 'none', 'file' or 'folder'"),
+        (["--sound", "pad_to_ms=lots"], "--sound pad_to_ms 'lots' must be a whole number"),
+        (["--sound", "pad_to_ms=-4"], "--sound pad_to_ms '-4' must be greater than or equal to 0"),
+        (["--sound", "guard=loud"], "--sound guard 'loud' must be 'none', 'file' or 'folder'"),
     ],
 )
 def test_a_value_that_is_not_valid_is_said_in_plain_words(sp404: Run, manifest: Path, options: list[str], words: str) -> None:
@@ -87,7 +87,7 @@ def test_a_value_that_is_not_valid_is_said_in_plain_words(sp404: Run, manifest: 
 
 def test_a_setting_that_is_not_valid_is_said_in_plain_words(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SP404_FAILED_SHARE", "3")
-    one_clear_error(sp404("status"), 2, "failed_share = '3' (environment) is not 1 or less")
+    one_clear_error(sp404("status"), 2, "failed_share = '3' (environment) must be less than or equal to 1")
 
 
 def test_only_what_is_spelt_nearly_so_is_suggested(sp404: Run, manifest: Path) -> None:
