@@ -27,10 +27,7 @@ class Damage(StrEnum):
 
 # What is not ours does no harm to what is: it stays, and does not make a verification fail.
 HARMLESS = frozenset([Damage.UNKNOWN])
-_FIXES = {
-    Damage.MISSING: "The next export of {} writes it again.",
-    Damage.CHANGED: "The next export of {} with --verify-outputs writes it again.",
-}
+_NEEDED = {Damage.MISSING: "", Damage.CHANGED: "--verify-outputs"}
 _FIX_WITHOUT_MANIFEST = "Its manifest {} is gone. Export the sample again."
 _FIX_OF_FOLDER = "If it was moved: `sp404 relocate {0} NEW`, or export there. If it is not wanted any more: `sp404 forget {0}`."
 _FIXES_OF_OTHERS = {
@@ -75,7 +72,7 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
     metadata file: that is whole if it is that of one of them. Of a folder that is gone the files are not listed.
 
     Args:
-        outputs: The files to read: ``output_path, path, output_bytes, file_hash, metadata_hash, manifest_path``.
+        outputs: The files to read: ``output_path, path, output_bytes, file_hash, metadata_hash, manifest_path, options``.
         everything: All recorded files, with the same columns: they are not unknown.
         beside: Beginnings of paths that are no exports, such as the database's; nothing below them is listed.
         workers: How many files are read at a time.
@@ -106,23 +103,28 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
 
 @dataclass(frozen=True)
 class _ExpectedFile:
-    """A file that must be there: its size and its hash, as far as they are recorded; one of ``hashes`` will do."""
+    """A file that must be there: its size and its hash, as far as they are recorded; one of ``hashes`` will do.
+
+    ``options``: what an export of its manifest needs to write it again.
+    """
 
     path: str
     size: int | None
     hashes: frozenset[str]
     manifest: str
+    options: str
 
 
 def _expected_files(outputs: pl.DataFrame) -> Iterator[_ExpectedFile]:
-    texts: dict[str, tuple[str, set[str]]] = {}
-    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash", "manifest_path")
-    for folder, path, size, file_hash, text_hash, manifest in outputs.select(columns).iter_rows():
+    texts: dict[str, tuple[str, str, set[str]]] = {}
+    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash", "manifest_path", "options")
+    for folder, path, size, file_hash, text_hash, manifest, options in outputs.select(columns).iter_rows():
         audio = os.path.join(folder, path)
-        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])), manifest)
+        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])), manifest, options)
         if text_hash:
-            texts.setdefault(metadata_path(audio), (manifest, set()))[1].add(text_hash)
-    yield from (_ExpectedFile(path, None, frozenset(hashes), manifest) for path, (manifest, hashes) in texts.items())
+            texts.setdefault(metadata_path(audio), (manifest, options, set()))[2].add(text_hash)
+    for path, (manifest, options, hashes) in texts.items():
+        yield _ExpectedFile(path, None, frozenset(hashes), manifest, options)
 
 
 def _check_file(file: _ExpectedFile) -> DamagedFile | None:
@@ -131,8 +133,12 @@ def _check_file(file: _ExpectedFile) -> DamagedFile | None:
         damage = Damage.MISSING
     elif is_unmodified(file.path, *file.hashes, size=file.size):
         return None
-    fix = _FIXES[damage] if os.path.lexists(file.manifest) else _FIX_WITHOUT_MANIFEST
-    return DamagedFile(file.path, damage, fix.format(os.path.basename(file.manifest)))
+    manifest = os.path.basename(file.manifest)
+    if not os.path.lexists(file.manifest):
+        return DamagedFile(file.path, damage, _FIX_WITHOUT_MANIFEST.format(manifest))
+    options = " ".join(filter(None, (file.options, _NEEDED[damage])))
+    which = "An export" if file.options else "The next export"
+    return DamagedFile(file.path, damage, f"{which} of {manifest}{' with ' * bool(options)}{options} writes it again.")
 
 
 def _files(folder: str) -> Iterator[str]:

@@ -73,6 +73,7 @@ _STANDING = {
     "metadata_hash": pl.String,
     "manifest_path": pl.String,
     "wanted": pl.Boolean,
+    "options": pl.String,
 }
 _SAMPLES = {"id": pl.Int64, "file_path": pl.String, "title": pl.String, "genre": pl.String, "bpm": pl.Float64}
 _SAMPLES |= {"musical_key": pl.String, "tags": pl.String}

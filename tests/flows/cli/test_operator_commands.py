@@ -100,6 +100,24 @@ def test_failures_of_before_that_are_mended_are_not_listed_again(sp404: Run, db:
     assert [(row["export_id"], row["exported_since"]) for row in found] == [(2, 3), (1, 3)]
 
 
+def test_failures_of_a_folder_that_was_moved_are_mended_by_the_export_that_finds_it(sp404: Run, tmp_path: Path) -> None:
+    """A sample keeps its id where its file is elsewhere."""
+    table, db = tmp_path / "library.csv", ("--db", tmp_path / "r.duckdb")
+    for name, level in (("a", 0.3), ("b", 0.4)):
+        (tmp_path / "lib").mkdir(exist_ok=True)
+        audio.write(tmp_path / f"lib/{name}.wav", audio.tone(0.3, 48_000, level=level), 48_000, "WAV")
+    sp404("scan", tmp_path / "lib", "-o", table, *db)
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    assert sp404(*export).status == 0
+    (tmp_path / "lib").rename(tmp_path / "moved")
+    assert "2 failed of 2" in sp404(*export).out
+    assert "Export 2" in sp404("history", "--failed", *db).out
+    sp404("scan", tmp_path / "moved", "-o", table, *db)
+    assert sp404(*export).status == 0
+    said = sp404("history", "--failed", *db).out
+    assert said.strip() == "2 failures of before: exported since then (--all shows them, too)"
+
+
 def test_the_card_that_is_there_need_not_be_named(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = [tmp_path / name for name in ("a card", "b")]
     monkeypatch.setattr("tasks.bundle.plugged_cards.list_mounts", lambda: [str(card) for card in cards])

@@ -337,3 +337,20 @@ def test_a_folder_of_other_records_is_said_to_be_one(packs: Nightly) -> None:
     assert {path: tree(packs.out)[path] for path in before if not path.endswith(MARK_FILE)} == {
         path: state for path, state in before.items() if not path.endswith(MARK_FILE)
     }
+
+
+def test_verify_names_the_layout_that_writes_a_file_again_and_that_does(packs: Nightly) -> None:
+    """The newest export of the manifest has another: it writes other files."""
+    path = packs.out / "house/kick.wav"
+    whole = path.read_bytes()
+    packs.export(organize_by="flat")
+    path.unlink()
+    assert [one.fix for one in packs.verified().findings] == ["An export of m.csv with --organize-by genre writes it again."]
+    packs.export(**GENRE)
+    assert packs.verified().findings == []
+    packs.export(organize_by="flat")
+    path.write_bytes(whole[:-1])
+    (fix,) = [one.fix for one in packs.verified().findings]
+    assert fix == "An export of m.csv with --organize-by genre --verify-outputs writes it again."
+    packs.export(**GENRE, verify_outputs=True)
+    assert (packs.verified().findings, path.read_bytes()) == ([], whole)
