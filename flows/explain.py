@@ -57,7 +57,8 @@ def known_words() -> list[str]:
 def _troubles(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
     """Return the errors of this reason, and if there is none, those whose headings have the word."""
     entries = list(headings())
-    exact = [entry for entry in entries if f"`{wanted}`" in entry.text.splitlines()[0]]
+    reason = wanted.replace(" ", "_").replace("-", "_")
+    exact = [entry for entry in entries if f"`{reason}`" in entry.text.splitlines()[0]]
     return exact, [] if exact else [entry for entry in entries if _is_about(entry, wanted)]
 
 

@@ -34,6 +34,7 @@ class RunStatus(BaseModel):
 
     export_id: int
     created_at: datetime
+    output_path: str
     trouble: str | None
     exported: int
     unchanged: int
@@ -131,7 +132,7 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
         trouble = f"{trouble}, and so does the next night"
     return RunStatus.model_validate(
         {
-            **{name: row[name] for name in ("created_at", "exported", "unchanged")},
+            **{name: row[name] for name in ("created_at", "output_path", "exported", "unchanged")},
             "trouble": trouble,
             "export_id": row["id"],
             "failing": len(failing[0]),

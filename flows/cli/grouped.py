@@ -71,5 +71,12 @@ def _describe(finding: "RowFinding", cause: str, manifest: str) -> str:
 
 def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str) -> list[str]:
     """Return what to do: the command that mends all of them, then the words."""
-    commands = [command.format(manifest=shlex.quote(manifest)) for start, command in _COMMANDS if cause.startswith(start)]
+    from tasks.manifest.write import EXTENSIONS  # noqa: PLC0415 (Polars is imported late: help must come at once)
+
+    table = os.path.splitext(manifest)[1].lower() in EXTENSIONS
+    commands = [
+        command.format(manifest=shlex.quote(manifest))
+        for start, command in _COMMANDS
+        if cause.startswith(start) and (table or not command.startswith("sp404 scan"))  # which writes no kit file
+    ]
     return [*commands, *list(dict.fromkeys(finding.fix for finding in members if finding.fix))]

@@ -100,7 +100,9 @@ def _print_next(answers: "Answers", rows: int, unit: str) -> None:
     say("Next:")
     say(f"  sp404 check {_MANIFEST}")
     card = f" --card {shlex.quote(answers.card)}" if answers.card else ""
-    if answers.card and os.path.isdir(answers.card) and not os.listdir(answers.card):
+    if answers.card and not os.path.isdir(answers.card):
+        say(f"  Mount the card: {answers.card} is not there now")
+    elif answers.card and not os.listdir(answers.card):
         card += " --init-card"
     say(f"  sp404 export {_MANIFEST}{card}")
     if answers.nightly and not unit:

@@ -62,9 +62,19 @@ class CommandGroup(click.Group):
 def _hint(error: click.ClickException) -> str:
     """Return what to do about an error in how a command was called."""
     context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and (sound := _sound_setting(error.option_name)):
+        return f"It is a setting of the sound: --sound {sound}=VALUE."
     if isinstance(error, click.MissingParameter) and error.param and error.param.name == "manifest":
         return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
     return f"See `{context.command_path} --help`." if context else ""
+
+
+def _sound_setting(option: str) -> str:
+    """Return the setting of the sound that an unknown option is called by; "" where it is none."""
+    from schemas.export import SoundConfig  # noqa: PLC0415 (pydantic is imported late: help must come at once)
+
+    name = option.lstrip("-").replace("-", "_")
+    return name if name in SoundConfig.model_fields else ""
 
 
 def _nearest(typed: str, options: Iterable[str]) -> list[str]:

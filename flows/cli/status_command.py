@@ -60,7 +60,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     named = os.environ.get("PREFECT_API_URL")
     if named and named != report.server:
         say(f"          {named} of PREFECT_API_URL does not answer", color=WARN)
-    say(f"Output    {short_path(report.output_base_path)}, {report.bytes_free / 1e9:,.1f} GB free")
+    say(f"Output    {short_path(report.output_base_path)} without --out, {report.bytes_free / 1e9:,.1f} GB free")
     if report.card:
         where = "" if report.card.mounted else " (not mounted now)"
         files = count_of(report.card.files, "file")
@@ -77,6 +77,7 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         say(f"          {run.trouble}", color=WARN)
     if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet
         say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
+        say(f"          to {short_path(run.output_path)}")
     if run.failing:
         say(f"          {_describe_again(run)}")
         for cause, count in list(run.causes.items())[:_MOST_CAUSES]:

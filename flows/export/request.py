@@ -132,14 +132,21 @@ def select(rows: pl.DataFrame, rejects: pl.DataFrame, request: ExportRequest) ->
         present = {*rows[column].unique(), *rejects[column].unique()} if wanted else set()
         missing = [name for name in wanted if name not in present]
         if missing:
-            near = get_close_matches(str(missing[0]), [str(name) for name in present if name], 1)
-            meant = f"Did you mean {near[0]}? " if near and noun == "Kit" else ""
+            near = _nearest(str(missing[0]), [str(name) for name in present if name]) if noun == "Kit" else ""
+            meant = f"Did you mean {near}? " if near else ""
             raise RequestError(what=f"{noun} {missing[0]} not found", fix=f"{meant}The manifest has: {_list_some(present)}.")
     for column, wanted, _ in wishes:
         if wanted:
             rows = rows.filter(pl.col(column).is_in(list(wanted)))
             rejects = rejects.filter(pl.col(column).is_in(list(wanted)))
     return rows, rejects
+
+
+def _nearest(wanted: str, names: Iterable[str]) -> str:
+    """Return the name that is spelt nearly so, or that has the wanted one in it; "" where there is none."""
+    spelt = {name.casefold(): name for name in sorted(names)}
+    near = [*get_close_matches(wanted.casefold(), spelt, 1), *(name for name in spelt if wanted.casefold() in name)]
+    return spelt[near[0]] if near else ""
 
 
 def _spell_as_there(wanted: Sequence[str], names: pl.Series) -> list[str]:

@@ -19,7 +19,7 @@ from tasks.manifest.readers.kit_rows import (
     replace_half_pairs,
 )
 from tasks.manifest.readers.kit_syntax import KitEntry, KitList, KitMap, KitScalar, Value, decode_utf8, parse_toml, parse_yaml
-from tasks.manifest.readers.source_table import SourceTable, table_of_kits
+from tasks.manifest.readers.source_table import SourceTable, near_name, table_of_kits
 
 NO_PADS_FIX = "Name pads and their files: A1: kick.wav in YAML, A1 = 'kick.wav' in TOML."
 _MAX_BYTES = 1 << 19
@@ -198,7 +198,9 @@ def _cells_of_table(table: KitMap) -> Cells:
     for entry in table.entries:
         column = _FIELDS.get(entry.word)
         if column is None:
-            raise PadError("pad", entry.key, "is not a field of a pad", "It can have file, id, title, genre, bpm, key, tags.")
+            near = near_name(entry.word, list(_FIELDS))
+            fix = f"{f'Did you mean {near}? ' if near else ''}It can have file, id, title, genre, bpm, key, tags."
+            raise PadError("pad", entry.key, "is not a field of a pad", fix)
         if column in cells:
             raise PadError(column, entry.key, f"{entry.word} is there twice", "Remove one of them.")
         value = entry.value
