@@ -90,12 +90,67 @@ def test_a_setting_that_is_not_valid_is_said_in_plain_words(sp404: Run, monkeypa
     one_clear_error(sp404("status"), 2, "failed_share = '3' (environment) must be less than or equal to 1")
 
 
+def test_a_name_that_changes_with_the_sound_is_no_row_that_is_gone(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    """Of two files that are not wanted any more, one is of a sample that stays: it is not called gone, by a plan neither."""
+    manifest.write_text("file_path,title\na.wav,One\nb.wav,Two\n", encoding="utf-8")
+    where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    assert sp404("export", manifest, "--direct", *where).status == 0
+    manifest.write_text("file_path,title\na.wav,New name\n", encoding="utf-8")
+    change = ("--sound", "fade_out_ms=20", *where)
+    planned = sp404("plan", manifest, "--prune", *change).out
+    assert "two.wav  (removed, as no longer in the manifest)" in planned
+    assert "one.wav  (removed, as its sample has another file now)" in planned
+    said = sp404("export", manifest, "--direct", *change).out
+    assert "No longer in the manifest: 1 file (--prune removes them), such as two.wav" in said
+    assert "Of samples that have another file now: 1 file (--prune removes them), such as one.wav" in said
+    assert "Removed, as no longer in the manifest: 2 files" in sp404("export", manifest, "--direct", "--prune", *change).out
+
+
+def test_a_single_failure_names_its_file(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    (manifest.parent / "b.wav").write_bytes(b"no sound")
+    said = sp404("export", manifest, "--direct", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    first, second, *_ = said.err.splitlines()
+    assert first.startswith("b.wav: ")
+    assert second.startswith("  Which files, and what to do: sp404 history --export 1 --failed")
+
+
+def test_a_setting_of_the_sound_that_is_typed_as_an_option_is_said(sp404: Run, manifest: Path) -> None:
+    one_clear_error(sp404("export", manifest, "--pad-to-ms", "100"), 2, "--sound pad_to_ms=VALUE")
+
+
+def test_an_answer_of_many_columns_is_printed_row_by_row(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    db = tmp_path / "r.duckdb"
+    sp404("export", manifest, "--direct", "--out", tmp_path / "out", "--db", db)
+    _, drawn = in_terminal(tmp_path, "sql", "FROM sp404_exports", "--db", db)
+    assert re.search(r"row 1\r\n  id +1\r\n", drawn)
+    assert len(drawn.splitlines()) < 24
+    _, drawn = in_terminal(tmp_path, "sql", "SELECT id, format FROM sp404_exports", "--db", db)
+    assert "\r\n1   wav" in drawn
+
+
+def test_a_kit_file_is_not_to_be_scanned_and_a_field_nearly_right_is_named(sp404: Run, tmp_path: Path) -> None:
+    kit = tmp_path / "kit.yaml"
+    kit.write_text("kit: K\npads:\n  A1: nowhere.wav\n  A2: {file: b.wav, bmp: 90}\n", encoding="utf-8")
+    said = sp404("check", kit, "--db", tmp_path / "r.duckdb")
+    assert "Did you mean bpm?" in said.out
+    assert "Audio file not found" in said.out
+    assert "sp404 scan" not in said.out
+
+
+def test_an_emptied_row_counts_nowhere(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    db = ("--db", tmp_path / "r.duckdb")
+    manifest.write_text("file_path,title\na.wav,One\n,\nb.wav,Two\n", encoding="utf-8")
+    assert json.loads(sp404("check", manifest, "--json", *db).out)["total_requested"] == 2
+    assert json.loads(sp404("scan", tmp_path, "-o", manifest, "--json", *db).out)["rows"] == 2
+
+
 def test_only_what_is_spelt_nearly_so_is_suggested(sp404: Run, manifest: Path) -> None:
     one_clear_error(sp404("export", manifest, "--quite"), 2, "No such option '--quite'. Did you mean '--quiet'?")
     assert "Did you mean" not in sp404("check", manifest, "--kit", "x").err
     manifest.write_text("file_path,kit,bank,pad\na.wav,Night Bus,A,1\nb.wav,Day Tram,A,1\n", encoding="utf-8")
     said = sp404("export", manifest, "--direct", "--kit", "Nite Bus")
     one_clear_error(said, 2, "Kit Nite Bus not found", "Did you mean Night Bus? The manifest has: Day Tram, Night Bus.")
+    one_clear_error(sp404("export", manifest, "--direct", "--kit", "tram"), 2, "Did you mean Day Tram?")
 
 
 @pytest.mark.parametrize("word", ["kit", "manifest", "export", "shard"])

@@ -44,6 +44,7 @@ def test_status_says_how_things_stand(
     for words in (
         "export 2 of",
         "9 unchanged, 1 not exported",
+        f"          to {tmp_path / 'out'}\n",
         "all of them failed in the run before, too",
         "1 x Duration too short\n",
         "such as ",
@@ -169,6 +170,8 @@ def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
         ("No tempo suits 180 BPM and the 80 BPM of A1: the device stretches to 50% to 150%", "half or double"),
         ("The kit Night Bus was changed elsewhere meanwhile: on another page, or in an editor", "kit_changed"),
         ("unknown_genre", "--organize-by folder"),
+        ("not reached", "interrupted before it came to this sample"),
+        ("Worth a look", "it stops nothing"),
         ("eighty columns", ""),
     ],
 )
