@@ -3,7 +3,7 @@
 import os
 import platform
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ class RunStatus(BaseModel):
         again: How many of those the run before did not export, either; None in the first run.
         reasons: ``failing`` by reason, the most frequent first.
         causes: The same in words, as they are printed.
-        examples: The first files that were not exported.
+        examples: Files that were not exported: first those that the run before had.
     """
 
     export_id: int
@@ -43,6 +43,21 @@ class RunStatus(BaseModel):
     reasons: dict[str, int]
     causes: dict[str, int]
     examples: list[str]
+
+
+class PrefectRunStatus(BaseModel):
+    """The last run of a deployment, as the Prefect server has it: also one that wrote nothing into the records.
+
+    Attributes:
+        ended_at: In UTC, naive, as the records have their times.
+        state: Its name, such as *Completed*, *CompletedWithFailures*, *Failed* or *Crashed*.
+        is_good: It is of the type *Completed*.
+    """
+
+    ended_at: datetime | None
+    state: str
+    is_good: bool
+    message: str
 
 
 class CardStatus(BaseModel):
@@ -60,6 +75,7 @@ class StatusReport(BaseModel):
     Attributes:
         library: The manifest that is exported every night; empty where none is set.
         manifest: The manifest of ``last``: the library, else that of the newest export.
+        last_nightly: The last night, if ``server`` is not None; ``last_verify``: the last verification.
         next_nightly: When the library is exported next, if ``server`` is not None.
         served_library: What the running ``sp404 up`` exports every night; empty where none runs.
         server: The Prefect server that answers.
@@ -69,6 +85,8 @@ class StatusReport(BaseModel):
     library_exists: bool
     manifest: str
     last: RunStatus | None
+    last_nightly: PrefectRunStatus | None
+    last_verify: PrefectRunStatus | None
     next_nightly: datetime | None
     next_verify: datetime | None
     served_library: str
@@ -107,6 +125,8 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
         library_exists=bool(settings.library) and os.path.exists(settings.library),
         manifest=manifest,
         last=last,
+        last_nightly=_last_run_of(server, prefect_server.NIGHTLY),
+        last_verify=_last_run_of(server, prefect_server.VERIFY),
         next_nightly=next_time("nightly_cron", settings.nightly_cron, zone) if settings.library else None,
         next_verify=next_time("verify_cron", settings.verify_cron, zone),
         served_library=str(running.get("library") or ""),
@@ -124,6 +144,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
 def _last_run(database: Database, exports: list[dict[str, object]], library: str) -> RunStatus:
     failing = [_failures(database, export["id"]) for export in exports[:2]]
     lasting = {row["source_path"] for row in failing[1]} - {None} if len(failing) > 1 else set()
+    new_first = sorted(failing[0], key=lambda failed: failed["source_path"] in lasting)
     row = exports[0]
     trouble = row["trouble"]
     if trouble and (holder := other_holder(database)):
@@ -141,7 +162,7 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
             "causes": dict(
                 Counter(describe_cause(str(row["reason"]), str(row["error_message"])) for row in failing[0]).most_common()
             ),
-            "examples": [str(row["source_path"]) for row in failing[0] if row["source_path"]][:SHOWN_FILES],
+            "examples": [str(row["source_path"]) for row in new_first if row["source_path"]][:SHOWN_FILES],
         }
     )
 
@@ -149,6 +170,19 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
 def _failures(database: Database, export_id: object) -> list[dict[str, object]]:
     assert isinstance(export_id, int)  # noqa: S101  (for the type checker)
     return history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=True, most=None)
+
+
+def _last_run_of(server: str | None, deployment: str) -> PrefectRunStatus | None:
+    run = prefect_server.last_run_of(server, deployment) if server else None
+    if not run:
+        return None
+    state, ended = run["state"], run["end_time"]
+    return PrefectRunStatus(
+        ended_at=datetime.fromisoformat(ended).astimezone(UTC).replace(tzinfo=None) if ended else None,
+        state=state["name"],
+        is_good=state["type"] == "COMPLETED",
+        message=state["message"] or "",
+    )
 
 
 def _find_server() -> str | None:

@@ -29,8 +29,12 @@ def up(port: int, home: str | None, open_page: bool, install_service: bool, db: 
 
     folder = str(Path(home or os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute())
     if install_service:
+        settings = load_settings(db).settings
+        supervisor.check_schedules(settings)
         with writing():
-            click.echo(systemd.render_unit(folder, port, load_settings(db).settings.db), nl=False)
+            click.echo(systemd.render_unit(folder, port, settings.db), nl=False)
+        if not settings.library:
+            say("No night will run: the setting `library` names no manifest (sp404 init --nightly sets it)", err=True)
         say("Save it as ~/.config/systemd/user/sp404.service, then: systemctl --user enable --now sp404", err=True)
         say("It runs while you are logged in; after `loginctl enable-linger`, always", err=True)
         return ALL_DONE

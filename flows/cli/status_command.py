@@ -13,7 +13,9 @@ from flows.cli.options import ExampleCommand, db_option, json_option, load_setti
 from flows.cli.times import ago
 
 if TYPE_CHECKING:
-    from flows.status import RunStatus, StatusReport
+    from datetime import datetime
+
+    from flows.status import PrefectRunStatus, RunStatus, StatusReport
 
 _MOST_CAUSES = 4
 
@@ -52,9 +54,9 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
         if report.served_library and report.served_library != report.library:
             say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
         elif report.next_nightly:
-            say(f"Nightly   next: {report.next_nightly:%a %d %b %H:%M %Z}")
+            _print_schedule("Nightly", report.next_nightly, report.last_nightly)
         if report.next_verify:
-            say(f"Verify    next: {report.next_verify:%a %d %b %H:%M %Z}")
+            _print_schedule("Verify", report.next_verify, report.last_verify)
     else:
         say("Prefect   no server runs, so nothing happens at night: sp404 up")
     named = os.environ.get("PREFECT_API_URL")
@@ -68,6 +70,14 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     say(f"Records   {short_path(report.db)}, {report.db_bytes / 1e6:,.1f} MB")
     shown = [f"{name} {report.versions[name]}" for name in ("sp404-export", "prefect", "duckdb", "python")]
     say(f"Versions  {', '.join(shown)}")
+
+
+def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None") -> None:
+    """Print when it is next and how the last one ended; of one that failed, also why: the records may know nothing of it."""
+    ended = f"; last: {last.state}{', ' + ago(last.ended_at) if last.ended_at else ''}" if last else ""
+    say(f"{name:9} next: {due:%a %d %b %H:%M %Z}{ended}", color=None if last is None or last.is_good else WARN)
+    if last and not last.is_good and last.message:
+        say(f"          {last.message.splitlines()[0]}", color=WARN)
 
 
 def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
@@ -95,4 +105,5 @@ def _describe_again(run: "RunStatus") -> str:
     if run.again is None:
         return "in the first run"
     how_many = "all" if run.again == run.failing else f"{run.again:,}" if run.again else "none"
-    return f"{how_many} of them failed in the run before, too"
+    new = [os.path.basename(path) for path in run.examples[: run.failing - run.again]] if run.again else []
+    return f"{how_many} of them failed in the run before, too" + (f"; new: {', '.join(new)}" if new else "")

@@ -15,7 +15,7 @@ from flows.export.stages import DraftPlan, RunningExport
 from flows.orchestration.markdown_text import code, escape
 from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
-from schemas.report import BatchExportResult, describe_cause
+from schemas.report import SHOWN_FILES, BatchExportResult, describe_cause
 from tasks.store.export_summary import ExportSummary, summarize_export
 from tasks.store.run_folder import requests_folder
 
@@ -122,7 +122,9 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
     newly = changes.get("newly_failing", 0)
     yield f"- New: {known}"
     if count := batch.failed + batch.rejected:
-        now = f", {newly:,} of them were there before" if newly else ""
+        files = [code(os.path.basename(file)) for file in (changes.get("newly_failing_files") or [])[:SHOWN_FILES]]
+        more = ", ..." if newly > len(files) else ""
+        now = f", {newly:,} of them since the run before, which had them ({', '.join(files)}{more})" if newly else ""
         yield f"- Not exported: {count:,}{now}; the table `rejected-samples` names every file"
     if batch.card:
         left = len(batch.card.in_the_way) + len(batch.card.modified)

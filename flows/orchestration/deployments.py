@@ -10,6 +10,7 @@ from typing import Any
 from prefect import flow, serve
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.exceptions import FailedRun
 from prefect.schedules import Cron
 from prefect.states import Completed, Failed, State
 from prefect.types.entrypoint import EntrypointType
@@ -18,10 +19,10 @@ from config.settings import Settings, load
 from flows.export import preview
 from flows.orchestration import automations, run_form
 from flows.orchestration.flow import NIGHTLY_TAG, export_library
+from flows.orchestration.prefect_server import KIT, MANIFEST, NIGHTLY, VERIFY
 from schemas.errors import Sp404Error
 from tasks.store.history import preferences_at
 
-NIGHTLY, MANIFEST, KIT, VERIFY = "library-nightly", "manifest", "kit", "verify-weekly"
 _ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
 # The UI's page of a deployment lists only runs whose state has a name of Prefect's own.
 _NIGHTLY = (
@@ -45,7 +46,7 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
         settings = load({"db": db} if db else {}, preferences_at).settings
         report = preview.verify(settings, export_id, None)
     except Sp404Error as error:
-        return Failed(message=f"{error}. {error.fix}")
+        return Failed(message=f"{error}. {error.fix}", data=error)
     counts = {"files": report.files, "good": report.good, **report.counts}
     message = f"{report.good:,} of {report.files:,} files as they were written"
     if not report.failed:
@@ -53,7 +54,8 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
     rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
     create_table_artifact(rows, key="damages", description=f"{len(report.findings):,} findings of sp404 verify")
     damages = ", ".join(f"{count:,} {damage}" for damage, count in report.counts.items())
-    return Failed(message=f"{message}, {damages}: see the artifact `damages`, or type sp404 verify", data=counts)
+    message = f"{message}, {damages}: see the artifact `damages`, or type sp404 verify"
+    return Failed(message=message, data=FailedRun(message))  # Prefect raises what a failed state holds
 
 
 def build_deployments(settings: Settings) -> list[Any]:

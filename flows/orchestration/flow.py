@@ -56,7 +56,7 @@ def _name_before_plan() -> str:
     """Return the name of a run that has no plan yet, and may never have one."""
     request = flow_run.parameters.get("request") or {}
     manifest = request.get("manifest") if isinstance(request, dict) else request.manifest
-    return artifacts.ascii_name(f"{os.path.basename(str(manifest)) or 'no manifest'}, not begun")
+    return artifacts.ascii_name(os.path.basename(str(manifest)) or "no manifest")
 
 
 @flow(name="export-library", flow_run_name=_name_before_plan, persist_result=False, log_prints=False)

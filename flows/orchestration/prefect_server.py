@@ -39,12 +39,14 @@ _DEFAULTS = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+NIGHTLY, MANIFEST, KIT, VERIFY = DEPLOYMENTS = ("library-nightly", "manifest", "kit", "verify-weekly")
 HOST = "127.0.0.1"
 LOCAL_API = f"http://{HOST}:4200/api"
 # Where a running ``sp404 up`` publishes its address.
 _PUBLISHED = Path("~/.sp404/up.json")
 # Settings that it publishes, too: they count for ``sp404 status`` where nothing else is set.
 PUBLISHED_SETTINGS = ("db", "library", "nightly_cron", "verify_cron", "timezone")
+_INTERRUPTED = "sp404 up was stopped while it ran. The next run does what is left."
 # A new Prefect home is migrated first: 17 s and more on a small machine.
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
@@ -201,6 +203,34 @@ def request_json(api: str, path: str, body: dict[str, Any] | None = None, second
     request = urllib.request.Request(f"{api}{path}", data, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310
         return json.load(response)
+
+
+def end_interrupted_runs(api: str) -> list[str]:
+    """End the runs of a runner that is gone, before a new one is started, and return their names.
+
+    They would stand as *Running*, and in the way of others, until they are missed. Runs of a work pool have a worker.
+    """
+    states = {"any_": ["RUNNING", "PENDING", "CANCELLING"]}
+    which = {"deployments": {"name": {"any_": sorted(DEPLOYMENTS)}}, "flow_runs": {"state": {"type": states}}}
+    ended = []
+    for run in request_json(api, "/flow_runs/filter", which):
+        if not run["work_pool_name"]:
+            kind = "CANCELLED" if run["state_type"] == "CANCELLING" else "CRASHED"
+            state = {"type": kind, "name": kind.capitalize(), "message": _INTERRUPTED}
+            request_json(api, f"/flow_runs/{run['id']}/set_state", {"state": state})
+            ended.append(run["name"])
+    return ended
+
+
+def last_run_of(api: str, deployment: str) -> dict[str, Any] | None:
+    """Return the run of a deployment that ended last (``state``, ``end_time``, ``name``, ...), as the server has it."""
+    ended = {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}
+    which = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": {"type": ended}}}
+    try:
+        runs = request_json(api, "/flow_runs/filter", which | {"sort": "END_TIME_DESC", "limit": 1})
+    except (OSError, ValueError):
+        return None
+    return runs[0] if runs else None
 
 
 def hide_final_state_logs() -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 
 from config.schedules import next_time
 from config.settings import Settings, SettingsInForce
@@ -114,11 +115,10 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
         ServicePartError: A process does not come up.
     """
     folder, settings = Path(home), in_force.settings
-    for name in ("nightly_cron", "verify_cron"):  # an error names the setting, before anything is started
-        next_time(name, getattr(settings, name), settings.timezone)
+    check_schedules(settings)
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{prefect_server.HOST}:{port}/api"
-    with lock_file(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)):
+    with lock_file(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)), _obeying_one_signal():
         _check_free(port, api)
         _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
         server, runner, rest = services = _make_services(in_force, folder, port, api)
@@ -134,6 +134,8 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             say(f"Prefect   http://{prefect_server.HOST}:{port}")
             say(f"API       {api} (PREFECT_API_URL for `prefect` and other shells)")
             say("Starting the runner of nightly runs ...")
+            if ended := prefect_server.end_interrupted_runs(api):
+                say(f"Interrupted when this was stopped: {', '.join(ended)}; the next run goes on with it")
             runner.start()
             runner.wait_until_healthy()
             say(f"Data      {folder} (logs: {', '.join(service.log.name for service in services)})")
@@ -150,6 +152,12 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
             _stop(services)
 
 
+def check_schedules(settings: Settings) -> None:
+    """Raise RequestError where a schedule cannot be read: it names the setting, before anything is started or installed."""
+    for name in ("nightly_cron", "verify_cron"):
+        next_time(name, getattr(settings, name), settings.timezone)
+
+
 def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     """Yield the lines that say what is exported every night, when it is next, and where its runs are seen, below ``ui``."""
     if not settings.library:
@@ -163,7 +171,7 @@ def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     yield f"          {where}; `sp404 config` shows all that it goes by"
     # The tab Runs of the deployment's own page lists only states that Prefect has names for.
     yield f"          how the nights went: {ui}/runs?tag=nightly, or sp404 status"
-    yield "          one now: prefect deployment run export-library/library-nightly, with PREFECT_API_URL set"
+    yield f"          one now: PREFECT_API_URL={ui}/api prefect deployment run export-library/{prefect_server.NIGHTLY}"
 
 
 def _next(settings: Settings, name: str) -> str:
@@ -185,7 +193,7 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
     client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db}
     if in_force.sources["lock_wait_seconds"] == "built-in":
         client["SP404_LOCK_WAIT_SECONDS"] = _LOCK_WAIT_SECONDS
-    wanted = {"manifest", "kit", "verify-weekly"} | ({"library-nightly"} if settings.library else set())
+    wanted = set(prefect_server.DEPLOYMENTS) - (set() if settings.library else {prefect_server.NIGHTLY})
     started = time.time()
     serve = [sys.executable, "-m", "prefect", "server", "start"]
     run = [sys.executable, "-c", "from flows.orchestration.deployments import main; main()"]
@@ -258,21 +266,34 @@ def _describe_status(status: int) -> str:
 
 def _stop(services: list[_Service]) -> None:
     """Stop the server last, so that what the runner runs can still report how it ended. Kill what does not end."""
-    with _ignore_signals():
-        deadline = time.monotonic() + _STOP_SECONDS
-        for service in reversed(services):
-            service.signal(signal.SIGTERM)
-            left = deadline - time.monotonic() - (2.0 if service is not services[0] else 0.0)
-            if not service.wait_for_end(left):
-                service.signal(signal.SIGKILL)
-                service.wait_for_end(1.0)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for service in reversed(services):
+        service.signal(signal.SIGTERM)
+        left = deadline - time.monotonic() - (2.0 if service is not services[0] else 0.0)
+        if not service.wait_for_end(left):
+            service.signal(signal.SIGKILL)
+            service.wait_for_end(1.0)
 
 
 @contextmanager
-def _ignore_signals() -> Iterator[None]:
-    """Ignore a second Ctrl-C, which would leave half of the processes running."""
-    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+def _obeying_one_signal() -> Iterator[None]:
+    """Hand on the first signal that asks for the end, and ignore others: they would leave half of the processes running.
+
+    Two can come at once: ``uv run`` hands on what a group of processes was sent.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    kept = {number: signal.getsignal(number) for number in numbers}
+
+    def obey(number: int, frame: FrameType | None) -> None:
+        for each in numbers:  # SIG_IGN would make Python complain of one that has come already
+            signal.signal(each, lambda _number, _frame: None)
+        handler = kept[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
     try:
+        for number in numbers:
+            signal.signal(number, obey)
         yield
     finally:
         for number, handler in kept.items():

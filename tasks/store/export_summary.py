@@ -15,7 +15,7 @@ class ExportSummary:
     """Rows as their queries (``queries/summary_*.sql``) give them. ``previous`` and ``changes`` are None for a first export."""
 
     previous: dict[str, Any] | None
-    changes: dict[str, int] | None
+    changes: dict[str, Any] | None
     buckets: Rows
     loudness: Rows
     slowest: Rows

@@ -1,5 +1,6 @@
 """``status``, ``explain``, ``sql``, ``completion``, ``init`` and the JSON of the rest."""
 
+import csv
 import json
 import os
 import subprocess
@@ -66,6 +67,17 @@ def test_status_says_how_things_stand(
     assert "not exported" not in said.out
     db.unlink()
     one_clear_error(sp404("status", "--db", db), 3, "it is gone", "sp404 repair")
+
+
+def test_status_names_the_failures_that_are_new(sp404: Run, db: Path, library: Path, tmp_path: Path) -> None:
+    """First of all, and not the first three of all."""
+    with (library / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
+        gone = [library / row["file_path"] for row in csv.DictReader(file)][-1]
+    gone.rename(gone.with_suffix(".away"))
+    sp404("export", library / "manifest.csv", "--direct", "--db", db, "--out", tmp_path / "out")
+    said = sp404("status", "--db", db).out
+    assert f"1 of them failed in the run before, too; new: {gone.name}\n" in said
+    assert f"such as {gone.name}, " in said
 
 
 def test_status_asks_what_runs_for_what_is_not_set_here(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,6 +108,20 @@ def test_the_report_begins_with_what_became_of_it(counts: dict[str, Any], verdic
     summary = ExportSummary(None, None, [], [], [], [], [])
     running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
     assert artifacts.report_markdown(running, batch(**counts), summary).splitlines()[0] == f"# {verdict}"
+
+
+def test_what_failed_since_the_run_before_is_named_in_the_first_lines() -> None:
+    changes = {"new": 0, "converted_again": 0, "gone": 0, "healed": 0, "newly_failing": 4}
+    changes |= {"newly_failing_files": [f"/lib/{name}.wav" for name in "abcd"]}
+    summary = ExportSummary(
+        {"id": 1, "run_by": "", "created_at": datetime(2026, 1, 1, tzinfo=UTC)}, changes, [], [], [], [], []
+    )
+    running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
+    report = artifacts.report_markdown(running, batch(failed=9, successful=2, total_requested=11), summary)
+    assert (
+        "- Not exported: 9, 4 of them since the run before, which had them (`a.wav`, `b.wav`, `c.wav`, ...);"
+        " the table `rejected-samples` names every file"
+    ) in report
 
 
 def batch(**counts: Any) -> BatchExportResult:

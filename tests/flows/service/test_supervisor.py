@@ -22,6 +22,8 @@ import duckdb
 import pytest
 
 from config.settings import load
+from flows.cli.exit_status import TerminationSignal, raise_on_termination
+from flows.orchestration import prefect_server
 from flows.orchestration.prefect_server import free_port
 from flows.service import supervisor
 from schemas.errors import RequestError
@@ -58,6 +60,7 @@ def test_the_page_comes_first_and_is_opened(tmp_path: Path, monkeypatch: pytest.
     for name in ("_watch", "_stop"):
         monkeypatch.setattr(supervisor, name, lambda *_: None)
     monkeypatch.setattr(supervisor.prefect_server, "publish_api", lambda _api, **_settings: None)
+    monkeypatch.setattr(supervisor.prefect_server, "end_interrupted_runs", lambda _api: ["a night"])
     monkeypatch.setattr(supervisor.webbrowser, "open", opened.append)
     in_force = load({"api_port": free_port()}, lambda _db, _seconds: {})
     address = in_force.settings.page_address()
@@ -66,10 +69,47 @@ def test_the_page_comes_first_and_is_opened(tmp_path: Path, monkeypatch: pytest.
     root = in_force.settings.output_base_path
     assert f"Folders   the page scans and exports below {root}; elsewhere: SP404_API_ROOT=FOLDER sp404 up" in lines
     assert "SP404_LIBRARY=" in next(line for line in lines if line.startswith("Nightly"))
+    assert "Interrupted when this was stopped: a night; the next run goes on with it" in lines
+    assert next(line for line in lines if line.startswith("Verify")).endswith("UTC")
     assert not opened
     supervisor.run_services(in_force, str(tmp_path), free_port(), lines.append, open_page=True)
     until(lambda: lines[-1] == f"There is no browser here. Open {address} yourself.", 10)
     assert opened == [address]
+
+
+def test_signals_that_come_together_stop_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``uv run`` hands on what its whole group was sent: the second one must not break off what the first one began."""
+    stopped: list[str] = []
+    parts = [SimpleNamespace(log=tmp_path / name, name=name) for name in ("server", "runner", "rest")]
+    for part in parts:
+        part.start = part.wait_until_healthy = lambda: None
+        part.signal = lambda _number: time.sleep(0.05)
+        part.wait_for_end = lambda _seconds, name=part.name: not stopped.append(name)
+    both = {signal.SIGTERM, signal.SIGINT}
+
+    def two_at_once(*_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for number in both:
+            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+        time.sleep(5)
+
+    monkeypatch.setattr(supervisor, "_make_services", lambda *_: parts)
+    monkeypatch.setattr(supervisor, "_watch", two_at_once)
+    for name in ("publish_api", "withdraw_api", "end_interrupted_runs"):
+        monkeypatch.setattr(supervisor.prefect_server, name, lambda *_, **__: time.sleep(0.05))
+    before = {number: signal.getsignal(number) for number in both}
+    raise_on_termination()
+    handlers = {number: signal.getsignal(number) for number in both}
+    try:
+        in_force = load({"api_port": free_port()}, lambda _db, _seconds: {})
+        with pytest.raises((KeyboardInterrupt, TerminationSignal)):
+            supervisor.run_services(in_force, str(tmp_path), free_port(), lambda _line: None)
+        assert {number: signal.getsignal(number) for number in both} == handlers
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert stopped == ["rest", "runner", "server"]
 
 
 class Listener(ThreadingHTTPServer):
@@ -228,6 +268,35 @@ def test_a_run_on_demand_exports_and_another_verifies(desk: Desk) -> None:
     assert told["url"] == f"http://127.0.0.1:{desk.port}/runs/flow-run/{run['id']}"
     for word in (told["url"], run["name"], "0 exported", "2 failed", "of 2"):
         assert word in told["text"]
+
+
+@pytest.mark.slow
+def test_status_tells_of_runs_that_the_records_know_nothing_of(desk: Desk) -> None:
+    """A night whose library is not there ends before it has a record; a verification has none."""
+    away = desk.library.with_suffix(".away")
+    desk.library.rename(away)
+    try:
+        assert desk.run("library-nightly", {})["state"]["type"] == "FAILED"
+    finally:
+        away.rename(desk.library)
+    said = desk.sp404("status").stdout
+    assert "; last: Failed, just now\n" in said
+    assert f"{desk.library}: does not exist" in said
+    desk.run("library-nightly", {})
+    state = json.loads(desk.sp404("status", "--json").stdout)["last_nightly"]
+    assert (state["state"], state["is_good"]) == ("Completed", True)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_interrupted_stands_in_the_way_of_no_other(desk: Desk) -> None:
+    """As it is after Ctrl-C: *Running*, by a runner that is gone. What a worker of a pool runs is let alone."""
+    api = f"http://127.0.0.1:{desk.port}/api"
+    nightly = desk.deployment("library-nightly")
+    run = desk.ask(f"/deployments/{nightly}/create_flow_run", {"state": {"type": "RUNNING", "name": "Running"}})
+    assert prefect_server.end_interrupted_runs(api) == [run["name"]]
+    assert desk.ended(run["id"])["state"]["type"] == "CRASHED"
+    assert prefect_server.end_interrupted_runs(api) == []
+    assert desk.run("library-nightly", {})["state"]["type"] == "COMPLETED"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import pytest
 
 from flows.service.systemd import render_unit
+from tests.support.command_line import Run, one_clear_error
 
 
 def test_settings_are_quoted_and_the_token_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -12,3 +13,9 @@ def test_settings_are_quoted_and_the_token_is_left_out(monkeypatch: pytest.Monke
     assert 'Environment="SP404_LIBRARY=C:\\\\100%% \\"mine\\""\n' in unit
     assert "a-token-of" not in unit
     assert "up --home '/home/me/pre fect' --port 4200 --db /home/me/50%%.duckdb\n" in unit
+
+
+def test_no_service_is_printed_that_could_not_start(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No night will run" in sp404("up", "--install-service").err
+    monkeypatch.setenv("SP404_NIGHTLY_CRON", "at night")
+    one_clear_error(sp404("up", "--install-service"), 2, "nightly_cron = 'at night'", "wrong number of fields")
