@@ -282,17 +282,16 @@ def _obeying_one_signal() -> Iterator[None]:
     Two can come at once: ``uv run`` hands on what a group of processes was sent.
     """
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    kept = {number: signal.getsignal(number) for number in numbers}
+    # What is ignored, as in a script's background, stays so.
+    kept = {int(number): handler for number in numbers if callable(handler := signal.getsignal(number))}
 
     def obey(number: int, frame: FrameType | None) -> None:
-        for each in numbers:  # SIG_IGN would make Python complain of one that has come already
+        for each in kept:  # SIG_IGN would make Python complain of one that has come already
             signal.signal(each, lambda _number, _frame: None)
-        handler = kept[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
+        kept[number](number, frame)
 
     try:
-        for number in numbers:
+        for number in kept:
             signal.signal(number, obey)
         yield
     finally:

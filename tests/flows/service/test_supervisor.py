@@ -22,7 +22,7 @@ import duckdb
 import pytest
 
 from config.settings import load
-from flows.cli.exit_status import TerminationSignal, raise_on_termination
+from flows.cli.exit_status import TerminationSignal, raise_on_termination, restore_ctrl_c
 from flows.orchestration import prefect_server
 from flows.orchestration.prefect_server import free_port
 from flows.service import supervisor
@@ -100,6 +100,7 @@ def test_signals_that_come_together_stop_all_parts(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(supervisor.prefect_server, name, lambda *_, **__: time.sleep(0.05))
     before = {number: signal.getsignal(number) for number in both}
     raise_on_termination()
+    restore_ctrl_c()  # which is ignored where the tests run in the background
     handlers = {number: signal.getsignal(number) for number in both}
     try:
         in_force = load({"api_port": free_port()}, lambda _db, _seconds: {})
