@@ -306,7 +306,7 @@ def _report(
         filled[name] = dict(by_source.iter_rows())
     return ScanResult(
         **counts,
-        rows=merged.frame.filter(pl.any_horizontal(pl.all().cast(pl.String).str.strip_chars() != "")).height,
+        rows=merged.frame.height,
         added=merged.added,
         gone=merged.gone,
         moved=merged.moved,

@@ -137,13 +137,6 @@ def test_a_kit_file_is_not_to_be_scanned_and_a_field_nearly_right_is_named(sp404
     assert "sp404 scan" not in said.out
 
 
-def test_an_emptied_row_counts_nowhere(sp404: Run, manifest: Path, tmp_path: Path) -> None:
-    db = ("--db", tmp_path / "r.duckdb")
-    manifest.write_text("file_path,title\na.wav,One\n,\nb.wav,Two\n", encoding="utf-8")
-    assert json.loads(sp404("check", manifest, "--json", *db).out)["total_requested"] == 2
-    assert json.loads(sp404("scan", tmp_path, "-o", manifest, "--json", *db).out)["rows"] == 2
-
-
 def test_only_what_is_spelt_nearly_so_is_suggested(sp404: Run, manifest: Path) -> None:
     one_clear_error(sp404("export", manifest, "--quite"), 2, "No such option '--quite'. Did you mean '--quiet'?")
     assert "Did you mean" not in sp404("check", manifest, "--kit", "x").err
