@@ -181,7 +181,8 @@ class BatchExportResult(BaseModel):
         findings: What is odd about its kits, found before they were written.
         stale: Files that earlier exports wrote and that are no longer in the manifest.
         outdated: Those of them whose sample is still in the manifest: it has another file now.
-        pruned: How many of them were removed.
+        pruned: How many of ``stale`` were removed.
+        pruned_outdated: How many of these are of ``outdated``.
         not_pruned: Why they were not removed, though ``prune`` was requested.
         other_layouts: Files of this manifest that earlier exports wrote in other layouts or formats, and that stay.
         layout_pruned: How many files of another layout or format were removed.
@@ -214,6 +215,7 @@ class BatchExportResult(BaseModel):
     stale: list[str] = Field([], exclude=True)
     outdated: list[str] = Field([], exclude=True)
     pruned: int = Field(0, exclude=True)
+    pruned_outdated: int = Field(0, exclude=True)
     not_pruned: str = Field("", exclude=True)
     other_layouts: list[LayoutFiles] = Field([], exclude=True)
     layout_pruned: int = Field(0, exclude=True)

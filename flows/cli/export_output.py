@@ -26,8 +26,10 @@ def print_batch(batch: "BatchExportResult", manifest: str, db: str | None, prune
     print_findings(batch.findings, manifest)
     print_notes(batch.notes, f"sp404 history --export {batch.export_id} --failed{db_hint(db)} names every sample")
     _print_warnings(batch, db)
-    if batch.pruned:
-        say(f"Removed, as no longer in the manifest: {count_of(batch.pruned, 'file')}")
+    if gone := batch.pruned - batch.pruned_outdated:
+        say(f"Removed, as no longer in the manifest: {count_of(gone, 'file')}")
+    if batch.pruned_outdated:
+        say(f"Removed, as their samples have another file now: {count_of(batch.pruned_outdated, 'file')}")
     if batch.layout_pruned:
         say(f"Removed, as of another layout or format: {count_of(batch.layout_pruned, 'file')}")
     _print_stale(batch)

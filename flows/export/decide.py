@@ -44,7 +44,8 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
         only_export_id=draft.reservation.export_id if draft.request.full else None,
     )
     stale_paths = draft.prior_outputs.filter(actions.is_stale(rules))["path"]
-    rules = replace(rules, protected_paths=_sources_among(draft, stale_paths))
+    protected = pl.concat([_sources_among(draft, stale_paths), _beyond_selection(draft)])
+    rules = replace(rules, protected_paths=protected)
     outputs = draft.prior_outputs
     if draft.compares_bytes:
         damaged, damaged_texts = _damaged(draft)
@@ -87,6 +88,19 @@ def _sources_among(draft: DraftPlan, paths: pl.Series) -> pl.Series:
     """Return those of ``paths`` below the output folder that are a row's source now."""
     standing = stat_files((draft.target.output + "/" + paths).alias("path"))
     return standing.with_columns(path=paths).join(draft.originals, on=["device", "inode"], how="inner")["path"]
+
+
+def _beyond_selection(draft: DraftPlan) -> pl.Series:
+    """Return the paths of files that a selection has no say in: all but those of samples that only selected rows have.
+
+    Under other settings, such as other names, the paths of the other rows are not those that stand there. Whether a sample is
+    gone, the whole manifest says.
+    """
+    if not draft.resolved.is_selection:
+        return draft.prior_outputs["path"].clear()
+    is_selected = pl.col("source_path").is_in(draft.rows["source"].implode())
+    is_elsewhere = pl.col("source_path").is_in(draft.unselected_sources.implode())
+    return draft.prior_outputs.filter(~is_selected | is_elsewhere)["path"]
 
 
 def _damaged(draft: DraftPlan) -> tuple[pl.Series, pl.Series]:

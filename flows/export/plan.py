@@ -98,6 +98,7 @@ def _draft(
         reservation=prior.reservation,
         rows=rows,
         all_paths=all_rows["path"],
+        unselected_sources=all_rows.join(rows.select("line"), on="line", how="anti")["source"].unique(),
         kit_rows=all_rows.filter(pl.col("kit_id").is_in(rows["kit_id"].drop_nulls().implode())),
         jobs=validate_draft_jobs(jobs),
         prior_outputs=prior.outputs,

@@ -62,6 +62,7 @@ class DraftPlan:
         reservation: The export id, and the killed runs before it. ``DRY_RUN`` where nothing will be written.
         rows: A row for each accepted and requested row of the manifest, with ids and ``path`` below the output folder.
         all_paths: The path of every row of the manifest, beyond a selection.
+        unselected_sources: The source files of rows beyond a selection.
         kit_rows: All rows of the kits that the requested rows touch.
         jobs: A row for each output file (``schemas.jobs_frame.DRAFT_JOBS``).
         prior_outputs: What earlier exports wrote below the output folder, by the records.
@@ -84,6 +85,7 @@ class DraftPlan:
     reservation: Reservation
     rows: pl.DataFrame
     all_paths: pl.Series
+    unselected_sources: pl.Series
     kit_rows: pl.DataFrame
     jobs: pl.DataFrame
     prior_outputs: pl.DataFrame

@@ -40,7 +40,7 @@ class ActionRules:
         format: Its audio format.
         planned_paths: All paths of the whole manifest, beyond a selection.
         metadata_files: Whether each sample has a metadata file beside it.
-        protected_paths: Paths that must stay, such as an output file that a row has as its source.
+        protected_paths: Paths that must stay: output files that a row has as its source, and what a selection has no say in.
         may_move: False where a rejected row can mean one of the finished files.
         only_export_id: With ``--full``: only files of this export count as finished.
     """

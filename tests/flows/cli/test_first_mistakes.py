@@ -103,7 +103,30 @@ def test_a_name_that_changes_with_the_sound_is_no_row_that_is_gone(sp404: Run, m
     said = sp404("export", manifest, "--direct", *change).out
     assert "No longer in the manifest: 1 file (--prune removes them), such as two.wav" in said
     assert "Of samples that have another file now: 1 file (--prune removes them), such as one.wav" in said
-    assert "Removed, as no longer in the manifest: 2 files" in sp404("export", manifest, "--direct", "--prune", *change).out
+    said = sp404("export", manifest, "--direct", "--prune", *change).out
+    assert "Removed, as no longer in the manifest: 1 file\n" in said
+    assert "Removed, as their samples have another file now: 1 file\n" in said
+
+
+def test_a_selection_removes_and_renames_nothing_of_other_rows(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    """Their kit stands under other names, one of its samples is on a pad of the selected kit, too, and one row is rejected."""
+    rows = ["a.wav,Some long title 1,90,One,A,1", "b.wav,Other 2,,One,A,2", "a.wav,Some long title 1,90,Two,A,1"]
+    audio.write(manifest.parent / "c.wav", audio.tone(0.3, 48_000, level=0.1), 48_000, "WAV")
+    header = "file_path,title,bpm,kit,bank,pad"
+    manifest.write_text("\n".join([header, *rows, "c.wav,Third 3,100,Two,A,2"]) + "\n", encoding="utf-8")
+    out = tmp_path / "out"
+    where = ("--organize-by", "kit", "--out", out, "--db", tmp_path / "r.duckdb")
+    assert sp404("export", manifest, "--direct", "--names", "screen", *where).status == 0
+    of_one = {path: path.read_bytes() for path in (out / "one").rglob("*.wav")}
+    assert len(of_one) == 2
+    rows[1] = rows[1].replace("Other 2,,", "Other 2,fast,")
+    manifest.write_text("\n".join([header, *rows, "c.wav,Third 3,100,Two,A,2"]) + "\n", encoding="utf-8")
+    for command in (("plan", manifest), ("export", manifest, "--direct")):
+        assert sp404(*command, "--kit", "Two", "--prune", *where).status == 0
+        assert {path: path.read_bytes() for path in (out / "one").rglob("*.wav")} == of_one, command
+    assert len(list((out / "two").rglob("*.wav"))) == 3, (
+        "that of the sample with pads in both kits stays under its old name, too"
+    )
 
 
 def test_a_single_failure_names_its_file(sp404: Run, manifest: Path, tmp_path: Path) -> None:
