@@ -72,6 +72,8 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
             print_table(["what", "where", "what to do"], shown)
             if len(shown) < len(rows):
                 say(f"... and {len(rows) - len(shown):,} more (sp404 verify --all names every one)")
+            if verified.failed:
+                say("An export makes the same files with the same options as before, such as --out, --names and --sound.")
         damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
         if verified.system_files:
             damages += f", {count_of(verified.system_files, 'system file')} passed over"

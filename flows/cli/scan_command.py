@@ -66,7 +66,7 @@ def _print_result(result: "ScanResult") -> None:
     for column, sources in result.filled.items():
         counts = ", ".join(f"{count:,} by {source}" for source, count in sources.items())
         rows.append([column, f"{sum(sources.values()):,}", counts])
-    print_table(["column", "rows", "where from"], rows)
+    print_table(["column", "files", "where from"], rows)
     _print_missing(result)
     if result.kept_out:
         say(f"Rows that you removed stay out: {len(result.kept_out):,} (--restore brings them back)", err=True)

@@ -44,19 +44,13 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     elif report.library:
         say(f"Library   {short_path(report.library)} is not there", color=WARN)
     else:
-        say("Library   none is set for the night: sp404 init, or the setting `library`")
+        say('Library   none is set for the night, as in config/sp404.toml: [sp404] and below it library = "/path/library.csv"')
     if report.last:
         _print_run(report.last, report.manifest, db)
     else:
         say("Last run  none so far")
     if report.server:
-        say(f"Prefect   {report.server} answers")
-        if report.served_library and report.served_library != report.library:
-            say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
-        elif report.next_nightly:
-            _print_schedule("Nightly", report.next_nightly, report.last_nightly)
-        if report.next_verify:
-            _print_schedule("Verify", report.next_verify, report.last_verify)
+        _print_server(report)
     else:
         say("Prefect   no server runs, so nothing happens at night: sp404 up")
     named = os.environ.get("PREFECT_API_URL")
@@ -70,6 +64,18 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     say(f"Records   {short_path(report.db)}, {report.db_bytes / 1e6:,.1f} MB")
     shown = [f"{name} {report.versions[name]}" for name in ("sp404-export", "prefect", "duckdb", "python")]
     say(f"Versions  {', '.join(shown)}")
+
+
+def _print_server(report: "StatusReport") -> None:
+    say(f"Prefect   {report.server} answers")
+    if report.served_library and report.served_library != report.library:
+        say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
+    elif report.next_nightly:
+        _print_schedule("Nightly", report.next_nightly, report.last_nightly)
+    if report.next_verify:
+        _print_schedule("Verify", report.next_verify, report.last_verify)
+        if report.last_verify and not report.last_verify.is_good:
+            say("          Once more: prefect deployment run verify-outputs/verify-weekly")
 
 
 def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None") -> None:
@@ -89,7 +95,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
         say(f"          to {short_path(run.output_path)}")
     if run.failing:
-        say(f"          {_describe_again(run)}")
+        if run.again is not None:
+            say(f"          {_describe_again(run, run.again)}")
         for cause, count in list(run.causes.items())[:_MOST_CAUSES]:
             say(f"          {count:,} x {cause}")
         if len(run.causes) > _MOST_CAUSES:
@@ -100,10 +107,10 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         say(f"          Which, and what to do: sp404 history --export {run.export_id} --failed{db_hint(db)}")
 
 
-def _describe_again(run: "RunStatus") -> str:
+def _describe_again(run: "RunStatus", again: int) -> str:
     """Say how much of what failed is news: what one looks for on the morning after."""
-    if run.again is None:
-        return "in the first run"
-    how_many = "all" if run.again == run.failing else f"{run.again:,}" if run.again else "none"
-    new = [os.path.basename(path) for path in run.examples[: run.failing - run.again]] if run.again else []
+    if not again:
+        return "none of them failed in the run before"
+    new = [os.path.basename(path) for path in run.examples[: run.failing - again]]
+    how_many = f"{again:,}" if new else "all"
     return f"{how_many} of them failed in the run before, too" + (f"; new: {', '.join(new)}" if new else "")

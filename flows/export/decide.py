@@ -91,16 +91,15 @@ def _sources_among(draft: DraftPlan, paths: pl.Series) -> pl.Series:
 
 
 def _beyond_selection(draft: DraftPlan) -> pl.Series:
-    """Return the paths of files that a selection has no say in: all but those of samples that only selected rows have.
+    """Return the paths of files of rows beyond a selection.
 
-    Under other settings, such as other names, the paths of the other rows are not those that stand there. Whether a sample is
-    gone, the whole manifest says.
+    Under other settings, such as other names, those that stand there are not those that the rows would have now. If such rows
+    are rejected, they may mean any file that no accepted row means.
     """
-    if not draft.resolved.is_selection:
-        return draft.prior_outputs["path"].clear()
-    is_selected = pl.col("source_path").is_in(draft.rows["source"].implode())
-    is_elsewhere = pl.col("source_path").is_in(draft.unselected_sources.implode())
-    return draft.prior_outputs.filter(~is_selected | is_elsewhere)["path"]
+    is_theirs = pl.col("source_path").is_in(draft.unselected.sources.implode())
+    if draft.unselected.are_rejected:
+        is_theirs |= ~pl.col("source_path").is_in(draft.rows["source"].implode())
+    return draft.prior_outputs.filter(is_theirs)["path"]
 
 
 def _damaged(draft: DraftPlan) -> tuple[pl.Series, pl.Series]:

@@ -14,7 +14,7 @@ from flows.export.moved_sources import find_moved_sources, notes_of_moves
 from flows.export.output_folder import make_writable, note_scanned_root, room_for_names
 from flows.export.request import identity_of, rows_of, select
 from flows.export.short_hits import with_padding
-from flows.export.stages import DraftPlan, ResolvedRequest
+from flows.export.stages import DraftPlan, ResolvedRequest, UnselectedRows
 from schemas.errors import AccountingError
 from schemas.jobs_frame import validate_draft_jobs
 from tasks.bundle.metadata_file import metadata_path, metadata_path_of
@@ -98,7 +98,10 @@ def _draft(
         reservation=prior.reservation,
         rows=rows,
         all_paths=all_rows["path"],
-        unselected_sources=all_rows.join(rows.select("line"), on="line", how="anti")["source"].unique(),
+        unselected=UnselectedRows(
+            all_rows.join(rows.select("line"), on="line", how="anti")["source"].unique(),
+            are_rejected=rejects.height < manifest.rejects.height,
+        ),
         kit_rows=all_rows.filter(pl.col("kit_id").is_in(rows["kit_id"].drop_nulls().implode())),
         jobs=validate_draft_jobs(jobs),
         prior_outputs=prior.outputs,

@@ -114,11 +114,18 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
         notes=[*draft.notes, *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ())],
-        warnings=({draft.warning: 1} if draft.warning else {}) | warnings(rows),
+        warnings=({draft.warning: 1} if draft.warning else {}) | warnings(_warned(running, rows)),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
         outdated=running.plan.stale.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))["path"].to_list(),
         other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
     ).with_results_from(lambda: _results(running, rows))
+
+
+def _warned(running: RunningExport, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with a ``warning``; of a resumed export also those that its earlier runs exported, from the records."""
+    if not running.draft.reservation.resumed:
+        return rows
+    return export_records.read_warnings(running.target, running.spec.id)
 
 
 def _error_texts(rows: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ Each stage takes the value before it and gives the next one; no field is filled 
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import polars as pl
 
@@ -53,6 +54,13 @@ class ResolvedRequest:
         return replace(self, settings=settings, target=replace(self.target, output=folder))
 
 
+class UnselectedRows(NamedTuple):
+    """The rows beyond a selection: their source files, and whether any of them is rejected."""
+
+    sources: pl.Series
+    are_rejected: bool
+
+
 @dataclass(frozen=True)
 class DraftPlan:
     """A plan that says where every requested row goes, and whose the files are that stand there.
@@ -62,7 +70,7 @@ class DraftPlan:
         reservation: The export id, and the killed runs before it. ``DRY_RUN`` where nothing will be written.
         rows: A row for each accepted and requested row of the manifest, with ids and ``path`` below the output folder.
         all_paths: The path of every row of the manifest, beyond a selection.
-        unselected_sources: The source files of rows beyond a selection.
+        unselected: The rows beyond a selection.
         kit_rows: All rows of the kits that the requested rows touch.
         jobs: A row for each output file (``schemas.jobs_frame.DRAFT_JOBS``).
         prior_outputs: What earlier exports wrote below the output folder, by the records.
@@ -85,7 +93,7 @@ class DraftPlan:
     reservation: Reservation
     rows: pl.DataFrame
     all_paths: pl.Series
-    unselected_sources: pl.Series
+    unselected: UnselectedRows
     kit_rows: pl.DataFrame
     jobs: pl.DataFrame
     prior_outputs: pl.DataFrame

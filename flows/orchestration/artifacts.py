@@ -143,8 +143,9 @@ def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSumm
     yield "database", code(running.target.database.path)
     files = sum(row["files"] for row in summary.buckets)
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
-    yield "time", f"{batch.total_time_seconds:.1f} s"
-    if written:
+    rest = " for what an interrupted run of it had left" if batch.resumed else ""
+    yield "time", f"{batch.total_time_seconds:.1f} s{rest}"
+    if written and not batch.resumed:
         yield "speed", f"{written / seconds:,.1f} samples a second"
     if batch.zip_path or batch.no_zip:
         yield "ZIP", escape(batch.no_zip) or code(batch.zip_path or "")

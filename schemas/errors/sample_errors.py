@@ -61,8 +61,8 @@ class TooShortError(SampleError):
     reason = "too_short"
     text = "Duration too short: {duration_ms}ms (minimum: {minimum_ms}ms)"
     remedy = (
-        "Have silence added (--sound pad_to_ms={minimum_ms}; for every export, the nights' too: pad_to_ms = {minimum_ms} in "
-        "config/sp404.toml), or take the row out of the manifest."
+        "Have silence added (--sound pad_to_ms={minimum_ms}; for every export, the nights' too: pad_to_ms = {minimum_ms} "
+        "below [sp404] in config/sp404.toml), or take the row out of the manifest."
     )
     public_remedy = "Have silence added, or leave it out."
 

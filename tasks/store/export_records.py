@@ -411,3 +411,9 @@ def _check_count(connection: Connection, spec: ExportSpec) -> None:
 def _outputs(connection: Connection, target: ExportTarget) -> pl.DataFrame:
     parameters = {"manifest_path": target.manifest, "output_path": target.output}
     return frame(connection, "outputs", parameters, _OUTPUTS_SCHEMA)
+
+
+def read_warnings(target: ExportTarget, export_id: int) -> pl.DataFrame:
+    """Return ``warning`` of each sample of an export that has one. Raises DatabaseError."""
+    with target.database.connect() as connection:
+        return frame(connection, "warnings_of_export", {"export_id": export_id}, {"warning": pl.String})
