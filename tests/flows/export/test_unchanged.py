@@ -21,7 +21,7 @@ from tasks.convert import publish
 from tasks.convert.progress import Progress
 from tasks.store import repair
 from tasks.store.database import Database
-from tests.support import nightly
+from tests.support import audio, nightly
 from tests.support.nightly import Nightly, path_of, sounds, states, statuses, texts, tree
 
 
@@ -1194,3 +1194,14 @@ def test_a_sample_moves_into_the_folder_that_another_one_leaves_empty(night: Nig
     assert statuses(batch) == ["exported"] * 2, batch.errors
     assert night.paths() == {"jazz/kick.wav", "dub/snare.wav"}
     assert night.spy.of("convert") == []
+
+
+def test_a_resumed_export_counts_the_warnings_of_all_its_runs(night: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        night.add(f"s{number}.wav", 300 + 20 * number)
+        loud = 1.5 * audio.tone(0.3, 48_000, hz=300 + 20 * number, level=1.0)
+        audio.write(night.lib / f"s{number}.wav", loud, 48_000, "WAV", "FLOAT")
+    nightly.killed(night, monkeypatch, merged=1, unrecorded=1, organize_by="flat")
+    batch = night.export(organize_by="flat")
+    assert (batch.resumed, list(batch.warnings.values())) == (True, [6])
+    assert night.ask("SELECT count(warning) FROM sp404_export_samples") == [(6,)]
