@@ -199,4 +199,4 @@ def _describe_failures(request: ExportRequest, batch: BatchExportResult) -> list
     failures = history.export_samples(
         Database(request.db or "", 10), user_id=None, export_id=batch.export_id, sample_id=None, failed_only=True, most=20
     )
-    return [f"sample {row['sample_id']}: {row['error_message']}. {row['fix']}" for row in failures]
+    return [f"{os.path.basename(row['source_path'])}: {row['error_message']}. {row['fix']}" for row in failures]

@@ -1,14 +1,16 @@
 """Options that several commands share, and what commands make of them: a request, or the settings in force."""
 # ruff: noqa: PLC0415 (pydantic and DuckDB are imported late: help must come at once)
 
+import os
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flows.cli.completions import complete_kit, complete_sound
-from flows.cli.messages import set_style
+from flows.cli.messages import say, set_style
 from schemas.enums import AudioFormat, Names, OrganizeBy, Runner
 from schemas.errors import RequestError
 
@@ -171,6 +173,7 @@ def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
     from schemas.export import ExportConfig, ExportRequest
     from schemas.invalid_values import describe_invalid
 
+    _note_settings_elsewhere(manifest)
     config = {name: options.pop(name, None) for name in ExportConfig.model_fields}
     sound = _sound_settings(options.pop("sound", ()))
     try:
@@ -181,6 +184,16 @@ def export_request(manifest: str, options: dict[str, Any]) -> "ExportRequest":
         option = f"--sound {name}" if group == "sound" else f"--{str(name if group == 'config' else group).replace('_', '-')}"
         fix = f"`sp404 explain {name}` says what it is." if group in {"sound", "config"} else "See `sp404 export --help`."
         raise RequestError(what=f"{option} {first['input']!r} {describe_invalid(first)}", fix=fix) from error
+
+
+def _note_settings_elsewhere(manifest: str) -> None:
+    """Say where settings stand beside a manifest and do not count, since they come from the current folder's config."""
+    from config.settings import CONFIG_FOLDER
+
+    beside = Path(os.path.dirname(os.path.abspath(os.path.expanduser(manifest)))) / "config/sp404.toml"
+    here = Path("config/sp404.toml")
+    if beside.is_file() and CONFIG_FOLDER not in os.environ and not (here.exists() and here.samefile(beside)):
+        say(f"Note: {beside} does not count here: settings come from the folder that you are in", err=True)
 
 
 def _sound_settings(pairs: tuple[str, ...]) -> dict[str, str]:

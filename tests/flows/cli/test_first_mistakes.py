@@ -141,6 +141,21 @@ def test_a_setting_of_the_sound_that_is_typed_as_an_option_is_said(sp404: Run, m
     one_clear_error(sp404("export", manifest, "--pad-to-ms", "100"), 2, "--sound pad_to_ms=VALUE")
 
 
+def test_settings_beside_a_manifest_that_do_not_count_are_named(
+    sp404: Run, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (manifest.parent / "config").mkdir()
+    settings = manifest.parent / "config/sp404.toml"
+    settings.write_text("[sp404]\npad_to_ms = 100\n", encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.delenv("SP404_CONFIG_DIR", raising=False)
+    for folder, is_noted in ((elsewhere, True), (manifest.parent, False)):
+        monkeypatch.chdir(folder)
+        said = sp404("plan", manifest, "--db", tmp_path / "r.duckdb")
+        assert (f"Note: {settings} does not count here" in said.err) is is_noted
+
+
 def test_an_answer_of_many_columns_is_printed_row_by_row(sp404: Run, manifest: Path, tmp_path: Path) -> None:
     db = tmp_path / "r.duckdb"
     sp404("export", manifest, "--direct", "--out", tmp_path / "out", "--db", db)
