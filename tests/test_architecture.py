@@ -24,7 +24,7 @@ FLOORS = (
     ("flows.export", "flows.scan", "flows.demo", "flows.explain"),
     ("flows.rescan",),
     ("flows.orchestration", "flows.device_project"),
-    ("flows.service", "flows.api", "flows.status", "flows.first_steps"),
+    ("flows.service", "flows.api", "flows.status", "flows.first_steps", "flows.past_failures"),
     ("flows.cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -48,7 +48,7 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     """Print what earlier exports did, newest first.
 
     With --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
-    were not exported are grouped by their cause; with --failed without the files that a later export has written.
+    were not exported are grouped by their cause; with --failed only those that are still to be mended.
     """
     from tasks.store import history as records
     from tasks.store.database import Database
@@ -69,14 +69,25 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     elif not found:
         say("Nothing in the records.", err=True)
     elif of_samples:
-        shows_all = every or bool(which["export_id"])
-        shown = [row for row in found if shows_all or not row["exported_since"]]
-        print_samples(shown, every)
-        if len(shown) < len(found):
-            say(f"{count_of(len(found) - len(shown), 'failure')} of before: exported since then (--all shows them, too)")
+        if every or which["export_id"] or not which["failed_only"]:
+            print_samples(found, every)
+        else:
+            _print_to_mend(found)
     else:
         print_exports(found)
     return ALL_DONE
+
+
+def _print_to_mend(failures: list[dict[str, Any]]) -> None:
+    """Print the failures that are still to be mended, and how many are not."""
+    from flows.past_failures import sort_failures
+
+    to_mend, exported, gone = sort_failures(failures)
+    print_samples(to_mend, every=False)
+    if exported:
+        say(f"{count_of(exported, 'failure')} of before: exported since then (--all shows them, too)")
+    if gone:
+        say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
 
 
 def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:

@@ -102,7 +102,10 @@ def compose_yaml(path: str, text: str) -> yaml.Node | None:
 
 def _not_yaml(path: str, error: Exception) -> ManifestError:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or _describe(error)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
+    if problem == "could not find expected ':'":  # it is missed where the next line begins
+        marks.reverse()
+    mark = next(filter(None, marks), None)
     where = f" (line {mark.line + 1})" if mark else ""
     fix = "Correct that line: a pad is written as A1: kick.wav, and odd names in quotes."
     return ManifestError(path=path, what=f"is not valid YAML: {problem}{where}", fix=fix)

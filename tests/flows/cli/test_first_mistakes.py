@@ -141,6 +141,12 @@ def test_a_setting_of_the_sound_that_is_typed_as_an_option_is_said(sp404: Run, m
     one_clear_error(sp404("export", manifest, "--pad-to-ms", "100"), 2, "--sound pad_to_ms=VALUE")
 
 
+def test_a_colon_that_is_missing_is_named_with_its_own_line(sp404: Run, tmp_path: Path) -> None:
+    kit = tmp_path / "kit.yaml"
+    kit.write_text("kit: K\npads:\n  A1: a.wav\n  A2 b.wav\n  A3: c.wav\n", encoding="utf-8")
+    one_clear_error(sp404("check", kit, "--db", tmp_path / "r.duckdb"), 2, "could not find expected ':' (line 4)")
+
+
 def test_settings_beside_a_manifest_that_do_not_count_are_named(
     sp404: Run, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

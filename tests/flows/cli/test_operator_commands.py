@@ -113,6 +113,24 @@ def test_failures_of_before_that_are_mended_are_not_listed_again(sp404: Run, db:
     assert [(row["export_id"], row["exported_since"]) for row in found] == [(2, 3), (1, 3)]
 
 
+def test_failures_of_rows_that_are_gone_are_not_to_be_mended(sp404: Run, tmp_path: Path) -> None:
+    """A row that was taken out, and a path that was corrected; what the table still names is listed."""
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    audio.write(tmp_path / "a.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    table.write_text("file_path\na.wav\nout.wav\ntypo.flc\nlost.wav\n", encoding="utf-8")
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    assert "3 failed of 4" in sp404(*export).out
+    table.write_text("file_path\na.wav\nlost.wav\n", encoding="utf-8")
+    said = sp404("history", "--failed", *db).out
+    assert "lost.wav" in said
+    assert "out.wav" not in said
+    assert "typo.flc" not in said
+    assert "2 failures of before: no longer in the manifest (--all shows them, too)" in said
+    assert "typo.flc" in sp404("history", "--failed", "--all", *db).out
+    table.unlink()
+    assert "typo.flc" in sp404("history", "--failed", *db).out, "nothing is known of a table that cannot be read"
+
+
 def test_failures_of_a_folder_that_was_moved_are_mended_by_the_export_that_finds_it(sp404: Run, tmp_path: Path) -> None:
     """A sample keeps its id where its file is elsewhere."""
     table, db = tmp_path / "library.csv", ("--db", tmp_path / "r.duckdb")
@@ -184,6 +202,11 @@ def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
         ("unknown_genre", "--organize-by folder"),
         ("not reached", "interrupted before it came to this sample"),
         ("Worth a look", "it stops nothing"),
+        ("300 files of the layout bpm stay; `--prune-layout bpm` removes them", "another layout"),
+        ("Rows that you removed stay out: 4 (--restore brings them back)", "--restore"),
+        ("Note: Kit VariBreaks is without 1 of its 16 samples: A3", "the other pads were exported"),
+        ("Kit GM Rok Kit not found", "capitals and spaces do not matter"),
+        ("libary.csv: does not exist", "sp404 scan FOLDER"),
         ("eighty columns", ""),
     ],
 )
