@@ -206,7 +206,7 @@ def test_explain_takes_words_messages_and_settings(sp404: Run) -> None:
         ("Rows that you removed stay out: 4 (--restore brings them back)", "--restore"),
         ("Note: Kit VariBreaks is without 1 of its 16 samples: A3", "the other pads were exported"),
         ("Kit GM Rok Kit not found", "capitals and spaces do not matter"),
-        ("libary.csv: does not exist", "sp404 scan FOLDER"),
+        ("nowhere.csv: does not exist", "sp404 scan FOLDER"),
         ("eighty columns", ""),
     ],
 )
