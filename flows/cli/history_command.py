@@ -66,8 +66,10 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     found = records.export_samples(database, **which) if of_samples else records.exports(database, **of_exports)
     if as_json:
         print_json(json.dumps(found, default=str))
+    elif not found and which["export_id"]:
+        say(f"Export {which['export_id']} has no such samples.", err=True)
     elif not found:
-        say("Nothing in the records.", err=True)
+        say("The records have no such samples." if of_samples else "Nothing in the records.", err=True)
     elif of_samples:
         if every or which["export_id"] or not which["failed_only"]:
             print_samples(found, every)

@@ -139,7 +139,8 @@ def _print_totals(result: "ScanResult") -> None:
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""
         fix = f"sp404 export {result.manifest} --sound pad_to_ms={result.least_ms}"
         say(
-            f"{result.short_hits:,} {what} shorter than {result.least_ms} ms{pads}: an export refuses them. {fix} adds silence",
+            f"{result.short_hits:,} {what} shorter than {result.least_ms} ms{pads}: an export refuses them. {fix} adds silence"
+            " (with the other options of your export)",
             err=True,
         )
     say(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))
