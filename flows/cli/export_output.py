@@ -119,10 +119,10 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
         every_one = f"sp404 plan {shlex.quote(request.manifest)} --all"
         say(f"... and {len(planned.files) - most:,} more files ({every_one} lists every one)")
     for removals in planned.removals:
-        gone = "no longer in the manifest" if removals.option == "--prune" else "of another layout or format"
-        renamed = [path for path in removals.paths if path not in set(removals.lost)] if removals.option == "--prune" else []
-        first = removals.lost if renamed else removals.paths
-        for path in [*first, *renamed][:most]:
+        is_prune = removals.option == "--prune"
+        gone = "no longer in the manifest" if is_prune else "of another layout or format"
+        first = set(removals.lost if is_prune else removals.paths)
+        for path in sorted(removals.paths, key=lambda path: path not in first)[:most]:
             why = gone if path in first else "its sample has another file now"
             say(f"- {removals.folder}/{path}  (removed, as {why})")
         if most and len(removals.paths) > most:

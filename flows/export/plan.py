@@ -99,7 +99,9 @@ def _draft(
         rows=rows,
         all_paths=all_rows["path"],
         unselected=UnselectedRows(
-            all_rows.join(rows.select("line"), on="line", how="anti")["source"].unique(),
+            all_rows.join(rows.select("line"), on="line", how="anti")["source"].unique()
+            if resolved.is_selection
+            else all_rows["source"].clear(),
             are_rejected=rejects.height < manifest.rejects.height,
         ),
         kit_rows=all_rows.filter(pl.col("kit_id").is_in(rows["kit_id"].drop_nulls().implode())),
