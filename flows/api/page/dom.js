@@ -60,6 +60,14 @@ export function refill(node, ...children) {
   return node;
 }
 
+/** Begin to watch a dialog; return what says whether it was closed since: an answer that comes then must not open it again. */
+export function closedSince(dialog) {
+  const wasOpen = dialog.open;
+  let isClosed = false;
+  if (wasOpen) dialog.addEventListener("close", () => (isClosed = true), { once: true });
+  return () => isClosed || (wasOpen && !dialog.open); // the event comes a moment later
+}
+
 export const byId = (id) => document.getElementById(id);
 
 /** Say something to people who do not see the page, once others have finished. */

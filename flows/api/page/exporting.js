@@ -1,8 +1,8 @@
 // The export dialog: what to write, what the plan is, how far it is, and what came of it.
 
 import { get, post } from "./api.js";
-import { count, debounce, fill, h, integer, megabytes, problemNote, remembered } from "./dom.js";
-import { drawResult, drawRunning } from "./progress.js";
+import { closedSince, count, debounce, fill, h, integer, megabytes, problemNote, remembered } from "./dom.js";
+import { drawResult, drawRunning, readLosses } from "./progress.js";
 
 /** Each layout with its name and an example of a path. */
 export const LAYOUTS = [
@@ -28,7 +28,7 @@ export class Exporting {
   constructor(activity) {
     Object.assign(this, { activity, shown: "", plan: debounce(250, () => this.askPlan()) });
     this.dialog = h("dialog", { class: "export", "aria-labelledby": "export-title", onclose: () => this.leave() });
-    activity.addEventListener("change", () => this.shown && this.drawJob());
+    activity.addEventListener("change", () => this.shown && this.dialog.open && this.drawJob());
   }
 
   leave() {
@@ -145,9 +145,10 @@ export class Exporting {
   }
 
   async send(path, body) {
+    const isClosed = closedSince(this.dialog);
     try {
       const job = await post(path, body, { Prefer: "respond-async" });
-      this.show(job.id);
+      if (!isClosed()) this.show(job.id);
     } catch (problem) {
       this.fill("Not started", problemNote(problem, () => this.send(path, body)));
     }
@@ -173,11 +174,13 @@ export class Exporting {
 
   async drawEnd(job) {
     this.shown = "";
+    const isClosed = closedSince(this.dialog);
     try {
       const [work, cards] = await Promise.all([get(`/jobs/${job.id}`), get("/cards").catch(() => [])]);
-      if (this.dialog.open) await drawResult(this, work, cards.filter((card) => card.has_import));
+      const losses = await readLosses(work);
+      if (!isClosed()) drawResult(this, work, losses, cards.filter((card) => card.has_import));
     } catch (problem) {
-      this.fill("Lost sight of it", problemNote(problem, () => this.drawEnd(job)));
+      if (!isClosed()) this.fill("Lost sight of it", problemNote(problem, () => this.drawEnd(job)));
     }
   }
 }

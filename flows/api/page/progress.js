@@ -31,12 +31,17 @@ export function drawRunning(exporting, job, lock) {
     h("p", { class: "quiet" }, "What is done stays done, also when you stop it."),
     h("footer", {}, stop, h("button", { type: "button", class: "primary", onclick: () => dialog.close() }, "In the background")),
   );
-  if (!dialog.open) dialog.showModal();
   if (!dialog.contains(document.activeElement)) dialog.querySelector(".primary").focus();
 }
 
-/** Draw what came of a job that has ended. `cards` are those that are plugged in. */
-export async function drawResult(exporting, { kind, state, result, problem }, cards) {
+/** Read which rows of an export were lost; null where none was, and for another job. */
+export async function readLosses({ kind, result }) {
+  if (kind !== "export" || !result || result.failed + result.rejected === 0) return null;
+  return get(`/exports/${result.export_id}/samples`, { status: result.failed ? "failed" : "rejected", limit: SHOWN });
+}
+
+/** Draw what came of a job that has ended. `losses` are its rows that were lost, `cards` those that are plugged in. */
+export function drawResult(exporting, { kind, state, result, problem }, losses, cards) {
   const close = h("button", { type: "button", class: "primary", onclick: () => exporting.dialog.close() }, "Close");
   if (!result) {
     const text = problem ? h("div", { class: "problem", role: "alert" }, h("p", {}, h("strong", {}, problem.detail)), h("p", {}, problem.fix)) : h("p", {}, "It never began.");
@@ -48,7 +53,7 @@ export async function drawResult(exporting, { kind, state, result, problem }, ca
   } else if (kind === "prune") {
     drawPrune(exporting, result, close);
   } else {
-    await drawExport(exporting, state, result, cards, close);
+    drawExport(exporting, state, result, losses, cards, close);
   }
   close.focus();
 }
@@ -86,9 +91,8 @@ function drawPrune(exporting, { removed, kept }, close) {
     h("footer", {}, close));
 }
 
-async function drawExport(exporting, state, result, cards, close) {
+function drawExport(exporting, state, result, losses, cards, close) {
   const lost = result.failed + result.rejected;
-  const losses = lost ? await get(`/exports/${result.export_id}/samples`, { status: result.failed ? "failed" : "rejected", limit: SHOWN }) : null;
   const note = h("p", { role: "alert" });
   const isKit = Boolean(result.pads); // of which the answer is that of one sample, whose file is the kit's folder
   const [bytes, seconds, folder] = isKit ? [result.file_size_bytes, result.conversion_time_seconds, result.output_path] : [result.total_size_bytes, result.total_time_seconds, result.output_base_path];

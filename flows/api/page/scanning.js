@@ -1,7 +1,7 @@
 // The dialog that scans a folder: choose one of those that the server lets clients use.
 
 import { get, post } from "./api.js";
-import { announce, count, fill, h, integer, problemNote, refill } from "./dom.js";
+import { announce, closedSince, count, fill, h, integer, problemNote, refill } from "./dom.js";
 
 const START = "SP404_API_ROOT=~/Samples sp404 up";
 
@@ -36,10 +36,12 @@ export class Scanning {
 
   /** Show the folders in a folder; `path` is below the root that the server allows. */
   async choose(path) {
+    const isClosed = closedSince(this.dialog);
     try {
-      this.drawFolders(await get("/folders", { in: path }));
+      const found = await get("/folders", { in: path });
+      if (!isClosed()) this.drawFolders(found);
     } catch (problem) {
-      this.draw(problemNote(problem, () => this.choose(path)));
+      if (!isClosed()) this.draw(problemNote(problem, () => this.choose(path)));
     }
   }
 
@@ -64,8 +66,10 @@ export class Scanning {
   }
 
   async start(folder, note) {
+    const isClosed = closedSince(this.dialog);
     try {
       const job = await post("/scans", { folder, ...this.options });
+      if (isClosed()) return;
       this.dialog.close();
       this.showJob(job.id);
     } catch (problem) {

@@ -82,7 +82,7 @@ def result(page: Page) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     page.get_by_role("button", name="Export", exact=True).click()
-    expect(page.get_by_role("dialog")).to_contain_text("1 sample failed")
+    expect(page.get_by_role("dialog").locator(".verdict.bad")).to_have_text("✗ 1 sample failed")
 
 
 SCREENS: dict[str, Callable[[Page], None]] = {
