@@ -1,39 +1,73 @@
 """Tell which failures of past exports are still to be mended: by the records, and by the manifests as they are now."""
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+import polars as pl
+
+from schemas.enums import Status
 from schemas.errors import Sp404Error
 from tasks.manifest.source_paths import resolve_sources
 from tasks.manifest.table import read_manifest
+from tasks.manifest.validate import validate
 
 Records = list[dict[str, Any]]
 
 
 class SortedFailures(NamedTuple):
-    """Failures that are still to be mended, and how many of the others were exported since, or are gone."""
+    """Failures that are still to be mended, and how many of the others were exported since, are gone, or are corrected.
+
+    ``to_mend`` has each file once, by its newest failure, with ``lasting``: it failed before that, too.
+    """
 
     to_mend: Records
     exported: int
     gone: int
+    corrected: int
+
+
+class _Sources(NamedTuple):
+    """The absolute paths of the files of a manifest: all that it names, and those of rows that are rejected now."""
+
+    named: frozenset[str]
+    rejected: frozenset[str]
 
 
 def sort_failures(failures: Records) -> SortedFailures:
     """Sort failures, as ``tasks.store.history.export_samples`` gives them.
 
-    Gone are those whose file no row of the manifest names any more. Where the manifest cannot be read, none is.
+    Gone are those whose file no row of the manifest names any more, corrected those whose row was rejected and is accepted
+    now: the next export takes it. Where the manifest cannot be read, none is.
     """
     waiting = [row for row in failures if not row["exported_since"]]
     sources = {manifest: _sources_of(manifest) for manifest in {row["manifest_path"] for row in waiting}}
-    to_mend = [row for row in waiting if _is_there(row["source_path"], sources[row["manifest_path"]])]
-    return SortedFailures(to_mend, len(failures) - len(waiting), len(waiting) - len(to_mend))
+    there = [row for row in waiting if _is_named(row["source_path"], sources[row["manifest_path"]])]
+    wrong = [row for row in there if not _is_corrected(row, sources[row["manifest_path"]])]
+    newest: dict[Hashable, dict[str, Any]] = {}
+    for row in sorted(wrong, key=lambda row: -row["export_id"]):
+        known = newest.setdefault(_key(row), row | {"lasting": False})
+        known["lasting"] |= known["export_id"] != row["export_id"]
+    return SortedFailures(
+        list(newest.values()), len(failures) - len(waiting), len(waiting) - len(there), len(there) - len(wrong)
+    )
 
 
-def _is_there(source: str | None, sources: frozenset[str] | None) -> bool:
-    return source is None or sources is None or source in sources
+def _key(row: dict[str, Any]) -> Hashable:
+    place = row["source_path"] or (row["manifest_line"], row["error_message"])
+    return row["manifest_path"], place, row["status"], row["sample_id"]
 
 
-def _sources_of(manifest: str) -> frozenset[str] | None:
-    """Return the absolute paths of the files that a manifest names; None where it does not say them all."""
+def _is_named(source: str | None, sources: _Sources | None) -> bool:
+    return source is None or sources is None or source in sources.named
+
+
+def _is_corrected(row: dict[str, Any], sources: _Sources | None) -> bool:
+    is_known = sources is not None and row["source_path"] is not None and row["status"] == Status.REJECTED
+    return is_known and row["source_path"] not in sources.rejected
+
+
+def _sources_of(manifest: str) -> _Sources | None:
+    """Return the files of a manifest; None where it does not say them all."""
     try:
         raw = read_manifest(manifest)
     except (Sp404Error, OSError):
@@ -41,4 +75,5 @@ def _sources_of(manifest: str) -> frozenset[str] | None:
     named = raw.frame["file_path"]
     if named.null_count() or not raw.rejects.is_empty():  # a kit's ids of samples; a row that could not be read
         return None
-    return frozenset(resolve_sources(named, raw.folder))
+    rejected = validate(raw).rejects["file_path"].drop_nulls()
+    return _Sources(*(frozenset(resolve_sources(paths.cast(pl.String), raw.folder)) for paths in (named, rejected)))

@@ -84,6 +84,10 @@ def decibels(ratio: float) -> float:
     return 20 * math.log10(ratio)
 
 
+# The beginning of what is said of a sound that clips.
+TOO_LOUD = "Louder than full scale"
+
+
 def clips(peak: float) -> bool:
     """Return whether a peak is so far beyond full scale (1.0) that its clipping can be heard."""
     return peak > 0 and decibels(peak) > _CLIPS_ABOVE_DB

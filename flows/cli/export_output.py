@@ -11,7 +11,7 @@ from flows.cli.messages import GOOD, MOST_LINES, WARN, count_of, db_hint, print_
 if TYPE_CHECKING:
     from flows.export.preview import CheckReport, PlanPreview
     from schemas.export import ExportRequest
-    from schemas.report import BatchExportResult, CardResult
+    from schemas.report import BatchExportResult, CardResult, Finding
 
 _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
@@ -23,7 +23,7 @@ _FILES_SHOWN = 8
 def print_batch(batch: "BatchExportResult", manifest: str, db: str | None, prune: bool) -> None:
     """Print the result of an export: what failed and why to standard error, the counts to standard output."""
     _print_failures(batch, db)
-    print_findings(batch.findings, manifest)
+    print_findings([finding for finding in batch.findings if not _is_counted(finding, batch)], manifest)
     print_notes(batch.notes, f"sp404 history --export {batch.export_id} --failed{db_hint(db)} names every sample")
     _print_warnings(batch, db)
     if gone := batch.pruned - batch.pruned_outdated:
@@ -68,8 +68,17 @@ def _print_failures(batch: "BatchExportResult", db: str | None) -> None:
         say(f"  Which files, and what to do: sp404 history --export {batch.export_id} --failed{db_hint(db)}", err=True)
 
 
+def _is_counted(finding: "Finding", batch: "BatchExportResult") -> bool:
+    """Return whether what a finding foretold is among the warnings: it came true."""
+    from schemas.conversion import TOO_LOUD  # noqa: PLC0415  (numpy is imported late: help must come at once)
+
+    return finding.what.startswith(TOO_LOUD) and any(what.startswith(TOO_LOUD) for what in batch.warnings)
+
+
 def _print_warnings(batch: "BatchExportResult", db: str | None) -> None:
     for what, count in batch.warnings.items():
+        if batch.organized_by == "kit":  # where the balance of the pads is what counts
+            what = what.replace("guard=file turns it down", "guard=folder turns the whole kit down alike")  # noqa: PLW2901
         which = f"sp404 history --export {batch.export_id} --warning '{' '.join(what.split()[:4])}'{db_hint(db)}"
         say(f"{count:,} x {what}", err=True)
         say(f"  Which: {which}", err=True)
@@ -110,14 +119,14 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     """
     most = None if every or not sys.stdout.isatty() else _FILES_SHOWN
     columns = get_terminal_size().columns
-    for file in planned.files[:most]:
+    files = planned.files if most is None else sorted(planned.files, key=lambda file: file.unchanged)
+    for file in files[:most]:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
         target = f"{file.path}  <-  "
         source = file.source if most is None else _end_of(file.source, columns - 1 - len(target) - len(note))
         say(f"{target}{source}{note}")
     if most and len(planned.files) > most:
-        every_one = f"sp404 plan {shlex.quote(request.manifest)} --all"
-        say(f"... and {len(planned.files) - most:,} more files ({every_one} lists every one)")
+        say(f"... and {len(planned.files) - most:,} more files (--all lists every one)")
     for removals in planned.removals:
         is_prune = removals.option == "--prune"
         gone = "no longer in the manifest" if is_prune else "of another layout or format"

@@ -84,12 +84,14 @@ def _print_to_mend(failures: list[dict[str, Any]]) -> None:
     """Print the failures that are still to be mended, and how many are not."""
     from flows.past_failures import sort_failures
 
-    to_mend, exported, gone = sort_failures(failures)
+    to_mend, exported, gone, corrected = sort_failures(failures)
     print_samples(to_mend, every=False)
     if exported:
         say(f"{count_of(exported, 'failure')} of before: exported since then (--all shows them, too)")
     if gone:
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
+    if corrected:
+        say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest, for the next export (--all shows them, too)")
 
 
 def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:

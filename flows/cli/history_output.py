@@ -83,9 +83,17 @@ def print_samples(found: Records, every: bool) -> None:
         failures = tuple(sorted(f"{row['source_path']} {row['error_message']}" for row in members))
         newer = said.setdefault((manifest, *failures), export_id) if most else export_id
         same = "" if newer == export_id else f", the same as export {newer}"
-        say(f"Export {export_id}, {ago(members[0]['created_at'])}, not exported: {len(members):,}{same}")
-        if not same:
-            print_groups([_finding(row) for row in members], manifest, every=every)
+        newly = sum(row.get("lasting") is False for row in members)
+        fresh = f", {newly:,} of them new" if 0 < newly < len(members) else ""
+        say(f"Export {export_id}, {ago(members[0]['created_at'])}, not exported: {len(members):,}{fresh}{same}")
+        if same:
+            continue
+        lasting = [row for row in members if row.get("lasting")]
+        new = [row for row in members if not row.get("lasting")]
+        print_groups([_finding(row) for row in new], manifest, every=every)
+        if lasting:
+            say(f"Before that, too: {len(lasting):,}")
+            print_groups([_finding(row) for row in lasting], manifest, every=every)
 
 
 def _finding(row: dict[str, Any]) -> "RowFinding":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Lines of one kind that a command prints; the rest is counted.
 MOST_LINES = 20
 _MOST_FINDINGS = 5
+_SHOWN_PLACES = 3
 # Within words of some languages and within emoji.
 _JOINERS = "\u200c\u200d"
 # What JSON leaves as it is, and a terminal obeys: C1 controls, and marks that turn the direction of writing.
@@ -172,12 +173,21 @@ def print_notes(notes: Sequence[str], where_all: str = "--json lists all") -> No
 
 
 def print_findings(findings: "Sequence[Finding]", manifest: str, every: bool = False) -> None:
-    """Print findings about kits, which stop nothing, to standard error; only some of them, unless ``every`` is set."""
-    most = len(findings) if every else _MOST_FINDINGS
-    for finding in findings[:most]:
-        say(f"Worth a look: {finding.where}: {finding.what}. {finding.fix}", err=True)
-    if len(findings) > most:
-        say(f"Worth a look: {len(findings) - most:,} more; sp404 check {shlex.quote(manifest)} --all shows them", err=True)
+    """Print findings, which stop nothing, to standard error: a line for each, or else one for all of the same kind."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.what.partition(": ")[0], finding.fix), []).append(finding)
+    shown = list(groups.items())[: None if every else _MOST_FINDINGS]
+    for (what, fix), members in shown:
+        if every or len(members) == 1:
+            for finding in members:
+                say(f"Worth a look: {finding.where}: {finding.what}. {finding.fix}", err=True)
+        else:
+            places = "; ".join(finding.where for finding in members[:_SHOWN_PLACES])
+            more = "; ..." if len(members) > _SHOWN_PLACES else ""
+            say(f"Worth a look: {len(members):,} x {what} ({places}{more}). {fix}", err=True)
+    if not every and len(findings) > len(groups) or len(shown) < len(groups):
+        say(f"  sp404 check {shlex.quote(manifest)} --all names every one", err=True)
 
 
 def count_of(number: int, noun: str) -> str:

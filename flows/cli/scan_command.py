@@ -126,7 +126,7 @@ def _print_changes(result: "ScanResult") -> None:
 def _print_totals(result: "ScanResult") -> None:
     notes = [f"{len(result.gone):,} dropped"] if result.gone else []
     notes += [f"{result.edited:,} with values of yours"] if result.edited else []
-    notes += [f"{result.duplicates:,} duplicates"] if result.duplicates else []
+    notes += [count_of(result.duplicates, "duplicate")] if result.duplicates else []
     notes += [f"{result.kits:,} kits proposed"] if result.kits else []
     listened = f", {result.listened:,} listened to," if result.listened else ""
     say(

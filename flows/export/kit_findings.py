@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from config.settings import Settings
 from flows.export.stages import DraftPlan
 from schemas.conversion import MeasuredLevels
 from schemas.enums import Guard, OrganizeBy
@@ -35,8 +36,12 @@ def find_in_kits(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> li
     jobs = jobs.join(_recorded_peaks(draft), on="content_hash", how="left")
     jobs = jobs.with_columns(peak=pl.coalesce("measured_peak", "peak"))
     rows = draft.rows.join(jobs.select("path", "content_hash", "peak"), on="path", how="left", maintain_order="left")
-    turned_down = draft.settings.guard is not Guard.NONE or draft.settings.normalize_dbfs != "off"
-    return lint_kits(rows, draft.rejects, draft.kit_tempos, turned_down, draft.row_word)
+    return lint_kits(rows, draft.rejects, draft.kit_tempos, turns_down(draft.settings), draft.row_word)
+
+
+def turns_down(settings: Settings) -> bool:
+    """Return whether an export turns down what is too loud."""
+    return settings.guard is not Guard.NONE or settings.normalize_dbfs != "off"
 
 
 def _recorded_peaks(draft: DraftPlan) -> pl.DataFrame:

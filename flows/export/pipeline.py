@@ -8,7 +8,7 @@ import polars as pl
 
 from flows.export import other_layouts, passes, sd_card, zip_archive
 from flows.export.begin import begin
-from flows.export.decide import decide
+from flows.export.decide import decide, describe_other_sound
 from flows.export.folder_findings import find_unsorted
 from flows.export.removals import check_removals
 from flows.export.request import check_selection, fill_kit_from_records
@@ -65,6 +65,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
         for finding in find_unsorted(draft):  # a person can still stop it
             watched.note(f"{finding.what}. {finding.fix}")
+        if why := describe_other_sound(plan.jobs):
+            watched.note(why)
         sized = runner.check_room(plan)
         running = begin(plan)
         converted = runner.convert(running)
@@ -73,7 +75,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
     log.info("Export %d: %s", batch.export_id, batch.counts())
     for cause in batch.causes[:_LOGGED_CAUSES]:
-        log.info("%s", cause)
+        log.warning("%s", cause)
     steps.report(running, batch)
     for error in errors:
         raise error

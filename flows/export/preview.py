@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
-from flows.export.decide import decide
+from flows.export.decide import decide, describe_other_sound
 from flows.export.folder_findings import find_in_folders
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
-from flows.export.kit_findings import find_in_kits
+from flows.export.kit_findings import find_in_kits, turns_down
 from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
@@ -24,7 +25,7 @@ from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
 from flows.export.stages import DecidedPlan, DraftPlan
 from flows.export.threads import map_in_threads
-from schemas.conversion import CheckResult, JobResult, MeasuredLevels
+from schemas.conversion import CheckResult, JobResult, MeasuredLevels, clips
 from schemas.enums import Verb
 from schemas.errors import AudioNotFoundError, NotConvertedError, RequestError
 from schemas.export import ExportRequest
@@ -37,6 +38,7 @@ from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.fs.foreign_paths import why_missing
 from tasks.fs.stat_table import stat_files
 from tasks.layout.actions import Action
+from tasks.layout.kit_lint import describe_clipping
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
 from tasks.store import history
@@ -189,7 +191,7 @@ def plan(request: ExportRequest) -> PlanPreview:
         ),
         failing=lost.height,
         worth_a_look=[*draft.spellings, *find_in_folders(draft), *(find_in_kits(draft, {}) if draft.has_kits else [])],
-        notes=list(draft.notes),
+        notes=[*draft.notes, *filter(None, [describe_other_sound(there)])],
     )
 
 
@@ -244,9 +246,18 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
         rejected=draft.rejected,
         failing=len(findings),
         troubles=_in_order([*_rejects(draft), *findings]),
-        worth_a_look=[*draft.spellings, *find_in_folders(draft), *find_in_kits(draft, levels)],
+        worth_a_look=[*draft.spellings, *find_in_folders(draft), *find_in_kits(draft, levels), *_find_clipping(draft, jobs, levels)],
         notes=list(draft.notes),
     )
+
+
+def _find_clipping(draft: DraftPlan, rows: pl.DataFrame, levels: Mapping[int, MeasuredLevels]) -> Iterator[Finding]:
+    """Yield what will clip outside of kits, by what was measured of each of ``rows`` (with its ``job``)."""
+    for row in rows.filter(pl.col("kit").is_null()).iter_rows(named=True):
+        result = levels.get(row["job"])
+        if result and result.levels and clips(result.levels.peak) and not turns_down(draft.settings):
+            where = f"{draft.row_word} {row['line']}, sample {row['sample_id']}"
+            yield Finding(where=where, what=describe_clipping(result.levels.peak), fix="--sound guard=file turns it down.")
 
 
 def _rejects(draft: DraftPlan) -> list[RowFinding]:
@@ -347,12 +358,12 @@ def _draft(request: ExportRequest) -> DraftPlan:
 
 
 def _read_all(draft: DraftPlan, progress: Progress) -> list[object]:
-    """Read every source to its end; of those in kits, measure the levels, too."""
-    in_kit = pl.col("kit").is_not_null()
+    """Read every source to its end; measure the levels, too, of those in kits and where they would clip."""
+    measured = pl.col("kit").is_not_null() | pl.lit(not turns_down(draft.settings))
     answers: list[object] = []
     with tempfile.TemporaryDirectory(prefix="sp404-") as folder, progress:
         progress.start_workers(draft.settings.limits(), draft.settings.workers, draft.jobs.height)
-        for verb, jobs in ((Verb.MEASURE, draft.jobs.filter(in_kit)), (Verb.CHECK, draft.jobs.filter(~in_kit))):
+        for verb, jobs in ((Verb.MEASURE, draft.jobs.filter(measured)), (Verb.CHECK, draft.jobs.filter(~measured))):
             shards = passes.cut(draft, jobs, progress, verb, Path(folder) / verb)
             answers += map_in_threads(shards, draft.settings, progress, lambda _: None)
     return answers

@@ -11,6 +11,7 @@ import numpy as np
 
 from config.device import BITS, RATE_HZ
 from schemas.conversion import (
+    TOO_LOUD,
     CheckResult,
     Job,
     JobResult,
@@ -263,7 +264,7 @@ def _cut_warnings(source: AudioSource) -> Iterator[str]:
 def _warning(levels: Levels) -> str:
     if not (levels.clipped_samples and clips(levels.peak)):
         return ""
-    return f"Louder than full scale and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
+    return f"{TOO_LOUD} and clipped (--sound guard=file turns it down): {_dbfs(levels.peak)}"
 
 
 def _dbfs(peak: float) -> str:

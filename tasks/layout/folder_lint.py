@@ -7,16 +7,17 @@ import polars as pl
 from schemas.enums import OrganizeBy
 from schemas.music import UNKNOWN_BPM
 from schemas.report import Finding
-from tasks.layout.paths import UNKNOWN_GENRE
+from tasks.layout.paths import UNKNOWN_GENRE, UNKNOWN_KIT
 
-_FOLDERS = {OrganizeBy.GENRE: UNKNOWN_GENRE, OrganizeBy.BPM: UNKNOWN_BPM}
-_TOO_MANY = 0.8
+_FOLDERS = {OrganizeBy.GENRE: UNKNOWN_GENRE, OrganizeBy.BPM: UNKNOWN_BPM, OrganizeBy.KIT: UNKNOWN_KIT}
+# The share of rows above which it is said. That a sample of a kit layout is in no kit is always worth a word.
+_TOO_MANY = {OrganizeBy.GENRE: 0.8, OrganizeBy.BPM: 0.8, OrganizeBy.KIT: 0.0}
 # Of fewer rows anybody sees where they go.
 _FEWEST_ROWS = 10
 
 
 def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[Finding]:
-    """Find a layout by genre or tempo that sorts hardly anything, since most rows have none.
+    """Find a layout by genre or tempo that sorts hardly anything, since most rows have none; by kit, any row without one.
 
     Args:
         paths: The path of each row below the output folder.
@@ -25,7 +26,7 @@ def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[F
     """
     folder = _FOLDERS.get(organize_by)
     unsorted = int(paths.str.starts_with(f"{folder}/").sum()) if folder else 0
-    if not folder or len(paths) < _FEWEST_ROWS or unsorted <= _TOO_MANY * len(paths):
+    if not folder or len(paths) < _FEWEST_ROWS or unsorted <= _TOO_MANY[organize_by] * len(paths):
         return []
     what = f"{unsorted:,} of {len(paths):,} rows have no {organize_by}, and go to {folder}"
     return [Finding(where=f"layout {organize_by}", what=what, fix=fix)]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from config.device import LEAST_STRETCH, MOST_STRETCH
-from schemas.conversion import clips, decibels
+from schemas.conversion import TOO_LOUD, clips, decibels
 from schemas.enums import KitRule
 from schemas.report import Finding
 
@@ -105,6 +105,11 @@ def _check_tempos(kit: pl.DataFrame, tempo: float | None) -> _RowFindings:
         yield _row_finding(KitRule.TEMPO, row, f"{what}: {reach}", _OTHER_TEMPO)
 
 
+def describe_clipping(peak: float) -> str:
+    """Say what an export does to a sample of this peak (linear; full scale is 1.0)."""
+    return f"{TOO_LOUD}, and will be clipped: {decibels(peak):+.1f} dBFS"
+
+
 _OTHER_TEMPO = "Take it to another kit, or take a version of it at half or double the tempo."
 
 
@@ -124,5 +129,4 @@ def _check_levels(kit: pl.DataFrame, turned_down: bool) -> _RowFindings:
             fix = "Look at the file; leave the pad empty if it is meant to be."
             yield _row_finding(KitRule.SILENT, row, "The sample is silent", fix)
         elif clips(row["peak"]) and not turned_down:
-            what = f"Louder than full scale, and will be clipped: {decibels(row['peak']):+.1f} dBFS"
-            yield _row_finding(KitRule.CLIPPING, row, what, "--sound guard=folder turns the whole kit down alike.")
+            yield _row_finding(KitRule.CLIPPING, row, describe_clipping(row["peak"]), "--sound guard=folder turns the whole kit down alike.")

@@ -331,3 +331,26 @@ def test_demo_and_repair_have_json(sp404: Run, tmp_path: Path) -> None:
     assert [export["successful"] for export in made["exports"]] == [21, 14]
     repaired = json.loads(sp404("repair", "--force", "--db", made["db"], "--json").out)
     assert (repaired["exports"], repaired["losses"]) == (2, [])
+
+
+def test_what_failed_in_two_nights_is_listed_once_behind_what_is_new(sp404: Run, tmp_path: Path) -> None:
+    """And a rejected row that was corrected waits for the next export alone."""
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    audio.write(tmp_path / "a.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    audio.write(tmp_path / "b.wav", audio.tone(0.3, 48_000, hz=300), 48_000, "WAV")
+    table.write_text("file_path,bpm\na.wav,120\nold.wav,\nb.wav,9000\n", encoding="utf-8")
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    sp404(*export)
+    table.write_text("file_path,bpm\na.wav,120\nold.wav,\nb.wav,9000\nnew.wav,\n", encoding="utf-8")
+    sp404(*export)
+    said = sp404("history", "--failed", *db).out
+    assert "Export 2, just now, not exported: 3, 1 of them new" in said
+    assert said.index("new.wav") < said.index("Before that, too: 2") < said.index("old.wav")
+    assert [sum(name in line for line in said.splitlines()) for name in ("new.wav", "old.wav", "b.wav")] == [1, 1, 1]
+    assert "Export 1" not in said
+    table.write_text("file_path,bpm\na.wav,120\nold.wav,\nb.wav,90\nnew.wav,\n", encoding="utf-8")
+    said = sp404("history", "--failed", *db).out
+    assert "b.wav" not in said
+    assert "corrected in the manifest, for the next export" in said
+    assert "1 exported, 1 unchanged, 2 failed" in sp404(*export).out
+    assert "b.wav" not in sp404("history", "--failed", *db).out
