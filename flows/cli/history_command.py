@@ -91,7 +91,7 @@ def _print_to_mend(failures: list[dict[str, Any]]) -> None:
     if gone:
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
     if corrected:
-        say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest, for the next export (--all shows them, too)")
+        say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest; an export is due (--all shows them, too)")
 
 
 def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:

@@ -186,7 +186,7 @@ def print_findings(findings: "Sequence[Finding]", manifest: str, every: bool = F
             places = "; ".join(finding.where for finding in members[:_SHOWN_PLACES])
             more = "; ..." if len(members) > _SHOWN_PLACES else ""
             say(f"Worth a look: {len(members):,} x {what} ({places}{more}). {fix}", err=True)
-    if not every and len(findings) > len(groups) or len(shown) < len(groups):
+    if not every and (len(findings) > len(groups) or len(shown) < len(groups)):
         say(f"  sp404 check {shlex.quote(manifest)} --all names every one", err=True)
 
 

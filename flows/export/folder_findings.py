@@ -12,14 +12,19 @@ from tasks.store import scan_memory
 
 
 def find_unsorted(draft: DraftPlan) -> list[Finding]:
-    """Find a layout that puts nearly all rows, by kit any, into a folder of unknown ones; name the command that helps."""
+    """Find a layout that puts nearly all rows into one folder of unknown ones, and name the command that helps.
+
+    By kit, each row that is in none is worth a word.
+    """
     layout, manifest = draft.settings.organize_by, draft.target.manifest
+    if layout is OrganizeBy.KIT:
+        return folder_lint.find_without_kit(
+            draft.rows["path"], "--kit NAME exports a kit alone, and can be given more than once."
+        )
     found = folder_lint.find_unsorted(draft.rows["path"], layout, "")
     if not found:
         return []
     fix = f"sp404 export {shlex.quote(manifest)} --organize-by folder keeps your own folders."
-    if layout is OrganizeBy.KIT:
-        return [each.model_copy(update={"fix": "--kit NAME exports a kit alone; it can be given more than once."}) for each in found]
     database = draft.target.database
     roots = scan_memory.roots_of(database, manifest) if layout is OrganizeBy.BPM else []
     if roots and not scan_memory.was_heard(database, manifest):

@@ -246,7 +246,12 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
         rejected=draft.rejected,
         failing=len(findings),
         troubles=_in_order([*_rejects(draft), *findings]),
-        worth_a_look=[*draft.spellings, *find_in_folders(draft), *find_in_kits(draft, levels), *_find_clipping(draft, jobs, levels)],
+        worth_a_look=[
+            *draft.spellings,
+            *find_in_folders(draft),
+            *find_in_kits(draft, levels),
+            *_find_clipping(draft, jobs, levels),
+        ],
         notes=list(draft.notes),
     )
 

@@ -9,15 +9,14 @@ from schemas.music import UNKNOWN_BPM
 from schemas.report import Finding
 from tasks.layout.paths import UNKNOWN_GENRE, UNKNOWN_KIT
 
-_FOLDERS = {OrganizeBy.GENRE: UNKNOWN_GENRE, OrganizeBy.BPM: UNKNOWN_BPM, OrganizeBy.KIT: UNKNOWN_KIT}
-# The share of rows above which it is said. That a sample of a kit layout is in no kit is always worth a word.
-_TOO_MANY = {OrganizeBy.GENRE: 0.8, OrganizeBy.BPM: 0.8, OrganizeBy.KIT: 0.0}
+_FOLDERS = {OrganizeBy.GENRE: UNKNOWN_GENRE, OrganizeBy.BPM: UNKNOWN_BPM}
+_TOO_MANY = 0.8
 # Of fewer rows anybody sees where they go.
 _FEWEST_ROWS = 10
 
 
 def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[Finding]:
-    """Find a layout by genre or tempo that sorts hardly anything, since most rows have none; by kit, any row without one.
+    """Find a layout by genre or tempo that sorts hardly anything, since most rows have none.
 
     Args:
         paths: The path of each row below the output folder.
@@ -26,10 +25,24 @@ def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[F
     """
     folder = _FOLDERS.get(organize_by)
     unsorted = int(paths.str.starts_with(f"{folder}/").sum()) if folder else 0
-    if not folder or len(paths) < _FEWEST_ROWS or unsorted <= _TOO_MANY[organize_by] * len(paths):
+    if not folder or len(paths) < _FEWEST_ROWS or unsorted <= _TOO_MANY * len(paths):
         return []
     what = f"{unsorted:,} of {len(paths):,} rows have no {organize_by}, and go to {folder}"
     return [Finding(where=f"layout {organize_by}", what=what, fix=fix)]
+
+
+def find_without_kit(paths: pl.Series, fix: str) -> list[Finding]:
+    """Find the rows of a layout by kit that are in none: they stand beside the kits, in a folder of their own.
+
+    Args:
+        paths: The path of each row below the output folder.
+        fix: What to do about it.
+    """
+    number = int(paths.str.starts_with(f"{UNKNOWN_KIT}/").sum())
+    what = (
+        f"{number:,} of {len(paths):,} rows {'is' if number == 1 else 'are'} in no kit, and go{'es' if number == 1 else ''} to"
+    )
+    return [Finding(where="layout kit", what=f"{what} {UNKNOWN_KIT}", fix=fix)] if number else []
 
 
 def find_same_genres(genres: pl.Series, known: Callable[[str], str]) -> list[Finding]:

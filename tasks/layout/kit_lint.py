@@ -129,4 +129,5 @@ def _check_levels(kit: pl.DataFrame, turned_down: bool) -> _RowFindings:
             fix = "Look at the file; leave the pad empty if it is meant to be."
             yield _row_finding(KitRule.SILENT, row, "The sample is silent", fix)
         elif clips(row["peak"]) and not turned_down:
-            yield _row_finding(KitRule.CLIPPING, row, describe_clipping(row["peak"]), "--sound guard=folder turns the whole kit down alike.")
+            fix = "--sound guard=folder turns the whole kit down alike."
+            yield _row_finding(KitRule.CLIPPING, row, describe_clipping(row["peak"]), fix)

@@ -351,6 +351,6 @@ def test_what_failed_in_two_nights_is_listed_once_behind_what_is_new(sp404: Run,
     table.write_text("file_path,bpm\na.wav,120\nold.wav,\nb.wav,90\nnew.wav,\n", encoding="utf-8")
     said = sp404("history", "--failed", *db).out
     assert "b.wav" not in said
-    assert "corrected in the manifest, for the next export" in said
+    assert "corrected in the manifest; an export is due" in said
     assert "1 exported, 1 unchanged, 2 failed" in sp404(*export).out
     assert "b.wav" not in sp404("history", "--failed", *db).out

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from schemas.enums import OrganizeBy
-from tasks.layout.folder_lint import find_same_genres, find_unsorted
+from tasks.layout.folder_lint import find_same_genres, find_unsorted, find_without_kit
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,19 @@ def test_genres_that_a_scan_takes_for_one() -> None:
     assert found.where == "genre Drum & Bass"
     assert found.what == "A scan takes Drum & Bass, DnB for one genre: drum-and-bass"
     assert find_same_genres(pl.Series([None, None], dtype=pl.String), lambda _: "x") == []
+
+
+@pytest.mark.parametrize(
+    ("unsorted", "rows", "what"),
+    [
+        (1, 9, "1 of 9 rows is in no kit, and goes to unknown_kit"),
+        (1200, 2000, "1,200 of 2,000 rows are in no kit, and go to unknown_kit"),
+    ],
+)
+def test_rows_without_a_kit(unsorted: int, rows: int, what: str) -> None:
+    paths = pl.Series([f"unknown_kit/{n}.wav" if n < unsorted else f"unknown_kit_2/{n}.wav" for n in range(rows)])
+    assert [(each.what, each.fix) for each in find_without_kit(paths, "Do this.")] == [(what, "Do this.")]
+
+
+def test_kits_alone_have_no_rows_without_one() -> None:
+    assert find_without_kit(pl.Series(["a/bank_A/pad_01_x.wav"]), "Do this.") == []
