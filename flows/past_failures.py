@@ -62,8 +62,9 @@ def _is_named(source: str | None, sources: _Sources | None) -> bool:
 
 
 def _is_corrected(row: dict[str, Any], sources: _Sources | None) -> bool:
-    is_known = sources is not None and row["source_path"] is not None and row["status"] == Status.REJECTED
-    return is_known and row["source_path"] not in sources.rejected
+    if sources is None or row["source_path"] is None or row["status"] != Status.REJECTED:
+        return False
+    return row["source_path"] not in sources.rejected
 
 
 def _sources_of(manifest: str) -> _Sources | None:

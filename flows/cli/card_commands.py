@@ -78,9 +78,9 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
     for file in report.files:
         if every_file or file.stale or file.state != "there":
             state = "stale" if file.stale and file.state == "there" else file.state
-            rows.append([state, file.path, str(file.export_id), file.settings_hash or "", file.source_path])
+            rows.append([state, file.path, str(file.export_id), file.source_path])
     if rows:
-        print_table(["state", "below IMPORT", "export", "settings", "from"], rows)
+        print_table(["state", "below IMPORT", "export", "from"], rows)
     for path in report.cleaned:
         say(f"Removed: {path}")
     for path in report.junk:

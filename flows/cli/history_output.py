@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flows.cli.grouped import print_groups
 from flows.cli.messages import MOST_LINES, say
 from flows.cli.tables import console, print_table
-from flows.cli.times import ago, local_time
+from flows.cli.times import ago, local_time, local_zone
 
 if TYPE_CHECKING:
     from schemas.report import RowFinding
@@ -33,13 +33,26 @@ def print_exports(found: Records) -> None:
             if row["trouble"]:
                 say(f"  {row['id']}: {row['trouble']}")
         return
-    columns = ["export", "when", "what", "rows", "exported", "unchanged", "rejected", "failed", "not reached", "MB", "s"]
+    columns = [
+        "export",
+        f"when ({local_zone()})",
+        "what",
+        "rows",
+        "exported",
+        "unchanged",
+        "rejected",
+        "failed",
+        "not reached",
+        "MB",
+        "s",
+    ]
     rows = []
     for row in found:
         counts = [row["exported"], row["unchanged"], row["rejected"], row["failed"] - row["not_reached"], row["not_reached"]]
         what = f"{row['export_type']}, {row['organized_by']}, {row['format']}"
         note = ". ".join(filter(None, (row["trouble"], row["label"])))
-        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}", f"{row['export_duration_seconds']:.1f}"]
+        is_counted = row["total_size_bytes"] or not row["trouble"]  # of one that was killed only its files were
+        measures = [f"{row['total_size_bytes'] / 1e6:,.1f}" if is_counted else "", f"{row['export_duration_seconds']:.1f}"]
         shown = [f"{count:,}" if count else "" for count in counts]
         when = local_time(row["created_at"])
         rows.append([str(row["id"]), when, what, f"{row['sample_count']:,}", *shown, *measures, _library(row)])

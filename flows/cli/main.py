@@ -64,9 +64,17 @@ def _hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and (sound := _sound_setting(error.option_name)):
         return f"It is a setting of the sound: --sound {sound}=VALUE."
-    if isinstance(error, click.MissingParameter) and error.param and error.param.name == "manifest":
+    if isinstance(error, click.MissingParameter) and _is_about(error, "manifest"):
         return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
+    if isinstance(error, click.BadParameter) and context and context.info_name == "verify" and _is_about(error, "export_id"):
+        return "`sp404 history` lists the exports with their numbers; `sp404 card PATH` is for a card."
+    if isinstance(error, click.NoSuchOption) and not error.possibilities and (others := _commands_with(error.option_name)):
+        return f"It is an option of {' and of '.join(f'`sp404 {name}`' for name in others[:_SHOWN_COMMANDS])}."
     return f"See `{context.command_path} --help`." if context else ""
+
+
+def _is_about(error: click.BadParameter, parameter: str) -> bool:
+    return error.param is not None and error.param.name == parameter
 
 
 def _sound_setting(option: str) -> str:
@@ -77,9 +85,16 @@ def _sound_setting(option: str) -> str:
     return name if name in SoundConfig.model_fields else ""
 
 
+def _commands_with(option: str) -> list[str]:
+    """Return the commands that have an option of this name."""
+    return [str(command.name) for command in _COMMANDS if any(option in each.opts for each in command.params)]
+
+
 def _nearest(typed: str, options: Iterable[str]) -> list[str]:
     """Return the option that is spelt nearly so, if there is one: click finds `--quiet` near enough to `--kit`."""
-    return [f"--{name}" for name in get_close_matches(typed.lstrip("-"), [name.lstrip("-") for name in options], 1, 0.7)]
+    names, typed = [name.lstrip("-") for name in options], typed.lstrip("-")
+    begun = [name for name in names if name.startswith(typed)]
+    return [f"--{name}" for name in (begun if len(begun) == 1 else get_close_matches(typed, names, 1, 0.7))]
 
 
 def _harmless(names: Iterable[str]) -> list[str]:
@@ -98,6 +113,7 @@ def cli(**_: object) -> None:
     """Group all commands."""
 
 
+_SHOWN_COMMANDS = 3
 _COMMANDS = (
     *(demo, init, scan, check, plan, export, history, zip_command, verify, card, project, status, explain, sql),
     *(relocate, forget, repair, up, config, completion),

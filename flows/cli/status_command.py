@@ -75,7 +75,9 @@ def _print_server(report: "StatusReport") -> None:
     if report.next_verify:
         _print_schedule("Verify", report.next_verify, report.last_verify)
         if report.last_verify and not report.last_verify.is_good:
-            say("          Once more: prefect deployment run verify-outputs/verify-weekly")
+            from flows.orchestration.prefect_server import VERIFY, run_command
+
+            say(f"          Once more: {run_command(str(report.server), VERIFY)}")
 
 
 def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None") -> None:

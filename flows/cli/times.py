@@ -10,6 +10,11 @@ def local_time(utc: datetime) -> str:
     return f"{utc.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
 
 
+def local_zone() -> str:
+    """Return the name of the time zone in which ``local_time`` gives times."""
+    return datetime.now(UTC).astimezone().tzname() or "local time"
+
+
 def ago(utc: datetime, now: datetime | None = None) -> str:
     """Return how long ago a naive UTC time was, such as ``2 h ago``; after a week the date."""
     passed = (now or datetime.now(UTC).replace(tzinfo=None)) - utc

@@ -75,7 +75,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         batch, errors = _deliver(running, batch, card, errors_of([*measured, *sized, *converted]))
     log.info("Export %d: %s", batch.export_id, batch.counts())
     for cause in batch.causes[:_LOGGED_CAUSES]:
-        log.warning("%s", cause)
+        log.info("%s", cause)
     steps.report(running, batch)
     for error in errors:
         raise error

@@ -11,6 +11,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from flows.orchestration.flow_monitor import HEARTBEAT, HEARTBEAT_SECONDS
+from flows.orchestration.prefect_server import EXPORT_FLOW, VERIFY_FLOW
 
 # Automations are found by these names in Prefect homes of older versions, too: a new name would make a second one.
 CRASH_SILENT_RUNS = "sp404: a run that gives no sign of life has crashed"
@@ -22,7 +23,7 @@ _RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 # Events that may follow in place of another heartbeat: each state has one by its name; CompletedWithFailures is ours.
 _ENDS = ("Completed", "CompletedWithFailures", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
 _OUR_FLOWS = ResourceSpecification(
-    {"prefect.resource.role": "flow", "prefect.resource.name": ["export-library", "export-slice", "verify-outputs"]}
+    {"prefect.resource.role": "flow", "prefect.resource.name": [EXPORT_FLOW, "export-slice", VERIFY_FLOW]}
 )
 # `text` is what Slack, Mattermost and the like show.
 _PAYLOAD = """{

@@ -19,7 +19,7 @@ from config.settings import Settings, load
 from flows.export import preview
 from flows.orchestration import automations, run_form
 from flows.orchestration.flow import NIGHTLY_TAG, export_library
-from flows.orchestration.prefect_server import KIT, MANIFEST, NIGHTLY, VERIFY
+from flows.orchestration.prefect_server import KIT, MANIFEST, NIGHTLY, VERIFY, VERIFY_FLOW
 from schemas.errors import Sp404Error
 from tasks.store.history import preferences_at
 
@@ -34,7 +34,7 @@ _MOST_ROWS = 500
 _ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 
-@flow(name="verify-outputs", persist_result=False)
+@flow(name=VERIFY_FLOW, persist_result=False)
 def verify_outputs(export_id: int | None = None, db: str | None = None) -> State[dict[str, int]]:
     """Read all that exports wrote (or one export), and fail if anything is missing or changed.
 

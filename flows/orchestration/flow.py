@@ -59,7 +59,7 @@ def _name_before_plan() -> str:
     return artifacts.ascii_name(os.path.basename(str(manifest)) or "no manifest")
 
 
-@flow(name="export-library", flow_run_name=_name_before_plan, persist_result=False, log_prints=False)
+@flow(name=prefect_server.EXPORT_FLOW, flow_run_name=_name_before_plan, persist_result=False, log_prints=False)
 def export_library(request: ExportRequest) -> State[BatchExportResult]:
     """Export a sample manifest for the SP-404MKII.
 

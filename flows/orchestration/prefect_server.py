@@ -8,6 +8,7 @@ import atexit
 import json
 import logging
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -40,6 +41,7 @@ _DEFAULTS = {
 }
 _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 NIGHTLY, MANIFEST, KIT, VERIFY = DEPLOYMENTS = ("library-nightly", "manifest", "kit", "verify-weekly")
+EXPORT_FLOW, VERIFY_FLOW = "export-library", "verify-outputs"
 HOST = "127.0.0.1"
 LOCAL_API = f"http://{HOST}:4200/api"
 # Where a running ``sp404 up`` publishes its address.
@@ -54,6 +56,13 @@ _STOP_SECONDS = 5.0
 _HEALTH_SECONDS = 10.0
 _HISTORY_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+
+
+def run_command(api: str, deployment: str) -> str:
+    """Return the line for a shell that runs one of ``DEPLOYMENTS`` now, on the server at ``api``."""
+    prefect = shlex.quote(str(Path(sys.executable).with_name("prefect")))
+    flow = VERIFY_FLOW if deployment == VERIFY else EXPORT_FLOW
+    return f"PREFECT_API_URL={api} {prefect} deployment run {flow}/{deployment}"
 
 
 def set_defaults() -> None:

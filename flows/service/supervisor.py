@@ -4,7 +4,6 @@ Knows no Prefect: it starts processes, checks their health, restarts them, and e
 """
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -172,8 +171,7 @@ def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     yield f"          {where}; `sp404 config` shows all that it goes by"
     # The tab Runs of the deployment's own page lists only states that Prefect has names for.
     yield f"          how the nights went: {ui}/runs?tag=nightly, or sp404 status"
-    prefect = shlex.quote(str(Path(sys.executable).with_name("prefect")))
-    yield f"          one now: PREFECT_API_URL={ui}/api {prefect} deployment run export-library/{prefect_server.NIGHTLY}"
+    yield f"          one now: {prefect_server.run_command(f'{ui}/api', prefect_server.NIGHTLY)}"
 
 
 def _next(settings: Settings, name: str) -> str:

@@ -176,3 +176,89 @@ def test_a_column_that_is_ignored_and_may_be_meant_is_named(sp404: Run, tmp_path
         manifest.write_text(f"{columns}\na.wav,,\n".replace(",,", "," * columns.count(",")), encoding="utf-8")
         said = sp404("check", manifest, "--db", tmp_path / "r.duckdb")
         assert (f"column {column!r} is not known, and is ignored: did you mean {known!r}?" in said.err) == is_named
+
+
+def loud_kit(folder: Path) -> Path:
+    """Write a table of a kit of three hits, two of which are louder than full scale, and of a loud sound that is in none."""
+    for name, level in (("kick", 1.5), ("snare", 1.4), ("hat", 0.5), ("loose", 1.3)):
+        hertz = 100 + 10 * len(name)
+        audio.write(folder / f"{name}.wav", audio.tone(0.2, 48_000, hz=hertz, level=level), 48_000, "WAV", "FLOAT")
+    table = folder / "m.csv"
+    table.write_text("file_path,kit,bank,pad\nkick.wav,K,A,1\nsnare.wav,K,A,2\nhat.wav,K,A,3\nloose.wav,,,\n", encoding="utf-8")
+    return table
+
+
+def test_check_says_what_will_clip_in_kits_and_beside_them(sp404: Run, tmp_path: Path) -> None:
+    """A line for all of a kind, a line each with --all, none where it is turned down: 20 log10 of 1.5, 1.4 and 1.3."""
+    check = ("check", loud_kit(tmp_path), "--db", tmp_path / "r.duckdb")
+    said = sp404(*check)
+    lines = [line for line in said.err.splitlines() if "Louder than full scale" in line]
+    assert lines == [
+        "Worth a look: 2 x Louder than full scale, and will be clipped (kit K, A1, line 2; kit K, A2, line 3)."
+        " --sound guard=folder turns the whole kit down alike.",
+        "Worth a look: line 5, sample 4: Louder than full scale, and will be clipped: +2.3 dBFS."
+        " --sound guard=file turns it down.",
+    ]
+    assert "4 good" in said.out
+    lines = [line for line in sp404(*check, "--all").err.splitlines() if "Louder than full scale" in line]
+    assert [line.rpartition("clipped: ")[2][:9] for line in lines] == ["+3.5 dBFS", "+2.9 dBFS", "+2.3 dBFS"]
+    assert "Louder" not in sp404(*check, "--sound", "guard=file").err
+
+
+def test_what_clipped_is_said_once_and_with_the_advice_for_the_layout(sp404: Run, tmp_path: Path) -> None:
+    table = loud_kit(tmp_path)
+    for layout, advice in (("kit", "guard=folder turns the whole kit down alike"), ("flat", "guard=file turns it down")):
+        where = ("--out", tmp_path / layout, "--db", tmp_path / "r.duckdb")
+        said = sp404("export", table, "--direct", "--organize-by", layout, *where).err
+        lines = [line for line in said.splitlines() if "Louder than" in line and "Which" not in line]
+        assert lines == [f"3 x Louder than full scale and clipped (--sound {advice})"]
+        assert ("1 of 4 rows is in no kit, and goes to unknown_kit" in said) == (layout == "kit")
+
+
+def test_it_is_said_that_other_settings_of_the_sound_convert_again(sp404: Run, tmp_path: Path) -> None:
+    """By the plan, of what would be written; nothing is said where nothing stands, or where the sound stays."""
+    where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    options = (loud_kit(tmp_path), *where)
+    assert "converted again" not in sp404("plan", *options).err
+    sp404("export", *options, "--direct")
+    assert "converted again" not in sp404("plan", *options).err
+    note = "4 files are converted again: made with other sound settings before (--sound, or the settings)"
+    assert f"Note: {note}" in sp404("plan", *options, "--sound", "guard=file").err.splitlines()
+    (tmp_path / "hat.wav").unlink()
+    audio.write(tmp_path / "kick.wav", audio.tone(0.2, 48_000, hz=99), 48_000, "WAV")
+    assert "Note: 2 files are converted again" in sp404("plan", *options, "--sound", "guard=file").err
+
+
+def test_a_terminal_lists_first_what_is_to_be_written(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a table whose last file is new; a pipe gets them in the order of the table."""
+    table, where = loud_kit(tmp_path), ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    sp404("export", table, "--direct", *where)
+    audio.write(tmp_path / "zap.wav", audio.tone(0.2, 48_000, hz=77), 48_000, "WAV")
+    with table.open("a", encoding="utf-8") as rows:
+        rows.write("zap.wav,,,\n")
+    piped = sp404("plan", table, *where).out.splitlines()
+    assert piped[-1].startswith("zap.wav")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    shown = sp404("plan", table, *where).out.splitlines()
+    assert shown[0].startswith("zap.wav")
+    assert sorted(line.split()[0] for line in shown) == sorted(line.split()[0] for line in piped)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("verify", "/media/card"), "`sp404 history` lists the exports with their numbers; `sp404 card PATH` is for a card."),
+        (("check", "m.csv", "--organize-by", "kit"), "It is an option of `sp404 plan` and of `sp404 export`."),
+        (("export", "m.csv", "--dry"), "See `sp404 export --help`."),
+    ],
+)
+def test_a_call_that_is_another_command_s_leads_there(sp404: Run, command: tuple[str, ...], said: str) -> None:
+    answer = sp404(*command)
+    assert answer.status == 2
+    assert answer.err.splitlines()[1].strip() == said
+
+
+def test_an_option_that_was_not_typed_to_its_end_is_found(sp404: Run) -> None:
+    """But none that deletes."""
+    assert "Did you mean '--dry-run'?" in sp404("export", "m.csv", "--dry").err
+    assert "Did you mean" not in sp404("export", "m.csv", "--prun").err
