@@ -39,10 +39,8 @@ def find_without_kit(paths: pl.Series, fix: str) -> list[Finding]:
         fix: What to do about it.
     """
     number = int(paths.str.starts_with(f"{UNKNOWN_KIT}/").sum())
-    what = (
-        f"{number:,} of {len(paths):,} rows {'is' if number == 1 else 'are'} in no kit, and go{'es' if number == 1 else ''} to"
-    )
-    return [Finding(where="layout kit", what=f"{what} {UNKNOWN_KIT}", fix=fix)] if number else []
+    what = f"{'has' if number == 1 else 'have'} no kit, and go{'es' if number == 1 else ''} to {UNKNOWN_KIT}"
+    return [Finding(where="layout kit", what=f"{number:,} of {len(paths):,} rows {what}", fix=fix)] if number else []
 
 
 def find_same_genres(genres: pl.Series, known: Callable[[str], str]) -> list[Finding]:

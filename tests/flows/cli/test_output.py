@@ -212,7 +212,7 @@ def test_what_clipped_is_said_once_and_with_the_advice_for_the_layout(sp404: Run
         said = sp404("export", table, "--direct", "--organize-by", layout, *where).err
         lines = [line for line in said.splitlines() if "Louder than" in line and "Which" not in line]
         assert lines == [f"3 x Louder than full scale and clipped (--sound {advice})"]
-        assert ("1 of 4 rows is in no kit, and goes to unknown_kit" in said) == (layout == "kit")
+        assert ("1 of 4 rows has no kit, and goes to unknown_kit" in said) == (layout == "kit")
 
 
 def test_it_is_said_that_other_settings_of_the_sound_convert_again(sp404: Run, tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_genres_that_a_scan_takes_for_one() -> None:
 @pytest.mark.parametrize(
     ("unsorted", "rows", "what"),
     [
-        (1, 9, "1 of 9 rows is in no kit, and goes to unknown_kit"),
-        (1200, 2000, "1,200 of 2,000 rows are in no kit, and go to unknown_kit"),
+        (1, 9, "1 of 9 rows has no kit, and goes to unknown_kit"),
+        (1200, 2000, "1,200 of 2,000 rows have no kit, and go to unknown_kit"),
     ],
 )
 def test_rows_without_a_kit(unsorted: int, rows: int, what: str) -> None:
