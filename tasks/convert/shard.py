@@ -144,13 +144,17 @@ def _reuse(planned: PlannedJob, part: str) -> tuple[Outcome, str | None] | None:
     outcome, target = planned.recorded, planned.job.target
     if not outcome:
         return None
-    if planned.finished == target or (planned.ours and is_unmodified(target, outcome.file_hash)):
+    if planned.finished == target:
         return outcome, None
     folder = os.path.dirname(planned.finished)
-    if os.path.realpath(folder) != folder:
+    is_inside = os.path.realpath(folder) == folder
+    # Before the target is looked at: a restored backup may hold the same sound there, and the old name would stay.
+    if planned.moving and is_inside and is_unmodified(planned.finished, outcome.file_hash):
+        return outcome, planned.finished
+    if planned.ours and is_unmodified(target, outcome.file_hash):
+        return outcome, None
+    if planned.moving or not is_inside:
         return None
-    if planned.moving:
-        return (outcome, planned.finished) if is_unmodified(planned.finished, outcome.file_hash) else None
     with suppress(OSError), open(planned.finished, "rb") as finished, create_exclusively(part) as copy:
         while block := finished.read(1 << 20):
             write_all(copy, block)

@@ -354,3 +354,21 @@ def test_verify_names_the_layout_that_writes_a_file_again_and_that_does(packs: N
     assert fix == "An export of m.csv with --organize-by genre --verify-outputs writes it again."
     packs.export(**GENRE, verify_outputs=True)
     assert (packs.verified().findings, path.read_bytes()) == ([], whole)
+
+
+def test_a_file_that_moves_to_where_a_restored_backup_has_it_already_leaves_its_old_name(night: Nightly) -> None:
+    """The backup is of before it moved away from there. One name in the manifest is one file in the folder."""
+    night.columns = ("file_path", "title", "genre")
+    night.add("kick.wav", 60, title="Kick", genre="house")
+    night.export(**GENRE)
+    backup = shutil.copytree(night.out, night.folder / "backup")
+    night.rows[0]["genre"] = "jazz"
+    night.export(**GENRE)
+    shutil.rmtree(night.out)
+    backup.rename(night.out)
+    night.export(whole=False, **GENRE)
+    assert {path for path in sounds(tree(night.out)) if path.startswith("jazz/")} == {"jazz/kick.wav"}
+    night.rows[0]["genre"] = "house"
+    night.export(prune=True, whole=False, **GENRE)
+    assert set(sounds(tree(night.out))) == {"house/kick.wav"}
+    assert statuses(night.export(prune=True, whole=False, **GENRE)) == ["unchanged"]
