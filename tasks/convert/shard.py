@@ -142,8 +142,8 @@ def _reuse(planned: PlannedJob, part: str) -> tuple[Outcome, str | None] | None:
     Returns its outcome and where its audio waits (None: in its place), or None if it has to be converted again.
     """
     outcome, target = planned.recorded, planned.job.target
-    if not outcome or planned.finished == target:
-        return outcome and (outcome, None)
+    if outcome is None or planned.finished == target:
+        return None if outcome is None else (outcome, None)
     folder = os.path.dirname(planned.finished)
     is_inside = os.path.realpath(folder) == folder
     # Before the target is looked at: a restored backup may hold the same sound there, and the old name would stay.
