@@ -19,6 +19,7 @@ from config.settings import Settings, real_path
 from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, SIGNATURE, FileMemory, analyze_sounds, check_stopped, read_headers
 from schemas.enums import PadShortHits
 from schemas.errors import RequestError
+from schemas.music import AUDIO_EXTENSIONS
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.bundle import card
@@ -275,8 +276,9 @@ def _next_base(
 ) -> pl.DataFrame:
     """Return what the next scan compares with: the rows of this one, and the older ones of other folders."""
     now = new.select("path", *CELLS).join(audio.select("path", SIGNATURE), on="path", maintain_order="left")
-    if not changes.kits:  # none were looked for: they stay as they were
+    if not changes.kits:  # none were looked for: they stay as they were, and rows that came (back) have none
         names = base.with_columns(pl.col("path").replace(changes.moved))
+        names = names.filter(~pl.col("path").is_in(merged.paths.tail(len(merged.added)).implode()))
         now = now.drop("kit", "bank", "pad").join(names.select("path", "kit", "bank", "pad"), on="path", how="left")
     older = base.filter(~pl.col("path").is_in([*new["path"], *changes.moved, *merged.dropped]))
     return pl.concat([now.select(*scan_memory.ROWS_SCHEMA), older])
@@ -319,8 +321,13 @@ def _report(
         skipped=dict(Counter(str(entry.why) for entry in skipped)),
         not_audio=_count_extensions(entry.path for entry in skipped if entry.why is SkipReason.NOT_AUDIO),
         lacking=[_report_skipped(entry) for entry in skipped if entry.why in LACKING],
+        empty=[_report_skipped(entry).path for entry in skipped if _is_empty_sound(entry)],
         seconds=seconds,
     )
+
+
+def _is_empty_sound(entry: SkippedPath) -> bool:
+    return entry.why is SkipReason.EMPTY and Path(entry.path).suffix.lower() in AUDIO_EXTENSIONS
 
 
 def _count_extensions(paths: Iterable[str]) -> dict[str, int]:

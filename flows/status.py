@@ -27,6 +27,7 @@ class RunStatus(BaseModel):
         trouble: Why it did not come to its end, and what to do; None where it did.
         failing: How many of its rows were not exported.
         again: How many of those the run before did not export, either; None in the first run.
+        mended: Files that the run before did not export, and this one has.
         reasons: ``failing`` by reason, the most frequent first.
         causes: The same in words, as they are printed.
         examples: Files that were not exported: first those that the run before had.
@@ -40,6 +41,7 @@ class RunStatus(BaseModel):
     unchanged: int
     failing: int
     again: int | None
+    mended: list[str] = []
     reasons: dict[str, int]
     causes: dict[str, int]
     examples: list[str]
@@ -76,7 +78,8 @@ class StatusReport(BaseModel):
         library: The manifest that is exported every night; empty where none is set.
         manifest: The manifest of ``last``: the library, else that of the newest export.
         last_nightly: The last night, if ``server`` is not None; ``last_verify``: the last verification.
-        next_nightly: When the library is exported next, if ``server`` is not None.
+        next_nightly: When the library is exported next, if ``server`` is not None: as the running ``sp404 up`` has it.
+        unread_schedules: Settings of times that were changed since it started: it does not know them.
         served_library: What the running ``sp404 up`` exports every night; empty where none runs.
         server: The Prefect server that answers.
     """
@@ -90,6 +93,7 @@ class StatusReport(BaseModel):
     next_nightly: datetime | None
     next_verify: datetime | None
     served_library: str
+    unread_schedules: list[str]
     server: str | None
     output_base_path: str
     bytes_free: int
@@ -119,17 +123,21 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
                 manifest = of_library[0]["manifest_path"]
                 last = _last_run(database, [row for row in of_library if row["manifest_path"] == manifest], settings.library)
             card = next(iter(history.last_cards(database)), None)
-    zone = settings.timezone
+    served = {name: running.get(name, getattr(settings, name)) for name in ("nightly_cron", "verify_cron", "timezone")}
+    zone = served["timezone"]
+    # Of another server on this machine that nobody named, nothing is known.
+    ours = server if running or server == os.environ.get("PREFECT_API_URL") else None
     return StatusReport(
         library=settings.library,
         library_exists=bool(settings.library) and os.path.exists(settings.library),
         manifest=manifest,
         last=last,
-        last_nightly=_last_run_of(server, prefect_server.NIGHTLY),
-        last_verify=_last_run_of(server, prefect_server.VERIFY),
-        next_nightly=next_time("nightly_cron", settings.nightly_cron, zone) if settings.library else None,
-        next_verify=next_time("verify_cron", settings.verify_cron, zone),
+        last_nightly=_last_run_of(ours, prefect_server.NIGHTLY),
+        last_verify=_last_run_of(ours, prefect_server.VERIFY),
+        next_nightly=next_time("nightly_cron", served["nightly_cron"], zone) if settings.library else None,
+        next_verify=next_time("verify_cron", served["verify_cron"], zone),
         served_library=str(running.get("library") or ""),
+        unread_schedules=[name for name, value in served.items() if value != getattr(settings, name)],
         server=server,
         output_base_path=settings.output_base_path,
         bytes_free=free_bytes(nearest_folder(settings.output_base_path)),
@@ -162,9 +170,22 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
             "causes": dict(
                 Counter(describe_cause(str(row["reason"]), str(row["error_message"])) for row in failing[0]).most_common()
             ),
+            "mended": _mended(database, exports[0]["id"], failing[1]) if len(failing) > 1 else [],
             "examples": [str(row["source_path"]) for row in new_first if row["source_path"]][:SHOWN_FILES],
         }
     )
+
+
+def _mended(database: Database, export_id: object, before: list[dict[str, object]]) -> list[str]:
+    """Return the files that failed ``before``, and that an export has."""
+    assert isinstance(export_id, int)  # noqa: S101  (for the type checker)
+    failed = {str(row["source_path"]) for row in before if row["source_path"]}
+    if not failed:
+        return []
+    rows = history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=False, most=None)
+    return [
+        str(row["source_path"]) for row in rows if row["source_path"] in failed and row["status"] in ("exported", "unchanged")
+    ]
 
 
 def _failures(database: Database, export_id: object) -> list[dict[str, object]]:

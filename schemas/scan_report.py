@@ -78,6 +78,7 @@ class ScanResult(BaseModel):
         skipped: How many files and folders were left out, by reason.
         not_audio: The extensions of files that are not audio, the most frequent first, and how many files have each.
         lacking: Those of them that somebody may miss.
+        empty: The paths of files without a byte that have the name of a sound.
         seconds: How long the scan took.
     """
 
@@ -106,4 +107,5 @@ class ScanResult(BaseModel):
     skipped: dict[str, int]
     not_audio: dict[str, int] = {}
     lacking: list[SkippedFile]
+    empty: list[str]
     seconds: float

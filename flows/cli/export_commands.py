@@ -148,7 +148,7 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
     resolved = resolve(request)
     check_is_manifest(resolved.request.manifest)
     if not request.init_card:
-        sd_card.find_card(request.card, initialize=False)
+        sd_card.find_card(request.card, False, resolved.target.database)
     if temporary:
         why = f"the server of PREFECT_API_URL ({named}) does not answer" if named else "no Prefect server is running"
         say(f"sp404: {why}: starting a temporary one (--direct does without)", err=True)

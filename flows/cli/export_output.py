@@ -136,7 +136,14 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
             say(f"- {removals.folder}/{path}  (removed, as {why})")
         if most and len(removals.paths) > most:
             say(f"... and {len(removals.paths) - most:,} more files to remove (--all lists every one)")
-    print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True)
+    config = request.config
+    options = {
+        "--organize-by": config.organize_by,
+        "--format": config.format,
+        "--names": config.names,
+        "--out": config.output_base_path,
+    }
+    print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True, options=options)
     if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
         say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
     for removals in planned.removals:
@@ -153,6 +160,11 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
     say(f"{count_of(planned.total_requested, 'row')}: {counts}{gone}", err=True, color=WARN if planned.troubles else GOOD)
     say(f"  {planned.output_base_path}", err=True)
+    if planned.card:
+        card = planned.card
+        size = f" (about {card.bytes / 1e6:,.1f} MB)" if card.files else ""
+        full = f": too many, {card.bytes_free / 1e6:,.1f} MB are free" if card.bytes > card.bytes_free else ""
+        say(f"  Card {card.root}: {count_of(card.files, 'file')} to copy{size}{full}", err=True, color=WARN if full else None)
     if to_write:
         say(f"  No sound was read: sp404 check {shlex.quote(request.manifest)} finds files that cannot be converted", err=True)
 

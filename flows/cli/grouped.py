@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flows.cli.messages import count_of, say
@@ -14,15 +14,21 @@ _EXAMPLES = 3
 _MOST_GROUPS = 10
 # What mends all samples that fail for a cause, by its beginning.
 _COMMANDS = (
-    ("Duration too short", "sp404 export {manifest} --sound pad_to_ms=100   (with the other options of your export)"),
-    ("Failed to load audio: truncated", "sp404 export {manifest} --sound truncated=keep   (with the other options, too)"),
+    ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100   (with {others} of your export)"),
+    ("Failed to load audio: truncated", "sp404 export {manifest}{options} --sound truncated=keep   (with {others}, too)"),
     ("Audio file not found", "sp404 scan FOLDER -o {manifest}   (finds files that were moved or renamed)"),
-    ("Not converted", "sp404 export {manifest}"),
+    ("Not converted", "sp404 export {manifest}{options}"),
 )
 
 
 def print_groups(
-    findings: "Sequence[RowFinding]", manifest: str, *, every: bool, err: bool = False, brief: bool = False
+    findings: "Sequence[RowFinding]",
+    manifest: str,
+    *,
+    every: bool,
+    err: bool = False,
+    brief: bool = False,
+    options: Mapping[str, str | None] | None = None,
 ) -> None:
     """Print findings grouped by their cause, the largest group first.
 
@@ -32,6 +38,7 @@ def print_groups(
         every: Print every finding, not only three of each group.
         err: Print to standard error.
         brief: Print at most 22 lines: five groups, with one example of each.
+        options: Those of the export that are known, for the command that mends; empty ones are left out.
     """
     groups: dict[str, list[RowFinding]] = {}
     for finding in findings:
@@ -48,7 +55,7 @@ def print_groups(
                 say(f"  {_describe(finding, cause, manifest)}", err=err)
         if examples and len(members) > examples:
             say(f"  ... and {len(members) - examples:,} more", err=err)
-        for fix in _fixes(members, cause, manifest)[: 1 if brief else 3]:
+        for fix in _fixes(members, cause, manifest, options or {})[: 1 if brief else 3]:
             say(f"  > {fix}", err=err)
     if len(largest) > len(shown):
         rest = sum(len(members) for _, members in largest[len(shown) :])
@@ -69,13 +76,15 @@ def _describe(finding: "RowFinding", cause: str, manifest: str) -> str:
     return ": ".join(filter(None, (finding.where, path, detail)))
 
 
-def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str) -> list[str]:
+def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: Mapping[str, str | None]) -> list[str]:
     """Return what to do: the command that mends all of them, then the words."""
     from tasks.manifest.write import EXTENSIONS  # noqa: PLC0415 (Polars is imported late: help must come at once)
 
     table = os.path.splitext(manifest)[1].lower() in EXTENSIONS
+    known = "".join(f" {name} {shlex.quote(value)}" for name, value in options.items() if value)
+    others = "--card and the like" if known else "the other options"
     commands = [
-        command.format(manifest=shlex.quote(manifest))
+        command.format(manifest=shlex.quote(manifest), options=known, others=others)
         for start, command in _COMMANDS
         if cause.startswith(start) and (table or not command.startswith("sp404 scan"))  # which writes no kit file
     ]

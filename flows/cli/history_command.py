@@ -53,7 +53,10 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     from tasks.store import history as records
     from tasks.store.database import Database
 
-    database = Database.of(load_settings(db).settings)
+    settings = load_settings(db).settings
+    database = Database.of(settings)
+    in_force = {"organized_by": str(settings.organize_by), "format": str(settings.format)}
+    in_force["output_path"] = settings.output_base_path
     if age is not None:
         return _prune(database, age, as_json, trend or any(which.values()))
     if trend:
@@ -72,20 +75,20 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
         say("The records have no such samples." if of_samples else "Nothing in the records.", err=True)
     elif of_samples:
         if every or which["export_id"] or not which["failed_only"]:
-            print_samples(found, every)
+            print_samples(found, every, in_force)
         else:
-            _print_to_mend(found)
+            _print_to_mend(found, in_force)
     else:
         print_exports(found)
     return ALL_DONE
 
 
-def _print_to_mend(failures: list[dict[str, Any]]) -> None:
+def _print_to_mend(failures: list[dict[str, Any]], in_force: dict[str, str]) -> None:
     """Print the failures that are still to be mended, and how many are not."""
     from flows.past_failures import sort_failures
 
     to_mend, exported, gone, corrected = sort_failures(failures)
-    print_samples(to_mend, every=False)
+    print_samples(to_mend, False, in_force)
     if exported:
         say(f"{count_of(exported, 'failure')} of before: exported since then (--all shows them, too)")
     if gone:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _WIDE = 130
 _BAR_COLUMNS = 16
 _LIBRARY_COLUMNS = 14
+
+# The options of an export by what its record calls them.
+_OPTIONS = {"organized_by": "--organize-by", "format": "--format", "output_path": "--out"}
 
 Records = list[dict[str, Any]]
 
@@ -76,8 +80,11 @@ def print_trend(found: Records) -> None:
         print_table(["export", "when", "rows", "exported", "not", "MB", "s", ""], rows)
 
 
-def print_samples(found: Records, every: bool) -> None:
-    """Print what became of samples: those that were not exported by their cause, the others a line each."""
+def print_samples(found: Records, every: bool, in_force: Mapping[str, str]) -> None:
+    """Print what became of samples: those that were not exported by their cause, the others a line each.
+
+    ``in_force``: the layout, the format and the output folder of the settings, by the names that records have for them.
+    """
     failed = [row for row in found if row["status"] in ("rejected", "failed")]
     others = [row for row in found if row["status"] not in ("rejected", "failed")]
     most = None if every or not sys.stdout.isatty() else MOST_LINES
@@ -103,10 +110,11 @@ def print_samples(found: Records, every: bool) -> None:
             continue
         lasting = [row for row in members if row.get("lasting")]
         new = [row for row in members if not row.get("lasting")]
-        print_groups([_finding(row) for row in new], manifest, every=every)
+        options = {option: members[0][name] for name, option in _OPTIONS.items() if members[0][name] != in_force[name]}
+        print_groups([_finding(row) for row in new], manifest, every=every, options=options)
         if lasting:
             say(f"Before that, too: {len(lasting):,}")
-            print_groups([_finding(row) for row in lasting], manifest, every=every)
+            print_groups([_finding(row) for row in lasting], manifest, every=every, options=options)
 
 
 def _finding(row: dict[str, Any]) -> "RowFinding":

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_LINES = 20
 _MOST_FINDINGS = 5
 _SHOWN_PLACES = 3
+# What alone differs where many sounds are too loud.
+_LEVEL = re.compile(r": [-+][0-9.]+ dBFS$")
 # Within words of some languages and within emoji.
 _JOINERS = "\u200c\u200d"
 # What JSON leaves as it is, and a terminal obeys: C1 controls, and marks that turn the direction of writing.
@@ -173,10 +175,10 @@ def print_notes(notes: Sequence[str], where_all: str = "--json lists all") -> No
 
 
 def print_findings(findings: "Sequence[Finding]", manifest: str, every: bool = False) -> None:
-    """Print findings, which stop nothing, to standard error: a line for each, or else one for all of the same kind."""
+    """Print findings, which stop nothing, to standard error: a line for each, one for all that differ in their level."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault((finding.what.partition(": ")[0], finding.fix), []).append(finding)
+        groups.setdefault((_LEVEL.sub("", finding.what), finding.fix), []).append(finding)
     shown = list(groups.items())[: None if every else _MOST_FINDINGS]
     for (what, fix), members in shown:
         if every or len(members) == 1:

@@ -79,6 +79,10 @@ def print_left_out(result: "ScanResult") -> None:
         say(f"Left out: {file.path}: {file.why}. {file.fix}", err=True)
     if len(result.lacking) > MOST_LINES:
         say(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
+    for path in result.empty[:MOST_LINES]:
+        say(f"Empty: {path}: get it again from its pack", err=True)
+    if len(result.empty) > MOST_LINES:
+        say(f"Empty: {len(result.empty) - MOST_LINES:,} more; --json lists all", err=True)
     if result.skipped:
         said = (f"{count:,} x {why}{_kinds(result) if why == 'not audio' else ''}" for why, count in result.skipped.items())
         say(f"Skipped: {', '.join(said)}", err=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flows.status import PrefectRunStatus, RunStatus, StatusReport
 
 _MOST_CAUSES = 4
+_SHOWN_FILES = 3
 
 
 @click.command(cls=ExampleCommand, example="sp404 status")
@@ -72,6 +73,9 @@ def _print_server(report: "StatusReport") -> None:
         say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
     elif report.next_nightly:
         _print_schedule("Nightly", report.next_nightly, report.last_nightly)
+        if report.unread_schedules:
+            names = " and ".join(report.unread_schedules)
+            say(f"          {names}: changed since the server started; start sp404 up anew for it", color=WARN)
     if report.next_verify:
         _print_schedule("Verify", report.next_verify, report.last_verify)
         if report.last_verify and not report.last_verify.is_good:
@@ -84,8 +88,8 @@ def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None")
     """Print when it is next and how the last one ended; of one that failed, also why: the records may know nothing of it."""
     ended = f"; last: {last.state}{', ' + ago(last.ended_at) if last.ended_at else ''}" if last else ""
     say(f"{name:9} next: {due:%a %d %b %H:%M %Z}{ended}", color=None if last is None or last.is_good else WARN)
-    if last and not last.is_good and last.message:
-        say(f"          {last.message.splitlines()[0]}", color=WARN)
+    if last and last.message:
+        say(f"          {last.message.splitlines()[0]}", color=None if last.is_good else WARN)
 
 
 def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
@@ -96,6 +100,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet
         say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
         say(f"          to {short_path(run.output_path)}")
+    if run.mended:
+        say(f"          mended since the run before: {_names(run.mended, len(run.mended))}", color=GOOD)
     if run.failing:
         if run.again is not None:
             say(f"          {_describe_again(run, run.again)}")
@@ -113,6 +119,12 @@ def _describe_again(run: "RunStatus", again: int) -> str:
     """Say how much of what failed is news: what one looks for on the morning after."""
     if not again:
         return "none of them failed in the run before"
-    new = [os.path.basename(path) for path in run.examples[: run.failing - again]]
+    new = run.examples[: run.failing - again]
     how_many = f"{again:,}" if new else "all"
-    return f"{how_many} of them failed in the run before, too" + (f"; new: {', '.join(new)}" if new else "")
+    return f"{how_many} of them failed in the run before, too" + (f"; new: {_names(new, run.failing - again)}" if new else "")
+
+
+def _names(files: list[str], number: int) -> str:
+    """Return the names of the first of ``number`` files, and how many more there are."""
+    names = [os.path.basename(path) for path in files[:_SHOWN_FILES]]
+    return ", ".join(names) + (f" and {number - len(names):,} more" if number > len(names) else "")

@@ -7,6 +7,7 @@ from collections import Counter
 from pydantic import BaseModel
 
 from config.settings import Settings
+from flows.export.sd_card import find_known
 from schemas.errors import CardError, RequestError
 from tasks.bundle import card
 from tasks.bundle.plugged_cards import find_plugged
@@ -99,13 +100,13 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
         CardError: There is no card at ``path``, or nothing on it is known.
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
-    place = card.find_at(path)
+    database = Database.of(settings)
+    place = find_known(path, False, database)
     root = place.root
     mark = read_mark(root)
     if mark is None and not clean_junk:
         fix = "`sp404 export MANIFEST --card PATH` puts it there."
         raise CardError(path=root, what="has nothing from sp404-export", fix=fix)
-    database = Database.of(settings)
     if not clean_junk and card_files.files_on(database, mark.id if mark else "").is_empty():
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)

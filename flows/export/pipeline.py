@@ -47,7 +47,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
     manifest = steps.validate(raw)
     log.info("Read %s: %s rows, %s rejected", resolved.request.manifest, manifest.rows, len(manifest.rejected_lines))
     check_selection(manifest, resolved)
-    card = sd_card.find_card(resolved.request.card, resolved.request.init_card)
+    card = sd_card.find_card(resolved.request.card, resolved.request.init_card, resolved.target.database)
     database = resolved.target.database
     watched.enter("waiting for the database")
     # Opened once for all that is asked of it in short succession; other processes get in while audio is converted.

@@ -91,6 +91,21 @@ class KeptLayout(LayoutFiles):
     folder: str
 
 
+class PlannedCopy(BaseModel):
+    """The files that an export would copy to a card.
+
+    Attributes:
+        root: Where the card is mounted.
+        files: How many are not there, by the records.
+        bytes: About how many bytes they have; ``bytes_free``: how many the card has room for.
+    """
+
+    root: str
+    files: int
+    bytes: int
+    bytes_free: int
+
+
 class PlanPreview(BaseModel):
     """The files that an export would write and remove, and the rows that it would leave out.
 
@@ -103,6 +118,7 @@ class PlanPreview(BaseModel):
     rejected: int
     files: list[PlannedFile]
     removals: list[PlannedRemovals]
+    card: PlannedCopy | None
     other_layouts: list[KeptLayout]
     errors: list[str]
     troubles: list[RowFinding]
@@ -156,7 +172,7 @@ def plan(request: ExportRequest) -> PlanPreview:
     """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
     decided = decide(_draft(request), {})
     draft = decided.draft
-    place = _find_card(request)
+    place = _find_card(request, draft.target.database)
     removals = find_removals(decided, place)
     missing = _find_missing(draft)
     failing = _foresee(decided) | missing
@@ -184,6 +200,7 @@ def plan(request: ExportRequest) -> PlanPreview:
             )
             for found in removals
         ],
+        card=_plan_copy(draft, place, there) if place else None,
         other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(place_and_text(draft.row_word, reject_text())).to_series().to_list(),
         troubles=_in_order(
@@ -261,7 +278,7 @@ def _find_clipping(draft: DraftPlan, rows: pl.DataFrame, levels: Mapping[int, Me
     for row in rows.filter(pl.col("kit").is_null()).iter_rows(named=True):
         result = levels.get(row["job"])
         if result and result.levels and clips(result.levels.peak) and not turns_down(draft.settings):
-            where = f"{draft.row_word} {row['line']}, sample {row['sample_id']}"
+            where = f"{draft.row_word} {row['line']}, {row['file_path']}"
             yield Finding(where=where, what=describe_clipping(result.levels.peak), fix="--sound guard=file turns it down.")
 
 
@@ -348,11 +365,21 @@ def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRe
     return found
 
 
-def _find_card(request: ExportRequest) -> Card | None:
+def _plan_copy(draft: DraftPlan, place: Card, jobs: pl.DataFrame) -> PlannedCopy:
+    """Return what ``jobs`` would put on a card."""
+    known = sd_card.read_state(draft, place, compare=False).known
+    on_card = pl.Series([known.get(path) for path in jobs["path"]], dtype=pl.String)
+    is_there = (on_card == jobs["recorded_file_hash"]).fill_null(False) & (jobs["action"] == Action.UNCHANGED)
+    sizes = pl.coalesce("recorded_output_bytes", pl.Series(costs_of(jobs)))
+    size = jobs.select(sizes.filter(~is_there).sum()).item()
+    return PlannedCopy(root=place.root, files=int((~is_there).sum()), bytes=size or 0, bytes_free=free_bytes(place.folder))
+
+
+def _find_card(request: ExportRequest, database: Database) -> Card | None:
     """Return the requested card; None where it is still to be initialized: nothing of ours is on it."""
     if request.card is None or (request.init_card and not os.path.isdir(os.path.join(request.card, IMPORT))):
         return None
-    return sd_card.find_card(request.card, initialize=False)
+    return sd_card.find_card(request.card, False, database)
 
 
 def _draft(request: ExportRequest) -> DraftPlan:

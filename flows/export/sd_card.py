@@ -10,7 +10,7 @@ import polars as pl
 from flows.export import other_layouts
 from flows.export.card_records import CardRecords, read_records
 from flows.export.stages import DraftPlan, RunningExport
-from schemas.errors import RequestError, Sp404Error, SurroundingsError
+from schemas.errors import CardError, RequestError, Sp404Error, SurroundingsError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card, card_copy
 from tasks.bundle.card_copy import CopyPlan, CopyResult, KnownFiles, WantedFile
@@ -18,9 +18,10 @@ from tasks.fs.file_status import is_regular
 from tasks.fs.hashing import hash_file
 from tasks.fs.place_mark import read_mark
 from tasks.store import card_files, export_files
+from tasks.store.database import Database
 
 
-def find_card(path: str | None, initialize: bool) -> card.Card | None:
+def find_card(path: str | None, initialize: bool, database: Database | None = None) -> card.Card | None:
     """Return the card at a path, before anything is converted for it; None where no path is given.
 
     Raises:
@@ -29,7 +30,29 @@ def find_card(path: str | None, initialize: bool) -> card.Card | None:
     """
     if path is None and initialize:
         raise RequestError(what="--init-card needs to know which card", fix="Add --card PATH.")
-    return None if path is None else card.find_at(path, initialize)
+    return None if path is None else find_known(path, initialize, database)
+
+
+def find_known(path: str, initialize: bool, database: Database | None) -> card.Card:
+    """Return the card that is mounted at ``path``. Of one that was there before, say so: an empty folder is what it leaves.
+
+    Args:
+        path: Its root.
+        initialize: Make ``IMPORT/`` on an empty card.
+        database: Records that may know of a card there.
+
+    Raises:
+        CardError: There is no card, or it cannot be used.
+    """
+    try:
+        return card.find_at(path, initialize)
+    except CardError as error:
+        root = os.path.realpath(path)
+        is_left = os.path.isdir(root) and not os.path.ismount(root) and not os.listdir(root)
+        if is_left and database and database.exists and card_files.was_card_at(database, root):
+            what = "is empty: a card was mounted there, and is not now"
+            raise CardError(path=root, what=what, fix="Put the card in, and run the same command again.") from error
+        raise
 
 
 def with_card(running: RunningExport, place: card.Card, batch: BatchExportResult) -> tuple[BatchExportResult, list[Exception]]:

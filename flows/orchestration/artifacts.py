@@ -83,7 +83,7 @@ def report_markdown(running: RunningExport, batch: BatchExportResult, summary: E
         _section("The run", ("", ""), _facts(running, batch, summary)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
         _section("Worth a look", ("samples", "what"), ((f"{count:,}", escape(what)) for what, count in batch.warnings.items())),
-        [f"- {escape(note)}" for note in batch.notes[:_MAX_REASONS]],
+        [f"- {escape(note)}" for note in filter(None, [batch.other_sound, *batch.notes[:_MAX_REASONS]])],
         _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -119,12 +119,13 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
     changes = summary.changes or {}
     again = changes.get("converted_again", 0)
     known = f"{changes['new']:,} new, {again:,} written again" if changes else "the first run"
+    if mended := changes.get("healed", 0):
+        known += f", {mended:,} mended ({_names(changes.get('healed_files') or [], mended)})"
     newly = changes.get("newly_failing", 0)
     yield f"- New: {known}"
     if count := batch.failed + batch.rejected:
-        files = [code(os.path.basename(file)) for file in (changes.get("newly_failing_files") or [])[:SHOWN_FILES]]
-        more = ", ..." if newly > len(files) else ""
-        now = f", {newly:,} of them since the run before, which had them ({', '.join(files)}{more})" if newly else ""
+        files = _names(changes.get("newly_failing_files") or [], newly)
+        now = f", {newly:,} of them since the run before, which had them ({files})" if newly else ""
         yield f"- Not exported: {count:,}{now}; the table `rejected-samples` names every file"
     if batch.card:
         left = len(batch.card.in_the_way) + len(batch.card.modified)
@@ -132,6 +133,11 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
         yield f"- The card {code(batch.card.root)} {state}"
     elif batch.no_card:
         yield f"- The card is not current: {escape(batch.no_card)}"
+
+
+def _names(files: Sequence[str], number: int) -> str:
+    shown = [code(os.path.basename(file)) for file in files[:SHOWN_FILES]]
+    return ", ".join(shown) + (", ..." if number > len(shown) else "")
 
 
 def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ which does not know Prefect.
 
 import logging
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -76,8 +77,8 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
         resolved = replace(resolved, run_by=f"{artifacts.RUN_BY}{flow_run.id}")
         _check_runner(resolved.settings)
         with flow_monitor.monitor_flow_run(context.progress if context else Progress()) as progress:
-            if resolved.settings.nightly_scan and NIGHTLY_TAG in flow_run.tags:
-                _look_for_new_samples(resolved, progress)
+            is_night = resolved.settings.nightly_scan and NIGHTLY_TAG in flow_run.tags
+            left_out = _look_for_new_samples(resolved, progress) if is_night else ""
             batch = run_export(resolved, PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
@@ -88,10 +89,11 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     share = resolved.settings.failed_share
     # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
     if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
-        message = f"{batch.counts()}: more than {share:.0%} (the setting failed_share). {batch.failures()}"
+        message = f"{batch.counts()}: more than {share:.0%} (the setting failed_share). {batch.failures()}{left_out}"
         return Failed(message=message, data=TooManyFailedError(message, batch))
     name = "Completed" if batch.complete else "CompletedWithFailures"
-    return Completed(name=name, message=f"{batch.counts()}. {batch.failures()}".removesuffix(". "), data=batch)
+    message = ". ".join(filter(None, [batch.counts(), batch.failures()]))
+    return Completed(name=name, message=f"{message}{left_out}", data=batch)
 
 
 def run_flow_and_wait(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
@@ -201,24 +203,35 @@ def _task_runner(settings: Settings) -> TaskRunner[Any]:
     return DaskTaskRunner(cluster_kwargs={"n_workers": settings.workers, "threads_per_worker": 1})
 
 
-def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> None:
-    """Scan the library's folders again. Where that cannot be done, the log says why, and the library is exported as it is."""
+def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
+    """Scan the library's folders again; return what the scan could not read, for the end of a message.
+
+    Where it cannot be done, the log says why, and the library is exported as it is.
+    """
     from flows.rescan import rescan, scanned_folders  # noqa: PLC0415  (what scans is wanted at night alone)
 
     try:
         found = prefect_tasks.as_task(rescan, "scan for new samples")(resolved.target.manifest, resolved.settings, progress)
     except Sp404Error as error:
         log.warning("Not scanned for new samples: %s. %s", error, error.fix)
-        return
+        return ""
     if found is None:
-        roots = ", ".join(scanned_folders(resolved.target.manifest, resolved.settings)) or "none"
-        log.warning("Not scanned for new samples: of the folders scanned for the library none is there now (%s)", roots)
-        return
+        folders = ", ".join(scanned_folders(resolved.target.manifest, resolved.settings)) or "none"
+        log.warning("Not scanned for new samples: of the folders scanned for the library none is there now (%s)", folders)
+        return ""
     log.info("Scanned: %d new, %d moved, %d gone of %d rows", len(found.added), len(found.moved), len(found.gone), found.rows)
+    left_out = ""
     if found.lacking:
         files = [file.path for file in found.lacking[:SHOWN_FILES]]
-        left_out = Cause(text="left out, since it cannot be read", samples=len(found.lacking), files=files)
+        left_out = str(Cause(text="left out, since it cannot be read", samples=len(found.lacking), files=files))
         log.warning("%s. `sp404 scan` says why", left_out)
+    empty = str(Cause(text="empty", samples=len(found.empty), files=found.empty[:SHOWN_FILES])) if found.empty else ""
+    if empty:
+        log.warning("%s: get it again from its pack", empty)
+    if left_out or empty:
+        roots = scanned_folders(resolved.target.manifest, resolved.settings)
+        log.info("To see it: %s", shlex.join(["sp404", "scan", *roots, "-o", resolved.target.manifest]))
+    return "".join(f". {text}" for text in (left_out, empty) if text)
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:

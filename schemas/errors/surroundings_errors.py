@@ -19,10 +19,13 @@ class SurroundingsError(Sp404Error):
     http_status = 500
 
 
+_OF_CARD = "Free some space on the card, take a larger one, or export less (--kit, --sample); then run the same command again."
+
+
 class DiskFullError(SurroundingsError):
     """There is not enough space. Facts: path; needed_mb and free_mb where the need was computed before the export.
 
-    Also prune_mb, where ``--prune`` would free space.
+    Also prune_mb, where ``--prune`` would free space, and is_card, where it is a card that is full.
     """
 
     reason = "disk_full"
@@ -38,7 +41,7 @@ class DiskFullError(SurroundingsError):
         prune_mb = self.facts.get("prune_mb", 0)
         amount = f"{prune_mb:,.0f}" if prune_mb >= 10 else f"{prune_mb:.2g}"
         prune = f"--prune would free {amount} MB. " if prune_mb else ""
-        return self._need() + prune + self.remedy
+        return self._need() + prune + (_OF_CARD if self.facts.get("is_card") else self.remedy)
 
     @property
     def public_fix(self) -> str:

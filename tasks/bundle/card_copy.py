@@ -148,7 +148,7 @@ def check_room(card: Card, plan: CopyPlan, prunable_bytes: int = 0) -> None:
     needed, free = _measure_room(card, plan)
     if needed > free:
         prunable = {"prune_mb": prunable_bytes / 1e6} if prunable_bytes else {}
-        raise DiskFullError(path=card.folder, needed_mb=needed / 1e6, free_mb=free / 1e6, **prunable)
+        raise DiskFullError(path=card.folder, needed_mb=needed / 1e6, free_mb=free / 1e6, is_card=True, **prunable)
 
 
 def copy_files(card: Card, plan: CopyPlan, record: Callable[[list[WantedFile], list[str]], None]) -> CopyResult:

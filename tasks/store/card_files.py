@@ -22,6 +22,12 @@ _SCHEMA = {
 }
 
 
+def was_card_at(database: Database, root: str) -> bool:
+    """Return whether a card was mounted at ``root`` when an export wrote to it."""
+    with database.connect() as connection:
+        return bool(run(connection, "card_at", {"root": root}).dicts())
+
+
 def files_on(database: Database, card_id: str) -> pl.DataFrame:
     """Return what was put on a card: each ``path`` below IMPORT, its hash and size, its export, source and layout.
 

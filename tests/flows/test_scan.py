@@ -436,3 +436,20 @@ def test_hits_that_an_export_would_refuse_are_counted_with_the_command_that_take
     monkeypatch.setenv("SP404_PAD_SHORT_HITS", "ask")
     monkeypatch.setenv("SP404_PAD_TO_MS", "100")
     assert scan()["short_hits"] == 0
+
+
+def test_restored_rows_are_in_a_kit_again_where_kits_are_proposed(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
+    """What came back without a kit was written so by a scan: those empty cells are nobody's edit. The same of a new table."""
+    manifest = tmp_path / "library.csv"
+    scan("--kits")
+    kits = {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")}
+    assert kits
+    whole = manifest.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    for lines, options in ((whole[:1] + [line for line in whole[1:] if "Hip Hop" not in line], ("--restore",)), ([], ())):
+        manifest.unlink()
+        if lines:
+            manifest.write_text("".join(lines), encoding="utf-8")
+        scan(*options)
+        assert {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")} == {}
+        assert scan("--kits")["edited"] == 0
+        assert {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")} == kits

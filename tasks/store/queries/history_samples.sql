@@ -16,6 +16,7 @@ written_sample AS (
 SELECT
     s.export_id, s.sample_id, s.manifest_line, s.status, s.output_subfolder, s.output_filename,
     s.error_message, s.fix, s.warning, e.output_path, e.created_at, s.reason, s.source_path, e.manifest_path,
+    e.organized_by, e.format,
     CASE
         WHEN greatest(written.export_id, written_sample.export_id) > s.export_id
         THEN greatest(written.export_id, written_sample.export_id)

@@ -13,5 +13,7 @@ SELECT
     count(*) FILTER (now IN ('exported', 'unchanged') AND before IN ('rejected', 'failed')) AS healed,
     count(*) FILTER (now IN ('rejected', 'failed') AND before IN ('exported', 'unchanged')) AS newly_failing,
     list(source_path ORDER BY manifest_line) FILTER (now IN ('rejected', 'failed') AND before IN ('exported', 'unchanged'))
-        AS newly_failing_files
+        AS newly_failing_files,
+    list(source_path ORDER BY manifest_line) FILTER (now IN ('exported', 'unchanged') AND before IN ('rejected', 'failed'))
+        AS healed_files
 FROM pairs;

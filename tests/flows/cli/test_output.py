@@ -196,7 +196,7 @@ def test_check_says_what_will_clip_in_kits_and_beside_them(sp404: Run, tmp_path:
     assert lines == [
         "Worth a look: 2 x Louder than full scale, and will be clipped (kit K, A1, line 2; kit K, A2, line 3)."
         " --sound guard=folder turns the whole kit down alike.",
-        "Worth a look: line 5, sample 4: Louder than full scale, and will be clipped: +2.3 dBFS."
+        "Worth a look: line 5, loose.wav: Louder than full scale, and will be clipped: +2.3 dBFS."
         " --sound guard=file turns it down.",
     ]
     assert "4 good" in said.out

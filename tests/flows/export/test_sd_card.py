@@ -1,5 +1,6 @@
 """An export on cards that were cloned, restored or renamed into, and on cards with files of other layouts."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from schemas.errors import DiskFullError
 from schemas.report import BatchExportResult, CardResult
 from tasks.bundle import card, card_copy, card_mark
 from tasks.store import card_files
+from tests.support import audio
+from tests.support.command_line import Run, one_clear_error
 from tests.support.nightly import Killed, Nightly, _settings, refused, tree
 
 
@@ -310,3 +313,46 @@ def test_the_layout_of_another_output_folder_is_removed_from_the_card_alone(nigh
     assert set(on_card(place)) == {"house/s0.wav", "110-130/s1.wav", "110-130/s2.wav"}
     assert set(tree(first)) == {"house/s0.wav", "house/s1.wav", "house/s2.wav"}
     assert promised == {"house/s0.wav", "house/s1.wav", "house/s2.wav"}, "which rows fail is not known before"
+
+
+def test_an_empty_folder_where_a_card_was_mounted_is_no_new_card(sp404: Run, tmp_path: Path) -> None:
+    """Nobody is told to initialize it: what it would get stands on the disk below."""
+    audio.write(tmp_path / "a.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    (tmp_path / "m.csv").write_text("file_path\na.wav\n", encoding="utf-8")
+    card, db = tmp_path / "CARD", ("--db", tmp_path / "r.duckdb")
+    (card / "IMPORT").mkdir(parents=True)
+    export = (tmp_path / "m.csv", "--out", tmp_path / "out", "--card", card, *db)
+    one_clear_error(sp404("card", tmp_path, *db), 2, "is not a card of the SP-404MKII")
+    assert sp404("export", *export, "--direct").status == 0
+    card.rename(tmp_path / "pulled")
+    card.mkdir()
+    for command in (("export", *export, "--direct"), ("plan", *export), ("card", card, *db)):
+        one_clear_error(sp404(*command), 2, f"{card} is empty: a card was mounted there, and is not now")
+    assert list(card.iterdir()) == []
+    other = tmp_path / "new"
+    other.mkdir()
+    one_clear_error(sp404("card", other, *db), 2, "is empty")
+    assert "--init-card" in sp404("card", other, *db).err
+
+
+def test_a_plan_says_what_would_go_to_the_card(sp404: Run, tmp_path: Path) -> None:
+    """Also where the output folder has it all: what was written, to the byte; then nothing."""
+    for name, hertz in (("a", 200), ("b", 300)):
+        audio.write(tmp_path / f"{name}.wav", audio.tone(0.3, 48_000, hz=hertz), 48_000, "WAV")
+    (tmp_path / "m.csv").write_text("file_path\na.wav\nb.wav\n", encoding="utf-8")
+    card, out = tmp_path / "CARD", tmp_path / "out"
+    (card / "IMPORT").mkdir(parents=True)
+    options = (tmp_path / "m.csv", "--out", out, "--db", tmp_path / "r.duckdb")
+
+    def planned() -> tuple[int, int]:
+        found = json.loads(sp404("plan", *options, "--card", card, "--json").out)["card"]
+        assert found["root"] == str(card)
+        return found["files"], found["bytes"]
+
+    assert planned()[0] == 2
+    sp404("export", *options, "--direct")
+    assert planned() == (2, sum(path.stat().st_size for path in out.glob("*.wav")))
+    assert f"Card {card}: 2 files to copy (about 0.1 MB)" in sp404("plan", *options, "--card", card).err
+    sp404("export", *options, "--direct", "--card", card)
+    assert planned() == (0, 0)
+    assert json.loads(sp404("plan", *options, "--json").out)["card"] is None

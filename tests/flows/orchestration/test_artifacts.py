@@ -50,10 +50,14 @@ def test_the_log_of_a_night_names_what_the_scan_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lacking = [SimpleNamespace(path=f"/lib/bad {number}.wav") for number in range(5)]
-    found = SimpleNamespace(added=["a"], moved=[], gone=[], rows=9, lacking=lacking)
+    found = SimpleNamespace(added=["a"], moved=[], gone=[], rows=9, lacking=lacking, empty=["/lib/void.wav"])
+    monkeypatch.setattr("flows.rescan.scanned_folders", lambda _manifest, _settings: ["/lib"])
     monkeypatch.setattr(flow.prefect_tasks, "as_task", lambda _function, _name: lambda *_: found)
     with caplog.at_level(logging.INFO, "sp404"):
-        flow._look_for_new_samples(RESOLVED, None)
+        end = flow._look_for_new_samples(RESOLVED, None)
+    left_out = "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...)"
+    assert end == f". {left_out}. 1 x empty (void.wav)"
+    assert any("sp404 scan /lib -o " in message for message in caplog.messages)
     assert (
         "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...). `sp404 scan` says why" in caplog.messages
     )

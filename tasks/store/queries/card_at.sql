@@ -1,0 +1,2 @@
+-- The cards that were mounted at a path.
+SELECT id FROM cards WHERE root = $root;
