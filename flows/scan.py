@@ -317,6 +317,7 @@ def _report(
         edited=merged.edited,
         duplicates=new["duplicate_of"].count(),
         kits=new["kit"].drop_nulls().n_unique(),
+        table_kits=_count_kits(merged.frame) if new["kit"].count() else {},
         filled=filled,
         skipped=dict(Counter(str(entry.why) for entry in skipped)),
         not_audio=_count_extensions(entry.path for entry in skipped if entry.why is SkipReason.NOT_AUDIO),
@@ -324,6 +325,14 @@ def _report(
         empty=[_report_skipped(entry).path for entry in skipped if _is_empty_sound(entry)],
         seconds=seconds,
     )
+
+
+def _count_kits(frame: pl.DataFrame) -> dict[str, int]:
+    column = next((name for name in frame.columns if name.strip().lower() == "kit"), None)
+    if column is None:
+        return {}
+    kits = frame.filter(pl.col(column).str.strip_chars() != "").group_by(column, maintain_order=True).len()
+    return dict(kits.iter_rows())
 
 
 def _is_empty_sound(entry: SkippedPath) -> bool:

@@ -71,6 +71,7 @@ class ScanResult(BaseModel):
         edited: How many rows have a person's own values.
         duplicates: How many rows have the same sound as another.
         kits: How many kits were proposed.
+        table_kits: How many rows each kit of the manifest has, where kits were proposed.
         short_hits: How many samples are shorter than an export takes, by the settings in force.
         short_in_kits: How many of them have a pad in a proposed kit.
         least_ms: The length that an export takes.
@@ -100,6 +101,7 @@ class ScanResult(BaseModel):
     edited: int
     duplicates: int
     kits: int
+    table_kits: dict[str, int] = {}
     short_hits: int = 0
     short_in_kits: int = 0
     least_ms: int = 0

@@ -9,7 +9,7 @@ from flows.cli.grouped import print_groups
 from flows.cli.messages import GOOD, MOST_LINES, WARN, count_of, db_hint, print_findings, print_notes, say
 
 if TYPE_CHECKING:
-    from flows.export.preview import CheckReport, PlanPreview
+    from flows.export.preview import CheckReport, PlannedRemovals, PlanPreview
     from schemas.export import ExportRequest
     from schemas.report import BatchExportResult, CardResult, Finding
 
@@ -43,7 +43,7 @@ def print_batch(batch: "BatchExportResult", manifest: str, db: str | None, prune
     if batch.zip_path:
         say(f"  {batch.zip_path}")
     if batch.card:
-        _print_card_result(batch.card, prune)
+        _print_card_result(batch.card, prune, batch.not_pruned)
 
 
 def _print_stale(batch: "BatchExportResult") -> None:
@@ -84,7 +84,7 @@ def _print_warnings(batch: "BatchExportResult", db: str | None) -> None:
         say(f"  Which: {which}", err=True)
 
 
-def _print_card_result(card: "CardResult", prune: bool) -> None:
+def _print_card_result(card: "CardResult", prune: bool, not_pruned: str) -> None:
     for paths, why in ((card.in_the_way, _IN_THE_WAY), (card.modified, _MODIFIED)):
         for path in paths[:MOST_LINES]:
             say(f"Not on the card: {path}: {why}", err=True)
@@ -96,7 +96,7 @@ def _print_card_result(card: "CardResult", prune: bool) -> None:
         say(f"Removed from the card, as of another layout or format: {count_of(card.layout_removed, 'file')}")
     if card.stale:
         stale = count_of(len(card.stale), "file")
-        hint = "" if prune else " (--prune removes them)"
+        hint = " (--prune removes them)" if not prune else f" (not removed, since {not_pruned})" if not_pruned else ""
         say(f"On the card, but no longer in the manifest: {stale}{hint}, such as {card.stale[0]}")
     for layout in card.other_layouts:
         say(f"On the card, {layout.text}")
@@ -157,7 +157,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     counts = f"{count_of(to_write, 'file')} to write, {len(planned.files) - to_write:,} unchanged"
     if planned.troubles:
         counts += f", {planned.rejected:,} rejected, {planned.failing:,} would fail"
-    gone = "".join(f", {count_of(len(found.paths), 'file')} to remove below {found.folder}" for found in planned.removals)
+    gone = "".join(f", {_describe_removals(found)}" for found in planned.removals)
     say(f"{count_of(planned.total_requested, 'row')}: {counts}{gone}", err=True, color=WARN if planned.troubles else GOOD)
     say(f"  {planned.output_base_path}", err=True)
     if planned.card:
@@ -167,6 +167,14 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
         say(f"  Card {card.root}: {count_of(card.files, 'file')} to copy{size}{full}", err=True, color=WARN if full else None)
     if to_write:
         say(f"  No sound was read: sp404 check {shlex.quote(request.manifest)} finds files that cannot be converted", err=True)
+
+
+def _describe_removals(found: "PlannedRemovals") -> str:
+    others = len(found.paths) - len(found.lost) if found.option == "--prune" else 0
+    why = (
+        f" ({len(found.lost):,} no longer in the manifest, {others:,} of samples that have another file now)" if others else ""
+    )
+    return f"{count_of(len(found.paths), 'file')} to remove below {found.folder}{why}"
 
 
 def print_checked(report: "CheckReport", manifest: str, every: bool) -> None:

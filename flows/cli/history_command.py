@@ -63,14 +63,16 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
         return _trend(database, as_json, which)
     of_exports = {"user_id": which["user_id"], "export_id": which["export_id"], "most": which["most"]}
     of_exports["library"] = which["library"]
-    if which["export_id"] and not records.exports(database, **of_exports):
+    named = records.exports(database, **of_exports) if which["export_id"] else []
+    if which["export_id"] and not named:
         raise RequestError(what=f"Export {which['export_id']} not found", fix="`sp404 history` lists all exports.")
     of_samples = any(which[name] for name in _OF_SAMPLES)
     found = records.export_samples(database, **which) if of_samples else records.exports(database, **of_exports)
     if as_json:
         print_json(json.dumps(found, default=str))
     elif not found and which["export_id"]:
-        say(f"Export {which['export_id']} has no such samples.", err=True)
+        is_open = f": {named[0]['trouble']}" if named[0]["trouble"] else ""
+        say(f"Export {which['export_id']} has no such samples{is_open}.", err=True)
     elif not found:
         say("The records have no such samples." if of_samples else "Nothing in the records.", err=True)
     elif of_samples:

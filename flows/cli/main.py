@@ -64,6 +64,8 @@ def _hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption) and (sound := _sound_setting(error.option_name)):
         return f"It is a setting of the sound: --sound {sound}=VALUE."
+    if isinstance(error, click.MissingParameter) and context and context.info_name == "scan" and _is_about(error, "manifest"):
+        return "Say which table to write or bring up to date: sp404 scan FOLDER -o library.csv"
     if isinstance(error, click.MissingParameter) and _is_about(error, "manifest"):
         return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
     if isinstance(error, click.BadParameter) and context and context.info_name == "verify" and _is_about(error, "export_id"):

@@ -14,6 +14,7 @@ from flows.cli.tables import print_table
 if TYPE_CHECKING:
     from schemas.scan_report import ScanResult
 
+_MOST_KITS = 8
 _MOST_KINDS = 5
 
 
@@ -138,6 +139,10 @@ def _print_totals(result: "ScanResult") -> None:
         + "".join(f", {note}" for note in notes)
         + f"; {result.read:,} of {count_of(result.files, 'file')} read{listened} in {result.seconds:.1f} s"
     )
+    if result.table_kits:
+        shown = [f"{kit} ({rows:,})" for kit, rows in list(result.table_kits.items())[:_MOST_KITS]]
+        more = f" and {len(result.table_kits) - len(shown):,} more" if len(result.table_kits) > len(shown) else ""
+        say(f"Kits in the table: {', '.join(shown)}{more}")
     if result.short_hits:
         what = "sample is" if result.short_hits == 1 else "samples are"
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""

@@ -21,6 +21,7 @@ from flows.orchestration import automations, run_form
 from flows.orchestration.flow import NIGHTLY_TAG, export_library
 from flows.orchestration.prefect_server import KIT, MANIFEST, NIGHTLY, VERIFY, VERIFY_FLOW
 from schemas.errors import Sp404Error
+from schemas.report import SHOWN_FILES
 from tasks.store.history import preferences_at
 
 _ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
@@ -52,10 +53,16 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
     if not report.failed:
         return Completed(message=message, data=counts)
     rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
-    create_table_artifact(rows, key="damages", description=f"{len(report.findings):,} findings of sp404 verify")
-    damages = ", ".join(f"{count:,} {damage}" for damage, count in report.counts.items())
+    create_table_artifact(rows, key="damages", description=f"Found by sp404 verify: {len(report.findings):,}")
+    damages = ", ".join(_describe_damage(report, damage, count) for damage, count in report.counts.items())
     message = f"{message}, {damages}: see the artifact `damages`, or type sp404 verify"
     return Failed(message=message, data=FailedRun(message))  # Prefect raises what a failed state holds
+
+
+def _describe_damage(report: preview.VerifyReport, damage: str, count: int) -> str:
+    """Return how many files have a damage, and the names of the first ones."""
+    names = [os.path.basename(found.path) for found in report.findings if found.damage == damage][:SHOWN_FILES]
+    return f"{count:,} {damage} ({', '.join([*names, *(['...'] if count > len(names) else [])])})"
 
 
 def build_deployments(settings: Settings) -> list[Any]:

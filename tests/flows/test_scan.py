@@ -115,6 +115,7 @@ def test_folders_become_a_manifest_that_export_takes(scan: Any, sp404: Run, tmp_
     done = scan()
     assert (done["rows"], done["files"], done["read"], done["lacking"]) == (7, 8, 8, [])
     assert done["skipped"] == {"system file": 1, "empty file": 1, "not audio": 1}
+    assert done["empty"] == [str(tmp_path / "Samples/empty.wav")]
     found = rows(tmp_path / "library.csv")
     assert found["Kick 01.wav"]["file_path"] == "Samples/Hip Hop Drums Vol 2/Kick 01.wav"
     told = {
@@ -444,6 +445,7 @@ def test_restored_rows_are_in_a_kit_again_where_kits_are_proposed(scan: Any, sp4
     scan("--kits")
     kits = {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")}
     assert kits
+    assert scan("--kits")["table_kits"] == {"Hip Hop Drums Vol 2": 4}
     whole = manifest.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     for lines, options in ((whole[:1] + [line for line in whole[1:] if "Hip Hop" not in line], ("--restore",)), ([], ())):
         manifest.unlink()

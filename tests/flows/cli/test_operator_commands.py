@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -354,3 +355,63 @@ def test_what_failed_in_two_nights_is_listed_once_behind_what_is_new(sp404: Run,
     assert "corrected in the manifest; an export is due" in said
     assert "1 exported, 1 unchanged, 2 failed" in sp404(*export).out
     assert "b.wav" not in sp404("history", "--failed", *db).out
+
+
+def test_status_says_what_was_mended_and_that_there_are_more_than_it_names(sp404: Run, tmp_path: Path) -> None:
+    """Of five files that fail for the first time three are named, and what failed in the run before and is there now."""
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    table.write_text("file_path\na.wav\nb.wav\n", encoding="utf-8")
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    sp404(*export)
+    assert "mended" not in sp404("status", *db).out
+    audio.write(tmp_path / "a.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    table.write_text("file_path\na.wav\nb.wav\n" + "".join(f"new{n}.wav\n" for n in range(5)), encoding="utf-8")
+    sp404(*export)
+    said = sp404("status", *db).out
+    assert "mended since the run before: a.wav" in said
+    assert "1 of them failed in the run before, too; new: new0.wav, new1.wav, new2.wav and 2 more" in said
+
+
+def test_status_goes_by_the_schedule_of_the_server_that_runs(
+    sp404: Run, library: Path, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was changed since then counts when it starts anew; a server that nobody named tells nothing of its nights."""
+    healthy = ["http://127.0.0.1:4711/api"]
+    monkeypatch.setattr("flows.orchestration.prefect_server.is_healthy", lambda api: api in healthy)
+    asked: list[str] = []
+    monkeypatch.setattr("flows.orchestration.prefect_server.last_run_of", lambda api, _deployment: asked.append(api))
+    known = {"library": str(library / "manifest.csv"), "db": str(db), "nightly_cron": "30 4 * * *", "timezone": "Europe/Berlin"}
+    monkeypatch.setenv("SP404_TIMEZONE", "Europe/Berlin")
+    prefect_server.publish_api(healthy[0], **known)
+    assert "start sp404 up anew" not in sp404("status").out
+    monkeypatch.setenv("SP404_NIGHTLY_CRON", "15 18 * * *")
+    said = sp404("status").out
+    assert "04:30" in said
+    assert "nightly_cron: changed since the server started; start sp404 up anew for it" in said
+    assert set(asked) == set(healthy)
+    prefect_server.withdraw_api()
+    healthy[:] = [prefect_server.LOCAL_API]
+    asked.clear()
+    said = sp404("status", "--db", db).out
+    assert f"{prefect_server.LOCAL_API} answers" in said
+    assert asked == []
+
+
+def test_the_command_that_mends_has_the_layout_of_the_export(sp404: Run, tmp_path: Path) -> None:
+    """It can be typed as it stands: the files come where the others are."""
+    audio.write(tmp_path / "short.wav", audio.tone(0.05, 48_000), 48_000, "WAV")
+    table, db, out = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb"), tmp_path / "my out"
+    table.write_text("file_path,genre\nshort.wav,Dub\n", encoding="utf-8")
+    sp404("export", table, "--direct", "--organize-by", "genre", "--format", "aiff", "--out", out, *db)
+    said = sp404("history", "--failed", *db).out
+    line = next(line for line in said.splitlines() if "> sp404 export" in line)
+    assert "--card and the like" in line
+    typed = shlex.split(line.partition("> sp404 ")[2].partition("   (")[0])
+    assert sp404(*typed, "--direct", *db).status == 0
+    assert [path.name for path in (out / "dub").glob("*.aif*")] == ["short.aiff"]
+    planned = sp404("plan", table, "--organize-by", "kit", "--sound", "pad_to_ms=0", *db).err
+    assert "--organize-by kit --sound pad_to_ms=100" in planned
+
+
+def test_calls_from_memory_lead_on(sp404: Run, tmp_path: Path) -> None:
+    assert "Say which table to write or bring up to date: sp404 scan FOLDER -o library.csv" in sp404("scan", tmp_path).err
