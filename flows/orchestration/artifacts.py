@@ -45,7 +45,7 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
     create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
     if summary.failures:
-        create_table_artifact(_failures(summary, running.target.manifest), key=_REJECTED, description=_describe_failures(batch))
+        create_table_artifact(_failures(summary), key=_REJECTED, description=_describe_failures(batch))
     elif not running.draft.resolved.is_selection:
         create_markdown_artifact(batch.counts(), key=_REJECTED, description="Every row was exported")
 
@@ -218,18 +218,9 @@ def _slowest(summary: ExportSummary) -> Iterator[tuple[str, str, str]]:
     return ((f"{row['seconds']:.2f}", code(row["path"]), code(row["source_path"])) for row in summary.slowest)
 
 
-def _failures(summary: ExportSummary, manifest: str) -> list[dict[str, Any]]:
-    """Return the rows of the table of failures; the UI takes each text for Markdown, and cuts what is wider than its window.
-
-    So files are said as the manifest's folder sees them, and each once.
-    """
-    folder = os.path.join(os.path.dirname(manifest), "")
-    rows = []
-    for row in summary.failures:
-        file = row["file"] or ""
-        short = {"file": file.removeprefix(folder), "why": row["why"].replace(f": {file}", "") if file else row["why"]}
-        rows.append({name: escape(cell) if isinstance(cell, str) else cell for name, cell in (row | short).items()})
-    return rows
+def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
+    """Return the rows of the table of failures; the UI takes each text for Markdown."""
+    return [{name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in summary.failures]
 
 
 def _describe_failures(batch: BatchExportResult) -> str:
