@@ -170,22 +170,10 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
             "causes": dict(
                 Counter(describe_cause(str(row["reason"]), str(row["error_message"])) for row in failing[0]).most_common()
             ),
-            "mended": _mended(database, exports[0]["id"], failing[1]) if len(failing) > 1 else [],
+            "mended": [str(failed["source_path"]) for failed in failing[-1] if failed["exported_since"] == row["id"]],
             "examples": [str(row["source_path"]) for row in new_first if row["source_path"]][:SHOWN_FILES],
         }
     )
-
-
-def _mended(database: Database, export_id: object, before: list[dict[str, object]]) -> list[str]:
-    """Return the files that failed ``before``, and that an export has."""
-    assert isinstance(export_id, int)  # noqa: S101  (for the type checker)
-    failed = {str(row["source_path"]) for row in before if row["source_path"]}
-    if not failed:
-        return []
-    rows = history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=False, most=None)
-    return [
-        str(row["source_path"]) for row in rows if row["source_path"] in failed and row["status"] in ("exported", "unchanged")
-    ]
 
 
 def _failures(database: Database, export_id: object) -> list[dict[str, object]]:
