@@ -112,7 +112,7 @@ def _glossary(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
 def _settings(wanted: str) -> list[Explanation]:
     name = wanted.removeprefix("sp404_").replace("-", "_")
     field = Settings.model_fields.get(name)
-    text = (
-        f"{str(field.description).rstrip('.')}. Set it as {name} in config/*.toml, or as SP404_{name.upper()}." if field else ""
-    )
-    return [Explanation(f"the setting {name}", text)] if field else []
+    if not field:
+        return []
+    how = f"Set it as {name} in config/*.toml of the folder where you run sp404, or as SP404_{name.upper()}."
+    return [Explanation(f"the setting {name}", f"{str(field.description).rstrip('.')}. {how}")]

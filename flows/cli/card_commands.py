@@ -85,8 +85,8 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
         say(f"Removed: {path}")
     for path in report.junk:
         say(f"Junk: {path} (--clean-junk removes it)")
-    for manifest, count in report.manifests.items():
-        say(f"{count_of(count, 'file')} from {manifest}")
+    for (manifest, layout), count in report.sources.items():
+        say(f"{count_of(count, 'file')} from {manifest}{f', by {layout}' if layout else ''}")
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     say(f"{report.root}: {counts}{unknown}")

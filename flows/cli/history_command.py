@@ -91,6 +91,8 @@ def _print_to_mend(failures: list[dict[str, Any]], in_force: dict[str, str]) -> 
 
     to_mend, exported, gone, corrected = sort_failures(failures)
     print_samples(to_mend, False, in_force)
+    if not to_mend:
+        say("Nothing is left to mend.", err=True)
     if exported:
         say(f"{count_of(exported, 'failure')} of before: exported since then (--all shows them, too)")
     if gone:

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -45,7 +46,8 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     elif report.library:
         say(f"Library   {short_path(report.library)} is not there", color=WARN)
     else:
-        say('Library   none is set for the night, as in config/sp404.toml: [sp404] and below it library = "/path/library.csv"')
+        library = shlex.quote(report.manifest) if report.manifest else "library.csv"
+        say(f"Library   none is set for the night. For this one: SP404_LIBRARY={library} sp404 up")
     if report.last:
         _print_run(report.last, report.manifest, db)
     else:

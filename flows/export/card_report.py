@@ -35,6 +35,7 @@ class CardFile(BaseModel):
     manifest_path: str
     source_path: str
     settings_hash: str | None
+    organized_by: str | None
     output_bytes: int
 
     @property
@@ -67,9 +68,9 @@ class CardReport(BaseModel):
         return not any(file.needs_attention for file in self.files)
 
     @property
-    def manifests(self) -> dict[str, int]:
-        """Return the manifests that the files are from, and how many files each has."""
-        return Counter(file.manifest_path for file in self.files)
+    def sources(self) -> dict[tuple[str, str | None], int]:
+        """Return the manifests and layouts that the files are from, and how many files each has."""
+        return Counter((file.manifest_path, file.organized_by) for file in self.files)
 
 
 def find_card(settings: Settings) -> str:

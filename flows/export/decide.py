@@ -57,15 +57,6 @@ def decide(draft: DraftPlan, measured: Mapping[int, MeasuredLevels]) -> DecidedP
     return DecidedPlan(draft, jobs, stale, find_other_layouts(draft), (*draft.spellings, *in_kits))
 
 
-def describe_other_sound(jobs: pl.DataFrame) -> str:
-    """Say how many of the decided jobs are converted only since other sound settings made their files; empty where none is."""
-    made_otherwise = pl.col("settings_hash") != pl.col("recorded_settings_hash")
-    same_source = pl.col("content_hash") == pl.col("recorded_content_hash")
-    again = jobs.filter(pl.col("ours") & same_source & made_otherwise, action=actions.Action.CONVERT).height
-    files = "1 file is" if again == 1 else f"{again:,} files are"
-    return f"{files} converted again: made with other sound settings before (--sound, or the settings)" if again else ""
-
-
 def with_loudest(draft: DraftPlan, peaks: Mapping[int, float]) -> pl.DataFrame:
     """Add to the jobs ``loudest``, the peak of the loudest sample that each has to keep its balance with.
 

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
-from flows.export.decide import decide, describe_other_sound
+from flows.export.decide import decide
 from flows.export.folder_findings import find_in_folders
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
 from flows.export.kit_findings import find_in_kits, turns_down
+from flows.export.other_sound import describe_other_sound
 from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
@@ -208,7 +209,7 @@ def plan(request: ExportRequest) -> PlanPreview:
         ),
         failing=lost.height,
         worth_a_look=[*draft.spellings, *find_in_folders(draft), *(find_in_kits(draft, {}) if draft.has_kits else [])],
-        notes=[*draft.notes, *filter(None, [describe_other_sound(there)])],
+        notes=[*draft.notes, *filter(None, [describe_other_sound(decided, there)])],
     )
 
 

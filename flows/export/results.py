@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import polars as pl
 
-from flows.export.decide import describe_other_sound
 from flows.export.other_layouts import describe
+from flows.export.other_sound import describe_other_sound
 from flows.export.stages import DecidedPlan, RunningExport
 from schemas.conversion import JobResult, Outcome, ShardResult
 from schemas.enums import Status
@@ -115,7 +115,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
         notes=[*draft.notes, *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ())],
-        other_sound=describe_other_sound(running.plan.jobs),
+        other_sound=describe_other_sound(running.plan),
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(_warned(running, rows)),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
         outdated=running.plan.stale.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))["path"].to_list(),

@@ -222,11 +222,14 @@ def test_it_is_said_that_other_settings_of_the_sound_convert_again(sp404: Run, t
     assert "converted again" not in sp404("plan", *options).err
     sp404("export", *options, "--direct")
     assert "converted again" not in sp404("plan", *options).err
-    note = "4 files are converted again: made with other sound settings before (--sound, or the settings)"
+    note = "4 files are converted again: made with other sound settings before (guard was none in export 1, and is file now)"
     assert f"Note: {note}" in sp404("plan", *options, "--sound", "guard=file").err.splitlines()
     (tmp_path / "hat.wav").unlink()
     audio.write(tmp_path / "kick.wav", audio.tone(0.2, 48_000, hz=99), 48_000, "WAV")
     assert "Note: 2 files are converted again" in sp404("plan", *options, "--sound", "guard=file").err
+    sp404("export", *options, "--direct", "--sound", "guard=file")
+    back = "(guard was file in export 2, and is none now)"
+    assert back in sp404("export", *options, "--direct").err
 
 
 def test_a_terminal_lists_first_what_is_to_be_written(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
