@@ -1,5 +1,6 @@
 """Tell which failures of past exports are still to be mended: by the records, and by the manifests as they are now."""
 
+import os
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from schemas.errors import Sp404Error
 from tasks.manifest.source_paths import resolve_sources
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
+from tasks.store import scan_memory
+from tasks.store.database import Database
 
 Records = list[dict[str, Any]]
 
@@ -50,6 +53,22 @@ def sort_failures(failures: Records) -> SortedFailures:
     return SortedFailures(
         list(newest.values()), len(failures) - len(waiting), len(waiting) - len(there), len(there) - len(wrong)
     )
+
+
+def find_left_out(database: Database, manifest: str) -> list[tuple[str, str]]:
+    """Return the files that the scans for a manifest could not read and so left out of it, each with why and what to do.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    roots = scan_memory.roots_of(database, manifest)
+    if not roots:
+        return []
+    files, rows = scan_memory.known(database, manifest)
+    below = pl.any_horizontal(pl.col("path").str.starts_with(os.path.join(root, "")) for root in roots)
+    unread = files.filter(pl.col("trouble").is_not_null() & below & ~pl.col("path").is_in(rows["path"].implode())).sort("path")
+    found = unread.select("path", "trouble", "fix").iter_rows()
+    return [(path, f"{trouble}. {fix or ''}".strip()) for path, trouble, fix in found if os.path.lexists(path)]
 
 
 def _key(row: dict[str, Any]) -> Hashable:

@@ -9,7 +9,7 @@ import click
 
 from flows.cli.exit_status import ALL_DONE
 from flows.cli.history_output import print_exports, print_samples, print_trend
-from flows.cli.messages import count_of, print_json, say
+from flows.cli.messages import MOST_LINES, count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, all_option, db_option, json_option, load_settings
 from flows.cli.times import local_time
 from schemas.errors import RequestError
@@ -80,6 +80,7 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
             print_samples(found, every, in_force)
         else:
             _print_to_mend(found, in_force)
+            _print_left_out(database, found)
     else:
         print_exports(found)
     return ALL_DONE
@@ -99,6 +100,20 @@ def _print_to_mend(failures: list[dict[str, Any]], in_force: dict[str, str]) -> 
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
     if corrected:
         say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest; an export is due (--all shows them, too)")
+
+
+def _print_left_out(database: "Database", failures: list[dict[str, Any]]) -> None:
+    """Print the files that are in no manifest of the failures, since a scan could not read them: they fail in no export."""
+    from flows.past_failures import find_left_out
+
+    for manifest in dict.fromkeys(row["manifest_path"] for row in failures):
+        found = find_left_out(database, manifest)
+        if found:
+            say(f"Not in {manifest}, since the scan could not read {'it' if len(found) == 1 else 'them'}: {len(found):,}")
+        for path, why in found[:MOST_LINES]:
+            say(f"  {path}: {why}")
+        if len(found) > MOST_LINES:
+            say(f"  ... and {len(found) - MOST_LINES:,} more; sp404 scan names every one")
 
 
 def _trend(database: "Database", as_json: bool, which: dict[str, Any]) -> int:

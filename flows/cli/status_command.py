@@ -74,24 +74,32 @@ def _print_server(report: "StatusReport") -> None:
     if report.served_library and report.served_library != report.library:
         say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
     elif report.next_nightly:
-        _print_schedule("Nightly", report.next_nightly, report.last_nightly)
+        _print_schedule("Nightly", report.next_nightly, report.last_nightly, report.last)
         if report.unread_schedules:
             names = " and ".join(report.unread_schedules)
             say(f"          {names}: changed since the server started; start sp404 up anew for it", color=WARN)
     if report.next_verify:
-        _print_schedule("Verify", report.next_verify, report.last_verify)
+        _print_schedule("Verify", report.next_verify, report.last_verify, None)
         if report.last_verify and not report.last_verify.is_good:
             from flows.orchestration.prefect_server import VERIFY, run_command
 
+            ended = report.last_verify.ended_at
+            if report.last and ended and report.last.created_at > ended:
+                say(f"          Export {report.last.export_id} has written since then")
             say(f"          Once more: {run_command(str(report.server), VERIFY)}")
 
 
-def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None") -> None:
-    """Print when it is next and how the last one ended; of one that failed, also why: the records may know nothing of it."""
+def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None", shown: "RunStatus | None") -> None:
+    """Print when it is next and how the last one ended, with its message: the records may know nothing of it.
+
+    Of the export that is ``shown`` already only the end of the message, which tells of files in no manifest.
+    """
     ended = f"; last: {last.state}{', ' + ago(last.ended_at) if last.ended_at else ''}" if last else ""
     say(f"{name:9} next: {due:%a %d %b %H:%M %Z}{ended}", color=None if last is None or last.is_good else WARN)
-    if last and last.message:
-        say(f"          {last.message.splitlines()[0]}", color=None if last.is_good else WARN)
+    message = last.message.splitlines()[0] if last and last.message else ""
+    before, command, rest = message.partition(f"sp404 history --export {shown.export_id} --failed" if shown else "\n")
+    if text := rest.removeprefix(". ") if command else before:
+        say(f"          {text}", color=None if last is None or last.is_good else WARN)
 
 
 def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:

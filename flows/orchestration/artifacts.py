@@ -31,8 +31,10 @@ WITH_FAILURES = "with-failures"
 RUN_BY = "prefect/"
 
 
-def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
+def publish_report(running: RunningExport, batch: BatchExportResult, left_out: str = "") -> None:
     """Publish the artifacts ``export-report``, ``files-by-folder`` and ``rejected-samples``.
+
+    ``left_out``: What the scan before it could not read, in words.
 
     The last also says that nothing was rejected, in words, since the UI shows an empty table as an empty page: under a key it
     shows the newest, and the table of a night long ago would stay there. Of a few samples that a client chose it does not.
@@ -42,7 +44,9 @@ def publish_report(running: RunningExport, batch: BatchExportResult) -> None:
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
-    create_markdown_artifact(report_markdown(running, batch, summary), key="export-report", description=batch.counts())
+    create_markdown_artifact(
+        report_markdown(running, batch, summary, left_out), key="export-report", description=batch.counts()
+    )
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
     if summary.failures:
         create_table_artifact(_failures(summary), key=_REJECTED, description=_describe_failures(batch))
@@ -74,10 +78,11 @@ def run_tags(draft: DraftPlan) -> list[str]:
     return ["sp404", str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
 
 
-def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> str:
+def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary, left_out: str = "") -> str:
     """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown."""
     sections = (
         [f"# {_verdict(batch)}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
+        [f"- Beside these, not in the manifest: {escape(left_out)}"] if left_out else [],
         _reasons(summary),
         _section("What changed since the run before", ("samples", ""), _changes(summary)),
         _section("The run", ("", ""), _facts(running, batch, summary)),

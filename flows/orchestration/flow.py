@@ -79,21 +79,25 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
         with flow_monitor.monitor_flow_run(context.progress if context else Progress()) as progress:
             is_night = resolved.settings.nightly_scan and NIGHTLY_TAG in flow_run.tags
             left_out = _look_for_new_samples(resolved, progress) if is_night else ""
-            batch = run_export(resolved, PREFECT, progress)
+            steps = replace(PREFECT, report=partial(artifacts.publish_report, left_out=left_out)) if left_out else PREFECT
+            batch = run_export(resolved, steps, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
     if not batch.complete:
         _tag_run(artifacts.WITH_FAILURES)
+        if context is None:  # the command line says it in its own words
+            log.warning("Not all was done: %s. %s", batch.counts(), batch.failures())
     share = resolved.settings.failed_share
     # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
     if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
-        message = f"{batch.counts()}: more than {share:.0%} (the setting failed_share). {batch.failures()}{left_out}"
+        too_many = f"{batch.counts()}: more than {share:.0%} (the setting failed_share)"
+        message = ". ".join(filter(None, [too_many, batch.failures(), left_out]))
         return Failed(message=message, data=TooManyFailedError(message, batch))
     name = "Completed" if batch.complete else "CompletedWithFailures"
-    message = ". ".join(filter(None, [batch.counts(), batch.failures()]))
-    return Completed(name=name, message=f"{message}{left_out}", data=batch)
+    message = ". ".join(filter(None, [batch.counts(), batch.failures(), left_out]))
+    return Completed(name=name, message=message, data=batch)
 
 
 def run_flow_and_wait(resolved: ResolvedRequest, progress: Progress) -> BatchExportResult:
@@ -226,12 +230,14 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
         left_out = str(Cause(text="left out, since it cannot be read", samples=len(found.lacking), files=files))
         log.warning("%s. `sp404 scan` says why", left_out)
     empty = str(Cause(text="empty", samples=len(found.empty), files=found.empty[:SHOWN_FILES])) if found.empty else ""
+    for file in found.lacking[:_MOST_LEFT_OUT]:
+        log.warning("Left out: %s: %s. %s", file.path, file.why, file.fix)
     if empty:
         log.warning("%s: get it again from its pack", empty)
     if left_out or empty:
         roots = scanned_folders(resolved.target.manifest, resolved.settings)
-        log.info("To see it: %s", shlex.join(["sp404", "scan", *roots, "-o", resolved.target.manifest]))
-    return "".join(f". {text}" for text in (left_out, empty) if text)
+        log.info("To see all of it: %s", shlex.join(["sp404", "scan", *roots, "-o", resolved.target.manifest]))
+    return ". ".join(filter(None, (left_out, empty)))
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:
@@ -258,5 +264,6 @@ PREFECT = Steps(
     report=artifacts.publish_report,
 )
 _DASK_SECONDS = 10
+_MOST_LEFT_OUT = 20
 # The task runs of a run apart from its shards; the history must hold both in the end.
 STEP_RUNS = 4

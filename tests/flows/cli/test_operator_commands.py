@@ -415,3 +415,21 @@ def test_the_command_that_mends_has_the_layout_of_the_export(sp404: Run, tmp_pat
 
 def test_calls_from_memory_lead_on(sp404: Run, tmp_path: Path) -> None:
     assert "Say which table to write or bring up to date: sp404 scan FOLDER -o library.csv" in sp404("scan", tmp_path).err
+
+
+def test_history_names_what_no_export_can_fail_for(sp404: Run, tmp_path: Path) -> None:
+    """A file that the scan left out has no row: it is named beside the failures, until it is mended."""
+    lib, table, db = tmp_path / "lib", tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    lib.mkdir()
+    audio.write(lib / "good.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    audio.write(lib / "short.wav", audio.tone(0.05, 48_000), 48_000, "WAV")
+    (lib / "text.wav").write_text("RIFF, but no sound", encoding="utf-8")
+    assert "text.wav" in sp404("scan", lib, "-o", table, *db).err
+    sp404("export", table, "--direct", "--out", tmp_path / "out", *db)
+    said = sp404("history", "--failed", *db).out.splitlines()
+    start = said.index(f"Not in {table}, since the scan could not read it: 1")
+    assert said[start + 1].startswith(f"  {lib / 'text.wav'}: ")
+    assert any("short.wav" in line for line in said[:start])
+    audio.write(lib / "text.wav", audio.tone(0.3, 48_000, hz=300), 48_000, "WAV")
+    sp404("scan", lib, "-o", table, *db)
+    assert "text.wav" not in sp404("history", "--failed", *db).out

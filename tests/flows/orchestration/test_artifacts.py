@@ -49,14 +49,21 @@ def test_a_run_is_named_by_its_samples_and_never_by_a_hash(run: Any, name: str) 
 def test_the_log_of_a_night_names_what_the_scan_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lacking = [SimpleNamespace(path=f"/lib/bad {number}.wav") for number in range(5)]
+    lacking = [SimpleNamespace(path=f"/lib/bad {number}.wav", why="no audio", fix="Get it.") for number in range(5)]
     found = SimpleNamespace(added=["a"], moved=[], gone=[], rows=9, lacking=lacking, empty=["/lib/void.wav"])
     monkeypatch.setattr("flows.rescan.scanned_folders", lambda _manifest, _settings: ["/lib"])
     monkeypatch.setattr(flow.prefect_tasks, "as_task", lambda _function, _name: lambda *_: found)
     with caplog.at_level(logging.INFO, "sp404"):
         end = flow._look_for_new_samples(RESOLVED, None)
     left_out = "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...)"
-    assert end == f". {left_out}. 1 x empty (void.wav)"
+    assert end == f"{left_out}. 1 x empty (void.wav)"
+    assert "Left out: /lib/bad 0.wav: no audio. Get it." in caplog.messages
+    summary, running = (
+        ExportSummary(None, None, [], [], [], [], []),
+        SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE)),
+    )
+    report = artifacts.report_markdown(running, batch(), summary, end)  # type: ignore[arg-type]
+    assert "- Beside these, not in the manifest: 5 x left out" in report
     assert any("sp404 scan /lib -o " in message for message in caplog.messages)
     assert (
         "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...). `sp404 scan` says why" in caplog.messages

@@ -315,6 +315,19 @@ def test_five_nights_that_a_sleeping_machine_missed_are_made_up_for_by_one(desk:
 
 
 @pytest.mark.slow
+def test_the_log_of_a_run_warns_of_what_failed(desk: Desk) -> None:
+    """So that a person who looks at warnings alone sees it."""
+    manifest = desk.folder / "lib/five.csv"
+    manifest.write_text("file_path\n0.wav\n1.wav\n2.wav\n0.wav\nnone.wav\n", encoding="utf-8")
+    where = {"organize_by": "flat", "output_base_path": str(desk.folder / "five")}
+    run = desk.run("manifest", {"request": {"manifest": str(manifest), "config": where}})
+    assert run["state"]["name"] == "CompletedWithFailures"
+    warnings = {"logs": {"flow_run_id": {"any_": [run["id"]]}, "level": {"ge_": 30}}}
+    (warned,) = until(lambda: desk.ask("/logs/filter", warnings), 10)  # which come a moment later
+    assert "1 x Audio file not found (none.wav)" in warned["message"]
+
+
+@pytest.mark.slow
 def test_an_export_in_a_terminal_finds_it_and_its_report_says_what_changed(desk: Desk) -> None:
     """By itself, on whatever port it is; a temporary server would be told of on standard error."""
     manifest = desk.folder / "lib/two.csv"
