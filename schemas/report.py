@@ -121,6 +121,7 @@ class LayoutFiles(BaseModel):
         files: How many they are.
         example: The path of one of them, below the output folder or the card's IMPORT.
         kept: Why they stay, though they were to be removed; else empty.
+        lost: How many of them are of samples that are no longer in the manifest, and ``lost_example`` the path of one.
     """
 
     name: str
@@ -128,13 +129,20 @@ class LayoutFiles(BaseModel):
     files: int
     example: str
     kept: str = ""
+    lost: int = 0
+    lost_example: str = ""
 
     @property
     def text(self) -> str:
         """Return in words how many stay, and why, or what removes them."""
         stay = f"{self.files:,} file{'' if self.files == 1 else 's'} of the {self.name} stay{'s' if self.files == 1 else ''}"
         remove = f"`--prune-layout {self.organized_by}` removes {'it' if self.files == 1 else 'them'}"
-        return f"{stay}: {self.kept}" if self.kept else f"{stay}; {remove} (such as {self.example})"
+        if self.kept:
+            return f"{stay}: {self.kept}"
+        samples = "a sample that is" if self.lost == 1 else "samples that are"
+        lost = f"{self.lost:,} of them of {samples} no longer in the manifest, such as {self.lost_example}"
+        prune = f"an export by {self.organized_by} with --prune removes {'it' if self.lost == 1 else 'them'}"
+        return f"{stay}; {remove} (such as {self.example})" + (f"; {lost}: {prune}" if self.lost else "")
 
 
 class CardResult(BaseModel):

@@ -55,23 +55,28 @@ def select_to_remove(files: pl.DataFrame, request: ExportRequest) -> pl.DataFram
     return files.filter(pl.lit(request.prune_layout is not None) & (pl.col("organized_by") == str(request.prune_layout)))
 
 
-def describe(files: pl.DataFrame, settings: Settings, folder: str, request: ExportRequest, kept: str) -> list[LayoutFiles]:
-    """Describe the files of other layouts and formats (``path, organized_by``) that stand below ``folder``.
+def describe(files: pl.DataFrame, draft: DraftPlan, folder: str, kept: str) -> list[LayoutFiles]:
+    """Describe the files of other layouts and formats (``path, organized_by, source_path``) that stand below ``folder``.
 
     Args:
         files: The files that stay, by the records.
-        settings: The settings in force.
+        draft: The plan: its settings, its rows, and which layout was to be removed.
         folder: The output folder, or the card's IMPORT.
-        request: It says which layout was to be removed.
         kept: Why files of that layout stay.
     """
     files = files.filter(pl.Series([os.path.lexists(os.path.join(folder, path)) for path in files["path"]], dtype=pl.Boolean))
     found = []
+    is_partial = draft.resolved.is_selection or draft.may_lack_files  # rows that are not here may mean any of the files
     for (layout,), group in files.sort("path").group_by("organized_by", maintain_order=True):
-        is_in_force = layout == str(settings.organize_by)
+        is_in_force = layout == str(draft.settings.organize_by)
         name = f"format {group['format'][0]}" if is_in_force else f"layout {layout}"
-        reason = kept if layout == str(request.prune_layout) else ""
-        found.append(
-            LayoutFiles(name=name, organized_by=str(layout), files=group.height, example=group["path"][0], kept=reason)
+        reason = kept if layout == str(draft.request.prune_layout) else ""
+        lost = (
+            group.clear()
+            if is_partial or is_in_force
+            else group.filter(~pl.col("source_path").is_in(draft.rows["source"].implode()))
         )
+        gone = {"lost": lost.height, "lost_example": lost["path"].first() or ""}
+        of_layout = {"organized_by": str(layout), "files": group.height, "example": group["path"][0]}
+        found.append(LayoutFiles(name=name, kept=reason, **of_layout, **gone))
     return found

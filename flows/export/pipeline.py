@@ -124,7 +124,7 @@ def _prune(running: RunningExport, batch: BatchExportResult) -> BatchExportResul
             "pruned_outdated": len(removed.intersection(batch.outdated)),
             "not_pruned": kept if running.draft.may_lack_files and not stale.is_empty() else "",
             "stale": [path for path in batch.stale if path not in removed],
-            "other_layouts": other_layouts.describe(left, running.settings, running.target.output, request, kept),
+            "other_layouts": other_layouts.describe(left, running.draft, running.target.output, kept),
             "layout_pruned": len(removed.intersection(of_layout["path"])),
         }
     )

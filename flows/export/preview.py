@@ -361,7 +361,7 @@ def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRe
     for folder, of_others in files.items():
         removed = [path for removal in removals if removal.folder == folder for path in removal.paths]
         stays = of_others.filter(~pl.col("path").is_in(removed))
-        described = other_layouts.describe(stays, draft.settings, folder, draft.request, kept)
+        described = other_layouts.describe(stays, draft, folder, kept)
         found += [KeptLayout(folder=folder, **layout.model_dump()) for layout in described]
     return found
 

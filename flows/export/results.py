@@ -119,7 +119,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(_warned(running, rows)),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
         outdated=running.plan.stale.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))["path"].to_list(),
-        other_layouts=describe(running.plan.other_layouts, settings, running.target.output, running.request, ""),
+        other_layouts=describe(running.plan.other_layouts, draft, running.target.output, ""),
     ).with_results_from(lambda: _results(running, rows))
 
 

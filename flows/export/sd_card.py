@@ -158,7 +158,7 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
         stale=left,
         removed=len(set(removed) - of_layouts),
         renamed=len(done.renamed),
-        other_layouts=other_layouts.describe(state.others, running.settings, place.folder, request, kept),
+        other_layouts=other_layouts.describe(state.others, draft, place.folder, kept),
         layout_removed=len(of_layouts.intersection(removed)),
     )
 

@@ -265,3 +265,19 @@ def test_an_option_that_was_not_typed_to_its_end_is_found(sp404: Run) -> None:
     """But none that deletes."""
     assert "Did you mean '--dry-run'?" in sp404("export", "m.csv", "--dry").err
     assert "Did you mean" not in sp404("export", "m.csv", "--prun").err
+
+
+def test_a_row_that_was_removed_is_missed_in_the_other_layout_too(sp404: Run, tmp_path: Path) -> None:
+    """Pruning by one layout leaves its file in the other: that is said, with what removes it; it does."""
+    table, card = loud_kit(tmp_path), tmp_path / "CARD"
+    (card / "IMPORT").mkdir(parents=True)
+    where = ("--out", tmp_path / "out", "--db", tmp_path / "r.duckdb", "--card", card, "--direct", "--prune")
+    for layout in ("kit", "flat"):
+        sp404("export", table, "--organize-by", layout, *where)
+    table.write_text("file_path,kit,bank,pad\nkick.wav,K,A,1\nsnare.wav,K,A,2\n", encoding="utf-8")
+    said = sp404("export", table, "--organize-by", "flat", *where).out
+    lost = "2 of them of samples that are no longer in the manifest, such as k/bank_A/pad_03_hat.wav:"
+    assert said.count(f"{lost} an export by kit with --prune removes them") == 2, "in the folder, and on the card"
+    said = sp404("export", table, "--organize-by", "kit", *where).out
+    assert not list(card.rglob("*hat.wav"))
+    assert "of them of" not in said
