@@ -188,7 +188,8 @@ function escape(typing) {
 addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea");
   if (document.querySelector("dialog[open]")) return;
-  if (event.target === document.body && library.element.isConnected) { // as for a moment after a dialog was closed
+  // For a moment after a dialog was closed, the focus is nowhere, or still on what was in it.
+  if ((event.target === document.body || event.target.closest("dialog")) && library.element.isConnected) {
     library.grid.focusRow(library.grid.focused.row);
     onKey(library.grid, event);
     if (event.defaultPrevented) return;

@@ -131,6 +131,24 @@ def test_a_button_pads_what_was_too_short_where_that_is_said(page: Page, scene: 
     expect(page.get_by_role("button", name="Download ZIP")).to_be_enabled()
 
 
+def test_keys_go_to_the_list_as_soon_as_a_dialog_is_closed(page: Page, scene: Scene) -> None:
+    """Also before the browser has told so: the focus is still on a button of the dialog, since the row was drawn anew."""
+    shorten(scene, 58)
+    scene.client.post("/api/v1/sp404/samples/export-batch", json={"sample_ids": [58], "sound": {"pad_to_ms": 100}})
+    choose(page, "snare 058")
+    page.keyboard.press("e")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Export").click()
+    expect(dialog.locator(".verdict.bad")).to_have_text("✗ 1 sample failed")
+    expect(page.locator(".row .s-failed")).to_have_count(1)
+    page.evaluate("""() => {
+        document.querySelector("dialog[open]").close();
+        const key = new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true });
+        document.activeElement.dispatchEvent(key);
+    }""")
+    expect(page.get_by_label("Sample", exact=True)).to_contain_text("Duration too short")
+
+
 @pytest.mark.parametrize("answer_to", ["samples/export-batch", "jobs/*", "exports/*/samples?*"])
 def test_a_dialog_that_was_closed_stays_closed(page: Page, scene: Scene, answer_to: str) -> None:
     """Also where an answer that it waited for comes after that: the keys are those of the list again."""
