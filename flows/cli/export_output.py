@@ -117,6 +117,8 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
 
     In a terminal only the first files are listed, a line each, unless ``every`` one is asked for.
     """
+    from flows.export.repeat import as_options  # noqa: PLC0415  (pydantic is imported late: help must come at once)
+
     most = None if every or not sys.stdout.isatty() else _FILES_SHOWN
     columns = get_terminal_size().columns
     files = planned.files if most is None else sorted(planned.files, key=lambda file: file.unchanged)
@@ -136,13 +138,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
             say(f"- {removals.folder}/{path}  (removed, as {why})")
         if most and len(removals.paths) > most:
             say(f"... and {len(removals.paths) - most:,} more files to remove (--all lists every one)")
-    config = request.config
-    options = {
-        "--organize-by": config.organize_by,
-        "--format": config.format,
-        "--names": config.names,
-        "--out": config.output_base_path,
-    }
+    options = as_options(request.config.model_dump(mode="json") | request.sound.model_dump(mode="json"))
     print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True, options=options)
     if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
         say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)

@@ -1,8 +1,9 @@
 """Failures, grouped by their cause: how many, three examples with file, line and id, and the command that mends them all."""
 
 import os
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flows.cli.messages import count_of, say
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _MOST_GROUPS = 10
+# What the records of an export do not say of how it was typed.
+UNRECORDED_OPTIONS = "with --card and the like, as before"
 # What mends all samples that fail for a cause, by its beginning.
 _COMMANDS = (
-    ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100   (with {others} of your export)"),
-    ("Failed to load audio: truncated", "sp404 export {manifest}{options} --sound truncated=keep   (with {others}, too)"),
+    ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100   ({others})"),
+    ("Failed to load audio: truncated", "sp404 export {manifest}{options} --sound truncated=keep   ({others})"),
     ("Audio file not found", "sp404 scan FOLDER -o {manifest}   (finds files that were moved or renamed)"),
     ("Not converted", "sp404 export {manifest}{options}"),
 )
@@ -28,7 +31,7 @@ def print_groups(
     every: bool,
     err: bool = False,
     brief: bool = False,
-    options: Mapping[str, str | None] | None = None,
+    options: str = "",
 ) -> None:
     """Print findings grouped by their cause, the largest group first.
 
@@ -38,7 +41,7 @@ def print_groups(
         every: Print every finding, not only three of each group.
         err: Print to standard error.
         brief: Print at most 22 lines: five groups, with one example of each.
-        options: Those of the export that are known, for the command that mends; empty ones are left out.
+        options: Those of the export that are known, for the command that mends.
     """
     groups: dict[str, list[RowFinding]] = {}
     for finding in findings:
@@ -55,7 +58,7 @@ def print_groups(
                 say(f"  {_describe(finding, cause, manifest)}", err=err)
         if examples and len(members) > examples:
             say(f"  ... and {len(members) - examples:,} more", err=err)
-        for fix in _fixes(members, cause, manifest, options or {})[: 1 if brief else 3]:
+        for fix in _fixes(members, cause, manifest, options)[: 1 if brief else 3]:
             say(f"  > {fix}", err=err)
     if len(largest) > len(shown):
         rest = sum(len(members) for _, members in largest[len(shown) :])
@@ -76,15 +79,21 @@ def _describe(finding: "RowFinding", cause: str, manifest: str) -> str:
     return ": ".join(filter(None, (finding.where, path, detail)))
 
 
-def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: Mapping[str, str | None]) -> list[str]:
+def _but_for_the_mended(options: str, command: str) -> str:
+    """Return options for a command, without the setting of the sound that the command itself changes."""
+    known = f" {options}" if options else ""
+    changed = re.search(r"--sound \w+=", command)
+    return re.sub(rf" {changed[0]}\S+", "", known) if changed else known
+
+
+def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: str) -> list[str]:
     """Return what to do: the command that mends all of them, then the words."""
     from tasks.manifest.write import EXTENSIONS  # noqa: PLC0415 (Polars is imported late: help must come at once)
 
     table = os.path.splitext(manifest)[1].lower() in EXTENSIONS
-    known = "".join(f" {name} {shlex.quote(value)}" for name, value in options.items() if value)
-    others = "--card and the like" if known else "the other options"
+    others = UNRECORDED_OPTIONS if options else "with the other options of your export"
     commands = [
-        command.format(manifest=shlex.quote(manifest), options=known, others=others)
+        command.format(manifest=shlex.quote(manifest), options=_but_for_the_mended(options, command), others=others)
         for start, command in _COMMANDS
         if cause.startswith(start) and (table or not command.startswith("sp404 scan"))  # which writes no kit file
     ]

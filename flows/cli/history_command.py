@@ -15,6 +15,8 @@ from flows.cli.times import local_time
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tasks.store.database import Database
 
 _MOST_TREND_LINES = 30
@@ -50,13 +52,16 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     With --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
     were not exported are grouped by their cause; with --failed only those that are still to be mended.
     """
+    from flows.export.repeat import options_of_export
     from tasks.store import history as records
     from tasks.store.database import Database
 
     settings = load_settings(db).settings
     database = Database.of(settings)
-    in_force = {"organized_by": str(settings.organize_by), "format": str(settings.format)}
-    in_force["output_path"] = settings.output_base_path
+
+    def options_of(export_id: int) -> str:
+        return options_of_export(database, export_id, settings) or ""
+
     if age is not None:
         return _prune(database, age, as_json, trend or any(which.values()))
     if trend:
@@ -77,21 +82,21 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
         say("The records have no such samples." if of_samples else "Nothing in the records.", err=True)
     elif of_samples:
         if every or which["export_id"] or not which["failed_only"]:
-            print_samples(found, every, in_force)
+            print_samples(found, every, options_of)
         else:
-            _print_to_mend(found, in_force)
-            _print_left_out(database, found)
+            told = _print_to_mend(found, options_of)
+            _print_left_out(database, found, told)
     else:
         print_exports(found)
     return ALL_DONE
 
 
-def _print_to_mend(failures: list[dict[str, Any]], in_force: dict[str, str]) -> None:
-    """Print the failures that are still to be mended, and how many are not."""
+def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], str]") -> set[str]:
+    """Print the failures that are still to be mended, and how many are not; return the files of the former."""
     from flows.past_failures import sort_failures
 
     to_mend, exported, gone, corrected = sort_failures(failures)
-    print_samples(to_mend, False, in_force)
+    print_samples(to_mend, False, options_of)
     if not to_mend:
         say("Nothing is left to mend.", err=True)
     if exported:
@@ -100,14 +105,15 @@ def _print_to_mend(failures: list[dict[str, Any]], in_force: dict[str, str]) -> 
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
     if corrected:
         say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest; an export is due (--all shows them, too)")
+    return {row["source_path"] for row in to_mend}
 
 
-def _print_left_out(database: "Database", failures: list[dict[str, Any]]) -> None:
-    """Print the files that are in no manifest of the failures, since a scan could not read them: they fail in no export."""
+def _print_left_out(database: "Database", failures: list[dict[str, Any]], told: set[str]) -> None:
+    """Print the files that a scan of the manifests could not read and left out, but for those that were ``told``."""
     from flows.past_failures import find_left_out
 
     for manifest in dict.fromkeys(row["manifest_path"] for row in failures):
-        found = find_left_out(database, manifest)
+        found = [entry for entry in find_left_out(database, manifest) if entry[0] not in told]
         if found:
             say(f"Not in {manifest}, since the scan could not read {'it' if len(found) == 1 else 'them'}: {len(found):,}")
         for path, why in found[:MOST_LINES]:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 _WIDE = 130
 _BAR_COLUMNS = 16
 _LIBRARY_COLUMNS = 14
-
-# The options of an export by what its record calls them.
-_OPTIONS = {"organized_by": "--organize-by", "format": "--format", "output_path": "--out"}
 
 Records = list[dict[str, Any]]
 
@@ -80,10 +77,10 @@ def print_trend(found: Records) -> None:
         print_table(["export", "when", "rows", "exported", "not", "MB", "s", ""], rows)
 
 
-def print_samples(found: Records, every: bool, in_force: Mapping[str, str]) -> None:
+def print_samples(found: Records, every: bool, options_of: Callable[[int], str]) -> None:
     """Print what became of samples: those that were not exported by their cause, the others a line each.
 
-    ``in_force``: the layout, the format and the output folder of the settings, by the names that records have for them.
+    ``options_of``: gives the options of an export, by its id, for the command that mends.
     """
     failed = [row for row in found if row["status"] in ("rejected", "failed")]
     others = [row for row in found if row["status"] not in ("rejected", "failed")]
@@ -110,7 +107,7 @@ def print_samples(found: Records, every: bool, in_force: Mapping[str, str]) -> N
             continue
         lasting = [row for row in members if row.get("lasting")]
         new = [row for row in members if not row.get("lasting")]
-        options = {option: members[0][name] for name, option in _OPTIONS.items() if members[0][name] != in_force[name]}
+        options = options_of(export_id)
         print_groups([_finding(row) for row in new], manifest, every=every, options=options)
         if lasting:
             say(f"Before that, too: {len(lasting):,}")

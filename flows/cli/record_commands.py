@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
+from flows.cli.grouped import UNRECORDED_OPTIONS
 from flows.cli.messages import count_of, print_json, say
 from flows.cli.options import RECORD_ID, ExampleCommand, db_option, json_option, load_settings, workers_option
 from flows.cli.tables import print_table
@@ -72,8 +73,8 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
             print_table(["what", "where", "what to do"], shown)
             if len(shown) < len(rows):
                 say(f"... and {len(rows) - len(shown):,} more (sp404 verify --all names every one)")
-            if verified.failed:
-                say("An export makes the same files with the same options as before, such as --out, --names and --sound.")
+            for command in verified.commands:
+                say(f"  > {command}   ({UNRECORDED_OPTIONS})")
         damages = "".join(f", {count:,} {damage}" for damage, count in verified.counts.items())
         if verified.system_files:
             damages += f", {count_of(verified.system_files, 'system file')} passed over"

@@ -4,9 +4,9 @@ import polars as pl
 
 from flows.export.other_layouts import select_to_remove
 from flows.export.output_folder import folder_failure, mount_point
+from flows.export.repeat import REPEATABLE
 from flows.export.stages import DecidedPlan, DraftPlan, RunningExport
 from schemas.enums import Status
-from schemas.export import ExportConfig, SoundConfig
 from schemas.manifest import ManifestKind
 from schemas.records import REQUESTED_ROWS
 from tasks.fs.place_mark import PlaceMark, write_mark
@@ -14,9 +14,6 @@ from tasks.layout.actions import SOURCE_STAMP, Action
 from tasks.store import export_records
 from tasks.store.export_records import ExportSpec
 from tasks.store.timestamps import utc_now
-
-# What an export of the same samples needs to be the same.
-_REPEATABLE = set(ExportConfig.model_fields) | set(SoundConfig.model_fields)
 
 
 def begin(plan: DecidedPlan) -> RunningExport:
@@ -94,7 +91,7 @@ def _export_row(draft: DraftPlan) -> dict[str, object]:
         "run_by": resolved.run_by,
         "identity": draft.reservation.identity,
         "mount_point": mount_point(settings.output_base_path),
-        "settings": settings.model_dump_json(include=_REPEATABLE),
+        "settings": settings.model_dump_json(include=set(REPEATABLE)),
     }
 
 

@@ -2,10 +2,11 @@
 
 import os
 import re
+import shlex
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from flows.export.other_sound import describe_other_sound
 from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
+from flows.export.repeat import options_of_export
 from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
 from flows.export.stages import DecidedPlan, DraftPlan
@@ -153,7 +155,7 @@ class VerifyReport(BaseModel):
     """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top.
 
     ``texts`` of the files are metadata files, the others samples. ``system_files`` are those of operating systems and sync
-    programs, such as .DS_Store; they are not among the findings.
+    programs, such as .DS_Store; they are not among the findings. ``commands`` write the damaged files again.
     """
 
     files: int
@@ -161,6 +163,7 @@ class VerifyReport(BaseModel):
     good: int
     counts: dict[str, int]
     findings: list[DamageEntry]
+    commands: list[str]
     system_files: int = 0
 
     @property
@@ -348,7 +351,24 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
         counts[str(file.damage)] += file.files
     listed = [DamageEntry(path=file.path, damage=file.damage, fix=file.fix, files=file.files) for file in result.damaged]
     known = {name: getattr(result, name) for name in ("files", "texts", "good", "system_files")}
-    return VerifyReport(**known, counts=counts, findings=listed)
+    return VerifyReport(**known, counts=counts, findings=listed, commands=_mending_commands(result.damaged, settings))
+
+
+def _mending_commands(damaged: Sequence[verification.DamagedFile], settings: Settings) -> list[str]:
+    """Return the exports, as one types them, that write damaged files again: one for each set of options."""
+    database = Database.of(settings)
+    changed: dict[verification.WrittenBy, bool] = {}
+    for file in damaged:
+        if file.written_by:
+            is_changed = file.damage is verification.Damage.CHANGED
+            changed[file.written_by] = changed.get(file.written_by, False) or is_changed
+    commands: dict[str, bool] = {}
+    for (export_id, manifest, folder), is_changed in changed.items():
+        options = options_of_export(database, export_id, settings, folder)
+        if options is not None:
+            command = " ".join(filter(None, ("sp404 export", shlex.quote(manifest), options)))
+            commands[command] = commands.get(command, False) or is_changed
+    return [f"{command}{' --verify-outputs' * is_changed}" for command, is_changed in commands.items()]
 
 
 def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRemovals]) -> list[KeptLayout]:

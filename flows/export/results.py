@@ -15,7 +15,7 @@ from flows.export.stages import DecidedPlan, RunningExport
 from schemas.conversion import JobResult, Outcome, ShardResult
 from schemas.enums import Status
 from schemas.errors import AccountingError, NotConvertedError, StoppedError
-from schemas.report import BatchExportResult
+from schemas.report import SHOWN_FILES, BatchExportResult
 from tasks.store import export_records, run_folder
 from tasks.store.outcome_table import frame_of
 from tasks.store.record_rows import causes, records_of_done, records_of_rejects, records_of_unreached, warnings
@@ -114,7 +114,11 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         causes=causes(rows, draft.rejects, draft.row_word),
         resumed=draft.reservation.resumed,
         findings=list(running.plan.findings),
-        notes=[*draft.notes, *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ())],
+        notes=[
+            *draft.notes,
+            *_describe_earlier_files(running, rows),
+            *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ()),
+        ],
         other_sound=describe_other_sound(running.plan),
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(_warned(running, rows)),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],
@@ -136,6 +140,20 @@ def _error_texts(rows: pl.DataFrame) -> list[str]:
     errors = rows.filter(~pl.col("conversion_successful")).sort("manifest_line").select(columns).iter_rows()
     texts = (error if status == Status.REJECTED else f"Sample {sample_id}: {error}" for status, sample_id, error in errors)
     return list(dict.fromkeys(texts))
+
+
+def _describe_earlier_files(running: RunningExport, rows: pl.DataFrame) -> Iterator[str]:
+    """Say which failed samples still have the file that an earlier export made of them, under the name that they have now."""
+    failed = rows.filter((pl.col("status") == Status.FAILED) & (pl.col("reason") != NotConvertedError.reason))
+    of_failed = running.draft.rows.filter(pl.col("line").is_in(failed["manifest_line"].implode()))["path"]
+    ours = running.plan.jobs.filter(pl.col("ours") & pl.col("path").is_in(of_failed.implode()))["path"]
+    there = [path for path in ours if lexists(f"{running.target.output}/{path}")]
+    if there:
+        shown = ", ".join(there[:SHOWN_FILES]) + (", ..." if len(there) > SHOWN_FILES else "")
+        files = (
+            "1 failed sample still has its file" if len(there) == 1 else f"{len(there):,} failed samples still have their files"
+        )
+        yield f"{files} of an earlier export, which stays as it is: {shown}"
 
 
 def _incomplete_kits(rows: pl.DataFrame, row_word: str) -> Iterator[str]:

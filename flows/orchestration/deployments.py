@@ -53,7 +53,8 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
     if not report.failed:
         return Completed(message=message, data=counts)
     rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
-    create_table_artifact(rows, key="damages", description=f"Found by sp404 verify: {len(report.findings):,}")
+    again = "".join(f"\n\nTo have them written again: `{command}`" for command in report.commands)
+    create_table_artifact(rows, key="damages", description=f"Found by sp404 verify: {len(report.findings):,}{again}")
     damages = ", ".join(_describe_damage(report, damage, count) for damage, count in report.counts.items())
     message = f"{message}, {damages}: see the artifact `damages`, or type sp404 verify"
     return Failed(message=message, data=FailedRun(message))  # Prefect raises what a failed state holds

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import polars as pl
 
@@ -36,14 +37,31 @@ _FIXES_OF_OTHERS = {
 }
 
 
+class WrittenBy(NamedTuple):
+    """An export, and the manifest and the output folder that a file of it belongs to."""
+
+    export_id: int
+    manifest: str
+    folder: str
+
+
 @dataclass(frozen=True)
 class DamagedFile:
-    """An absolute path, what is wrong there, what to do about it, and how many recorded files it stands for."""
+    """An absolute path, what is wrong there, and what to do about it.
+
+    Attributes:
+        path: The file, or a folder that is gone.
+        damage: What is wrong there.
+        fix: What to do about it, in words.
+        files: How many recorded files it stands for.
+        written_by: The export of these records that wrote it last, where another one can write it again.
+    """
 
     path: str
     damage: Damage
     fix: str
     files: int = 1
+    written_by: WrittenBy | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ def verify(outputs: pl.DataFrame, everything: pl.DataFrame, beside: Sequence[str
     metadata file: that is whole if it is that of one of them. Of a folder that is gone the files are not listed.
 
     Args:
-        outputs: The files to read: ``output_path, path, output_bytes, file_hash, metadata_hash, manifest_path, options``.
+        outputs: The files to read: those of ``tasks.store.history.outputs``.
         everything: All recorded files, with the same columns: they are not unknown.
         beside: Beginnings of paths that are no exports, such as the database's; nothing below them is listed.
         workers: How many files are read at a time.
@@ -111,20 +129,21 @@ class _ExpectedFile:
     path: str
     size: int | None
     hashes: frozenset[str]
-    manifest: str
+    written_by: WrittenBy
     options: str
 
 
 def _expected_files(outputs: pl.DataFrame) -> Iterator[_ExpectedFile]:
-    texts: dict[str, tuple[str, str, set[str]]] = {}
-    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash", "manifest_path", "options")
-    for folder, path, size, file_hash, text_hash, manifest, options in outputs.select(columns).iter_rows():
+    texts: dict[str, tuple[WrittenBy, str, set[str]]] = {}
+    columns = ("output_path", "path", "output_bytes", "file_hash", "metadata_hash", "export_id", "manifest_path", "options")
+    for folder, path, size, file_hash, text_hash, export_id, manifest, options in outputs.select(columns).iter_rows():
         audio = os.path.join(folder, path)
-        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])), manifest, options)
+        written_by = WrittenBy(export_id, manifest, folder)
+        yield _ExpectedFile(audio, size, frozenset(filter(None, [file_hash])), written_by, options)
         if text_hash:
-            texts.setdefault(metadata_path(audio), (manifest, options, set()))[2].add(text_hash)
-    for path, (manifest, options, hashes) in texts.items():
-        yield _ExpectedFile(path, None, frozenset(hashes), manifest, options)
+            texts.setdefault(metadata_path(audio), (written_by, options, set()))[2].add(text_hash)
+    for path, (written_by, options, hashes) in texts.items():
+        yield _ExpectedFile(path, None, frozenset(hashes), written_by, options)
 
 
 def _check_file(file: _ExpectedFile) -> DamagedFile | None:
@@ -133,12 +152,13 @@ def _check_file(file: _ExpectedFile) -> DamagedFile | None:
         damage = Damage.MISSING
     elif is_unmodified(file.path, *file.hashes, size=file.size):
         return None
-    manifest = os.path.basename(file.manifest)
-    if not os.path.lexists(file.manifest):
+    manifest = os.path.basename(file.written_by.manifest)
+    if not os.path.lexists(file.written_by.manifest):
         return DamagedFile(file.path, damage, _FIX_WITHOUT_MANIFEST.format(manifest))
     options = " ".join(filter(None, (file.options, _NEEDED[damage])))
     which = "An export" if file.options else "The next export"
-    return DamagedFile(file.path, damage, f"{which} of {manifest}{' with ' * bool(options)}{options} writes it again.")
+    fix = f"{which} of {manifest}{' with ' * bool(options)}{options} writes it again."
+    return DamagedFile(file.path, damage, fix, written_by=file.written_by)
 
 
 def _files(folder: str) -> Iterator[str]:

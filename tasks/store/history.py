@@ -72,6 +72,7 @@ _STANDING = {
     "file_hash": pl.String,
     "metadata_hash": pl.String,
     "manifest_path": pl.String,
+    "export_id": pl.Int64,
     "wanted": pl.Boolean,
     "options": pl.String,
 }

@@ -6,7 +6,7 @@ WITH newest AS (
     GROUP BY ALL
 )
 SELECT
-    o.output_path, o.path, o.output_bytes, o.file_hash, o.metadata_hash, o.manifest_path,
+    o.output_path, o.path, o.output_bytes, o.file_hash, o.metadata_hash, o.manifest_path, o.export_id,
     $export_id IS NULL OR o.output_path || '/' || o.path IN (
         SELECT concat_ws('/', e.output_path, nullif(s.output_subfolder, ''), s.output_filename)
         FROM sp404_export_samples AS s

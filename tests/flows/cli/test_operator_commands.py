@@ -413,6 +413,41 @@ def test_the_command_that_mends_has_the_layout_of_the_export(sp404: Run, tmp_pat
     assert "--organize-by kit --sound pad_to_ms=100" in planned
 
 
+def test_verify_prints_the_command_that_writes_files_again(sp404: Run, tmp_path: Path) -> None:
+    """It has all options of the export that the settings do not give; typed as it stands, it makes all whole and adds nothing."""
+    for name, hz in (("kick", 60), ("snare", 200), ("hat", 900)):
+        audio.write(tmp_path / f"{name}.wav", audio.tone(0.3, 48_000, hz=hz), 48_000, "WAV")
+    table, db, out = tmp_path / "my m.csv", ("--db", tmp_path / "r.duckdb"), tmp_path / "out"
+    table.write_text("file_path,genre,bpm\nkick.wav,Dub,90\nsnare.wav,Dub,90\nhat.wav,Dub,90\n", encoding="utf-8")
+    layout = ("--organize-by", "genre", "--names", "screen", "--no-metadata", "--sound", "pad_to_ms=500")
+    sp404("export", table, "--direct", *layout, "--out", out, *db)
+    before = {path: path.read_bytes() for path in out.rglob("*.wav")}
+    assert len(before) == 3
+    first, second, _ = sorted(before)
+    first.unlink()
+    assert "--verify-outputs" not in sp404("verify", *db).out.partition("> sp404")[2]
+    second.write_bytes(second.read_bytes()[:-1] + b"\x7f")
+    said = sp404("verify", *db).out
+    (line,) = [line for line in said.splitlines() if "> sp404 export" in line]
+    assert json.loads(sp404("verify", "--json", *db).out)["commands"] == [line.strip().removeprefix("> ").partition("   (")[0]]
+    typed = shlex.split(line.partition("> sp404 ")[2].partition("   (")[0])
+    assert sp404(*typed, "--direct", *db).status == 0
+    assert {path: path.read_bytes() for path in out.rglob("*.wav")} == before
+    assert sp404("verify", *db).status == 0
+
+
+def test_a_failed_sample_s_earlier_file_is_named(sp404: Run, tmp_path: Path) -> None:
+    """It stays, and plays: who hears it should know that it is not what the source holds now."""
+    sound, table, db = tmp_path / "kick.wav", tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    audio.write(sound, audio.tone(0.3, 48_000), 48_000, "WAV")
+    table.write_text("file_path\nkick.wav\nnever.wav\n", encoding="utf-8")
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    assert "earlier export" not in sp404(*export).err
+    audio.write(sound, audio.tone(0.05, 48_000), 48_000, "WAV")
+    assert "1 failed sample still has its file of an earlier export, which stays as it is: kick.wav" in sp404(*export).err
+    assert (tmp_path / "out/kick.wav").exists()
+
+
 def test_calls_from_memory_lead_on(sp404: Run, tmp_path: Path) -> None:
     assert "Say which table to write or bring up to date: sp404 scan FOLDER -o library.csv" in sp404("scan", tmp_path).err
 

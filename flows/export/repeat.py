@@ -1,0 +1,56 @@
+"""The options with which an export is repeated, as one types them: those that the settings in force do not give anyway."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from config.settings import Settings
+from schemas.export import ExportConfig, SoundConfig
+from tasks.store.catalog import Catalog
+from tasks.store.database import Database
+
+# What an export of the same samples needs to be the same.
+REPEATABLE = (*ExportConfig.model_fields, *SoundConfig.model_fields)
+_OPTIONS = {"output_base_path": "--out"}
+_SWITCHES = {"include_metadata": "metadata", "sanitize_filenames": "sanitize"}
+
+
+def as_options(values: Mapping[str, Any]) -> str:
+    """Return values of ``ExportConfig`` and ``SoundConfig`` as options of ``sp404 export``, quoted for a shell.
+
+    Those that are None are left out.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    return shlex.join(word for name, value in given.items() for word in _option(name, value))
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if name in _SWITCHES:
+        return [f"--{'' if value else 'no-'}{_SWITCHES[name]}"]
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if name in SoundConfig.model_fields:
+        return ["--sound", f"{name}={text}"]
+    return [_OPTIONS.get(name, f"--{name.replace('_', '-')}"), text]
+
+
+def options_of_export(database: Database, export_id: int, settings: Settings, folder: str | None = None) -> str | None:
+    """Return the options that an export needs to be as an earlier one was; not which samples, and no card.
+
+    Args:
+        database: The records.
+        export_id: The earlier export; None is returned where it is not in the records.
+        settings: The settings in force: what they give is left out.
+        folder: Where its files are now, if that may be another folder than it wrote to.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    recorded = Catalog(database).export_settings(export_id)
+    if not recorded:
+        return None
+    was = json.loads(recorded["settings"] or "{}")  # NULL: an earlier version wrote it
+    was |= {"organize_by": recorded["organized_by"], "format": recorded["format"]}
+    was["output_base_path"] = folder or recorded["output_path"]
+    now = settings.model_dump(mode="json", include=set(REPEATABLE))
+    return as_options({name: was[name] for name in REPEATABLE if name in was and was[name] != now[name]})
