@@ -28,7 +28,8 @@ _DAYS_OF_UNIT = {"d": 1, "w": 7, "y": 365}
 _OF_SAMPLES = ("sample_id", "export_id", "failed_only", "status", "reason", "warning", "file")
 
 
-@click.command(cls=ExampleCommand, example="sp404 history --export 12 --failed")
+@click.command(cls=ExampleCommand, example="sp404 history 12 --failed")
+@click.argument("one_export", metavar="[EXPORT_ID]", type=RECORD_ID, required=False)
 @click.option("--user", "user_id", type=RECORD_ID, metavar="N", help="Only this user's exports.")
 @click.option("--sample", "sample_id", type=RECORD_ID, metavar="ID", help="This sample, export by export.")
 @click.option("--export", "export_id", type=RECORD_ID, metavar="ID", help="This export, sample by sample.")
@@ -49,13 +50,16 @@ _OF_SAMPLES = ("sample_id", "export_id", "failed_only", "status", "reason", "war
 def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: bool, **which: Any) -> int:
     """Print what earlier exports did, newest first.
 
-    With --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
+    With an EXPORT_ID, --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
     were not exported are grouped by their cause; with --failed only those that are still to be mended.
     """
     from flows.export.repeat import options_of_export
     from tasks.store import history as records
     from tasks.store.database import Database
 
+    if (number := which.pop("one_export")) and which["export_id"]:
+        raise RequestError(what=f"Export {number} and --export {which['export_id']}", fix="Name one of them.")
+    which["export_id"] = number or which["export_id"]
     settings = load_settings(db).settings
     database = Database.of(settings)
 

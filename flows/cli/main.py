@@ -59,6 +59,13 @@ class CommandGroup(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=_harmless(self.commands), ctx=ctx) from error
 
 
+# For who gives something else than the number of an export.
+_NUMBER_HINTS = {
+    "verify": "; `sp404 card PATH` is for a card.",
+    "history": "; --file TEXT and --library TEXT find samples and exports by a part of their path.",
+}
+
+
 def _hint(error: click.ClickException) -> str:
     """Return what to do about an error in how a command was called."""
     context = getattr(error, "ctx", None)
@@ -68,15 +75,15 @@ def _hint(error: click.ClickException) -> str:
         return "Say which table to write or bring up to date: sp404 scan FOLDER -o library.csv"
     if isinstance(error, click.MissingParameter) and _is_about(error, "manifest"):
         return "Make one of your samples first: sp404 scan FOLDER -o library.csv"
-    if isinstance(error, click.BadParameter) and context and context.info_name == "verify" and _is_about(error, "export_id"):
-        return "`sp404 history` lists the exports with their numbers; `sp404 card PATH` is for a card."
+    if isinstance(error, click.BadParameter) and context and _is_about(error, "export_id", "one_export"):
+        return f"`sp404 history` lists the exports with their numbers{_NUMBER_HINTS.get(str(context.info_name), '.')}"
     if isinstance(error, click.NoSuchOption) and not error.possibilities and (others := _commands_with(error.option_name)):
         return f"It is an option of {' and of '.join(f'`sp404 {name}`' for name in others[:_SHOWN_COMMANDS])}."
     return f"See `{context.command_path} --help`." if context else ""
 
 
-def _is_about(error: click.BadParameter, parameter: str) -> bool:
-    return error.param is not None and error.param.name == parameter
+def _is_about(error: click.BadParameter, *parameters: str) -> bool:
+    return error.param is not None and error.param.name in parameters
 
 
 def _sound_setting(option: str) -> str:

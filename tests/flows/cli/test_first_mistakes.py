@@ -257,3 +257,10 @@ def test_verify_fits_a_terminal_and_lists_all_elsewhere(sp404: Run, manifest: Pa
     assert "... and 37 more (sp404 verify --all names every one)" in drawn
     assert "missing" in drawn
     assert in_terminal(manifest.parent, "verify", "--all", *where)[1].count("unknown") == 41
+
+
+def test_history_takes_the_number_of_an_export(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    db = ("--db", tmp_path / "r.duckdb")
+    sp404("export", manifest, "--direct", "--out", tmp_path / "out", *db)
+    assert sp404("history", "1", *db).out == sp404("history", "--export", "1", *db).out
+    assert "Export 2 not found" in sp404("history", "2", *db).err

@@ -414,7 +414,7 @@ def test_the_command_that_mends_has_the_layout_of_the_export(sp404: Run, tmp_pat
 
 
 def test_verify_prints_the_command_that_writes_files_again(sp404: Run, tmp_path: Path) -> None:
-    """It has all options of the export that the settings do not give; typed as it stands, it makes all whole and adds nothing."""
+    """It has all options of the export that the settings do not give. As it stands, it makes all whole and adds nothing."""
     for name, hz in (("kick", 60), ("snare", 200), ("hat", 900)):
         audio.write(tmp_path / f"{name}.wav", audio.tone(0.3, 48_000, hz=hz), 48_000, "WAV")
     table, db, out = tmp_path / "my m.csv", ("--db", tmp_path / "r.duckdb"), tmp_path / "out"

@@ -15,6 +15,7 @@ from schemas.report import RowFinding
 from tests.support import audio
 from tests.support.command_line import Run, one_clear_error
 
+NUMBERS = "`sp404 history` lists the exports with their numbers"
 REMOVING = ("prune", "drop-missing", "clean-junk", "force", "forget", "yes")
 
 
@@ -250,7 +251,10 @@ def test_a_terminal_lists_first_what_is_to_be_written(sp404: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("verify", "/media/card"), "`sp404 history` lists the exports with their numbers; `sp404 card PATH` is for a card."),
+        (("verify", "/media/card"), f"{NUMBERS}; `sp404 card PATH` is for a card."),
+        (("zip", "kit"), f"{NUMBERS}."),
+        (("history", "drums"), f"{NUMBERS}; --file TEXT and --library TEXT find samples and exports by a part of their path."),
+        (("history", "1", "--export", "2"), "Name one of them."),
         (("check", "m.csv", "--organize-by", "kit"), "It is an option of `sp404 plan` and of `sp404 export`."),
         (("export", "m.csv", "--dry"), "See `sp404 export --help`."),
     ],
