@@ -50,8 +50,8 @@ _OF_SAMPLES = ("sample_id", "export_id", "failed_only", "status", "reason", "war
 def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: bool, **which: Any) -> int:
     """Print what earlier exports did, newest first.
 
-    With an EXPORT_ID, --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of samples. Samples that
-    were not exported are grouped by their cause; with --failed only those that are still to be mended.
+    With an EXPORT_ID, --sample, --export, --failed, --status, --reason, --warning or --file it prints what became of
+    samples. Samples that were not exported are grouped by their cause; with --failed only those that are still to be mended.
     """
     from flows.export.repeat import options_of_export
     from tasks.store import history as records
