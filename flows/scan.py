@@ -7,8 +7,8 @@ killed goes on; and what was written into each manifest, so that what a person e
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from config.settings import Settings, real_path
 from flows.scan_files import IS_AUDIO, IS_NOT_AUDIO, SIGNATURE, FileMemory, analyze_sounds, check_stopped, read_headers
 from schemas.enums import PadShortHits
 from schemas.errors import RequestError
-from schemas.music import AUDIO_EXTENSIONS
+from schemas.music import AUDIO_EXTENSIONS, BANKS, PADS_PER_BANK
 from schemas.scan_report import ChangedCell, ScanRequest, ScanResult, SkippedFile, UnseenFolder
 from schemas.scan_values import CELLS, INFERRED, SoundAnalysis
 from tasks.bundle import card
@@ -27,10 +27,11 @@ from tasks.convert.progress import Progress
 from tasks.fs.mojibake import repair_path
 from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.system_files import is_conflict_copy
+from tasks.manifest.readers.hydrogen import HYDROGEN
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest
-from tasks.scan import kit_proposals, merge, rows
+from tasks.scan import kit_proposals, merge, pad_layout, rows
 from tasks.scan.kinds import is_drum_hit
 from tasks.scan.missing import SeenFolders, is_many
 from tasks.scan.own_exports import OwnExports
@@ -78,6 +79,9 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     seen = SeenFolders(roots, audio["path"], closed)
     changes = _compare_files(base, roots, audio, seen, request)
     merged = _merge(old, manifest, base, new, changes)
+    if old is not None and request.kits and not request.new_pads:  # what has a pad keeps it
+        new = kit_proposals.propose_kits(new, _find_pads(old, manifest, changes, merged, new))
+        merged = _merge(old, manifest, base, new, changes)
     if not request.provenance:
         merged = _without_provenance(merged, old)
     if old is not None and not request.drop_missing:
@@ -183,6 +187,40 @@ def _make_rows(audio: pl.DataFrame, folder: str, propose_kits: bool) -> pl.DataF
     return kit_proposals.propose_kits(new) if propose_kits else new
 
 
+def _find_pads(
+    old: pl.DataFrame, manifest: str, changes: merge.MergeRequest, merged: merge.MergedManifest, new: pl.DataFrame
+) -> pad_layout.StandingPads:
+    """Return the pads that the manifest has, and those of its rows that stay though their files are not seen.
+
+    Args:
+        old: The manifest.
+        manifest: Where it is.
+        changes: Its files that went elsewhere are looked for under their new paths.
+        merged: What it becomes where samples are put on pads anew.
+        new: The rows of the scan.
+    """
+    pads = _read_pads(old, _paths_of(old, manifest).replace(changes.moved))
+    seen = set(new["path"])
+    held: defaultdict[str, set[int]] = defaultdict(set)
+    for path, (kit, pad) in _read_pads(merged.frame, merged.paths).items():
+        if path not in seen:
+            held[kit].add(pad)
+    out = new.filter(pl.col("file_path").is_in(merged.kept_out))["path"]
+    return pad_layout.StandingPads({path: pad for path, pad in pads.items() if path in seen}, held, frozenset(out))
+
+
+def _read_pads(table: pl.DataFrame, paths: pl.Series) -> dict[str, tuple[str, int]]:
+    """Return the kit and the pad (from 1 on, through all banks) of each file that has one in a table."""
+    names = {name.strip().lower(): name for name in table.columns}
+    if not {"kit", "bank", "pad"} <= names.keys():
+        return {}
+    found = {}
+    for path, kit, bank, pad in zip(paths, *(table[names[name]] for name in ("kit", "bank", "pad")), strict=True):
+        if kit and bank in BANKS and str(pad).isdecimal():
+            found[path] = kit, BANKS.index(bank) * PADS_PER_BANK + int(pad)
+    return found
+
+
 def _read_analysis(text: str | None) -> SoundAnalysis | None:
     """Read an analysis from the JSON that the database keeps."""
     if not text:
@@ -256,8 +294,12 @@ def _merge(
     """Merge the rows into the manifest that is there, if there is one."""
     if old is None:
         return merge.start_manifest(new)
-    paths = absolute(old[_file_path_column(old)].str.strip_chars().fill_null(""), os.path.dirname(manifest))
-    return merge.merge_manifest(old, paths, base, new, changes)
+    return merge.merge_manifest(old, _paths_of(old, manifest), base, new, changes)
+
+
+def _paths_of(table: pl.DataFrame, manifest: str) -> pl.Series:
+    """Return the absolute path of each row of a manifest."""
+    return absolute(table[_file_path_column(table)].str.strip_chars().fill_null(""), os.path.dirname(manifest))
 
 
 def _without_provenance(merged: merge.MergedManifest, old: pl.DataFrame | None) -> merge.MergedManifest:
@@ -300,7 +342,7 @@ def _count_short_hits(new: pl.DataFrame, audio: pl.DataFrame, settings: Settings
 def _report(
     counts: dict[str, Any], merged: merge.MergedManifest, new: pl.DataFrame, skipped: list[SkippedPath], seconds: float
 ) -> ScanResult:
-    filled = {}
+    filled, rows_of = {}, frozenset(merged.paths)
     for name in INFERRED:
         source = f"{name}_source"
         by_source = new.filter(pl.col(name).is_not_null()).group_by(source).len()
@@ -321,8 +363,9 @@ def _report(
         filled=filled,
         skipped=dict(Counter(str(entry.why) for entry in skipped)),
         not_audio=_count_extensions(entry.path for entry in skipped if entry.why is SkipReason.NOT_AUDIO),
-        lacking=[_report_skipped(entry) for entry in skipped if entry.why in LACKING],
-        empty=[_report_skipped(entry).path for entry in skipped if _is_empty_sound(entry)],
+        lacking=[_report_skipped(entry, rows_of) for entry in skipped if entry.why in LACKING],
+        empty=[_report_skipped(entry, rows_of).path for entry in skipped if _is_empty_sound(entry)],
+        drumkits=[os.path.dirname(entry.path) for entry in skipped if os.path.basename(entry.path) == HYDROGEN],
         seconds=seconds,
     )
 
@@ -343,7 +386,7 @@ def _count_extensions(paths: Iterable[str]) -> dict[str, int]:
     return dict(Counter(Path(path).suffix.lower() or "without an extension" for path in paths).most_common())
 
 
-def _report_skipped(entry: SkippedPath) -> SkippedFile:
+def _report_skipped(entry: SkippedPath, rows_of: Set[str]) -> SkippedFile:
     why = f"{entry.why}: {entry.detail}" if entry.detail else str(entry.why)
     path = entry.path.encode(errors="backslashreplace").decode()
-    return SkippedFile(path=path, why=why, fix=entry.fix or FIXES.get(entry.why, ""))
+    return SkippedFile(path=path, why=why, fix=entry.fix or FIXES.get(entry.why, ""), has_row=path in rows_of)

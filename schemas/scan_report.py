@@ -10,6 +10,7 @@ class ScanRequest(BaseModel):
         folders: The folders of samples.
         manifest: The manifest to write or to bring up to date.
         kits: Propose kits.
+        new_pads: Put the samples of proposed kits on pads anew, also those that have one.
         analyze: Decode the audio, too: tempo, root note, duplicates.
         restore: Bring back rows that a person removed.
         provenance: Write beside each value where it came from, and how sure it is.
@@ -19,6 +20,7 @@ class ScanRequest(BaseModel):
     folders: list[str] = Field(min_length=1)
     manifest: str
     kits: bool = False
+    new_pads: bool = False
     analyze: bool = False
     restore: bool = False
     drop_missing: bool = False
@@ -26,11 +28,20 @@ class ScanRequest(BaseModel):
 
 
 class SkippedFile(BaseModel):
-    """A file or folder that was left out and that somebody may miss, why, and what to do."""
+    """A file or folder that was left out and that somebody may miss, why, and what to do.
+
+    ``has_row``: the manifest has a row of it already, which stays.
+    """
 
     path: str
     why: str
     fix: str
+    has_row: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return in one line what is wrong with it."""
+        return f"{'Cannot be read now, its row stays' if self.has_row else 'Left out'}: {self.path}: {self.why}. {self.fix}"
 
 
 class ChangedCell(BaseModel):
@@ -79,6 +90,7 @@ class ScanResult(BaseModel):
         skipped: How many files and folders were left out, by reason.
         not_audio: The extensions of files that are not audio, the most frequent first, and how many files have each.
         lacking: Those of them that somebody may miss.
+        drumkits: Folders with the ``drumkit.xml`` of a Hydrogen drumkit, which a scan does not read.
         empty: The paths of files without a byte that have the name of a sound.
         seconds: How long the scan took.
     """
@@ -110,4 +122,5 @@ class ScanResult(BaseModel):
     not_audio: dict[str, int] = {}
     lacking: list[SkippedFile]
     empty: list[str]
+    drumkits: list[str] = []
     seconds: float

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 _MOST_GROUPS = 10
 # What the records of an export do not say of how it was typed.
-UNRECORDED_OPTIONS = "with --card and the like, as before"
+UNRECORDED_OPTIONS = "with --card and the like, if you use them"
 # What mends all samples that fail for a cause, by its beginning.
 _COMMANDS = (
     ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100   ({others})"),

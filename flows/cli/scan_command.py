@@ -1,6 +1,8 @@
 """``sp404 scan``: folders become a manifest."""
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
+import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +14,11 @@ from flows.cli.progress_bar import progress_bar
 from flows.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from schemas.scan_report import ScanResult
+    from collections.abc import Iterable, Sequence
 
-_MOST_KITS = 8
+    from schemas.scan_report import ChangedCell, ScanResult
+
+_MOST_KITS = 40
 _MOST_KINDS = 5
 
 
@@ -28,6 +32,7 @@ _MOST_KINDS = 5
     help="The manifest to write or to bring up to date: .csv, .tsv, .ndjson or .parquet.",
 )
 @click.option("--kits", is_flag=True, help="Propose a kit for each folder of one-shots.")
+@click.option("--new-pads", is_flag=True, help="With --kits: put samples on pads anew, also those that have one.")
 @click.option("--analyze", is_flag=True, help="Listen, too: tempo, root note, duplicates, silence, clipping.")
 @click.option("--provenance", is_flag=True, help="Write beside each value where it came from, and how sure it is: 18 columns.")
 @click.option("--restore", is_flag=True, help="Bring back rows that you removed from MANIFEST.")
@@ -77,7 +82,7 @@ def _print_result(result: "ScanResult") -> None:
 def print_left_out(result: "ScanResult") -> None:
     """Print which files did not get into the manifest: those that cannot be read by name, others by their kind."""
     for file in result.lacking[:MOST_LINES]:
-        say(f"Left out: {file.path}: {file.why}. {file.fix}", err=True)
+        say(file.text, err=True)
     if len(result.lacking) > MOST_LINES:
         say(f"Left out: {len(result.lacking) - MOST_LINES:,} more; --json lists all", err=True)
     for path in result.empty[:MOST_LINES]:
@@ -104,7 +109,9 @@ def _print_missing(result: "ScanResult") -> None:
         say(f"Not seen: {len(result.unseen) - MOST_LINES:,} more folders; --json lists all", err=True)
     if result.missing:
         what = "row names a file that does" if len(result.missing) == 1 else "rows name files that do"
-        say(f"{len(result.missing):,} {what} not exist, such as {result.missing[0]}", err=True)
+        stays = len(result.missing) > sum(folder.rows for folder in result.unseen)
+        hint = ". What you edited stays: put the file back, or delete the row" if stays else ""
+        say(f"{len(result.missing):,} {what} not exist, such as {result.missing[0]}{hint}", err=True)
     if result.garbled:
         cell, meant = result.garbled[0]
         what = f"Garbled letters in {count_of(len(result.garbled), 'path')}: {cell} was {meant}"
@@ -117,15 +124,31 @@ def _print_missing(result: "ScanResult") -> None:
 
 def _print_changes(result: "ScanResult") -> None:
     moved = [f"{before} -> {after}" for before, after in result.moved]
-    by_file: dict[str, list[str]] = {}
+    by_file: dict[str, list[ChangedCell]] = {}
     for cell in result.changes:
-        by_file.setdefault(cell.file_path, []).append(f"{cell.column} {cell.before or '-'} -> {cell.after or '-'}")
-    cells = [f"{file}: {', '.join(changed)}" for file, changed in by_file.items()]
+        by_file.setdefault(cell.file_path, []).append(cell)
+    if len(by_file) > MOST_LINES:
+        cells = _count_changes(by_file.values())
+    else:
+        cells = [f"{file}: {', '.join(map(_describe_change, changed))}" for file, changed in by_file.items()]
     for sign, lines in (("+", result.added), ("-", result.gone), (">", moved), ("~", cells)):
         for line in lines[:MOST_LINES]:
             say(f"{sign} {line}")
         if len(lines) > MOST_LINES:
             say(f"{sign} {len(lines) - MOST_LINES:,} more")
+
+
+def _describe_change(cell: "ChangedCell") -> str:
+    return f"{cell.column} {cell.before or '-'} -> {cell.after or '-'}"
+
+
+def _count_changes(rows: "Iterable[Sequence[ChangedCell]]") -> list[str]:
+    """Return how many rows changed in the same columns, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for changed in rows:
+        is_new = not any(cell.before for cell in changed)
+        counts[f"{', '.join(cell.column for cell in changed)} {'filled in' if is_new else 'changed'}"] += 1
+    return [f"{count_of(count, 'row')}: {what}" for what, count in counts.most_common()]
 
 
 def _print_totals(result: "ScanResult") -> None:
@@ -143,6 +166,10 @@ def _print_totals(result: "ScanResult") -> None:
         shown = [f"{kit} ({rows:,})" for kit, rows in list(result.table_kits.items())[:_MOST_KITS]]
         more = f" and {len(result.table_kits) - len(shown):,} more" if len(result.table_kits) > len(shown) else ""
         say(f"Kits in the table: {', '.join(shown)}{more}")
+    if result.kits and result.drumkits:
+        what = count_of(len(result.drumkits), "Hydrogen drumkit")
+        fix = f"sp404 export {shlex.quote(result.drumkits[0])} takes the pads from there, each kit by itself"
+        say(f"{what}, laid out by drumkit.xml: {fix}", err=True)
     if result.short_hits:
         what = "sample is" if result.short_hits == 1 else "samples are"
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""

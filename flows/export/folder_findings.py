@@ -2,13 +2,17 @@
 
 import shlex
 
+import polars as pl
+
 from config import genres
 from flows.export.stages import DraftPlan
 from schemas.enums import OrganizeBy
 from schemas.report import Finding
+from tasks.bundle.card import Card
+from tasks.fs.place_mark import read_mark
 from tasks.layout import folder_lint
 from tasks.scan.genre_names import GenreVocabulary
-from tasks.store import scan_memory
+from tasks.store import card_files, scan_memory
 
 
 def find_unsorted(draft: DraftPlan) -> list[Finding]:
@@ -32,6 +36,25 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
     else:
         fix = f"Fill in the column {layout}; or {fix}"
     return [each.model_copy(update={"fix": fix}) for each in found]
+
+
+def find_shared_pads(draft: DraftPlan, place: Card | None) -> list[Finding]:
+    """Find pads of kits on which another manifest has put a sample, in the output folder or on the card.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    if draft.settings.organize_by is not OrganizeBy.KIT:
+        return []
+    is_there = (pl.col("organized_by") == OrganizeBy.KIT) & ~pl.col("path").is_in(draft.all_paths.implode())
+    below = draft.prior_outputs.filter(is_there & ~pl.col("same_manifest"))["path"]
+    found = folder_lint.find_shared_pads(draft.rows["path"], below, f"below {draft.target.output}")
+    mark = read_mark(place.root) if place else None
+    if place and mark:
+        files = card_files.files_on(draft.target.database, mark.id)
+        others = files.filter(is_there & (pl.col("manifest_path") != draft.target.manifest))["path"]
+        found += folder_lint.find_shared_pads(draft.rows["path"], others, f"on the card {place.root}")
+    return found
 
 
 def find_in_folders(draft: DraftPlan) -> list[Finding]:

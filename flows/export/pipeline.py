@@ -9,7 +9,7 @@ import polars as pl
 from flows.export import other_layouts, passes, sd_card, zip_archive
 from flows.export.begin import begin
 from flows.export.decide import decide
-from flows.export.folder_findings import find_unsorted
+from flows.export.folder_findings import find_shared_pads, find_unsorted
 from flows.export.other_sound import describe_other_sound
 from flows.export.removals import check_removals
 from flows.export.request import check_selection, fill_kit_from_records
@@ -64,7 +64,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         log.info("Planned for %s: %s", draft.target.output, ", ".join(f"{count:,} {action}" for action, count in actions))
         for finding in plan.findings:
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
-        for finding in find_unsorted(draft):  # a person can still stop it
+        for finding in [*find_unsorted(draft), *find_shared_pads(draft, card)]:  # a person can still stop it
             watched.note(f"{finding.what}. {finding.fix}")
         if why := describe_other_sound(plan):
             watched.note(why)

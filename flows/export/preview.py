@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
 from flows.export.decide import decide
-from flows.export.folder_findings import find_in_folders
+from flows.export.folder_findings import find_in_folders, find_shared_pads
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
 from flows.export.kit_findings import find_in_kits, turns_down
 from flows.export.other_sound import describe_other_sound
@@ -211,7 +211,12 @@ def plan(request: ExportRequest) -> PlanPreview:
             [*_rejects(draft), *(_finding(row, failing[row["source"]], draft.row_word) for row in lost.iter_rows(named=True))]
         ),
         failing=lost.height,
-        worth_a_look=[*draft.spellings, *find_in_folders(draft), *(find_in_kits(draft, {}) if draft.has_kits else [])],
+        worth_a_look=[
+            *draft.spellings,
+            *find_in_folders(draft),
+            *find_shared_pads(draft, place),
+            *(find_in_kits(draft, {}) if draft.has_kits else []),
+        ],
         notes=[*draft.notes, *filter(None, [describe_other_sound(decided, there)])],
     )
 

@@ -231,7 +231,7 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
         log.warning("%s. `sp404 scan` says why", left_out)
     empty = str(Cause(text="empty", samples=len(found.empty), files=found.empty[:SHOWN_FILES])) if found.empty else ""
     for file in found.lacking[:_MOST_LEFT_OUT]:
-        log.warning("Left out: %s: %s. %s", file.path, file.why, file.fix)
+        log.warning("%s", file.text)
     if empty:
         log.warning("%s: get it again from its pack", empty)
     if left_out or empty:

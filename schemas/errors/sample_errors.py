@@ -27,7 +27,7 @@ class AudioNotFoundError(SampleError):
 
     reason = "not_found"
     text = "Audio file not found: {path}"
-    remedy = "Correct file_path (it is relative to the manifest's folder), or put the file back."
+    remedy = "Correct file_path (it is relative to the manifest's folder), put the file back, or delete the row."
 
 
 class UnsupportedFormatError(SampleError):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import polars as pl
 
 from schemas.enums import OrganizeBy
-from schemas.music import UNKNOWN_BPM
+from schemas.music import BANKS, UNKNOWN_BPM
 from schemas.report import Finding
 from tasks.layout.paths import UNKNOWN_GENRE, UNKNOWN_KIT
 
@@ -41,6 +41,27 @@ def find_without_kit(paths: pl.Series, fix: str) -> list[Finding]:
     number = int(paths.str.starts_with(f"{UNKNOWN_KIT}/").sum())
     what = f"{'has' if number == 1 else 'have'} no kit, and go{'es' if number == 1 else ''} to {UNKNOWN_KIT}"
     return [Finding(where="layout kit", what=f"{number:,} of {len(paths):,} rows {what}", fix=fix)] if number else []
+
+
+def find_shared_pads(paths: pl.Series, others: pl.Series, place: str) -> list[Finding]:
+    """Find pads of kits that have a file of another manifest already: a bank that is taken in its order has two for one pad.
+
+    Args:
+        paths: The path of each row below the output folder, laid out by kit.
+        others: Paths of other manifests' files there, or on the card.
+        place: Where that is, in words.
+    """
+    pad = pl.col("path").str.extract(f"^(.*/bank_[{BANKS[0]}-{BANKS[-1]}]/pad_[0-9]+)_").alias("pad")
+    of_others = others.alias("path").to_frame().with_columns(pad).drop_nulls()
+    ours = paths.alias("path").to_frame().with_columns(pad).drop_nulls()
+    shared = of_others.join(ours, on="pad", how="semi").join(ours, on="path", how="anti").sort("path")
+    if shared.is_empty():
+        return []
+    pads, kit = shared["pad"].n_unique(), shared["pad"][0].split("/")[0]
+    has = "1 pad has" if pads == 1 else f"{pads:,} pads have"
+    what = f"{has} a sample of another manifest's kit {place} already, and would have two, such as {shared['path'][0]}"
+    fix = "Rename one of the kits (the column kit of a table; an export with --prune then removes its old files)."
+    return [Finding(where=f"kit {kit}", what=what, fix=fix)]
 
 
 def find_same_genres(genres: pl.Series, known: Callable[[str], str]) -> list[Finding]:

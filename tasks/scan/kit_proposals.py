@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from schemas.instruments import (
 )
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
 from schemas.spellings import fold_kits
-from tasks.scan.pad_layout import lay_out_pads
+from tasks.scan.pad_layout import StandingPads, keep_pads, lay_out_pads
 from tasks.scan.roles import find_folder_role, find_role, is_struck
 
 # Fewer one-shots do not make a kit.
@@ -56,13 +57,25 @@ class _Folder:
         return os.path.dirname(self.path)
 
 
-def propose_kits(rows: pl.DataFrame) -> pl.DataFrame:
+class _Proposal(NamedTuple):
+    """A kit: its samples by their rows' numbers, the pads (from 1) of those that have one, and how sure it is."""
+
+    samples: list[int]
+    pads: dict[int, int]
+    confidence: str
+
+
+_NO_PADS = StandingPads({}, {}, frozenset())
+
+
+def propose_kits(rows: pl.DataFrame, standing: StandingPads = _NO_PADS) -> pl.DataFrame:
     """Propose a kit for each folder of drums, for the folders of one machine together, and where files are numbered like pads.
 
     Loops get no pad, unless they are numbered. A folder of one instrument gets no kit.
 
     Args:
         rows: Needs ``path``, ``kind`` and ``kind_source`` (String).
+        standing: The pads that samples have already: they keep them, but where files are numbered like pads.
 
     Returns:
         ``rows`` with ``kit, bank, pad, kit_source, kit_confidence`` (String, null where no kit is proposed).
@@ -70,12 +83,12 @@ def propose_kits(rows: pl.DataFrame) -> pl.DataFrame:
     paths, kinds = rows["path"].to_list(), rows["kind"].to_list()
     by_length = (rows["kind_source"] == "length").fill_null(False).to_list()
     folders = _list_folders(paths)
-    proposed: dict[str, tuple[dict[int, int], str]] = {}
+    proposed: dict[str, _Proposal] = {}
     taken: set[str] = set()
     for name, together in _machines(folders):
         shots = [at for folder in together for at in folder.members if kinds[at] != "loop"]
         if len(shots) >= _MIN_SAMPLES:
-            proposed[name] = _lay_out(shots, paths), "0.7"
+            proposed[name] = _Proposal(shots, _lay_out(shots, paths), "0.7")
             taken.update(folder.path for folder in together)
     for folder in folders.values():
         if folder.path in taken:
@@ -83,10 +96,10 @@ def propose_kits(rows: pl.DataFrame) -> pl.DataFrame:
         numbered = _pads_by_number({at: _stem(paths[at]) for at in folder.members})
         shots = [at for at in folder.members if kinds[at] != "loop"]
         if numbered:
-            proposed[folder.path] = numbered, "0.8"
+            proposed[folder.path] = _Proposal([], numbered, "0.8")
         elif _is_kit(shots, folder, paths, [kinds[at] == "one-shot" and not by_length[at] for at in shots]):
-            proposed[folder.path] = _lay_out(shots, paths), "0.6"
-    return _with_pads(rows, proposed)
+            proposed[folder.path] = _Proposal(shots, _lay_out(shots, paths), "0.6")
+    return _with_pads(rows, proposed, standing)
 
 
 def lay_out_files(paths: Mapping[int, str]) -> dict[int, int]:
@@ -238,15 +251,18 @@ def _lay_out(shots: list[int], paths: list[str]) -> dict[int, int]:
     return lay_out_files({at: paths[at] for at in shots})
 
 
-def _with_pads(rows: pl.DataFrame, proposed: dict[str, tuple[dict[int, int], str]]) -> pl.DataFrame:
-    """Fill in the columns of kits; ``proposed``: by folder the pad (from 1) of each row's number, and the confidence."""
+def _with_pads(rows: pl.DataFrame, proposed: dict[str, _Proposal], standing: StandingPads) -> pl.DataFrame:
+    """Fill in the columns of kits; ``proposed``: by folder."""
     kits: list[str | None] = [None] * rows.height
     slots: list[tuple[str, int] | None] = [None] * rows.height
     confidences: list[str | None] = [None] * rows.height
-    names = _name_kits(list(proposed))
-    for folder, (pads, confidence) in proposed.items():
+    names, paths = _name_kits(list(proposed)), rows["path"].to_list()
+    for folder, kit in proposed.items():
+        pads = kit.pads
+        if kit.samples:
+            pads = keep_pads(names[folder], {at: paths[at] for at in kit.samples}, pads, standing)
         for at, pad in pads.items():
-            kits[at], confidences[at] = names[folder], confidence
+            kits[at], confidences[at] = names[folder], kit.confidence
             slots[at] = BANKS[(pad - 1) // PADS_PER_BANK], (pad - 1) % PADS_PER_BANK + 1
     return rows.with_columns(
         pl.Series("kit", kits, pl.String),

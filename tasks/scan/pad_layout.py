@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from typing import NamedTuple
 
 from schemas.instruments import ROLES
 from schemas.music import PADS_PER_BANK, PADS_PER_KIT
@@ -52,6 +53,56 @@ def lay_out_pads(roles: Mapping[int, str], names: Mapping[int, str]) -> dict[int
     pads: dict[int, int] = {}
     for first in range(0, PADS_PER_KIT, PADS_PER_BANK):
         pads |= {sample: first + pad for pad, sample in _fill_bank(waiting).items()}
+    return pads
+
+
+class StandingPads(NamedTuple):
+    """The pads that a table has already. A pad is a number from 1 on, through all banks.
+
+    Attributes:
+        pads: The kit and the pad of each file that the scan sees, by path.
+        held: The pads of each kit that rows keep whose files it does not see.
+        last: Paths of files that are in no row: they take what the others leave.
+    """
+
+    pads: Mapping[str, tuple[str, int]]
+    held: Mapping[str, Set[int]]
+    last: Set[str]
+
+
+def keep_pads(kit: str, paths: Mapping[int, str], proposed: Mapping[int, int], standing: StandingPads) -> dict[int, int]:
+    """Leave the samples of a kit on the pads that they have; the others take theirs as proposed, or else the next free ones.
+
+    Who plays a kit has it in the fingers: a sample that is new moves no other one.
+
+    Args:
+        kit: The name of the kit.
+        paths: The path of each of its samples, by its number.
+        proposed: Their pads if the kit were new; not all of them need have one.
+        standing: What the table has.
+
+    Returns:
+        Pads from 1 on, for at most as many samples as a kit has pads.
+    """
+    had = {number: standing.pads[path] for number, path in paths.items() if path in standing.pads}
+    free = [pad for pad in range(1, PADS_PER_KIT + 1) if pad not in standing.held.get(kit, ())]
+    pads: dict[int, int] = {}
+
+    def put(number: int, pad: int | None) -> None:
+        if pad in free:
+            pads[number] = pad
+            free.remove(pad)
+
+    for number, (_, pad) in sorted(had.items(), key=lambda entry: entry[1][0] != kit):  # else of one that has a new name
+        put(number, pad)
+    if not (had or standing.held.get(kit)):
+        return dict(proposed)
+    others = sorted(paths.keys() - pads.keys(), key=lambda n: (paths[n] in standing.last, proposed.get(n, PADS_PER_KIT + 1), n))
+    for number in others:
+        put(number, proposed.get(number))
+    for number in others:
+        if number not in pads and free:
+            put(number, free[0])
     return pads
 
 

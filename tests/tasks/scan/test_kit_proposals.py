@@ -7,14 +7,17 @@ from hypothesis import strategies as st
 
 from schemas.music import BANKS
 from tasks.scan.kit_proposals import propose_kits
+from tasks.scan.pad_layout import StandingPads
 from tasks.scan.rows import COLUMNS
 
+NONE = StandingPads({}, {}, frozenset())
 
-def proposed(*files: tuple[str, str]) -> dict[str, tuple[str, str, str] | None]:
+
+def proposed(*files: tuple[str, str], standing: StandingPads = NONE) -> dict[str, tuple[str, str, str] | None]:
     """The slots by path. ``files``: path and kind."""
     rows = pl.DataFrame({"path": [path for path, _ in files], "kind": [kind or None for _, kind in files]})
     rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS if name != "kind")
-    told = propose_kits(rows).select("path", "kit", "bank", "pad").rows()
+    told = propose_kits(rows, standing).select("path", "kit", "bank", "pad").rows()
     return {path: (kit, bank, pad) if kit else None for path, kit, bank, pad in told}
 
 
@@ -90,3 +93,51 @@ def test_every_slot_is_valid_and_taken_once(names: dict[str, str]) -> None:
     assert len(set(slots)) == len(slots)
     assert all(bank in BANKS and 1 <= int(pad) <= 16 for _, bank, pad in slots)
     assert not slots or 4 <= len(slots) <= 160
+
+
+NAMES = st.lists(
+    st.tuples(st.sampled_from(["Kick", "Snare", "Hat Closed", "Hat Open", "Clap", "Tom", "Ride", "Fx"]), st.integers(1, 40)),
+    min_size=8,
+    max_size=170,
+    unique=True,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(NAMES, st.data())
+def test_what_has_a_pad_keeps_it(names: list[tuple[str, int]], data: st.DataObject) -> None:
+    """Whatever comes and goes: nobody else moves, no slot is given twice, none that a kept row holds; the rest has a place."""
+    files = [f"/p/Dusty/{drum} {number}.wav" for drum, number in names]
+    before = data.draw(st.integers(4, len(files)), label="of which there were before")
+    gone = set(data.draw(st.lists(st.sampled_from(files[:before]), max_size=before - 4, unique=True), label="gone"))
+    held = set(data.draw(st.lists(st.sampled_from(sorted(gone)), unique=True) if gone else st.just([]), label="rows that stay"))
+    first = {path: slot for path, slot in proposed(*((path, "one-shot") for path in files[:before])).items() if slot}
+    pads = {path: (kit, BANKS.index(bank) * 16 + int(pad)) for path, (kit, bank, pad) in first.items()}
+    standing = StandingPads(
+        {path: pad for path, pad in pads.items() if path not in gone},
+        {"Dusty": {pad for path, (_, pad) in pads.items() if path in held}},
+        frozenset(),
+    )
+    now = [path for path in files if path not in gone]
+    second = {path: slot for path, slot in proposed(*((path, "one-shot") for path in now), standing=standing).items() if slot}
+    if not second:  # too few are left, or of one drum
+        return
+    assert {path: slot for path, slot in first.items() if path not in gone} == {
+        path: slot for path, slot in second.items() if path in first
+    }
+    slots = [*second.values(), *(first[path] for path in held if path in first)]
+    assert len(set(slots)) == len(slots)
+    assert len(slots) == min(len(now) + len([path for path in held if path in first]), 160)
+
+
+def test_a_sample_that_is_new_moves_no_other() -> None:
+    drums = ("Kick 1", "Snare 1", "Hat 1", "Clap 1")
+    before = proposed(*shots("/p/Dusty", *drums))
+    pads = {path: ("Dusty", int(slot[2])) for path, slot in before.items() if slot}
+    after = proposed(*shots("/p/Dusty", "Kick 0", *drums), standing=StandingPads(pads, {"Dusty": {4}}, frozenset()))
+    assert {path: slot for path, slot in after.items() if path in before} == before
+    assert after["/p/Dusty/Kick 0.wav"] == ("Dusty", "A", "6")
+    # Numbers in the names are what a person says.
+    numbered = proposed(*shots("/p/x", *(f"pad {n}" for n in range(1, 6))), standing=StandingPads({}, {"x": {1}}, frozenset()))
+    assert numbered["/p/x/pad 1.wav"] == ("x", "A", "1")
