@@ -36,32 +36,37 @@ _MANIFEST = "library.csv"
 def init(samples: str | None, service: bool, db: str | None, as_json: bool, **given: Any) -> int:
     """Set up a library: where samples are and should go.
 
-    What is not given as an option is asked. It writes library.csv and config/sp404.toml in the current folder, and replaces
-    neither.
+    What is not given as an option is asked. It writes library.csv and config/sp404.toml in the current folder. A library.csv
+    that is there already is taken as it is, or brought up to date with --samples; config/sp404.toml is not replaced.
     """
     from flows import first_steps
     from flows.scan import scan
     from schemas.scan_report import ScanRequest
+    from tasks.manifest.table import read_all_columns
 
     manifest = Path(_MANIFEST).absolute()
-    for path in (manifest, first_steps.SETTINGS_FILE):
-        first_steps.check_is_free(path)
+    first_steps.check_is_free(first_steps.SETTINGS_FILE)
     if samples:
         first_steps.check_is_folder(samples)
     with _asking():
-        samples = samples or _ask_until("Where are your samples", "--samples", "", first_steps.check_is_folder)
+        if not samples and not manifest.exists():
+            samples = _ask_until("Where are your samples", "--samples", "", first_steps.check_is_folder)
         answers = _ask_rest(manifest, samples, given)
     settings = load_settings(db).settings
-    with progress_bar() as progress:
-        result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)
+    result = None
+    if samples:
+        with progress_bar() as progress:
+            result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)
+    rows = result.rows if result else read_all_columns(str(manifest))[0].height
     first_steps.write_settings(answers)
     unit = str(first_steps.write_unit(_render_unit(db))) if service else ""
     if as_json:
         files = {"manifest": str(manifest), "settings": str(first_steps.SETTINGS_FILE.absolute()), "unit": unit}
-        print_json(json.dumps(files | {"rows": result.rows}))
+        print_json(json.dumps(files | {"rows": rows}))
     else:
-        print_left_out(result)
-        _print_next(answers, result.rows, unit)
+        if result:
+            print_left_out(result)
+        _print_next(answers, rows, unit)
     return ALL_DONE
 
 
@@ -75,14 +80,17 @@ def _asking() -> Iterator[None]:
         raise StoppedError(fix=fix) from stop
 
 
-def _ask_rest(manifest: Path, samples: str, given: dict[str, Any]) -> "Answers":
+def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "Answers":
     from flows.first_steps import Answers, check_is_beside
 
-    out = given["out"]
-    if out:
-        check_is_beside(out, samples)
+    def check(out: str) -> None:
+        if samples:
+            check_is_beside(out, samples)
+
+    if out := given["out"]:
+        check(out)
     else:
-        out = _ask_until("Where should they go", "--out", "~/sp404", lambda out: check_is_beside(out, samples))
+        out = _ask_until("Where should they go", "--out", "~/sp404", check)
     card = given["card"]
     card = _ask("Where is the card (empty: none)", "--card", "", may_lack=True) if card is None else card
     nightly = given["nightly"]

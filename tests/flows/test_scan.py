@@ -300,6 +300,38 @@ def test_kits_are_proposed_if_asked_for(scan: Any, sp404: Run, tmp_path: Path) -
     assert "hip_hop_drums_vol_2/bank_A/pad_01_kick_01.wav" in paths
 
 
+@pytest.mark.slow
+def test_samples_keep_their_pads_when_others_come_and_go(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
+    """Also the pad of a row whose file is gone and that a person has edited: nobody gets it, and an export rejects no row."""
+    drums, table = library / "Hip Hop Drums Vol 2", tmp_path / "library.csv"
+    scan("--kits")
+
+    def slots() -> dict[str, tuple[str, str]]:
+        return {name: (row["bank"], row["pad"]) for name, row in rows(table).items() if row["kit"]}
+
+    before = slots()
+    synth.write(drums / "Kick 00.wav", synth.kick(RATE) // 2, RATE)
+    scan("--kits")
+    assert slots() == before | {"Kick 00.wav": ("A", "4")}
+    lines = table.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    columns = lines[0].strip().split(",")
+    at = next(n for n, line in enumerate(lines) if "Clap.wav" in line)
+    cells = lines[at].rstrip("\n").split(",")
+    cells[columns.index("genre")] = "mine"
+    table.write_text("".join([*lines[:at], ",".join(cells) + "\n", *lines[at + 1 :]]), encoding="utf-8-sig")
+    (drums / "Clap.wav").unlink()
+    (drums / "Snare 01.wav").unlink()
+    synth.write(drums / "Clap B.wav", synth.clap(RATE) // 2, RATE)
+    said = sp404("scan", library, "-o", table, "--kits", "--db", tmp_path / "r.duckdb")
+    assert "Clap.wav. What you edited stays: put the file back, or delete the row" in said.err
+    kept = {name: slot for name, slot in before.items() if name != "Snare 01.wav"}
+    assert slots() == kept | {"Kick 00.wav": ("A", "4"), "Clap B.wav": ("A", "2")}
+    planned = json.loads(sp404("plan", table, "--organize-by", "kit", "--db", tmp_path / "r.duckdb", "--json").out)
+    assert (planned["rejected"], planned["failing"]) == (0, 1)
+    scan("--kits", "--new-pads")
+    assert slots()["Clap B.wav"] == ("A", "5")
+
+
 def test_what_somebody_may_miss_is_said_and_counts(sp404: Run, scan: Any, library: Path, tmp_path: Path) -> None:
     (library / "slices.rx2").write_bytes(b"CAT REX2")
     broken = library / "broken.wav"

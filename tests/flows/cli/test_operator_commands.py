@@ -310,6 +310,33 @@ def test_init_writes_a_manifest_and_settings_and_replaces_nothing(
 
 
 @pytest.mark.slow
+def test_init_takes_a_table_that_is_there_as_it_is(
+    sp404: Run, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """README's first step is a scan: the settings come after it. With ``--samples`` the table is brought up to date."""
+    monkeypatch.chdir(tmp_path)
+    db = ("--db", tmp_path / "r.duckdb")
+    table = tmp_path / "library.csv"
+    sp404("scan", library, "-o", table, *db)
+    table.write_text(table.read_text(encoding="utf-8-sig").splitlines()[0] + "\n", encoding="utf-8")
+    before = table.read_bytes()
+    options = ("--out", tmp_path / "out", "--card", "", "--nightly", *db)
+    said = sp404("init", *options)
+    assert (said.status, table.read_bytes()) == (0, before)
+    assert f"0 samples in {table}" in said.out
+    assert tomllib.loads((tmp_path / "config/sp404.toml").read_text())["sp404"]["library"] == str(table)
+    (tmp_path / "config/sp404.toml").unlink()
+    table.unlink()
+    table.write_text("file_path,notes\nmine.wav,keep me\n", encoding="utf-8")
+    (tmp_path / "more").mkdir()
+    audio.write(tmp_path / "more/new.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    assert sp404("init", "--samples", tmp_path / "more", *options).status == 0
+    first, second = table.read_text(encoding="utf-8-sig").splitlines()[1:]
+    assert first.startswith("mine.wav,keep me")
+    assert second.startswith("more/new.wav,")
+
+
+@pytest.mark.slow
 def test_init_names_what_it_leaves_out(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lib").mkdir()

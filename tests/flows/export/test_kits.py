@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows.export import threads
+from flows.export import preview, threads
 from schemas.errors import DiskError
 from schemas.report import BatchExportResult
 from tasks.store import history
 from tasks.store.database import Database
 from tests.support import audio
 from tests.support.command_line import Run
-from tests.support.nightly import Nightly, tree
+from tests.support.nightly import Nightly, sounds, tree
 from tests.support.tools import answer
 
 
@@ -282,6 +282,37 @@ def test_two_libraries_on_one_card_leave_each_others_files(night: Nightly) -> No
     assert batch.card
     assert (batch.card.in_the_way, batch.card.written, batch.complete) == (["kick.wav"], 0, False)
     assert tree(card) == first
+
+
+def test_two_manifests_samples_on_one_pad_are_said_in_the_folder_and_on_the_card(night: Nightly) -> None:
+    """A bank that is taken in its order would have two for a pad. With the kit renamed and pruned nothing is said any more."""
+    card = night.folder / "card"
+    night.add("kick.wav", 300, kit="K", bank="A", pad=1)
+    night.add("hat.wav", 400, kit="K", bank="A", pad=3)
+    _carded(night, card, organize_by="kit")
+    night.sound("other.wav", 500)
+    kit = night.lib / "k.yaml"
+    kit.write_text("A1: other.wav\nA2: other.wav\n")
+
+    def others(**how: Any) -> list[str]:
+        planned = preview.plan(night.request(manifest=kit, card=str(card), **how))
+        return [finding.what for finding in planned.worth_a_look if "another manifest" in finding.what]
+
+    folder, on_card = others()
+    assert folder.startswith(f"1 pad has a sample of another manifest's kit below {night.out} already")
+    assert on_card.startswith(f"1 pad has a sample of another manifest's kit on the card {card} already")
+    assert on_card.endswith("such as k/bank_A/pad_01_kick.wav")
+    assert len(others(out=night.folder / "out2")) == 1
+    _carded(night, card, organize_by="kit", manifest=kit)
+    night.rows[0]["kit"] = night.rows[1]["kit"] = "K Two"
+    _carded(night, card, organize_by="kit", prune=True)
+    assert others() == []
+    assert sounds(tree(night.out)).keys() == {
+        "k/bank_A/pad_01_other.wav",
+        "k/bank_A/pad_02_other.wav",
+        "k_two/bank_A/pad_01_kick.wav",
+        "k_two/bank_A/pad_03_hat.wav",
+    }
 
 
 @pytest.mark.slow
