@@ -12,6 +12,7 @@ import pytest
 from flows.orchestration import artifacts, flow
 from schemas.enums import ExportType, OrganizeBy
 from schemas.report import BatchExportResult
+from schemas.scan_report import SkippedFile
 from tasks.store.database import Database
 from tasks.store.export_summary import ExportSummary
 from tasks.store.run_folder import requests_folder
@@ -49,7 +50,8 @@ def test_a_run_is_named_by_its_samples_and_never_by_a_hash(run: Any, name: str) 
 def test_the_log_of_a_night_names_what_the_scan_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lacking = [SimpleNamespace(path=f"/lib/bad {number}.wav", why="no audio", fix="Get it.") for number in range(5)]
+    lacking = [SkippedFile(path=f"/lib/bad {number}.wav", why="no audio", fix="Get it.") for number in range(5)]
+    lacking[4].has_row = True
     found = SimpleNamespace(added=["a"], moved=[], gone=[], rows=9, lacking=lacking, empty=["/lib/void.wav"])
     monkeypatch.setattr("flows.rescan.scanned_folders", lambda _manifest, _settings: ["/lib"])
     monkeypatch.setattr(flow.prefect_tasks, "as_task", lambda _function, _name: lambda *_: found)
@@ -58,6 +60,7 @@ def test_the_log_of_a_night_names_what_the_scan_left_out(
     left_out = "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...)"
     assert end == f"{left_out}. 1 x empty (void.wav)"
     assert "Left out: /lib/bad 0.wav: no audio. Get it." in caplog.messages
+    assert "Cannot be read now, its row stays: /lib/bad 4.wav: no audio. Get it." in caplog.messages
     summary, running = (
         ExportSummary(None, None, [], [], [], [], []),
         SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE)),
