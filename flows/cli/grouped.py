@@ -60,6 +60,13 @@ def print_groups(
             say(f"  ... and {len(members) - examples:,} more", err=err)
         for fix in _fixes(members, cause, manifest, options)[: 1 if brief else 3]:
             say(f"  > {fix}", err=err)
+    sounds = [found[0] for cause, _ in shown for found in [re.search(r"--sound \S+", _command_of(cause))] if found]
+    if len(sounds) > 1 and not brief:
+        known = options
+        for sound in sounds:
+            known = _but_for_the_mended(known, sound)
+        command = " ".join(filter(None, ("sp404 export", shlex.quote(manifest), known.strip(), *sounds)))
+        say(f"Both at once: {command}   ({_others(options)})", err=err)
     if len(largest) > len(shown):
         rest = sum(len(members) for _, members in largest[len(shown) :])
         say(f"{rest:,} more, for {count_of(len(largest) - len(shown), 'other cause')}", err=err)
@@ -79,6 +86,14 @@ def _describe(finding: "RowFinding", cause: str, manifest: str) -> str:
     return ": ".join(filter(None, (finding.where, path, detail)))
 
 
+def _command_of(cause: str) -> str:
+    return next((command for start, command in _COMMANDS if cause.startswith(start)), "")
+
+
+def _others(options: str) -> str:
+    return UNRECORDED_OPTIONS if options else "with the other options of your export"
+
+
 def _but_for_the_mended(options: str, command: str) -> str:
     """Return options for a command, without the setting of the sound that the command itself changes."""
     known = f" {options}" if options else ""
@@ -91,10 +106,9 @@ def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: 
     from tasks.manifest.write import EXTENSIONS  # noqa: PLC0415 (Polars is imported late: help must come at once)
 
     table = os.path.splitext(manifest)[1].lower() in EXTENSIONS
-    others = UNRECORDED_OPTIONS if options else "with the other options of your export"
-    commands = [
-        command.format(manifest=shlex.quote(manifest), options=_but_for_the_mended(options, command), others=others)
-        for start, command in _COMMANDS
-        if cause.startswith(start) and (table or not command.startswith("sp404 scan"))  # which writes no kit file
-    ]
+    command = _command_of(cause)
+    commands = []
+    if command and (table or not command.startswith("sp404 scan")):  # which writes no kit file
+        known = _but_for_the_mended(options, command)
+        commands = [command.format(manifest=shlex.quote(manifest), options=known, others=_others(options))]
     return [*commands, *list(dict.fromkeys(finding.fix for finding in members if finding.fix))]

@@ -180,3 +180,5 @@ def _print_totals(result: "ScanResult") -> None:
             err=True,
         )
     say(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))
+    if result.added and len(result.added) == result.rows:
+        say(f"  sp404 check {shlex.quote(result.manifest)} finds what is damaged inside", err=True)

@@ -21,12 +21,22 @@ from schemas.report import BatchExportResult
 from tasks.bundle.card import Card
 from tasks.convert.progress import Progress
 from tasks.convert.prune import prune
+from tasks.layout.actions import Action
 from tasks.store import export_records
 from tasks.store.export_lock import lock_exports
 from tasks.store.replay import catch_up
 
 log = logging.getLogger("sp404")
 _LOGGED_CAUSES = 8
+# What the files of a plan need, as the log says it.
+_IN_WORDS: dict[str, str] = {
+    Action.UNCHANGED: "unchanged",
+    Action.RETEXT: "with a new metadata file",
+    Action.MOVE: "to rename",
+    Action.COPY: "to copy",
+    Action.FOLLOW: "with the sound of another",
+    Action.CONVERT: "to convert",
+}
 
 
 def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | None = None) -> BatchExportResult:
@@ -61,7 +71,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         plan = decide(draft, {levels.index: levels for levels in results_of(MeasuredLevels, measured)})
         check_removals(plan, card)
         actions = plan.jobs["action"].value_counts(sort=True).iter_rows()
-        log.info("Planned for %s: %s", draft.target.output, ", ".join(f"{count:,} {action}" for action, count in actions))
+        planned = ", ".join(f"{count:,} {_IN_WORDS[action]}" for action, count in actions)
+        log.info("Planned for %s: %s", draft.target.output, planned)
         for finding in plan.findings:
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
         for finding in [*find_unsorted(draft), *find_shared_pads(draft, card)]:  # a person can still stop it
@@ -77,6 +88,12 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
     log.info("Export %d: %s", batch.export_id, batch.counts())
     for cause in batch.causes[:_LOGGED_CAUSES]:
         log.info("%s", cause)
+    if batch.card:
+        log.info(
+            "Card %s: %d written and read back, %d there already", batch.card.root, batch.card.written, batch.card.unchanged
+        )
+    elif batch.no_card:
+        log.info("Not on the card: %s", batch.no_card)
     steps.report(running, batch)
     for error in errors:
         raise error

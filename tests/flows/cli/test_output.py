@@ -46,6 +46,11 @@ def test_failures_are_grouped_with_count_examples_and_command(capsys: pytest.Cap
     ]
     grouped.print_groups(short, "/library/m.csv", every=True)
     assert len([line for line in capsys.readouterr().out.splitlines() if "sample" in line]) == 7
+    cut = finding(30, "Failed to load audio: truncated: 0.4 s of 1.8 s", "Failed to load audio: truncated")
+    capsys.readouterr()
+    grouped.print_groups([*short, cut], "/m.csv", every=False, options="--out o --sound pad_to_ms=0")
+    (both,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Both at once: ")]
+    assert both.startswith("Both at once: sp404 export /m.csv --out o --sound pad_to_ms=100 --sound truncated=keep   (")
     many = [finding(line, f"cause {line % 9}", f"cause {line % 9}") for line in range(2, 200)]
     grouped.print_groups(many, "m.csv", every=False, brief=True)
     assert len(capsys.readouterr().out.splitlines()) <= 22
