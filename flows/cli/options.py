@@ -209,12 +209,13 @@ def _sound_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
-def load_settings(db: str | None, stored: bool = True) -> "SettingsInForce":
-    """Return the settings in force for a command that has no options of its own but ``--db``.
+def load_settings(db: str | None, stored: bool = True, api_port: int | None = None) -> "SettingsInForce":
+    """Return the settings in force for a command that has no options for settings but these.
 
     Args:
         db: The value of ``--db``.
         stored: Read the ``user_preferences`` of the database, too.
+        api_port: The value of ``--api-port``.
 
     Raises:
         RequestError: A setting is not valid.
@@ -222,4 +223,6 @@ def load_settings(db: str | None, stored: bool = True) -> "SettingsInForce":
     from config.settings import load
     from tasks.store.history import preferences_at
 
-    return load({"db": db} if db else {}, preferences_at if stored else lambda _path, _seconds: {})
+    given = {"db": db or None, "api_port": api_port}
+    request = {name: value for name, value in given.items() if value is not None}
+    return load(request, preferences_at if stored else lambda _path, _seconds: {})

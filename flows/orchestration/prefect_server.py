@@ -43,7 +43,8 @@ _CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 NIGHTLY, MANIFEST, KIT, VERIFY = DEPLOYMENTS = ("library-nightly", "manifest", "kit", "verify-weekly")
 EXPORT_FLOW, VERIFY_FLOW = "export-library", "verify-outputs"
 HOST = "127.0.0.1"
-LOCAL_API = f"http://{HOST}:4200/api"
+PORT = 4200
+LOCAL_API = f"http://{HOST}:{PORT}/api"
 # Where a running ``sp404 up`` publishes its address.
 _PUBLISHED = Path("~/.sp404/up.json")
 # Settings that it publishes, too: they count for ``sp404 status`` where nothing else is set.

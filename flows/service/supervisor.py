@@ -99,7 +99,9 @@ class _Service:
         return True
 
 
-def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[[str], None], open_page: bool = False) -> None:
+def run_services(
+    in_force: SettingsInForce, home: str, port: int, say: Callable[[str], None], open_page: bool = False, *, typed: str = ""
+) -> None:
     """Run all processes until a signal ends this one.
 
     Args:
@@ -108,6 +110,7 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
         port: The port of the Prefect server.
         say: Takes each line for the user.
         open_page: Open the web page in the browser as soon as it answers.
+        typed: The other options that the command was given, for a command that can be typed instead.
 
     Raises:
         AlreadyUpError: Another ``sp404 up`` runs with this folder.
@@ -119,8 +122,7 @@ def run_services(in_force: SettingsInForce, home: str, port: int, say: Callable[
     folder.mkdir(parents=True, exist_ok=True)
     api = f"http://{prefect_server.HOST}:{port}/api"
     with lock_file(folder / "up.lock", lambda owner: AlreadyUpError(path=home, owner=owner)), _obeying_one_signal():
-        _check_free(port, api)
-        _check_free(settings.api_port, api, fix="Stop it, or set another api_port.")
+        _check_ports(port, in_force, typed)
         server, runner, rest = services = _make_services(in_force, folder, port, api)
         try:
             say("Starting the web page and Prefect ...")
@@ -190,7 +192,7 @@ def _make_services(in_force: SettingsInForce, folder: Path, port: int, api: str)
     common.pop("PREFECT_API_URL", None)
     # Without it the server, which has no address of a client, cannot say where a run is to be seen.
     common.setdefault("PREFECT_UI_URL", api.removesuffix("/api"))
-    client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db}
+    client = common | {"PREFECT_API_URL": api, "SP404_DB": settings.db, "SP404_API_PORT": str(settings.api_port)}
     if in_force.sources["lock_wait_seconds"] == "built-in":
         client["SP404_LOCK_WAIT_SECONDS"] = _LOCK_WAIT_SECONDS
     wanted = set(prefect_server.DEPLOYMENTS) - (set() if settings.library else {prefect_server.NIGHTLY})
@@ -238,14 +240,46 @@ def _accepts_connections(host: str, port: int) -> bool:
     return True
 
 
-def _check_free(port: int, api: str, fix: str = "") -> None:
+def _check_ports(port: int, in_force: SettingsInForce, typed: str) -> None:
+    """Check that both ports are free. Raises PortTakenError, with the whole command that chooses other ones."""
+    api_port = in_force.settings.api_port
+    owners = {"--port": _owner_of(port), "--api-port": _owner_of(api_port)}
+    if port == api_port and not owners["--port"]:
+        owners["--api-port"] = "Prefect: it is that of --port, too"
+    taken = {option: owner for option, owner in owners.items() if owner}
+    if not taken:
+        return
+    option, owner = next(iter(taken.items()))
+    wanted = {"--port": port, "--api-port": api_port}
+    chosen: dict[str, int] = {}
+    for name in taken:
+        chosen[name] = _next_free(wanted[name], {*wanted.values(), *chosen.values()})
+    is_typed = {"--port": port != prefect_server.PORT, "--api-port": in_force.sources["api_port"] == "command line"}
+    options = [f"{name} {chosen.get(name, wanted[name])}" for name in wanted if name in chosen or is_typed[name]]
+    raise PortTakenError(port=wanted[option], owner=owner, options=" ".join(filter(None, [*options, typed])))
+
+
+def _owner_of(port: int) -> str:
+    """Return what listens at a port, as far as it is known; empty where it is free."""
+    if _is_free(port):
+        return ""
+    return "a Prefect server" if prefect_server.is_healthy(f"http://{prefect_server.HOST}:{port}/api") else "another program"
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((prefect_server.HOST, port))
-        except OSError as error:
-            owner = "a Prefect server" if prefect_server.is_healthy(api) else "another program"
-            raise PortTakenError(port=port, owner=owner, fix=fix) from error
+        except OSError:
+            return False
+    return True
+
+
+def _next_free(port: int, besides: set[int]) -> int:
+    """Return the next port that is free now and not among ``besides``."""
+    after = (number for number in range(port + 1, 65_536) if number not in besides and _is_free(number))
+    return next(after, None) or prefect_server.free_port()
 
 
 def _watch(services: list[_Service], say: Callable[[str], None]) -> None:

@@ -182,15 +182,15 @@ class AlreadyUpError(SurroundingsError):
 
     reason = "already_up"
     text = "sp404 up is running already: {owner}, with {path}"
-    remedy = "Stop that one first, or use another --home and --port."
+    remedy = "Stop that one first, or use another --home, --port and --api-port."
 
 
 class PortTakenError(SurroundingsError):
-    """Another process listens at the port. Facts: port, owner."""
+    """Another process listens at the port. Facts: port, owner, options (those with which ``sp404 up`` finds free ports)."""
 
     reason = "port_taken"
     text = "Port {port} is taken by {owner}"
-    remedy = "Stop it, or choose another --port."
+    remedy = "Stop it, or choose another one: sp404 up {options}"
 
 
 class ServicePartError(SurroundingsError):

@@ -28,6 +28,7 @@ FACTS = {
     "seconds": 300.0,
     "memory_mb": 2048,
     "port": 4200,
+    "options": "--port 4201",
     "name": "runner",
     "log": "/home/x/runner.log",
     "last": "ValueError: no",

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ from flows.service import supervisor
 from schemas.errors import RequestError
 from tasks.audio import synth
 from tests.support import ROOT
+from tests.support.command_line import Run, Said, one_clear_error
 from tests.support.processes import pids_at
 from tests.support.tools import tool
 from tests.support.waiting import until
@@ -75,6 +77,59 @@ def test_the_page_comes_first_and_is_opened(tmp_path: Path, monkeypatch: pytest.
     supervisor.run_services(in_force, str(tmp_path), free_port(), lines.append, open_page=True)
     until(lambda: lines[-1] == f"There is no browser here. Open {address} yourself.", 10)
     assert opened == [address]
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def retry(said: Said, taken: int) -> list[str]:
+    """Return the options of the command that can be typed where a port is taken."""
+    one_clear_error(said, 3, f"Port {taken} is taken by another program")
+    before, command, options = said.err.partition("Stop it, or choose another one: sp404 up ")
+    assert (bool(before), bool(command)) == (True, True), said.err
+    return options.split()
+
+
+def test_a_taken_port_of_the_page_is_answered_with_a_command(
+    sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a port that is free, of whichever of both it is, and with what was typed beside it."""
+    home, free = tmp_path / "my home", str(free_port())
+    with taken_port() as taken:
+        name, number, *more = retry(sp404("up", "--port", free, "--api-port", taken, "--home", home), taken)[2:]
+        assert (name, more) == ("--api-port", ["--home", *f"'{home}'".split()])
+        with socket.socket() as now:
+            now.bind(("127.0.0.1", int(number)))
+        monkeypatch.setenv("SP404_API_PORT", str(taken))
+        assert retry(sp404("up", "--port", free, "--home", home), taken)[:3] == ["--port", free, "--api-port"]
+        options = retry(sp404("up", "--port", taken, "--api-port", free, "--home", home), taken)
+        assert (options[0], options[2:4]) == ("--port", ["--api-port", free])
+        assert options[1] not in (free, str(taken))
+        both = retry(sp404("up", "--port", taken, "--home", home), taken)
+        assert both[::2][:2] == ["--port", "--api-port"]
+        assert len({*both[1:4:2], str(taken)}) == 3
+
+
+def test_one_port_for_both_is_refused(sp404: Run, tmp_path: Path) -> None:
+    port = str(free_port())
+    said = sp404("up", "--port", port, "--api-port", port, "--home", tmp_path)
+    one_clear_error(said, 3, f"Port {port} is taken by Prefect", f"sp404 up --port {port} --api-port ")
+
+
+def test_the_page_is_served_at_the_port_that_was_given(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process reads its settings by itself."""
+    seen = []
+    monkeypatch.setattr(supervisor, "run_services", lambda in_force, *_, **__: seen.append(in_force))
+    assert sp404("up", "--api-port", "4405", "--db", tmp_path / "r.duckdb").status == 0
+    (in_force,) = seen
+    assert in_force.settings.page_address() == "http://127.0.0.1:4405/"
+    *_, rest = supervisor._make_services(in_force, tmp_path, 4200, "http://127.0.0.1:4200/api")
+    assert rest.environment["SP404_API_PORT"] == "4405"
 
 
 def test_signals_that_come_together_stop_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,14 @@ def test_settings_are_quoted_and_the_token_is_left_out(monkeypatch: pytest.Monke
     assert "up --home '/home/me/pre fect' --port 4200 --db /home/me/50%%.duckdb\n" in unit
 
 
+def test_the_ports_that_were_given_are_kept(sp404: Run) -> None:
+    (command,) = [line for line in sp404("up", "--install-service").out.splitlines() if line.startswith("ExecStart=")]
+    assert "--api-port" not in command  # the settings count, as they are when it starts
+    said = sp404("up", "--install-service", "--port", "4351", "--api-port", "4405")
+    assert " --port 4351 " in said.out
+    assert " --api-port 4405\n" in said.out
+
+
 def test_no_service_is_printed_that_could_not_start(sp404: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "No night will run" in sp404("up", "--install-service").err
     monkeypatch.setenv("SP404_NIGHTLY_CRON", "at night")
