@@ -37,7 +37,7 @@ class CardSelection(StrEnum):
 
 
 class MountedCard(BaseModel):
-    """A card that is plugged in.
+    """A card that is plugged in, or a folder that stands for one and was written last.
 
     ``id`` names it as long as it is there. ``card_id`` is that of its mark, as places of samples have it; null where nothing
     was exported to it. Without the folder IMPORT it is written to only where that is asked for.
@@ -62,6 +62,15 @@ class MountedCard(BaseModel):
     has_import: bool
     free_bytes: int
     total_bytes: int
+
+
+class LastCard(BaseModel):
+    """The card that was written last: ``place`` is where it was, and ``is_there`` whether it is there now, by its mark."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"place": "~/card", "is_there": False}})
+
+    place: str
+    is_there: bool
 
 
 class CardOrder(BaseModel):

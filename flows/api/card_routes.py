@@ -18,6 +18,7 @@ from schemas.card_api import (
     CardOrder,
     CardPruneOrder,
     CardRemovals,
+    LastCard,
     MountedCard,
 )
 from schemas.enums import CardRemovable
@@ -27,8 +28,14 @@ card_router = APIRouter(prefix=SESSION_PATH.removesuffix("/session"), dependenci
 
 @card_router.get("/cards", tags=["cards"], responses=describe_problems())
 def list_cards(cards: Cards) -> list[MountedCard]:
-    """List the cards that are plugged in."""
+    """List the cards that are plugged in, and the one that was written last, wherever it is, as long as it is there."""
     return cards.list()
+
+
+@card_router.get("/cards/last", tags=["cards"], responses=describe_problems())
+def last_card(cards: Cards) -> LastCard | None:
+    """Say where the card was that was written last, and whether it is there. Null where none was written yet."""
+    return cards.last()
 
 
 @card_router.get("/cards/{card_id}", tags=["cards"], responses=describe_problems(404))

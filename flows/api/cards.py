@@ -1,8 +1,13 @@
-"""Cards that are plugged into the server, for clients who may not name a path: what is on them, and what is put there."""
+"""Cards that are plugged into the server, for clients who may not name a path: what is on them, and what is put there.
 
+The card that the records call the last is one of them, wherever it is: a person named that folder for it.
+"""
+
+import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -10,7 +15,7 @@ from config.settings import Settings
 from flows.api.jobs import JobAnswer, JobQueue, QueuedJob
 from flows.export import card_prune, card_report
 from flows.export.card_put import put_export
-from flows.export.card_report import CardFile, CardReport
+from flows.export.card_report import CardFile, CardReport, WrittenCard, last_written
 from schemas.api import CardAnswer, CardPruneAnswer, JobKind
 from schemas.card_api import (
     CardComparison,
@@ -25,12 +30,13 @@ from schemas.card_api import (
     CardPruneOrder,
     CardRemovals,
     CardSelection,
+    LastCard,
     MountedCard,
 )
 from schemas.enums import CardRemovable
-from schemas.errors import CardBusyError, CardError, QueueError, RecordNotFoundError
+from schemas.errors import CardBusyError, CardError, QueueError, RecordNotFoundError, Sp404Error
 from tasks.bundle import card
-from tasks.bundle.plugged_cards import PluggedCard, find_plugged
+from tasks.bundle.plugged_cards import PluggedCard, find_plugged, look_at
 from tasks.convert.progress import Progress
 from tasks.store import export_files
 from tasks.store.database import Database
@@ -38,6 +44,8 @@ from tasks.store.export_lock import other_holder
 
 _SHOWN = {"card_id", "written", "written_bytes", "unchanged", "in_the_way", "modified"}
 _MOST_PATHS = 100
+# How long the list of cards waits for the records while something else has them open.
+_LOOK_SECONDS = 1.0
 ReadT = TypeVar("ReadT")
 
 
@@ -49,10 +57,19 @@ class ServerCards:
         self._database = Database(settings.db, settings.api_wait_seconds)
         self._jobs: list[tuple[str, QueuedJob]] = []
         self._reading = threading.Lock()
+        self._written = _WrittenLast(settings)
 
     def list(self) -> list[MountedCard]:
-        """List the cards that are plugged in."""
-        return [state for found in find_plugged() if (state := _describe(found))]
+        """List the cards that are there."""
+        return [state for found in self._cards() if (state := _describe(found))]
+
+    def last(self) -> LastCard | None:
+        """Return the card that was written last; None where the records know none."""
+        last = self._written.look()
+        if not last:
+            return None
+        root = next((each.root for each in self._cards() if each.mark and each.mark.id == last.id), None)
+        return LastCard(place=_below_home(root or last.root), is_there=root is not None)
 
     def contents(self, card_id: str, wanted: CardFilter) -> CardContents:
         """Compare a card with the records.
@@ -157,8 +174,16 @@ class ServerCards:
         self._check_idle(found.root)
         return CardFlushed(safe_to_remove=True, flushed_at=datetime.now(UTC))
 
+    def _cards(self) -> Iterator[PluggedCard]:
+        """Yield the card that was written last, which may stand where no card is mounted, and those that are plugged in."""
+        plugged = find_plugged()
+        last = self._written.look()
+        if last and last.is_there and all(each.root != last.root for each in plugged) and (found := look_at(last.root)):
+            yield found
+        yield from plugged
+
     def _find(self, card_id: str) -> PluggedCard:
-        found = next((each for each in find_plugged() if each.id == card_id), None)
+        found = next((each for each in self._cards() if each.id == card_id), None)
         if not found:
             raise _not_found(card_id)
         return found
@@ -190,8 +215,32 @@ class ServerCards:
             self._reading.release()
 
 
+class _WrittenLast:
+    """What the records say of the card that was written last. They are read where they have changed, by one at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(settings.db, min(settings.api_wait_seconds, _LOOK_SECONDS))
+        self._revision = ""
+        self._known: WrittenCard | None = None
+        self._turn = threading.Lock()
+
+    def look(self) -> WrittenCard | None:
+        """Return that card; as it was known before where the records cannot be read just now, since an export has them."""
+        with self._turn, suppress(Sp404Error):
+            revision = self._database.revision()
+            if revision != self._revision:
+                self._known = last_written(self._database)
+                self._revision = revision
+        return self._known
+
+
+def _below_home(path: str) -> str:
+    home = os.path.expanduser("~")
+    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}/") else path
+
+
 def _not_found(card_id: str) -> RecordNotFoundError:
-    return RecordNotFoundError(noun="Card", id=card_id, fix="The list of cards shows those that are plugged in.")
+    return RecordNotFoundError(noun="Card", id=card_id, fix="The list of cards shows those that are there.")
 
 
 def _describe(found: PluggedCard) -> MountedCard | None:

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections import Counter
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -73,6 +74,25 @@ class CardReport(BaseModel):
         return Counter((file.manifest_path, file.organized_by) for file in self.files)
 
 
+class WrittenCard(NamedTuple):
+    """The card that was written last, by the records: its mark's id, and where it was. It can be a folder of a disk, too."""
+
+    id: str
+    root: str
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether it is the card that is at this place now: by its mark."""
+        mark = read_mark(self.root)
+        return mark is not None and mark.id == self.id and card.is_ours(self.root)
+
+
+def last_written(database: Database) -> WrittenCard | None:
+    """Return the card that was written last; None where the records know none. Raises DatabaseBusyError, DatabaseError."""
+    rows = history.last_cards(database) if database.exists else []
+    return WrittenCard(rows[0]["id"], rows[0]["root"]) if rows else None
+
+
 def find_card(settings: Settings) -> str:
     """Return where the one card is that is there: plugged in, or written last and still to be seen.
 
@@ -81,7 +101,8 @@ def find_card(settings: Settings) -> str:
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     database = Database.of(settings)
-    written = [row["root"] for row in history.last_cards(database)] if database.exists else []
+    last = last_written(database)
+    written = [last.root] if last else []
     plugged = [found.root for found in find_plugged() if found.has_import]
     roots = sorted({*plugged, *filter(os.path.isdir, written)})
     if not roots:

@@ -45,7 +45,7 @@ class PluggedCard:
 
 def find_plugged() -> list[PluggedCard]:
     """Return the cards that are plugged in, by their places."""
-    return [found for root in sorted(set(list_mounts())) if (found := _look_at(root))]
+    return [found for root in sorted(set(list_mounts())) if (found := look_at(root))]
 
 
 def list_mounts() -> list[str]:
@@ -76,7 +76,8 @@ def _parse(mountinfo: str) -> Iterator[str]:
             yield root
 
 
-def _look_at(root: str) -> PluggedCard | None:
+def look_at(root: str) -> PluggedCard | None:
+    """Return the card in a folder; None where there is none that can be read."""
     try:
         device = os.stat(root).st_dev
         has_import = _has_import(root)

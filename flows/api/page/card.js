@@ -1,4 +1,4 @@
-// The cards that are plugged in, and one of them: what is on it and from where, what does not stand there as it should, and when it can be taken out.
+// The cards that are there, and one of them: what is on it and from where, what does not stand there as it should, and when it can be taken out.
 
 import { get, poll, post } from "./api.js";
 import { ago, announce, count, fill, h, integer, megabytes, problemNote, refill } from "./dom.js";
@@ -50,8 +50,16 @@ const cardRow = (card) => h("li", {}, h("a", { class: "card-row", href: `#/card/
   h("span", { class: "strong" }, card.name), space(card), h("span", { class: "quiet" }, card.card_id ? "has exports of yours" : card.has_import ? "nothing of yours yet" : "empty")));
 const noCard = () => h("div", { class: "empty" },
   h("h2", {}, "No card is plugged in"),
+  lastCard(),
   h("ol", {}, h("li", {}, "Put the SD card of the SP-404MKII into the computer on which this program runs."), h("li", {}, "Wait until its system has mounted it: it appears here by itself."), h("li", {}, "Put an export on it.")),
-  h("p", { class: "quiet" }, "A card has a folder IMPORT at its root; format a new one in the device. Cards are looked for below /media, /run/media, /mnt and /Volumes. One that is mounted elsewhere: ", h("code", {}, "sp404 export library.csv --card PATH")));
+  h("p", { class: "quiet" }, "A card has a folder IMPORT at its root; format a new one in the device. Cards are looked for below /media, /run/media, /mnt and /Volumes. One that is elsewhere: ", h("code", {}, "sp404 export library.csv --card PATH"), "; the one that was written last is listed here then."));
+
+/** Where the card was that was written last, if it is not there now. */
+function lastCard() {
+  const note = h("p", { role: "status" });
+  get("/cards/last").then((last) => last && !last.is_there && fill(note, "The last card, ", h("span", { class: "path" }, last.place), ", is not there"), () => {});
+  return note;
+}
 
 /** The screen of one card. `put(export, card, initialize)` and `prune(card, order)` start jobs. */
 export async function cardDetail(screen, id, { activity, put, prune }) {

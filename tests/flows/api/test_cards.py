@@ -2,8 +2,11 @@
 
 import errno
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import httpx
@@ -66,6 +69,53 @@ def test_an_export_that_stands_is_put_on_a_card(api: httpx.Client, ground: Path,
     repaired = put(api, "card", 1)["result"]
     assert (repaired["written"], repaired["unchanged"], repaired["in_the_way"]) == (1, 1, ["kick_one.wav"])
     assert api.get(f"{API}/exports").json()["total"] == 1
+
+
+def last(api: httpx.Client) -> Any:
+    return api.get(f"{API}/cards/last").raise_for_status().json()
+
+
+def test_the_card_that_was_written_last_is_there_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Path
+) -> None:
+    """As ``sp404 card`` finds it: by the records and its mark. No other folder is, and none that a client names."""
+    db = recorded_library(tmp_path, only_good=True)
+    monkeypatch.setattr(plugged_cards, "list_mounts", list)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with serve_library(monkeypatch, tmp_path) as api:
+        assert (cards(api), last(api)) == ({}, None)
+        config = ExportConfig(output_base_path=str(tmp_path / "first"))
+        export_directly(ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(db), card=str(card)))
+        assert last(api) == {"place": "~/card", "is_there": True}
+        assert contents(api, "card")["counts"] == {"there": 3, "missing": 0, "changed": 0, "stale": 0}
+        (card / "IMPORT/kick_one.wav").unlink()
+        assert put(api, "card", 1)["result"]["written"] == 1
+        mark = (card / ".sp404-export").read_bytes()
+        (card / ".sp404-export").write_bytes(bytes(reversed(mark[:32])) + mark[32:])
+        assert (cards(api), last(api)["is_there"]) == ({}, False), "another card"
+        (card / ".sp404-export").write_bytes(mark)
+        card.rename(tmp_path / "elsewhere")
+        assert (cards(api), last(api)) == ({}, {"place": "~/card", "is_there": False})
+        monkeypatch.setattr(plugged_cards, "list_mounts", lambda: [str(tmp_path / "elsewhere")])
+        assert last(api) == {"place": "~/elsewhere", "is_there": True}
+
+
+def test_cards_are_listed_while_another_process_has_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Path
+) -> None:
+    db = recorded_library(tmp_path, only_good=True)
+    monkeypatch.setattr(plugged_cards, "list_mounts", lambda: [str(card)])
+    with serve_library(monkeypatch, tmp_path) as api:
+        put(api, "card", 1)
+        monkeypatch.setattr(plugged_cards, "list_mounts", list)
+        assert list(cards(api)) == ["card"]
+        change = "held.execute('CREATE TABLE x (y INT)')"
+        script = f"import duckdb; held = duckdb.connect({str(db)!r}); {change}; print('held', flush=True); input()"
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            assert other.stdout.readline() == b"held\n"
+            assert list(cards(api)) == ["card"]
+            other.communicate(b"\n")
 
 
 def test_a_card_without_import(api: httpx.Client, card: Path) -> None:

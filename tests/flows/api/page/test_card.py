@@ -124,6 +124,26 @@ def test_what_would_go_is_shown_and_then_goes(
         assert [path.name for path in (reader / "card/IMPORT").iterdir()] == ["kick_one.wav"]
 
 
+def test_the_card_that_was_written_last_is_shown_where_none_is_plugged_in(
+    browser: Browser, tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is one, too, as for ``sp404 card``; where it is not there, its place is named."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    db, card = recorded_library(tmp_path, only_good=True), tmp_path / "card"
+    with serve_library(monkeypatch, tmp_path) as client, opened(browser, f"{client.base_url}/#/card") as page:
+        expect(page.locator(".empty")).to_contain_text("No card is plugged in")
+        assert "The last card" not in page.locator(".empty").inner_text()
+        (card / "IMPORT").mkdir(parents=True)
+        config = ExportConfig(output_base_path=str(tmp_path / "first"))
+        export_directly(ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(db), card=str(card)))
+        page.get_by_role("link", name=re.compile("^card")).click(timeout=10_000)
+        expect(page.locator(".tile").first).to_have_text("3there")
+        card.rename(reader.parent / "taken")
+        page.goto(f"{client.base_url}/#/card")
+        page.reload()
+        expect(page.locator(".empty")).to_contain_text("The last card, ~/card, is not there")
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing(browser: Browser, address: str, reader: Path, look: str) -> None:
     """On the empty screen, on the list, and on a card where everything is shown; and the page is as wide as the screen."""
