@@ -1,5 +1,6 @@
-"""Explain a word: the headings of the troubleshooting page, the glossary, and the settings."""
+"""Explain a word: the headings of the troubleshooting page, the glossary, the settings, and the sections of the manual."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -9,7 +10,12 @@ from typing import NamedTuple
 from config.settings import Settings
 from schemas.manifest import ROW_RULES, SET_RULES
 
+_TROUBLES = "usage/troubleshooting.md"
+# Errors, and lists of all commands and settings: they are explained one by one.
+_NO_MANUAL = (_TROUBLES, "usage/commands.md", "usage/settings.md")
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
+# To another of our pages.
+_LINK = re.compile(r"\[([^\]]+)\]\(([^):]+\.md)(?:#[^)]*)?\)")
 _ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \|$", re.MULTILINE)
 # What differs from case to case in a message, as in docs and as printed.
 _FACT = re.compile(r"`[^`]*`|[^a-z ]")
@@ -32,19 +38,24 @@ def explain(words: str) -> list[Explanation]:
     """Return what the documents say of a word, of a reason of the records, or of a message as it was printed.
 
     A reason comes first, then the word of the glossary, rules of the manifest, headings of the troubleshooting page that have
-    it, and settings. Where none is about it, what mentions it; empty where nothing is known.
+    it, and settings. Where none is about it, the sections of the manual whose headings have it, then what mentions it; empty
+    where nothing is known.
     """
     wanted = words.strip().casefold()
     if not wanted:
         return []
     (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
-    return [*reasons, *words_found, *_rules(wanted), *troubles, *near, *_settings(wanted)] or _mentions(wanted)
+    about = [*reasons, *words_found, *_rules(wanted), *troubles, *near, *_settings(wanted)]
+    return about or [*(sections := _sections(wanted)), *_mentions(wanted, paragraphs=not sections)]
 
 
 def headings() -> Iterator[Explanation]:
     """Yield the headings of the troubleshooting page, each with what stands below it."""
-    text = (documents() / "usage/troubleshooting.md").read_text(encoding="utf-8")
-    parts = _HEADING.split(text)
+    yield from _split(documents() / _TROUBLES)
+
+
+def _split(page: Path) -> Iterator[Explanation]:
+    parts = _HEADING.split(page.read_text(encoding="utf-8"))
     yield from (Explanation(title, body.strip()) for title, body in zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -72,10 +83,29 @@ def _rules(wanted: str) -> list[Explanation]:
     return list(found.values())
 
 
-def _mentions(wanted: str) -> list[Explanation]:
-    """Return what has the word in its text alone: of errors and words, else the paragraphs of all pages."""
+def _sections(wanted: str) -> list[Explanation]:
+    """Return the sections of the manual's pages whose headings have the word; not those that other answers are made of."""
     word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
-    return [entry for entry in (*headings(), *_rows()) if word.search(entry.text)] or [
+    pages = [page for page in sorted((documents() / "usage").glob("*.md")) if f"usage/{page.name}" not in _NO_MANUAL]
+    return [
+        Explanation(f"{entry.title} (docs/usage/{page.name})", _LINK.sub(_name_page, entry.text))
+        for page in pages
+        for entry in _split(page)
+        if word.search(entry.title)
+    ]
+
+
+def _name_page(link: re.Match[str]) -> str:
+    return f"{link[1]} ({posixpath.normpath(f'docs/usage/{link[2]}')})"
+
+
+def _mentions(wanted: str, paragraphs: bool) -> list[Explanation]:
+    """Return what has the word in its text alone: of errors and words, else, if wanted, the paragraphs of all pages."""
+    word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
+    found = [entry for entry in (*headings(), *_rows()) if word.search(entry.text)]
+    if found or not paragraphs:
+        return found
+    return [
         Explanation(f"docs/usage/{page.name}", paragraph.strip())
         for page in sorted((documents() / "usage").glob("*.md"))
         for paragraph in page.read_text(encoding="utf-8").split("\n\n")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _IN_THE_WAY = "another file is there, or ours was changed since. It stays; remove it there to have ours."
 _MODIFIED = "it was changed in the output folder since it was written. --verify-outputs writes it again."
+_ON_THE_DEVICE = "  On the device: SHIFT + pad 13, then the import of samples (sp404 explain device)"
 _MOST_CAUSES = 8
 # How many files `plan` lists in a terminal: with its summary, they fit into one of 24 lines.
 _FILES_SHOWN = 8
@@ -104,6 +105,8 @@ def _print_card_result(card: "CardResult", prune: bool, not_pruned: str) -> None
     renamed = f" {card.renamed:,} renamed there," if card.renamed else ""
     done = f"{written} written and read back ({size:,.1f} MB),{renamed} {card.unchanged:,} there already"
     say(f"Card {card.root}: {done}")
+    if card.written and sys.stdout.isatty():
+        say(_ON_THE_DEVICE, err=True)
 
 
 def _end_of(path: str, room: int) -> str:

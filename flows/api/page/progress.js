@@ -78,6 +78,7 @@ function drawCard(exporting, result, close) {
     troubles.length ? "On the card, in part" : "On the card",
     h("p", { class: "verdict good" }, `✓ ${count(result.written, "file")} written (${megabytes(result.written_bytes)}), ${integer(result.unchanged)} there already`),
     troubles.length > 0 && h("ul", { class: "messages" }, troubles.slice(0, SHOWN).map((text) => h("li", {}, text))),
+    result.written > 0 && h("p", { class: "quiet" }, "On the device: hold SHIFT and press pad 13, then choose the import of samples. ", h("code", {}, "sp404 explain device"), " has all steps."),
     h("footer", {}, h("a", { class: "button", href: "#/card", onclick: () => exporting.dialog.close() }, "Show the card"), close));
 }
 

@@ -195,6 +195,42 @@ def test_a_word_of_the_glossary_is_explained_first(word: str) -> None:
     assert explain.explain(word)[0].title == word
 
 
+@pytest.mark.parametrize("word", ["device", "import"])
+def test_how_samples_get_into_the_device_is_explained(sp404: Run, word: str) -> None:
+    """By the steps of the manual, before what only mentions the word."""
+    said = sp404("explain", word).out
+    first, *rest = said.splitlines()
+    assert first == "On the device: import the samples (docs/usage/cards-and-bundles.md)"
+    steps = [line.strip()[:2] for line in rest if line.strip()[:1].isdigit()]
+    assert steps[:5] == ["1.", "2.", "3.", "4.", "5."]
+    for known in ("SHIFT and press pad 13", "`IMPORT`", "`bank_A`", "23 characters", "16 pads", "Not tried on a device"):
+        assert known in said
+    assert "A project of the device (docs/device-project.md)" in said
+    assert "## " not in said
+
+
+def test_a_word_that_a_section_of_the_manual_is_about_is_explained_by_it() -> None:
+    titles = [entry.title for entry in explain.explain("spreadsheets")]
+    assert titles == ["What spreadsheets add (docs/usage/manifest.md)", "Spreadsheets (docs/usage/scan.md)"]
+
+
+def test_an_export_to_a_card_says_how_the_samples_get_into_the_device(sp404: Run, manifest: Path, tmp_path: Path) -> None:
+    """Behind the card's line, in a terminal, where something new is on the card."""
+    card, db = tmp_path / "CARD", tmp_path / "r.duckdb"
+    (card / "IMPORT").mkdir(parents=True)
+    export = ("export", manifest, "--direct", "--db", db, "--out", tmp_path / "out", "--card", card)
+    status, drawn = in_terminal(tmp_path, *export)
+    *_, of_card, of_device = drawn.splitlines()
+    assert status == 0, drawn
+    assert f"Card {card}: 2 files written" in of_card
+    assert of_device == "  On the device: SHIFT + pad 13, then the import of samples (sp404 explain device)"
+    assert "On the device" not in in_terminal(tmp_path, *export)[1]
+    (card / "IMPORT/a.wav").unlink()
+    said = sp404(*export)
+    assert f"Card {card}: 1 file written" in said.out
+    assert "On the device" not in said.out + said.err
+
+
 def test_status_names_an_address_that_does_not_answer(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     assert "http://127.0.0.1:9/api of PREFECT_API_URL does not answer" in sp404("status", "--db", tmp_path / "r.duckdb").out

@@ -59,6 +59,7 @@ def test_a_card_is_plugged_in_filled_looked_at_cleaned_and_taken_out(
         page.get_by_role("button", name="Make the folder IMPORT").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("3 files written")
+        expect(dialog).to_contain_text("hold SHIFT and press pad 13")
         dialog.get_by_role("button", name="Close", exact=True).last.click()
         expect(page.locator(".tile").first).to_have_text("3there")
         assert {path.name for path in (card / "IMPORT").iterdir()} == {"kick_one.wav", "bass_two.wav", "pad_three.wav"}
