@@ -116,7 +116,11 @@ class ForecastReason(BaseModel):
 
 
 class ExportForecast(BaseModel):
-    """Forecast an export: ``convert``, ``rename``, ``unchanged`` and ``fail`` count samples. Bytes are estimates."""
+    """Forecast an export: ``convert``, ``rename``, ``unchanged`` and ``fail`` count samples. Bytes are estimates.
+
+    ``earlier_base_path`` is the folder that the newest export of these samples wrote to, where it is there and another one;
+    ``earlier_is_allowed`` says whether clients may export to it.
+    """
 
     convert: int
     rename: int
@@ -126,6 +130,8 @@ class ExportForecast(BaseModel):
     bytes_needed: int
     bytes_free: int
     output_base_path: str
+    earlier_base_path: str | None = None
+    earlier_is_allowed: bool = False
 
 
 class Sample(BaseModel):

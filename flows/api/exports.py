@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from config.settings import SettingsInForce
-from flows.api.access import resolve_inside_root
+from flows.api.access import find_inside_root, resolve_inside_root
 from flows.api.jobs import JobQueue, QueuedJob
 from flows.api.kit_shelf import KitShelf, KitToExport
 from flows.api.library import LibraryPages, Row, unknown_export, unknown_sample
@@ -202,7 +202,10 @@ class RecordExporter:
 
     def _forecast(self, export: PreparedExport) -> ExportForecast:
         with self._manifest_of(export) as manifest:
-            return preview.forecast(self._request_of(export, manifest, lock_wait_seconds=None))
+            told = preview.forecast(self._request_of(export, manifest, lock_wait_seconds=None))
+        earlier, root = told.earlier_base_path, self._settings.client_folder()
+        is_allowed = earlier is not None and find_inside_root(earlier, root) is not None
+        return told.model_copy(update={"earlier_is_allowed": is_allowed})
 
     def enqueue(self, export: PreparedExport, has_client: bool) -> QueuedJob:
         """Append an export to the queue.

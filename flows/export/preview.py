@@ -234,6 +234,8 @@ def forecast(request: ExportRequest) -> ExportForecast:
     reasons["Audio file not found"] += int(is_gone.sum())
     reasons += Counter(failures[source].error.partition(":")[0] for source in jobs.filter(fails & ~is_gone)["source"])
     folder = draft.settings.output_base_path
+    earlier = history.newest_folder(draft.target.database, draft.rows["sample_id"].unique())
+    is_other = earlier is not None and earlier != draft.target.output and os.path.isdir(earlier)
     return ExportForecast(
         convert=counts[Action.CONVERT],
         rename=moves,
@@ -243,6 +245,7 @@ def forecast(request: ExportRequest) -> ExportForecast:
         bytes_needed=int(costs_of(jobs.filter((pl.col("action") == Action.CONVERT) & ~fails)).sum()),
         bytes_free=free_bytes(nearest_folder(folder)),
         output_base_path=folder,
+        earlier_base_path=earlier if is_other else None,
     )
 
 

@@ -51,6 +51,12 @@ def outputs(database: Database, export_id: int | None) -> pl.DataFrame:
         return frame(connection, "standing", {"export_id": export_id}, _STANDING)
 
 
+def newest_folder(database: Database, sample_ids: pl.Series) -> str | None:
+    """Return the output folder that the newest export of any of these samples wrote to; None where none was exported."""
+    found = _frame(database, "newest_folder", {}, {"output_path": pl.String}, wanted=sample_ids.alias("id").to_frame())
+    return found["output_path"][0] if len(found) else None
+
+
 def last_failures(database: Database) -> pl.DataFrame:
     """Return the sources whose last export failed by the file itself (``_FAILURES``); ``ended_s``: seconds since 1970."""
     return _frame(database, "last_failures", {}, _FAILURES)

@@ -75,6 +75,8 @@ export class Exporting {
     const select = ([key, label, choices]) => h("label", { class: "field" }, h("span", {}, label), h("select", { onchange: (event) => { this.chooseSound(key, event.target.value); } },
       h("option", { value: "" }, "as in the settings"), choices.map(([value, text]) => h("option", { value: JSON.stringify(value), selected: sound[key] === value }, text))));
     const output = h("input", { type: "text", placeholder: folder || "as in the settings", onchange: () => { config.output_base_path = output.value.trim() || undefined; this.plan(); } });
+    this.output = output;
+    this.earlier = h("p", { class: "quiet", role: "status" });
     this.strip = h("p", { class: "strip", role: "status" }, "Planning…");
     this.fill(
       `Export ${name}`,
@@ -89,6 +91,7 @@ export class Exporting {
           this.kit && Object.keys(sound).length > 0 && h("p", { class: "quiet" }, "As you chose among the remarks of the kit. This browser keeps it for the kit; its file cannot hold it."),
           SOUND.map(select)),
         h("details", {}, h("summary", {}, "Output folder"), h("label", { class: "field" }, h("span", {}, "Folder"), output)),
+        this.earlier,
         this.strip,
         h("footer", {}, h("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"), h("button", { type: "submit", class: "primary", autofocus: true }, "Export"))),
     );
@@ -118,9 +121,23 @@ export class Exporting {
         h("span", { class: "path" }, plan.output_base_path), ".",
         plan.reasons.slice(0, 4).map(({ what, samples }) => h("span", { class: "bad reason" }, `${integer(samples)}: ${what}`)));
       strip.classList.toggle("bad", plan.bytes_needed > plan.bytes_free);
+      this.drawEarlier(plan);
     } catch (problem) {
       if (strip === this.strip) strip.textContent = `${problem.message}. ${problem.fix ?? ""}`;
     }
+  }
+
+  /** Say where earlier exports of these samples went, if that is another folder, and how this one can go there. */
+  drawEarlier({ earlier_base_path: folder, earlier_is_allowed: isAllowed }) {
+    const use = () => {
+      this.output.closest("details").open = true;
+      this.output.value = this.config.output_base_path = folder;
+      this.output.focus();
+      this.plan();
+    };
+    fill(this.earlier, folder && ["Earlier exports of these went to ", h("span", { class: "path" }, folder), isAllowed
+      ? [". ", h("button", { type: "button", class: "link", onclick: use }, "Export there")]
+      : [", where this page may not write. To export there, start it so: ", h("code", {}, `SP404_OUTPUT_BASE_PATH='${folder.replaceAll("'", "'\\''")}' sp404 up`)]]);
   }
 
   // ---- while it runs, and what came of it ----

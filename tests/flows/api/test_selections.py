@@ -14,7 +14,7 @@ from schemas.api import MOST_RESULTS, MOST_SAMPLES
 from schemas.enums import AudioFormat, ExportType, OrganizeBy, Status
 from schemas.export import ExportRequest
 from schemas.report import BatchExportResult, ExportResult
-from tests.support.api_library import finished, problem, records, serve_library
+from tests.support.api_library import finished, problem, recorded_library, records, serve_library
 from tests.support.serve import API
 
 pytestmark = pytest.mark.slow
@@ -177,3 +177,26 @@ def test_the_forecast_is_what_the_export_then_does(folder: Path, tmp_path: Path,
         )
         outside = api.post(f"{API}/exports/plan", json={"sample_ids": [1], "config": {"output_base_path": "/etc"}})
         problem(outside, 403, outside.json()["detail"])
+
+
+def test_a_forecast_names_the_folder_of_the_newest_export_of_the_same_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is another one; and whether a client may export there."""
+    recorded_library(tmp_path, only_good=True)
+
+    def earlier(api: httpx.Client, **request: Any) -> tuple[str | None, bool]:
+        told = api.post(f"{API}/exports/plan", json={"sample_ids": [1, 2], **request}).raise_for_status().json()
+        return told["earlier_base_path"], told["earlier_is_allowed"]
+
+    first = str(tmp_path / "first")
+    with serve_library(monkeypatch, tmp_path) as api:
+        assert earlier(api) == (first, False)
+    with serve_library(monkeypatch, tmp_path, api_root=tmp_path) as api:
+        assert earlier(api) == (first, True)
+        assert earlier(api, config={"output_base_path": first}) == (None, False)
+        api.post(f"{API}/samples/export-batch", json={"sample_ids": [1]}).raise_for_status()
+        assert earlier(api) == (None, False), "the newest of any of them is what counts"
+        assert earlier(api, sample_ids=[2]) == (first, True)
+        (tmp_path / "first").rename(tmp_path / "away")
+        assert earlier(api, sample_ids=[2]) == (None, False)

@@ -12,7 +12,8 @@ from schemas.conversion import Shard, ShardResult
 from tasks.convert.progress import Progress
 from tasks.convert.shard import convert_shard
 from tests.support import audio
-from tests.support.browser import look_again, look_away, opened, settled
+from tests.support.api_library import recorded_library, serve_library
+from tests.support.browser import look_again, look_away, opened, settled, violations
 from tests.support.page_scene import COUNT, Scene
 from tests.support.running_export import halted_export
 from tests.support.serve import API
@@ -269,6 +270,34 @@ def test_an_output_folder_outside_of_the_allowed_one_is_told(page: Page) -> None
     dialog.get_by_label("Folder", exact=True).fill("/etc")
     dialog.get_by_label("Folder", exact=True).press("Tab")
     expect(dialog.locator(".strip")).to_contain_text("not a folder within the one")
+
+
+def test_the_folder_of_earlier_exports_is_named_and_can_be_chosen(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are new in the folder of the settings, which says nothing to who has exported them before; and no axe finding."""
+    recorded_library(tmp_path, only_good=True)
+    first = str(tmp_path / "first")
+    with serve_library(monkeypatch, tmp_path, api_root=tmp_path) as client, opened(browser, str(client.base_url)) as page:
+        page.wait_for_selector(".row .name")
+        choose(page, "Kick One", "Bass Two")
+        page.keyboard.press("e")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".strip")).to_contain_text("2 new")
+        expect(dialog).to_contain_text(f"Earlier exports of these went to {first}")
+        assert violations(page) == []
+        dialog.get_by_role("button", name="Export there").click()
+        expect(dialog.locator(".strip")).to_contain_text("2 unchanged")
+        expect(dialog.get_by_label("Folder", exact=True)).to_be_focused()
+        assert dialog.get_by_label("Folder", exact=True).input_value() == first
+        assert "Earlier exports" not in dialog.inner_text()
+    with serve_library(monkeypatch, tmp_path) as client, opened(browser, str(client.base_url)) as page:
+        page.wait_for_selector(".row .name")
+        choose(page, "Kick One")
+        page.keyboard.press("e")
+        expect(dialog := page.get_by_role("dialog")).to_contain_text("where this page may not write")
+        expect(dialog).to_contain_text(f"SP404_OUTPUT_BASE_PATH='{first}' sp404 up")
+        assert dialog.get_by_role("button", name="Export there").count() == 0
 
 
 def test_a_run_from_elsewhere_is_seen(page: Page, scene: Scene) -> None:
