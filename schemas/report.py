@@ -195,6 +195,7 @@ class BatchExportResult(BaseModel):
         other_layouts: Files of this manifest that earlier exports wrote in other layouts or formats, and that stay.
         layout_pruned: How many files of another layout or format were removed.
         resumed: It is the export that an earlier run of the same command began.
+        other_folder: Where earlier exports of the manifest went, where none went here so far, in words; or empty.
         other_sound: How many files were converted again since other settings of the sound made them, in words; or empty.
         notes: What was left out and is not the fault of one row: of a kit file, and of kits without some of their samples.
         card: What is on the card.
@@ -229,6 +230,7 @@ class BatchExportResult(BaseModel):
     other_layouts: list[LayoutFiles] = Field([], exclude=True)
     layout_pruned: int = Field(0, exclude=True)
     resumed: bool = Field(False, exclude=True)
+    other_folder: str = Field("", exclude=True)
     other_sound: str = Field("", exclude=True)
     notes: list[str] = Field([], exclude=True)
     card: CardResult | None = Field(None, exclude=True)

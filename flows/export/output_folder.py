@@ -169,13 +169,18 @@ def folder_failure(folder: str, error: OSError) -> SurroundingsError:
 
 def _temporary(folder: str) -> str:
     """Return a temporary folder of our own to write to instead: the same one in the next run, unless it is somebody else's."""
-    name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
-    path = os.path.join(os.path.realpath(tempfile.gettempdir()), name)
+    path = temporary_path(folder)
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     status = os.lstat(path)
     is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
     return path if is_own else os.path.realpath(tempfile.mkdtemp(prefix="sp404-"))
+
+
+def temporary_path(folder: str) -> str:
+    """Return where exports go for which an output folder cannot be written, unless somebody else is there."""
+    name = f"sp404-{os.getuid()}-{blake2b(folder.encode(), digest_size=6).hexdigest()}"
+    return os.path.join(os.path.realpath(tempfile.gettempdir()), name)
 
 
 def mount_point(path: str) -> str:

@@ -66,6 +66,8 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
         watched.enter("planning")
         catch_up(database)
         draft = steps.plan(resolved, manifest, started)
+        if draft.other_folder:  # a person can still stop it
+            watched.note(draft.other_folder)
         runner = passes.PassRunner(steps, watched, draft)
         measured = runner.measure()
         plan = decide(draft, {levels.index: levels for levels in results_of(MeasuredLevels, measured)})

@@ -11,6 +11,7 @@ import polars as pl
 
 from config.settings import Settings
 from flows.export.moved_sources import find_moved_sources, notes_of_moves
+from flows.export.other_folder import describe_other_folder
 from flows.export.output_folder import make_writable, note_scanned_root, room_for_names
 from flows.export.request import identity_of, rows_of, select
 from flows.export.short_hits import with_padding
@@ -119,6 +120,7 @@ def _draft(
             *note_scanned_root(resolved),
         ),
         spellings=manifest.spellings,
+        other_folder="" if warning else describe_other_folder(resolved, prior),
         folder=prior.folder,
         left_behind=left_behind,
         token=secrets.token_hex(4),

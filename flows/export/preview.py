@@ -217,7 +217,7 @@ def plan(request: ExportRequest) -> PlanPreview:
             *find_shared_pads(draft, place),
             *(find_in_kits(draft, {}) if draft.has_kits else []),
         ],
-        notes=[*draft.notes, *filter(None, [describe_other_sound(decided, there)])],
+        notes=[*draft.notes, *filter(None, [draft.other_folder, describe_other_sound(decided, there)])],
     )
 
 

@@ -119,6 +119,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
             *_describe_earlier_files(running, rows),
             *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ()),
         ],
+        other_folder=draft.other_folder,
         other_sound=describe_other_sound(running.plan),
         warnings=({draft.warning: 1} if draft.warning else {}) | warnings(_warned(running, rows)),
         stale=[path for path in running.plan.stale["path"] if lexists(f"{running.target.output}/{path}")],

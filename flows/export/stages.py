@@ -81,6 +81,7 @@ class DraftPlan:
         kit_tempos: The tempo in BPM of each kit that states one.
         notes: What a kit file says that cannot be carried over, and what moved since the last export.
         spellings: Kits and genres that are spelt in several ways.
+        other_folder: Where else the manifest went so far, in words (``flows.export.other_folder``); or empty.
         folder: The output folder, by its mark.
         left_behind: The plans of killed runs.
         token: Part of the names of this run's unfinished files.
@@ -104,6 +105,7 @@ class DraftPlan:
     kit_tempos: dict[str, float]
     notes: tuple[str, ...]
     spellings: tuple[Finding, ...]
+    other_folder: str
     folder: FolderState
     left_behind: list[run_folder.LeftBehind]
     token: str

@@ -88,10 +88,14 @@ def report_markdown(running: RunningExport, batch: BatchExportResult, summary: E
         _section("The run", ("", ""), _facts(running, batch, summary)),
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
         _section("Worth a look", ("samples", "what"), ((f"{count:,}", escape(what)) for what, count in batch.warnings.items())),
-        [f"- {escape(note)}" for note in filter(None, [batch.other_sound, *batch.notes[:_MAX_REASONS]])],
+        [f"- {escape(note)}" for note in _notes(batch)],
         _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _notes(batch: BatchExportResult) -> Iterator[str]:
+    return filter(None, [batch.other_folder, batch.other_sound, *batch.notes[:_MAX_REASONS]])
 
 
 def _verdict(batch: BatchExportResult) -> str:
