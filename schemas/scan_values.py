@@ -28,6 +28,7 @@ class Header:
     Attributes:
         container: As ``tasks.audio.decode.detect.container`` names it.
         seconds: Its length, where that is exact.
+        channels: How many it has.
         signature: The same for the same content, wherever the file is moved.
         acid_one_shot: Its `acid` chunk says that it is a one-shot.
         acid_beats: Beats by the `acid` chunk.
@@ -40,6 +41,7 @@ class Header:
 
     container: str = ""
     seconds: float | None = None
+    channels: int = 0
     signature: str = ""
     acid_one_shot: bool = False
     acid_beats: int = 0

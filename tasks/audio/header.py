@@ -22,7 +22,7 @@ from tasks.audio.tags.file_tags import read_tags
 # Pictures, films and chance look like these, too: the extension has to agree.
 _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
 # Raise it when a release reads more, or otherwise, in a file: then files that a scan remembers are read again.
-READER = 3
+READER = 4
 _PIECE_BYTES = 4096
 _TEMPO = re.compile(rb"<TEMPO>\s*([0-9.,]{1,12})\s*</TEMPO>", re.IGNORECASE)
 
@@ -51,6 +51,7 @@ def read_header(path: str) -> Header | None:
         facts |= read_tags(whole.fd, kind, whole.size)
         if kind == "mp3" and (frames := mpeg.count_frames(source)):
             facts["seconds"] = frames / mpeg.read_rate_hz(source)
+            facts["channels"] = mpeg.read_channels(source)
         return Header(kind, signature=_signature(whole), **facts)
 
 
@@ -61,6 +62,7 @@ def _from_chunks(found: ChunkLayout) -> dict[str, Any]:
     if found.form and found.form.rate_hz:
         frames = found.there // found.form.frame_bytes
         facts["seconds"] = frames / found.form.rate_hz
+        facts["channels"] = found.form.channels
     known = read_marks(found.extras)
     if known.acid:
         facts["acid_one_shot"] = known.acid.one_shot

@@ -269,6 +269,11 @@ def read_rate_hz(source: ByteRange) -> int:
     return _rate_hz(source.read(4, 0))
 
 
+def read_channels(source: ByteRange) -> int:
+    """Return the number of channels of an MP3 that begins with its first frame."""
+    return 1 if source.read(4, 0)[3] >> 6 == 3 else 2
+
+
 def is_interrupted(source: ByteRange) -> bool:
     """Return whether something that is no tag stands between the frames of an ADTS stream."""
     at = 0

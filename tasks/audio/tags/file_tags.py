@@ -51,12 +51,12 @@ def read_tags(fd: int, kind: str, size: int) -> dict[str, Any]:
         start = _find_container(file, kind)
         if kind in _CHUNKED:
             fields += read_chunk_tags(file, start)
-        elif kind == "flac" and (seconds := _flac_seconds(file, start)):
-            facts["seconds"] = seconds
+        elif kind == "flac":
+            facts |= _flac_facts(file, start)
     if kind in _BY_LIBRARY and (tag := _read_by_library(fd, kind, start)):
         fields += _library_fields(fd, size, tag)
         if kind in _LENGTH_BY_LIBRARY and tag.duration:
-            facts["seconds"] = tag.duration
+            facts |= {"seconds": tag.duration, "channels": tag.channels or 0}
     fields += _collect(read_id3v2(file, 0))
     if kind in _TAGGED_BEHIND:
         fields += _collect(_read_tail(file))
@@ -80,12 +80,14 @@ def _find_container(file: TagBytes, kind: str) -> int:
     return start + _MACBINARY_BYTES if is_old else start
 
 
-def _flac_seconds(file: TagBytes, start: int) -> float:
-    """Return the length by STREAMINFO (RFC 9639, 8.2): 20 bits of rate, 8 of other things, 36 of samples; 0 if unknown."""
+def _flac_facts(file: TagBytes, start: int) -> dict[str, Any]:
+    """Return length and channels by STREAMINFO (RFC 9639, 8.2): 20 bits of rate, 3 of channels, 5 of depth, 36 of samples."""
     head = file.read(26, start)
     bits = int.from_bytes(head[18:], "big") if head[:4] == b"fLaC" else 0
     rate_hz, samples = bits >> 44, bits & (1 << 36) - 1
-    return samples / rate_hz if rate_hz else 0.0
+    if not (rate_hz and samples):
+        return {}
+    return {"seconds": samples / rate_hz, "channels": (bits >> 41 & 7) + 1}
 
 
 def _read_tail(file: TagBytes) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,17 @@ def test_every_format_is_known_by_its_content_and_its_length_is_exact_or_not_tol
     assert found.seconds is not None or not (form.exact and found.container in ("wav", "aiff", "w64", "flac", "mp4"))
 
 
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_the_channels_are_told_with_the_length(tmp_path: Path, form: Form) -> None:
+    """Both, or neither: a size is foretold by them."""
+    rate = form.rates[-1]
+    for channels in (1, 2):
+        path = tmp_path / f"{channels}{form.extension}"
+        form.save(path, audio.tone(1.5, rate, channels=channels), rate)
+        found = header(path)
+        assert found.channels == (channels if found.seconds is not None else 0)
+
+
 def test_a_wav_named_mp3_is_a_wav(tmp_path: Path) -> None:
     path = FORM["wav-16"].save(tmp_path / "loop.mp3", audio.tone(1, RATE), RATE)
     assert header(path).container == "wav"
