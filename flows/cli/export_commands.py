@@ -66,7 +66,7 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
 @manifest_argument
 @layout_options
 @prune_options
-@click.option("--card", metavar="PATH", help="Also what would be removed from the card mounted here, and what stays there.")
+@click.option("--card", metavar="PATH", help="Also what would be copied to the card mounted here, renamed and removed there.")
 @all_option
 @json_option
 def plan(manifest: str, as_json: bool, every: bool, **options: Any) -> int:

@@ -9,6 +9,7 @@ from flows.cli.grouped import print_groups
 from flows.cli.messages import GOOD, MOST_LINES, WARN, count_of, db_hint, print_findings, print_notes, say
 
 if TYPE_CHECKING:
+    from flows.export.card_forecast import PlannedCopy
     from flows.export.preview import CheckReport, PlannedRemovals, PlanPreview
     from schemas.export import ExportRequest
     from schemas.report import BatchExportResult, CardResult, Finding
@@ -160,12 +161,25 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     say(f"{count_of(planned.total_requested, 'row')}: {counts}{gone}", err=True, color=WARN if planned.troubles else GOOD)
     say(f"  {planned.output_base_path}", err=True)
     if planned.card:
-        card = planned.card
-        size = f" (about {card.bytes / 1e6:,.1f} MB)" if card.files else ""
-        full = f": too many, {card.bytes_free / 1e6:,.1f} MB are free" if card.bytes > card.bytes_free else ""
-        say(f"  Card {card.root}: {count_of(card.files, 'file')} to copy{size}{full}", err=True, color=WARN if full else None)
+        _print_planned_copy(planned.card)
     if to_write:
         say(f"  No sound was read: sp404 check {shlex.quote(request.manifest)} finds files that cannot be converted", err=True)
+
+
+def _print_planned_copy(card: "PlannedCopy") -> None:
+    """Print what would be copied to a card, and what need not be; what is not known before, as what it can get at the most."""
+    most, about = "up to " if card.unsure else "", "up to" if card.at_most else "about"
+    size = f" ({about} {card.bytes / 1e6:,.1f} MB)" if card.files else ""
+    others = [(card.renamed, "to rename"), (card.unchanged, "there already"), (card.in_the_way, "not ours, which stay")]
+    rest = "".join(f", {count:,} {what}" for count, what in others if count)
+    say(f"  Card {card.root}: {most}{count_of(card.files, 'file')} to copy{size}{rest}", err=True)
+    if not card.fits:
+        too_many = "That may be too many" if card.at_most else "That is too many"
+        say(f"  {too_many}: {card.bytes_free / 1e6:,.1f} MB are free on the card", err=True, color=WARN)
+    if card.unsure:
+        say(f"  {count_of(card.unsure, 'file')} of these may be there already: only their bytes will tell", err=True)
+    if card.compares:
+        say("  The export compares all bytes on the card with the records: where they differ, it copies more", err=True)
 
 
 def _describe_removals(found: "PlannedRemovals") -> str:

@@ -60,10 +60,7 @@ class CardRecords:
 
     def find_ours(self, found: dict[str, str]) -> set[str]:
         """Return those of the files ``found`` (hashes by paths) whose bytes an export to this output folder wrote so."""
-        if not found:
-            return set()
-        written = card_files.written_to(self._database, self._output_path, list(found)).filter(output_path=self._output_path)
-        return {path for path, file_hash in written.select("path", "file_hash").iter_rows() if found[path] == file_hash}
+        return find_ours(self._database, self._output_path, found)
 
     def begin_run(self) -> None:
         """Raise the number on the card, before the first file of this run is written or removed.
@@ -95,6 +92,19 @@ class CardRecords:
             card_files.forget(self._database, self.mark.id, paths)
 
 
+def find_ours(database: Database, output_path: str, found: dict[str, str]) -> set[str]:
+    """Return those of the files ``found`` (hashes by paths) whose bytes an export to this output folder wrote so."""
+    if not found:
+        return set()
+    written = card_files.written_to(database, output_path, list(found)).filter(output_path=output_path)
+    return {path for path, file_hash in written.select("path", "file_hash").iter_rows() if found[path] == file_hash}
+
+
+def is_as_left(database: Database, mark: PlaceMark | None) -> bool:
+    """Return whether the last run that wrote to a card is the last one known: then the records describe what is on it."""
+    return bool(mark and mark.run and mark.run == card_files.last_run(database, mark.id))
+
+
 def read_records(database: Database, place: card.Card, mark: PlaceMark | None, output_path: str) -> TrueRecords:
     """Return what is on a card, by the records as far as they can describe it. Writes nothing.
 
@@ -107,7 +117,7 @@ def read_records(database: Database, place: card.Card, mark: PlaceMark | None, o
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     on_card = card_files.files_on(database, mark.id if mark else "")
-    if mark and mark.run and mark.run == card_files.last_run(database, mark.id):
+    if is_as_left(database, mark):
         return TrueRecords(on_card, [], on_card.clear())
     recorded = dict(on_card.select("path", "file_hash").iter_rows())
     there = {path for path in recorded if os.path.lexists(os.path.join(place.folder, path))}

@@ -15,12 +15,13 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
+from flows.export.card_forecast import PlannedCopy, foresee_card
 from flows.export.decide import decide
 from flows.export.folder_findings import find_in_folders, find_shared_pads
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
+from flows.export.foreseen_outputs import foresee_outputs
 from flows.export.kit_findings import find_in_kits, turns_down
 from flows.export.other_sound import describe_other_sound
-from flows.export.output_folder import costs_of
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
 from flows.export.repeat import options_of_export
@@ -92,21 +93,6 @@ class KeptLayout(LayoutFiles):
     """Files of another layout or format that would stay in ``folder``: the output folder, or the card's IMPORT."""
 
     folder: str
-
-
-class PlannedCopy(BaseModel):
-    """The files that an export would copy to a card.
-
-    Attributes:
-        root: Where the card is mounted.
-        files: How many are not there, by the records.
-        bytes: About how many bytes they have; ``bytes_free``: how many the card has room for.
-    """
-
-    root: str
-    files: int
-    bytes: int
-    bytes_free: int
 
 
 class PlanPreview(BaseModel):
@@ -204,7 +190,7 @@ def plan(request: ExportRequest) -> PlanPreview:
             )
             for found in removals
         ],
-        card=_plan_copy(draft, place, there) if place else None,
+        card=foresee_card(decided, place, there, removals) if place else None,
         other_layouts=_kept_layouts(decided, place, removals),
         errors=draft.rejects.select(place_and_text(draft.row_word, reject_text())).to_series().to_list(),
         troubles=_in_order(
@@ -242,7 +228,7 @@ def forecast(request: ExportRequest) -> ExportForecast:
         unchanged=counts[Action.UNCHANGED],
         fail=draft.rejected + int(fails.sum()),
         reasons=[ForecastReason(what=what, samples=count) for what, count in reasons.most_common(_MOST_REASONS) if count],
-        bytes_needed=int(costs_of(jobs.filter((pl.col("action") == Action.CONVERT) & ~fails)).sum()),
+        bytes_needed=int(foresee_outputs(draft, jobs.filter((pl.col("action") == Action.CONVERT) & ~fails))["bytes"].sum()),
         bytes_free=free_bytes(nearest_folder(folder)),
         output_base_path=folder,
         earlier_base_path=earlier if is_other else None,
@@ -392,16 +378,6 @@ def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRe
         described = other_layouts.describe(stays, draft, folder, kept)
         found += [KeptLayout(folder=folder, **layout.model_dump()) for layout in described]
     return found
-
-
-def _plan_copy(draft: DraftPlan, place: Card, jobs: pl.DataFrame) -> PlannedCopy:
-    """Return what ``jobs`` would put on a card."""
-    known = sd_card.read_state(draft, place, compare=False).known
-    on_card = pl.Series([known.get(path) for path in jobs["path"]], dtype=pl.String)
-    is_there = (on_card == jobs["recorded_file_hash"]).fill_null(False) & (jobs["action"] == Action.UNCHANGED)
-    sizes = pl.coalesce("recorded_output_bytes", pl.Series(costs_of(jobs)))
-    size = jobs.select(sizes.filter(~is_there).sum()).item()
-    return PlannedCopy(root=place.root, files=int((~is_there).sum()), bytes=size or 0, bytes_free=free_bytes(place.folder))
 
 
 def _find_card(request: ExportRequest, database: Database) -> Card | None:

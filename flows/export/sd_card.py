@@ -1,6 +1,7 @@
 """Copy an export's files to a card."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from tasks.fs.hashing import hash_file
 from tasks.fs.place_mark import read_mark
 from tasks.store import card_files, export_files
 from tasks.store.database import Database
+
+_FACTS = ("path", "file_hash", "output_bytes")
 
 
 def find_card(path: str | None, initialize: bool, database: Database | None = None) -> card.Card | None:
@@ -74,6 +77,7 @@ class CardState:
     """The files on a card, by the records, as an export finds them; frames as ``tasks.store.card_files.files_on`` gives them.
 
     Attributes:
+        recorded: Hash and size by path of every file that was put there, whosever it is.
         known: Hashes by path of files that may be replaced: those of this manifest, and of the same source.
         ours: Files of this manifest, in the layout and format in force; in a selection none.
         stale: Those of them that are no longer in the manifest.
@@ -81,6 +85,7 @@ class CardState:
         others: Files of this manifest in another layout or format; in a selection those of its samples.
     """
 
+    recorded: dict[str, tuple[str, int]]
     known: dict[str, str]
     ours: pl.DataFrame
     stale: pl.DataFrame
@@ -88,20 +93,22 @@ class CardState:
     others: pl.DataFrame
 
 
-def read_state(draft: DraftPlan, place: card.Card, compare: bool) -> CardState:
+def read_state(draft: DraftPlan, place: card.Card, compare: bool, leaving: Collection[str] = ()) -> CardState:
     """Return what is known of a card, without writing; nothing of a new one.
 
     Args:
         draft: The placed rows.
         place: The card.
         compare: Read all bytes on it where the records may describe another one (``read_records``).
+        leaving: Paths that the output folder still has, and will not have when the card is written.
     """
     database, mark = draft.target.database, read_mark(place.root)
     if compare:
         on_card = read_records(database, place, mark, draft.target.output).files
     else:
         on_card = card_files.files_on(database, mark.id if mark else "")
-    return _state_of(draft, on_card, draft.all_paths)
+    leaves = (pl.col("output_path") == draft.target.output) & pl.col("path").is_in(list(leaving))
+    return _state_of(draft, on_card.with_columns(stale=pl.col("stale") | leaves), draft.all_paths)
 
 
 def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> CardState:
@@ -117,7 +124,8 @@ def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> Car
         ours, stale = ours.clear(), stale.clear()
         others = others.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))
     known = dict(pl.concat([own, same_source]).select("path", "file_hash").iter_rows())
-    return CardState(known, ours, stale, movable, others)
+    recorded = {path: (file_hash, size) for path, file_hash, size in on_card.select(_FACTS).iter_rows()}
+    return CardState(recorded, known, ours, stale, movable, others)
 
 
 def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) -> CardResult:

@@ -29,6 +29,8 @@ from tasks.fs.atomic import (
 from tasks.fs.file_status import free_bytes, is_regular
 from tasks.fs.hashing import hash_file, hash_open_file
 
+# Stands for the hash of a file whose bytes nobody knows before it is made.
+UNKNOWN = "?"
 _BATCH_FILES, _BATCH_BYTES = 64, 64 << 20
 _CHUNK_BYTES = 1 << 20
 
@@ -101,12 +103,62 @@ def plan_copy(card: Card, wanted: Iterable[WantedFile], known: KnownFiles, verif
     """
     card.check_there()
     remove_parts(card.root, names=list_names(card.root))
+    return _plan(card, wanted, known, hash_file, by_bytes=True, verify=verify)
+
+
+def foresee_copy(
+    card: Card, wanted: Iterable[WantedFile], known: KnownFiles, recorded: Mapping[str, tuple[str, int]]
+) -> tuple[CopyPlan, set[str]]:
+    """Say what ``plan_copy`` would answer, by the names and sizes on the card and the records. Read no file, and write nothing.
+
+    Args:
+        card: The card.
+        wanted: The files; those whose bytes are still to be made have ``UNKNOWN`` for a hash, and about their size.
+        known: What the records know of the card.
+        recorded: Hash and size of every file that was put on the card, by path.
+
+    Returns:
+        The plan, and the paths of those of ``to_write`` that may need no copy: only the bytes on the card, or those that are
+        still to be made, tell.
+
+    Raises:
+        SurroundingsError: The card was pulled.
+    """
+    card.check_there()
+    unread: set[str] = set()
+
+    def recorded_hash(target: str) -> str:
+        path = os.path.relpath(target, card.folder)
+        file_hash, size = recorded.get(path, ("", -1))
+        if os.path.getsize(target) == size:
+            return file_hash
+        unread.add(path)
+        return ""
+
+    files = list(wanted)
+    plan = _plan(card, files, known, recorded_hash, by_bytes=False)
+    plan.in_the_way[:] = [path for path in plan.in_the_way if path not in unread]
+    known_to_go = {file.path for file in plan.to_write}
+    plan.to_write.extend(file for file in files if file.path in unread and file.path not in known_to_go)
+    unmade = [file.path for file in plan.to_write if file.file_hash == UNKNOWN]
+    return plan, unread.union(path for path in unmade if os.path.lexists(os.path.join(card.folder, path)))
+
+
+def _plan(
+    card: Card,
+    wanted: Iterable[WantedFile],
+    known: KnownFiles,
+    hash_at: Callable[[str], str],
+    *,
+    by_bytes: bool,
+    verify: bool = False,
+) -> CopyPlan:
     plan = CopyPlan([], {}, [], [])
     others: dict[str, str] = {}
     replaced: dict[str, str] = {}
     ordered = sorted(wanted, key=lambda file: file.path)
     for file in ordered:
-        state, found = _compare(card, file, known.recorded.get(file.path), verify)
+        state, found = _compare(card, file, known.recorded.get(file.path), verify, hash_at)
         if state == "same":
             plan.unchanged.append(file)
         elif state == "other":
@@ -123,7 +175,8 @@ def plan_copy(card: Card, wanted: Iterable[WantedFile], known: KnownFiles, verif
         plan.to_write.extend(file for file in ordered if file.path in ours)
         plan.to_write.sort(key=lambda file: file.path)
     if known.may_rename:
-        plan.renamed.update(_find_renames(card, plan.to_write, [*known.movable.items(), *replaced.items()]))
+        sources = [*known.movable.items(), *replaced.items()]
+        plan.renamed.update(_find_renames(card, plan.to_write, sources, by_bytes))
     return plan
 
 
@@ -199,8 +252,8 @@ def missing_files(card: Card, paths: Iterable[str]) -> list[str]:
     return gone
 
 
-def _compare(card: Card, file: WantedFile, known: str | None, verify: bool) -> tuple[str, str]:
-    """Return what is at the path of ``file``, and the hash of its bytes where they were read.
+def _compare(card: Card, file: WantedFile, known: str | None, verify: bool, hash_at: Callable[[str], str]) -> tuple[str, str]:
+    """Return what is at the path of ``file``, and the hash of its bytes (``hash_at``) where that was asked for.
 
     It is ``nothing``, the ``same`` as wanted, an ``old`` file of ours, or an ``other`` file.
     """
@@ -214,19 +267,20 @@ def _compare(card: Card, file: WantedFile, known: str | None, verify: bool) -> t
             return "other", ""
         if known == file.file_hash and not verify and os.path.getsize(target) == file.bytes:
             return "same", ""
-        found = hash_file(target)
+        found = hash_at(target)
     except OSError:
         return "other", ""
     return "same" if found == file.file_hash else "old" if found == known else "other", found
 
 
-def _find_renames(card: Card, to_write: list[WantedFile], sources: list[tuple[str, str]]) -> dict[str, str]:
+def _find_renames(card: Card, to_write: list[WantedFile], sources: list[tuple[str, str]], by_bytes: bool) -> dict[str, str]:
     """Return, by their new paths, the old paths of files whose bytes are on the card; each old path goes to one file.
 
     Args:
         card: The card.
         to_write: The files that are to be written.
         sources: Paths whose bytes are not to stay there, and the hashes that these should have.
+        by_bytes: Read them; else their size will do.
     """
     waiting: dict[str, list[str]] = {}
     for path, file_hash in sources:
@@ -236,7 +290,7 @@ def _find_renames(card: Card, to_write: list[WantedFile], sources: list[tuple[st
         paths = waiting.get(file.file_hash, [])
         while paths:
             path = paths.pop(0)
-            if file_state(card.root, path, file.bytes, file.file_hash) == "there":
+            if file_state(card.root, path, file.bytes, file.file_hash, by_bytes) == "there":
                 renamed[file.path] = path
                 break
     return renamed

@@ -60,6 +60,18 @@ def roots_of(database: Database, manifest_path: str) -> list[str]:
         return [root for (root,) in run(connection, "scanned_roots_of", {"manifest_path": manifest_path}).rows]
 
 
+def lengths_of(database: Database, sources: pl.Series) -> pl.DataFrame:
+    """Return what scans read of the files ``sources``: ``path, bytes, seconds, channels``; null if unknown."""
+    schema = {"path": pl.String, "bytes": pl.Int64, "header": pl.String}
+    read = pl.DataFrame(schema=schema)
+    if database.exists:
+        with database.connect() as connection:
+            read = frame(connection, "scanned_lengths", {}, schema, wanted=sources.rename("path").to_frame())
+    said = {"seconds": pl.Float64, "channels": pl.Int64}
+    facts = {name: pl.col("header").str.json_path_match(f"$.{name}").cast(dtype) for name, dtype in said.items()}
+    return read.select("path", "bytes", **facts)
+
+
 def was_heard(database: Database, manifest_path: str) -> bool:
     """Return whether a scan has listened to any sample of the manifest (``--analyze``)."""
     if not database.exists:
