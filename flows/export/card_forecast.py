@@ -66,9 +66,12 @@ def foresee_card(plan: DecidedPlan, place: Card, jobs: pl.DataFrame, removals: l
     movable = dict(state.movable.select("path", "file_hash").iter_rows())
     find_ours = partial(card_records.find_ours, database, output)
     known = KnownFiles(state.known, movable, not draft.may_lack_files, find_ours)
-    copy, unsure = card_copy.foresee_copy(place, wanted, known, state.recorded)
+    facts = state.files.select("path", "file_hash", "output_bytes").iter_rows()
+    recorded = {path: (file_hash, size) for path, file_hash, size in facts}
+    copy, unsure = card_copy.foresee_copy(place, wanted, known, recorded)
     copied = {file.path for file in copy.to_write if file.path not in copy.renamed}
-    unsure |= _may_be_renamed(outputs, state.movable)
+    may_go = pl.col("path").is_in(state.movable["path"].implode()) | pl.col("path").is_in(list(copied))
+    unsure |= _may_be_renamed(outputs, state.files.filter(may_go))
     # What stands in the way in the output folder is left there, unless it is the very same.
     unsure |= set(jobs.filter(~(pl.col("ours") | pl.col("free")))["path"])
     sized = outputs.filter(pl.col("path").is_in(list(copied)))
@@ -89,7 +92,7 @@ def foresee_card(plan: DecidedPlan, place: Card, jobs: pl.DataFrame, removals: l
 
 
 def _may_be_renamed(outputs: pl.DataFrame, movable: pl.DataFrame) -> set[str]:
-    """Return which files that are still to be made may be on the card under a name that is free to go: of the same sound."""
+    """Return which files that are still to be made may be among those on the card whose names become free."""
     same_source = pl.col("source").is_in(movable["source_path"].implode())
     same_content = pl.col("alike").list.set_intersection(movable["file_hash"].implode()).list.len() > 0
     return set(outputs.filter(pl.col("file_hash").is_null() & (same_source | same_content.fill_null(False)))["path"])

@@ -21,8 +21,6 @@ from tasks.fs.place_mark import read_mark
 from tasks.store import card_files, export_files
 from tasks.store.database import Database
 
-_FACTS = ("path", "file_hash", "output_bytes")
-
 
 def find_card(path: str | None, initialize: bool, database: Database | None = None) -> card.Card | None:
     """Return the card at a path, before anything is converted for it; None where no path is given.
@@ -77,7 +75,7 @@ class CardState:
     """The files on a card, by the records, as an export finds them; frames as ``tasks.store.card_files.files_on`` gives them.
 
     Attributes:
-        recorded: Hash and size by path of every file that was put there, whosever it is.
+        files: Every file that was put there, whosever it is.
         known: Hashes by path of files that may be replaced: those of this manifest, and of the same source.
         ours: Files of this manifest, in the layout and format in force; in a selection none.
         stale: Those of them that are no longer in the manifest.
@@ -85,7 +83,7 @@ class CardState:
         others: Files of this manifest in another layout or format; in a selection those of its samples.
     """
 
-    recorded: dict[str, tuple[str, int]]
+    files: pl.DataFrame
     known: dict[str, str]
     ours: pl.DataFrame
     stale: pl.DataFrame
@@ -124,8 +122,7 @@ def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> Car
         ours, stale = ours.clear(), stale.clear()
         others = others.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))
     known = dict(pl.concat([own, same_source]).select("path", "file_hash").iter_rows())
-    recorded = {path: (file_hash, size) for path, file_hash, size in on_card.select(_FACTS).iter_rows()}
-    return CardState(recorded, known, ours, stale, movable, others)
+    return CardState(on_card, known, ours, stale, movable, others)
 
 
 def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) -> CardResult:

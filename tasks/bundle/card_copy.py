@@ -128,7 +128,7 @@ def foresee_copy(
     unread: set[str] = set()
 
     def recorded_hash(target: str) -> str:
-        path = os.path.relpath(target, card.folder)
+        path = target.removeprefix(os.path.join(card.folder, ""))
         file_hash, size = recorded.get(path, ("", -1))
         if os.path.getsize(target) == size:
             return file_hash

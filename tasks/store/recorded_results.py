@@ -20,7 +20,9 @@ _RESULTS = {
 
 
 def results_of_sources(database: Database, sources: pl.Series, contents: pl.Series) -> pl.DataFrame:
-    """Return what stands in any output folder and was made of these sources, or of the same content; the last made first.
+    """Return what exports made of these sources, or of the same content: what stands in any output folder first.
+
+    What no longer stands there has no source.
 
     Args:
         database: The records.

@@ -1,12 +1,19 @@
--- The output folders that these manifests (`wanted`) were exported to, the last one first. `is_alike`: by kit where `by_kit`, else
--- in another layout. Files that were unchanged keep the number of the export that wrote them.
+-- The output folders that these manifests (`wanted`) were exported to, the one of the last export first. `is_alike`: by kit where
+-- `by_kit`, else in another layout.
 WITH written AS (
-    SELECT output_path, manifest_path, export_id, organized_by FROM outputs
+    SELECT output_path, manifest_path, organized_by FROM outputs
     UNION ALL
-    SELECT output_path, manifest_path, id AS export_id, organized_by FROM sp404_exports
+    SELECT output_path, manifest_path, organized_by FROM sp404_exports
     WHERE output_path = $output_path AND finished_at IS NOT NULL AND trouble IS NULL
+),
+runs AS (
+    SELECT e.output_path, max(e.id) AS last_id
+    FROM sp404_exports AS e JOIN wanted ON wanted.path = e.manifest_path
+    GROUP BY e.output_path
 )
 SELECT w.output_path, bool_or((w.organized_by = 'kit') = $by_kit) AS is_alike
-FROM written AS w JOIN wanted ON wanted.path = w.manifest_path
+FROM written AS w
+JOIN wanted ON wanted.path = w.manifest_path
+LEFT JOIN runs AS r ON r.output_path = w.output_path
 GROUP BY w.output_path
-ORDER BY max(w.export_id) DESC, w.output_path;
+ORDER BY max(r.last_id) DESC NULLS LAST, w.output_path;

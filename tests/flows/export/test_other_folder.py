@@ -56,6 +56,8 @@ def test_it_is_said_once_in_plan_and_export_before_anything_is_converted(library
     assert (run(other).other_folder, len(said)) == ("", 1)
     third = library.folder / "third"
     assert told(library, third) == [note_of(library, "m.csv", third, other, " and 1 other folder")], "the last one first"
+    assert run(first).unchanged == 2
+    assert told(library, third) == [note_of(library, "m.csv", third, first, " and 1 other folder")], "also if nothing changed"
 
 
 def test_the_command_line_says_it_once(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
