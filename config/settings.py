@@ -30,6 +30,8 @@ from schemas.run_identity import IdentityModel, setting
 _TABLE = "sp404"
 _PREFIX = "SP404_"
 CONFIG_FOLDER = "SP404_CONFIG_DIR"
+# So many settings are named where a wrong name is a word of each.
+_MOST_MEANT = 3
 
 
 def real_path(path: str) -> str:
@@ -145,6 +147,9 @@ class ScheduleSettings(_Group):
     nightly_cron: str = setting(identity=False, description="When it is exported, as in crontab(5)")
     nightly_scan: bool = setting(
         identity=False, description="Before that, look for new samples in the folders that were scanned for it"
+    )
+    nightly_card: _PathOrEmpty = setting(
+        identity=False, description="The card that the nights bring up to date, if it is there; empty: none"
     )
     verify_cron: str = setting(identity=False, description="When all outputs are verified, as in crontab(5)")
     timezone: _TimeZone = setting(identity=False, description="The time zone of these times; empty: the machine's own")
@@ -262,8 +267,10 @@ def _merge(layers: list[tuple[str, dict[str, Any]]]) -> SettingsInForce:
 
 
 def _unknown_setting(name: str, source: str) -> RequestError:
-    near = difflib.get_close_matches(name, Settings.model_fields, 1)
-    fix = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(Settings.model_fields)}."
+    of_word = [known for known in Settings.model_fields if name in known.split("_")]  # of `card` nightly_card, and not guard
+    near = of_word or difflib.get_close_matches(name, Settings.model_fields, 1)
+    is_meant = 0 < len(near) <= _MOST_MEANT
+    fix = f"Did you mean {' or '.join(near)}?" if is_meant else f"The settings are {', '.join(Settings.model_fields)}."
     return RequestError(what=f"Unknown setting {name!r} ({source})", fix=fix)
 
 

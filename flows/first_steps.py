@@ -13,7 +13,7 @@ UNIT_FILE = Path("~/.config/systemd/user/sp404.service")
 
 
 class Answers(NamedTuple):
-    """Answers of a person. ``card``: where it is mounted, or ""; ``nightly``: export the manifest every night."""
+    """Answers of a person. ``card``: where it is mounted, or ""; ``nightly``: export the manifest every night, there, too."""
 
     manifest: str
     out: str
@@ -56,6 +56,8 @@ def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
     if answers.nightly:
         lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
         lines += ["# New samples in the scanned folders are looked for before that.", "nightly_scan = true"]
+        if answers.card:
+            lines += ["# The nights bring this card up to date, if it is in.", f"nightly_card = {json.dumps(answers.card)}"]
     text = "\n".join(lines) + "\n"
     _write(path, text)
     return text

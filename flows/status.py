@@ -9,8 +9,11 @@ from importlib.metadata import version
 from pydantic import BaseModel
 
 from config.schedules import next_time
-from config.settings import SettingsInForce
+from config.settings import Settings, SettingsInForce
+from flows.export.card_currency import count_behind
+from flows.export.sd_card import find_known
 from flows.orchestration import prefect_server
+from schemas.errors import CardError
 from schemas.report import SHOWN_FILES, describe_cause
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
@@ -63,12 +66,14 @@ class PrefectRunStatus(BaseModel):
 
 
 class CardStatus(BaseModel):
-    """The card that was written last."""
+    """The card that was written last. ``behind``: how many files of its libraries it lacks or has in an older version."""
 
+    card_id: str
     root: str
     mounted: bool
     export_id: int | None
     files: int
+    behind: int
 
 
 class StatusReport(BaseModel):
@@ -82,6 +87,8 @@ class StatusReport(BaseModel):
         unread_schedules: Settings of times that were changed since it started: it does not know them.
         served_library: What the running ``sp404 up`` exports every night; empty where none runs.
         server: The Prefect server that answers.
+        nightly_card: The card that the nights bring up to date; empty where none is set.
+        no_nightly_card: Why they could not now, such as that it is not there; empty where they could.
     """
 
     library: str
@@ -98,6 +105,8 @@ class StatusReport(BaseModel):
     output_base_path: str
     bytes_free: int
     card: CardStatus | None
+    nightly_card: str
+    no_nightly_card: str
     db: str
     db_bytes: int
     versions: dict[str, str]
@@ -113,7 +122,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
     unset = {name for name in prefect_server.PUBLISHED_SETTINGS if in_force.sources[name] == "built-in"}
     settings = in_force.settings.model_copy(update={name: running[name] for name in unset & running.keys()})
     database = Database.of(settings)
-    manifest, last, card = settings.library, None, None
+    manifest, last, card, behind = settings.library, None, None, 0
     database.check_not_lost()
     if database.exists:
         with database.hold():
@@ -123,6 +132,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
                 manifest = of_library[0]["manifest_path"]
                 last = _last_run(database, [row for row in of_library if row["manifest_path"] == manifest], settings.library)
             card = next(iter(history.last_cards(database)), None)
+            behind = sum(count_behind(database, card["card_id"])) if card else 0
     served = {name: running.get(name, getattr(settings, name)) for name in ("nightly_cron", "verify_cron", "timezone")}
     zone = served["timezone"]
     # Of another server on this machine that nobody named, nothing is known.
@@ -141,12 +151,24 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
         server=server,
         output_base_path=settings.output_base_path,
         bytes_free=free_bytes(nearest_folder(settings.output_base_path)),
-        card=CardStatus(mounted=os.path.isdir(card["root"]), **card) if card else None,
+        card=CardStatus(mounted=os.path.isdir(card["root"]), behind=behind, **card) if card else None,
+        nightly_card=settings.nightly_card,
+        no_nightly_card=_find_no_card(settings, database),
         db=settings.db,
         db_bytes=os.path.getsize(settings.db) if database.exists else 0,
         versions={name: version(name) for name in ("sp404-export", "prefect", "duckdb", "polars")}
         | {"python": platform.python_version()},
     )
+
+
+def _find_no_card(settings: Settings, database: Database) -> str:
+    if not settings.nightly_card:
+        return ""
+    try:
+        find_known(settings.nightly_card, False, database)
+    except CardError as error:
+        return f"the card {error}: not current"
+    return ""
 
 
 def _last_run(database: Database, exports: list[dict[str, object]], library: str) -> RunStatus:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.exit_status import ALL_DONE, SOME_FAILED
-from flows.cli.messages import count_of, print_json, say
+from flows.cli.messages import WARN, count_of, db_hint, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
 from flows.cli.tables import print_table
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
+    from flows.export.card_currency import CardLag
     from flows.export.card_report import CardReport
 
 
@@ -27,8 +28,9 @@ def card(path: str | None, every_file: bool, clean_junk: bool, db: str | None, a
 
     Without PATH it is the card that is plugged in, where there is one alone, or the one that was written last.
     For each file it says from which export and source it is, and whether it is missing, changed or stale: its output folder
-    has another one by now, or none. It lists the files that Finder and Explorer left there. It writes nothing, unless you add
-    --clean-junk, which works on any card.
+    has another one by now, or none. It says how many files of the library are not on the card yet, and the command that copies
+    them; of a kit or sample that was put there alone, only whether it is current. It lists the files that Finder and Explorer
+    left there. It writes nothing, unless you add --clean-junk, which works on any card.
     """
     from flows.export import card_report
 
@@ -39,8 +41,8 @@ def card(path: str | None, every_file: bool, clean_junk: bool, db: str | None, a
     if as_json:
         print_json(report.model_dump_json())
     else:
-        _print_card(report, every_file)
-    return ALL_DONE if report.as_recorded else SOME_FAILED
+        _print_card(report, every_file, db)
+    return ALL_DONE if report.is_current else SOME_FAILED
 
 
 @click.command(cls=ExampleCommand, example="sp404 project 'My Kit' --slot 3 --experimental --out /tmp/try")
@@ -73,7 +75,7 @@ def project(kit: str, slot: int, experimental: bool, db: str | None, as_json: bo
     return ALL_DONE
 
 
-def _print_card(report: "CardReport", every_file: bool) -> None:
+def _print_card(report: "CardReport", every_file: bool, db: str | None) -> None:
     rows = []
     for file in report.files:
         if every_file or file.stale or file.state != "there":
@@ -87,6 +89,24 @@ def _print_card(report: "CardReport", every_file: bool) -> None:
         say(f"Junk: {path} (--clean-junk removes it)")
     for (manifest, layout), count in report.sources.items():
         say(f"{count_of(count, 'file')} from {manifest}{f', by {layout}' if layout else ''}")
+    for lag in report.lags:
+        _print_lag(lag, db)
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     say(f"{report.root}: {counts}{unknown}")
+
+
+def _print_lag(lag: "CardLag", db: str | None) -> None:
+    """Print what a card lacks of a manifest, and the command that copies it."""
+    if lag.behind:
+        verb = "is" if lag.behind == 1 else "are"
+        state = "not on it yet" if lag.missing else "on it in an older version"
+        state += ", or in an older version" if lag.missing and lag.older else ""
+        state += "" if lag.is_whole else " (of those that were chosen for it)"
+        say(f"{count_of(lag.behind, 'file')} of the library {verb} {state}, such as {lag.example}", color=WARN)
+    if lag.command:
+        say(f"  > {lag.command}{db_hint(db)}")
+    if lag.gone:
+        verb = "is" if lag.gone == 1 else "are"
+        say(f"{count_of(lag.gone, 'file')} on it {verb} of samples no longer in the library, such as {lag.gone_example}")
+        say("  --prune with the export removes what is gone from the folder and from the card")

@@ -28,7 +28,7 @@ _MANIFEST = "library.csv"
 @click.command(cls=ExampleCommand, example="sp404 init --samples ~/Samples --out ~/sp404")
 @click.option("--samples", metavar="DIR", help="The folder of your samples.")
 @click.option("--out", metavar="DIR", help="The folder to export to.")
-@click.option("--card", metavar="PATH", help="Where the card of the device is mounted; empty: none.")
+@click.option("--card", metavar="PATH", help="Where the card of the device is mounted, also for the nights; empty: none.")
 @click.option("--nightly/--no-nightly", default=None, help="Export the library every night, while `sp404 up` runs.")
 @click.option("--service", is_flag=True, help="Write a systemd unit that starts `sp404 up`, too; start nothing.")
 @db_option

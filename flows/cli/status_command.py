@@ -63,7 +63,13 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     if report.card:
         where = "" if report.card.mounted else " (not mounted now)"
         files = count_of(report.card.files, "file")
-        say(f"Card      {report.card.root}{where}, {files}, last of export {report.card.export_id}")
+        behind = f"; behind: {count_of(report.card.behind, 'file')}" if report.card.behind else ""
+        last = f"last of export {report.card.export_id}"
+        say(f"Card      {report.card.root}{where}, {files}, {last}{behind}", color=WARN if behind else None)
+        if behind:
+            say(f"          What brings it up to date: sp404 card {shlex.quote(report.card.root)}{db_hint(db)}")
+    if report.library and report.no_nightly_card:
+        say(f"Nights    {report.no_nightly_card}; the nights export without it", color=WARN)
     say(f"Records   {short_path(report.db)}, {report.db_bytes / 1e6:,.1f} MB")
     shown = [f"{name} {report.versions[name]}" for name in ("sp404-export", "prefect", "duckdb", "python")]
     say(f"Versions  {', '.join(shown)}")

@@ -1,5 +1,7 @@
 """Begin an export: write down what it is to do, so that from then on it can be killed, and resumed."""
 
+import json
+
 import polars as pl
 
 from flows.export.other_layouts import select_to_remove
@@ -91,7 +93,10 @@ def _export_row(draft: DraftPlan) -> dict[str, object]:
         "run_by": resolved.run_by,
         "identity": draft.reservation.identity,
         "mount_point": mount_point(settings.output_base_path),
-        "settings": settings.model_dump_json(include=set(REPEATABLE)),
+        # Beside the settings: by it the records know what a card is to have (``flows.export.card_currency``).
+        "settings": json.dumps(
+            settings.model_dump(mode="json", include=set(REPEATABLE)) | {"is_selection": resolved.is_selection}
+        ),
     }
 
 

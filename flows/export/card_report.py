@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from config.settings import Settings
+from flows.export.card_currency import CardLag, find_lags
 from flows.export.sd_card import find_known
 from schemas.errors import CardError, RequestError
 from tasks.bundle import card
@@ -53,6 +54,7 @@ class CardReport(BaseModel):
         unknown: Below IMPORT.
         junk: Files that Finder and Explorer made, below the card's root.
         cleaned: Those of them that were removed.
+        lags: What the card lacks of the libraries it was given, where ``report`` was asked.
     """
 
     card_id: str
@@ -62,11 +64,12 @@ class CardReport(BaseModel):
     unknown: list[str]
     junk: list[str]
     cleaned: list[str]
+    lags: list[CardLag] = []
 
     @property
-    def as_recorded(self) -> bool:
-        """Return whether every file is there, as it was written and up to date."""
-        return not any(file.needs_attention for file in self.files)
+    def is_current(self) -> bool:
+        """Return whether every file is there, as it was written and up to date, and none is lacking."""
+        return not any(file.needs_attention for file in self.files) and not any(lag.behind for lag in self.lags)
 
     @property
     def sources(self) -> dict[tuple[str, str | None], int]:
@@ -114,7 +117,7 @@ def find_card(settings: Settings) -> str:
 
 
 def report(settings: Settings, path: str, clean_junk: bool = False) -> CardReport:
-    """Report what is on a card, by the records and by all bytes that stand there; remove its junk files, if asked to.
+    """Report what is on a card and what it lacks, by the records and all bytes there; remove its junk files, if asked to.
 
     A card of which the records know nothing has a report only where its junk is to be removed: on that they have no say.
 
@@ -133,7 +136,8 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
         fix = "Name the database that it was written with: --db FILE."
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
     cleaned = card.clean_junk(place) if clean_junk else []
-    return describe(database, root, by_bytes=True).model_copy(update={"cleaned": cleaned})
+    lags = find_lags(database, mark.id, root, settings) if mark else []
+    return describe(database, root, by_bytes=True).model_copy(update={"cleaned": cleaned, "lags": lags})
 
 
 def describe(database: Database, root: str, by_bytes: bool) -> CardReport:

@@ -81,6 +81,7 @@ class CardState:
         stale: Those of them that are no longer in the manifest.
         movable: Stale ones that the output folder does not have any more: files that may get another name. In a selection, too.
         others: Files of this manifest in another layout or format; in a selection those of its samples.
+        elsewhere: Paths of files of this manifest that an export to another output folder put there.
     """
 
     files: pl.DataFrame
@@ -89,6 +90,7 @@ class CardState:
     stale: pl.DataFrame
     movable: pl.DataFrame
     others: pl.DataFrame
+    elsewhere: frozenset[str]
 
 
 def read_state(draft: DraftPlan, place: card.Card, compare: bool, leaving: Collection[str] = ()) -> CardState:
@@ -122,7 +124,8 @@ def _state_of(draft: DraftPlan, on_card: pl.DataFrame, wanted: pl.Series) -> Car
         ours, stale = ours.clear(), stale.clear()
         others = others.filter(pl.col("source_path").is_in(draft.rows["source"].implode()))
     known = dict(pl.concat([own, same_source]).select("path", "file_hash").iter_rows())
-    return CardState(on_card, known, ours, stale, movable, others)
+    elsewhere = frozenset(own.filter(is_elsewhere(draft))["path"])
+    return CardState(on_card, known, ours, stale, movable, others, elsewhere)
 
 
 def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) -> CardResult:
@@ -136,7 +139,9 @@ def _copy(running: RunningExport, place: card.Card, batch: BatchExportResult) ->
     may_rename = not draft.may_lack_files
     known = KnownFiles(state.known, _hashes(state.movable), may_rename, records.find_ours)
     plan = card_copy.plan_copy(place, wanted, known, request.verify_outputs)
-    records.add([file for file in plan.unchanged if state.known.get(file.path) != file.file_hash], [])
+    # What came from another output folder is of this one from now on: with this one the card is compared.
+    new = [file for file in plan.unchanged if state.known.get(file.path) != file.file_hash or file.path in state.elsewhere]
+    records.add(new, [])
     removable = _removable(running, state, plan, exported)
     removed: list[str] = []
     if not card_copy.fits(place, plan):

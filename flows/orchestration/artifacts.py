@@ -11,11 +11,13 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.utilities.urls import url_for
 
+from flows.export.card_currency import count_behind
 from flows.export.stages import DraftPlan, RunningExport
 from flows.orchestration.markdown_text import code, escape
 from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
 from schemas.report import SHOWN_FILES, BatchExportResult, describe_cause
+from tasks.store import card_files
 from tasks.store.export_summary import ExportSummary, summarize_export
 from tasks.store.run_folder import requests_folder
 
@@ -31,21 +33,24 @@ WITH_FAILURES = "with-failures"
 RUN_BY = "prefect/"
 
 
-def publish_report(running: RunningExport, batch: BatchExportResult, left_out: str = "") -> None:
+def publish_report(running: RunningExport, batch: BatchExportResult, left_out: str = "", no_card: str = "") -> None:
     """Publish the artifacts ``export-report``, ``files-by-folder`` and ``rejected-samples``.
 
-    ``left_out``: What the scan before it could not read, in words.
+    ``left_out``: What the scan before it could not read, in words. ``no_card``: Why the card of the nights got nothing.
 
     The last also says that nothing was rejected, in words, since the UI shows an empty table as an empty page: under a key it
     shows the newest, and the table of a night long ago would stay there. Of a few samples that a client chose it does not.
     """
     try:
         summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
+        lag = "" if batch.card or batch.no_card else _lag_of_card(running)
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
     create_markdown_artifact(
-        report_markdown(running, batch, summary, left_out), key="export-report", description=batch.counts()
+        report_markdown(running, batch, summary, left_out, [_sentence(no_card), lag]),
+        key="export-report",
+        description=batch.counts(),
     )
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
     if summary.failures:
@@ -78,10 +83,20 @@ def run_tags(draft: DraftPlan) -> list[str]:
     return ["sp404", str(draft.settings.organize_by), str(draft.settings.format), str(draft.resolved.export_type)]
 
 
-def report_markdown(running: RunningExport, batch: BatchExportResult, summary: ExportSummary, left_out: str = "") -> str:
-    """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown."""
+def report_markdown(
+    running: RunningExport,
+    batch: BatchExportResult,
+    summary: ExportSummary,
+    left_out: str = "",
+    of_card: Iterable[str] = (),
+) -> str:
+    """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown.
+
+    ``of_card``: What is to be said of a card that this run did not write to, as Markdown.
+    """
     sections = (
         [f"# {_verdict(batch)}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
+        [f"- {text}" for text in of_card if text],
         [f"- Beside these, not in the manifest: {escape(left_out)}"] if left_out else [],
         _reasons(summary),
         _section("What changed since the run before", ("samples", ""), _changes(summary)),
@@ -142,6 +157,22 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
         yield f"- The card {code(batch.card.root)} {state}"
     elif batch.no_card:
         yield f"- The card is not current: {escape(batch.no_card)}"
+
+
+def _lag_of_card(running: RunningExport) -> str:
+    """Return how many files the card of this manifest lacks, by the records; empty where none, and where there is no card."""
+    database, manifest = running.target.database, running.target.manifest
+    card = card_files.last_card_of(database, manifest)
+    missing, older = count_behind(database, card[0], manifest) if card else (0, 0)
+    if not (card and missing + older):
+        return ""
+    files = "1 file is" if missing + older == 1 else f"{missing + older:,} files are"
+    lacks = f"{'missing on it' if missing else 'older on it'}{', or older' if missing and older else ''}"
+    return f"The card {code(card[1])} is not current: {files} {lacks}; this run did not write to it"
+
+
+def _sentence(text: str) -> str:
+    return escape(text[:1].upper() + text[1:])
 
 
 def _names(files: Sequence[str], number: int) -> str:

@@ -23,6 +23,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from config.settings import Settings
 from flows.export.pipeline import log, run_export
 from flows.export.request import resolve
+from flows.export.sd_card import find_known
 from flows.export.stages import DraftPlan, ResolvedRequest
 from flows.export.steps import OnResult, ShardAnswers, Steps
 from flows.export.threads import DIRECT, gather
@@ -77,10 +78,11 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
         resolved = replace(resolved, run_by=f"{artifacts.RUN_BY}{flow_run.id}")
         _check_runner(resolved.settings)
         with flow_monitor.monitor_flow_run(context.progress if context else Progress()) as progress:
-            is_night = resolved.settings.nightly_scan and NIGHTLY_TAG in flow_run.tags
-            left_out = _look_for_new_samples(resolved, progress) if is_night else ""
-            steps = replace(PREFECT, report=partial(artifacts.publish_report, left_out=left_out)) if left_out else PREFECT
-            batch = run_export(resolved, steps, progress)
+            is_night = NIGHTLY_TAG in flow_run.tags
+            left_out = _look_for_new_samples(resolved, progress) if is_night and resolved.settings.nightly_scan else ""
+            resolved, no_card = _with_nightly_card(resolved) if is_night else (resolved, "")
+            report = partial(artifacts.publish_report, left_out=left_out, no_card=no_card)
+            batch = run_export(resolved, replace(PREFECT, report=report) if left_out or no_card else PREFECT, progress)
     except CancelledError as error:
         return Cancelled(message=f"{error}. {error.fix}", data=error)
     except Sp404Error as error:
@@ -93,10 +95,10 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     # Of a few samples that a person or a client picked, one that fails is for whoever picked it, and alarms nobody else.
     if not resolved.is_selection and batch.failed + batch.rejected > share * batch.total_requested:
         too_many = f"{batch.counts()}: more than {share:.0%} (the setting failed_share)"
-        message = ". ".join(filter(None, [too_many, batch.failures(), left_out]))
+        message = ". ".join(filter(None, [too_many, batch.failures(), left_out, no_card]))
         return Failed(message=message, data=TooManyFailedError(message, batch))
     name = "Completed" if batch.complete else "CompletedWithFailures"
-    message = ". ".join(filter(None, [batch.counts(), batch.failures(), left_out]))
+    message = ". ".join(filter(None, [batch.counts(), batch.failures(), left_out, no_card]))
     return Completed(name=name, message=message, data=batch)
 
 
@@ -238,6 +240,23 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
         roots = scanned_folders(resolved.target.manifest, resolved.settings)
         log.info("To see all of it: %s", shlex.join(["sp404", "scan", *roots, "-o", resolved.target.manifest]))
     return ". ".join(filter(None, (left_out, empty)))
+
+
+def _with_nightly_card(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str]:
+    """Return the request with the card of the setting ``nightly_card``, and why the card is not current; or an empty text.
+
+    Where no card is there now, the library is exported without one, and the log says so. None is ever initialized at night.
+    """
+    path = resolved.settings.nightly_card
+    if not path or resolved.request.card:
+        return resolved, ""
+    try:
+        find_known(path, False, resolved.target.database)
+    except Sp404Error as error:
+        no_card = f"the card {error}: not current"
+        log.warning("%s. %s", no_card, error.fix)
+        return resolved, no_card
+    return replace(resolved, request=resolved.request.model_copy(update={"card": path})), ""
 
 
 def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float) -> DraftPlan:

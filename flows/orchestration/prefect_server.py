@@ -48,7 +48,7 @@ LOCAL_API = f"http://{HOST}:{PORT}/api"
 # Where a running ``sp404 up`` publishes its address.
 _PUBLISHED = Path("~/.sp404/up.json")
 # Settings that it publishes, too: they count for ``sp404 status`` where nothing else is set.
-PUBLISHED_SETTINGS = ("db", "library", "output_base_path", "nightly_cron", "verify_cron", "timezone")
+PUBLISHED_SETTINGS = ("db", "library", "output_base_path", "nightly_cron", "nightly_card", "verify_cron", "timezone")
 _INTERRUPTED = "sp404 up was stopped while it ran. The next run does what is left."
 # A new Prefect home is migrated first: 17 s and more on a small machine.
 _START_SECONDS = 120.0

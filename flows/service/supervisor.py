@@ -168,7 +168,8 @@ def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     if not os.path.exists(settings.library):
         yield f"Nightly   {settings.library} does not exist: the setting `library` names it"
         return
-    where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}"
+    card = f", and the card {settings.nightly_card}" if settings.nightly_card else "; no card: set nightly_card"
+    where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}{card}"
     yield f"Nightly   {settings.library}, next: {_next(settings, 'nightly_cron')}"
     yield f"          {where}; `sp404 config` shows all that it goes by"
     # The tab Runs of the deployment's own page lists only states that Prefect has names for.

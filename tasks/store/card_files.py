@@ -1,6 +1,7 @@
 """The records of cards: where each is mounted, the last run that wrote to it, and which files it holds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -58,6 +59,26 @@ def last_run(database: Database, card_id: str) -> int:
     with database.connect() as connection:
         rows = run(connection, "card_run", {"card_id": card_id}).rows
     return rows[0][0] or 0 if rows else 0
+
+
+def currency(database: Database, card_id: str, manifest: str | None) -> list[dict[str, Any]]:
+    """Return what a card lacks of what stands in the output folders, by manifest, layout and format (``card_currency.sql``).
+
+    ``manifest``: Of this one alone; None: of all that the card has files of.
+    """
+    if not database.exists:
+        return []
+    with database.connect() as connection:
+        return run(connection, "card_currency", {"card_id": card_id, "manifest_path": manifest}).dicts()
+
+
+def last_card_of(database: Database, manifest: str) -> tuple[str, str] | None:
+    """Return id and root of the card that was written last of those with files of a manifest; None where there is none."""
+    if not database.exists:
+        return None
+    with database.connect() as connection:
+        rows = run(connection, "last_card_of", {"manifest_path": manifest}).rows
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def record_card(database: Database, card_id: str, root: str, last_run: int) -> None:

@@ -130,7 +130,7 @@ def kit_names(database: Database) -> list[str]:
 
 
 def last_cards(database: Database) -> list[dict[str, Any]]:
-    """Return the card that was written last, in a list: ``id``, ``root``, ``seen_at``, ``export_id`` and ``files``."""
+    """Return the card that was written last, in a list: ``card_id``, ``root``, ``seen_at``, ``export_id`` and ``files``."""
     return _ask(database, "last_cards", {})
 
 

@@ -62,8 +62,8 @@ def test_what_does_not_belong_to_it() -> None:
     assert sorted(left_out) == [
         "api_host", "api_max_queued", "api_names", "api_port", "api_root", "api_token", "api_token_file", "api_wait_seconds",
         "contained", "dask_address", "db", "failed_share", "kits_folder", "library", "lock_wait_seconds", "memory_mb",
-        "nightly_cron", "nightly_scan", "notify_url", "pad_short_hits", "runner", "seconds_per_sample", "timezone",
-        "verify_cron", "work_pool", "workers",
+        "nightly_card", "nightly_cron", "nightly_scan", "notify_url", "pad_short_hits", "runner", "seconds_per_sample",
+        "timezone", "verify_cron", "work_pool", "workers",
     ]  # fmt: skip
 
 

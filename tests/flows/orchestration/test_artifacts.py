@@ -102,7 +102,7 @@ def test_after_a_green_night_no_table_of_rejects_is_left(
         monkeypatch.setattr(artifacts, name, lambda *_: "")
     monkeypatch.setattr(artifacts, "summarize_export", lambda *_: SimpleNamespace(failures=failures))
     running: Any = SimpleNamespace(
-        target=SimpleNamespace(database=DATABASE),
+        target=SimpleNamespace(database=DATABASE, manifest="/m"),
         draft=SimpleNamespace(resolved=SimpleNamespace(is_selection=is_selection)),
     )
     artifacts.publish_report(running, batch(failed=len(failures), successful=3 - len(failures)))

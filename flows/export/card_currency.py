@@ -1,0 +1,80 @@
+"""Say what a card lacks of the libraries that were put on it: by the records alone, the card itself is not looked at.
+
+What a selection (``--kit``, ``--sample``) put there on purpose does not make a card lack the rest (``card_currency.sql``).
+"""
+
+import os
+import shlex
+
+from pydantic import BaseModel, computed_field
+
+from config.settings import Settings
+from flows.export.repeat import options_of_export
+from tasks.store import card_files
+from tasks.store.database import Database
+from tasks.store.run_folder import requests_folder
+
+
+class CardLag(BaseModel):
+    """What a card lacks of a manifest in a layout and format, and what it has that is no longer in the manifest.
+
+    Attributes:
+        output_path: The output folder that it is compared with.
+        export_id: The last export there of the whole manifest; 0 where none is known.
+        is_whole: The whole manifest was put on the card, and not only a selection.
+        missing: How many files of the output folder are not on the card; of a selection 0.
+        older: How many are there in an older version.
+        example: The path of one of those, below IMPORT.
+        gone: How many files on the card are of samples that are no longer in the manifest, and ``gone_example`` one of them.
+        command: The export that brings the card up to date; empty where it is not known.
+    """
+
+    manifest_path: str
+    organized_by: str
+    format: str
+    output_path: str
+    export_id: int
+    is_whole: bool
+    missing: int
+    older: int
+    example: str | None
+    gone: int
+    gone_example: str | None
+    command: str = ""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def behind(self) -> int:
+        """Return how many files the card lacks, or has in an older version."""
+        return self.missing + self.older
+
+
+def find_lags(database: Database, card_id: str, root: str, settings: Settings) -> list[CardLag]:
+    """Return in what a card is behind the output folders, by manifest, layout and format, each with its command.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    lags = [CardLag(**row) for row in card_files.currency(database, card_id, None)]
+    return [lag.model_copy(update={"command": _command(database, lag, root, settings)}) for lag in lags]
+
+
+def count_behind(database: Database, card_id: str, manifest: str | None = None) -> tuple[int, int]:
+    """Return how many files a card lacks, and how many it has in an older version; of one manifest, or of all.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    rows: list[dict[str, int]] = card_files.currency(database, card_id, manifest)
+    return sum(row["missing"] for row in rows), sum(row["older"] for row in rows)
+
+
+def _command(database: Database, lag: CardLag, root: str, settings: Settings) -> str:
+    """Return the export that copies what the card lacks: of a selection and of what a REST client chose none is known."""
+    is_choice = os.path.dirname(lag.manifest_path) == str(requests_folder(database))
+    if is_choice or not (lag.is_whole and lag.behind):
+        return ""
+    options = options_of_export(database, lag.export_id, settings, lag.output_path)
+    if options is None:
+        return ""
+    return " ".join(filter(None, ("sp404 export", shlex.quote(lag.manifest_path), options, "--card", shlex.quote(root))))
