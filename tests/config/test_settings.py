@@ -120,6 +120,8 @@ def test_the_config_folder_is_that_of_the_working_folder(folder: Path, monkeypat
         ("sanitise_filenames", "sanitize_filenames"),
         ("worker", "workers"),
         ("metadata", "include_metadata"),
+        ("card", "Did you mean nightly_card?"),
+        ("cron", "Did you mean nightly_cron or verify_cron?"),
     ],
 )
 def test_an_unknown_key_is_refused_with_a_near_miss(folder: Path, wrong: str, near: str) -> None:

@@ -246,6 +246,19 @@ def test_nothing_is_printed_into_another_line(tmp_path: Path) -> None:
     assert "\n" not in "".join(lines)
 
 
+def test_sp404_up_says_whether_the_nights_have_a_card(tmp_path: Path) -> None:
+    library = tmp_path / "library.csv"
+    library.touch()
+
+    def where(card: str) -> str:
+        asked = {"library": str(library), "nightly_card": card, "output_base_path": str(tmp_path / "out")}
+        settings = load(asked, lambda _db, _seconds: {}).settings
+        return list(supervisor.describe_nightly(settings, "http://127.0.0.1:4200"))[1]
+
+    assert f"to {tmp_path}/out, and the card {tmp_path}/card; `sp404 config`" in where(f"{tmp_path}/card")
+    assert f"to {tmp_path}/out; no card: set nightly_card; `sp404 config`" in where("")
+
+
 def test_an_init_asks_again_where_an_answer_will_not_do(manifest: Path, tmp_path: Path) -> None:
     samples, studio = manifest.parent, tmp_path / "studio"
     studio.mkdir()

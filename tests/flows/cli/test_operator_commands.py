@@ -337,6 +337,41 @@ def test_init_takes_a_table_that_is_there_as_it_is(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("nights", "card"), [("--nightly", True), ("--no-nightly", False)])
+def test_init_gives_the_nights_the_card(
+    sp404: Run, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nights: str, card: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--samples", library, "--out", tmp_path / "out", "--card", tmp_path / "CARD", "--db", tmp_path / "r.duckdb")
+    assert sp404("init", *options, nights).status == 0
+    settings = tomllib.loads((tmp_path / "config/sp404.toml").read_text())["sp404"]
+    assert settings.get("nightly_card") == (f"{tmp_path}/CARD" if card else None)
+    assert json.loads(sp404("config", "--json").out)["nightly_card"]["value"] == (f"{tmp_path}/CARD" if card else "")
+
+
+def test_status_says_where_the_card_of_the_nights_is_not_there(
+    sp404: Run, db: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by what a running ``sp404 up`` has in its settings."""
+    card = tmp_path / "CARD"
+    missing = f"the card {card} is not there: not current; the nights export without it"
+    assert "Nights" not in sp404("status", "--db", db).out
+    healthy = "http://127.0.0.1:4711/api"
+    monkeypatch.setattr("flows.orchestration.prefect_server.is_healthy", lambda api: api == healthy)
+    known = {"library": str(library / "manifest.csv"), "db": str(db), "nightly_card": str(card)}
+    prefect_server.publish_api(healthy, **known)
+    assert missing in sp404("status").out
+    prefect_server.withdraw_api()
+    monkeypatch.setenv("SP404_LIBRARY", str(library / "manifest.csv"))
+    monkeypatch.setenv("SP404_NIGHTLY_CARD", str(card))
+    assert missing in sp404("status", "--db", db).out
+    (card / "IMPORT").mkdir(parents=True)
+    assert "Nights" not in sp404("status", "--db", db).out
+    report = json.loads(sp404("status", "--db", db, "--json").out)
+    assert (report["nightly_card"], report["no_nightly_card"]) == (str(card), "")
+
+
+@pytest.mark.slow
 def test_init_names_what_it_leaves_out(sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lib").mkdir()

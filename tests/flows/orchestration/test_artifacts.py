@@ -3,17 +3,22 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 
+from config.settings import load
+from flows.export.stages import ResolvedRequest
 from flows.orchestration import artifacts, flow
 from schemas.enums import ExportType, OrganizeBy
+from schemas.export import ExportRequest
 from schemas.report import BatchExportResult
 from schemas.scan_report import SkippedFile
 from tasks.store.database import Database
+from tasks.store.export_records import ExportTarget
 from tasks.store.export_summary import ExportSummary
 from tasks.store.run_folder import requests_folder
 
@@ -137,6 +142,54 @@ def test_what_failed_since_the_run_before_is_named_in_the_first_lines() -> None:
         "- Not exported: 9, 4 of them since the run before, which had them (`a.wav`, `b.wav`, `c.wav`, ...);"
         " the table `rejected-samples` names every file"
     ) in report
+
+
+def test_the_card_of_the_nights_is_used_if_it_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Else the night exports without it, and says why; a card that has no IMPORT yet is not initialized."""
+    place = tmp_path / "CARD"
+
+    def night(card: str, asked: str | None = None) -> tuple[str | None, str]:
+        settings = load({"nightly_card": card}, lambda _db, _seconds: {}).settings
+        request = ExportRequest(manifest="/m.csv", card=asked)
+        target = ExportTarget(Database(str(tmp_path / "r.duckdb"), 1), "/m.csv", "/out")
+        resolved, no_card = flow._with_nightly_card(ResolvedRequest(request, settings, target))
+        return resolved.request.card, no_card
+
+    with caplog.at_level(logging.WARNING, "sp404"):
+        assert night(str(place)) == (None, f"the card {place} is not there: not current")
+        assert f"the card {place} is not there: not current. Put the card in" in caplog.text
+        place.mkdir()
+        assert night(str(place)) == (None, f"the card {place} is empty: not current")
+        (place / "holiday.jpg").touch()
+        assert "is not a card of the SP-404MKII" in night(str(place))[1]
+        assert [path.name for path in place.iterdir()] == ["holiday.jpg"]
+        caplog.clear()
+        (place / "IMPORT").mkdir()
+        assert night(str(place)) == (str(place), "")
+        assert night("") == (None, "")
+        assert night(str(tmp_path / "away"), asked="/media/other") == ("/media/other", "")
+        assert caplog.text == ""
+
+
+def test_the_report_says_why_the_card_of_the_nights_got_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what a card lacks of which the records know; where there never was one, it has no such line."""
+    summary, told = ExportSummary(None, None, [], [], [], [], []), list[str]()
+    monkeypatch.setattr(artifacts, "summarize_export", lambda *_: summary)
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_: told.append(text))
+    monkeypatch.setattr(artifacts, "_lag_of_card", lambda _running: "The card `/c` is not current: 3 files are missing on it")
+    running: Any = SimpleNamespace(
+        target=SimpleNamespace(database=DATABASE, manifest="/m"),
+        draft=SimpleNamespace(resolved=SimpleNamespace(is_selection=False)),
+    )
+    artifacts.publish_report(running, batch(), no_card="the card /c is not there: not current")
+    assert "- New: the first run\n\n- The card /c is not there: not current\n- The card `/c` is not current: 3 fi" in told[0]
+    told.clear()
+    artifacts.publish_report(running, batch(no_card="/c is full"))
+    assert "3 files are missing" not in told[0]
+    monkeypatch.setattr(artifacts, "_lag_of_card", lambda _running: "")
+    told.clear()
+    artifacts.publish_report(running, batch())
+    assert "The card" not in told[0]
 
 
 def batch(**counts: Any) -> BatchExportResult:

@@ -12,7 +12,7 @@ import pytest
 from flows.export.request import resolve
 from schemas.enums import Guard, Runner
 from schemas.errors import CancelledError, ManifestError, RequestError
-from schemas.export import ExportRequest, SoundConfig
+from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from tasks.audio import synth
 from tasks.convert.progress import Progress
 from tasks.fs.place_mark import MARK_FILE
@@ -77,6 +77,57 @@ def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path:
     assert sum(run.name.startswith("convert ") for run in runs) == 40
     assert len(runs) == 44
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
+
+
+@pytest.mark.slow
+def test_a_night_brings_its_card_up_to_date_and_ends_well_without_one(
+    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a run of the nightly deployment does, which has the tag; the report and the log say where the card is not there."""
+    from prefect import tags
+
+    from flows.orchestration import flow
+
+    card = tmp_path / "CARD"
+    monkeypatch.setenv("SP404_NIGHTLY_CARD", str(card))
+    for name, hz in (("kick", 60), ("hat", 900)):
+        audio.write(tmp_path / f"{name}.wav", audio.tone(0.3, 48_000, hz=hz), 48_000, "WAV")
+    config = ExportConfig(output_base_path=str(tmp_path / "out"))
+    request = ExportRequest(manifest=str(tmp_path / "m.csv"), config=config, db=str(tmp_path / "r.duckdb"))
+
+    def run(rows: str, tag: str = "nightly") -> tuple[str, str, str, list[str]]:
+        (tmp_path / "m.csv").write_text(f"file_path\n{rows}", encoding="utf-8")
+        with tags(tag):
+            flow.run_flow_and_wait(resolve(request), Progress())
+        flow_run = last_flow_run(client)
+        asked = {"artifacts": {"flow_run_id": {"any_": [str(flow_run.id)]}, "key": {"any_": ["export-report"]}}}
+        (report,) = client.request("POST", "/artifacts/filter", json=asked).json()
+        asked = {"logs": {"flow_run_id": {"any_": [str(flow_run.id)]}}}
+        logs = until(lambda: client.request("POST", "/logs/filter", json=asked).json(), 10)
+        warnings = [line["message"] for line in logs if line["level"] >= 30]
+        return flow_run.state.name, flow_run.state.message, report["data"], warnings
+
+    missing = f"the card {card} is not there: not current"
+    state, message, report, warnings = run("kick.wav\n")
+    assert (state, message) == ("Completed", f"1 exported of 1. {missing}")
+    assert f"- T{missing[1:]}" in report
+    assert warnings == [f"{missing}. Put the card in, and give the folder it is mounted on."]
+    (card / "IMPORT").mkdir(parents=True)
+    state, message, report, warnings = run("kick.wav\n")
+    assert (state, message, warnings) == ("Completed", "1 unchanged of 1", [])
+    assert f"- The card `{card}` is current" in report
+    state, message, report, warnings = run("kick.wav\nhat.wav\n", tag="by-hand")
+    assert [path.name for path in (card / "IMPORT").iterdir()] == ["kick.wav"]
+    assert f"- The card `{card}` is not current: 1 file is missing on it; this run did not write to it" in report
+    card.rename(tmp_path / "pulled")
+    card.mkdir()
+    state, message, report, warnings = run("kick.wav\nhat.wav\n")
+    assert (state, len(warnings), list(card.iterdir())) == ("Completed", 1, [])
+    assert "is empty: a card was mounted there, and is not now: not current" in report
+    card.rmdir()
+    (tmp_path / "pulled").rename(card)
+    run("kick.wav\nhat.wav\n")
+    assert sorted(path.name for path in (card / "IMPORT").iterdir()) == ["hat.wav", "kick.wav"]
 
 
 @pytest.mark.slow
