@@ -66,7 +66,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
         behind = f"; behind: {count_of(report.card.behind, 'file')}" if report.card.behind else ""
         last = f"last of export {report.card.export_id}"
         say(f"Card      {report.card.root}{where}, {files}, {last}{behind}", color=WARN if behind else None)
-        if behind:
+        if behind and report.card.mounted:
             say(f"          What brings it up to date: sp404 card {shlex.quote(report.card.root)}{db_hint(db)}")
     if report.library and report.no_nightly_card:
         say(f"Nights    {report.no_nightly_card}; the nights export without it", color=WARN)

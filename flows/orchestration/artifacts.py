@@ -43,12 +43,12 @@ def publish_report(running: RunningExport, batch: BatchExportResult, left_out: s
     """
     try:
         summary = summarize_export(running.target.database, batch.export_id, _MAX_REASONS, _MAX_ROWS)
-        lag = "" if batch.card or batch.no_card else _lag_of_card(running)
+        of_card = [] if batch.card or batch.no_card else _card_lines(running, no_card)
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
     create_markdown_artifact(
-        report_markdown(running, batch, summary, left_out, [_sentence(no_card), lag]),
+        report_markdown(running, batch, summary, left_out, of_card),
         key="export-report",
         description=batch.counts(),
     )
@@ -92,11 +92,10 @@ def report_markdown(
 ) -> str:
     """Render the verdict, the facts, reasons with their fixes, changes, findings and the slowest files, as Markdown.
 
-    ``of_card``: What is to be said of a card that this run did not write to, as Markdown.
+    ``of_card``: Lines of a card that this run did not write to, as Markdown.
     """
     sections = (
-        [f"# {_verdict(batch)}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary)],
-        [f"- {text}" for text in of_card if text],
+        [f"# {_verdict(batch)}", "", f"**{batch.counts()}**", "", *_first_lines(batch, summary), *of_card],
         [f"- Beside these, not in the manifest: {escape(left_out)}"] if left_out else [],
         _reasons(summary),
         _section("What changed since the run before", ("samples", ""), _changes(summary)),
@@ -159,20 +158,23 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
         yield f"- The card is not current: {escape(batch.no_card)}"
 
 
-def _lag_of_card(running: RunningExport) -> str:
-    """Return how many files the card of this manifest lacks, by the records; empty where none, and where there is no card."""
+def _card_lines(running: RunningExport, no_card: str) -> list[str]:
+    """Return what is to be said of the card of this manifest, by the records: none where it is current, or there never was one.
+
+    ``no_card``: Why the card of the nights got nothing; empty where they have none.
+    """
     database, manifest = running.target.database, running.target.manifest
-    card = card_files.last_card_of(database, manifest)
-    missing, older = count_behind(database, card[0], manifest) if card else (0, 0)
-    if not (card and missing + older):
-        return ""
-    files = "1 file is" if missing + older == 1 else f"{missing + older:,} files are"
-    lacks = f"{'missing on it' if missing else 'older on it'}{', or older' if missing and older else ''}"
-    return f"The card {code(card[1])} is not current: {files} {lacks}; this run did not write to it"
-
-
-def _sentence(text: str) -> str:
-    return escape(text[:1].upper() + text[1:])
+    root, missing, older = "", 0, 0
+    if card := card_files.last_card_of(database, manifest):
+        root = card[1]
+        missing, older = count_behind(database, card[0], manifest)
+    lacks = "1 file is" if missing + older == 1 else f"{missing + older:,} files are"
+    lacks += f" {'missing on it' if missing else 'older on it'}{', or older' if missing and older else ''}"
+    is_same = root == running.settings.nightly_card
+    lines = [f"- {escape(no_card)}{f'; {lacks}' if is_same and missing + older else ''}"] if no_card else []
+    if missing + older and not (no_card and is_same):
+        lines.append(f"- The card {code(root)} is not current: {lacks}; this run did not write to it")
+    return lines
 
 
 def _names(files: Sequence[str], number: int) -> str:

@@ -253,7 +253,7 @@ def _with_nightly_card(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str]
     try:
         find_known(path, False, resolved.target.database)
     except Sp404Error as error:
-        no_card = f"the card {error}: not current"
+        no_card = f"The card {error}: not current"
         log.warning("%s. %s", no_card, error.fix)
         return resolved, no_card
     return replace(resolved, request=resolved.request.model_copy(update={"card": path})), ""

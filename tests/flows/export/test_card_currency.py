@@ -40,9 +40,10 @@ def behind(night: Nightly, place: Path) -> list[tuple[int, int, str | None]]:
     return [(lag.missing, lag.older, lag.example) for lag in lags(night, place) if lag.behind]
 
 
-def line_of_report(night: Nightly, manifest: Path | None = None) -> str:
+def line_of_report(night: Nightly, manifest: Path | None = None, no_card: str = "", nightly_card: str = "") -> str:
     target = SimpleNamespace(database=Database(str(night.db), 5), manifest=str(manifest or night.manifest))
-    return artifacts._lag_of_card(SimpleNamespace(target=target))  # type: ignore[arg-type]
+    running: Any = SimpleNamespace(target=target, settings=SimpleNamespace(nightly_card=nightly_card))
+    return "\n".join(artifacts._card_lines(running, no_card))
 
 
 def test_a_card_that_is_behind_the_library_is_not_called_complete(sp404: Run, tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_the_report_of_a_run_that_wrote_to_no_card_says_what_its_card_lacks(nigh
     night.add("door.wav", 900)
     export(night)
     root = str(place)
-    line = f"The card `{root}` is not current: 1 file is missing on it; this run did not write to it"
+    line = f"- The card `{root}` is not current: 1 file is missing on it; this run did not write to it"
     assert line_of_report(night) == line
     night.sound("kick.wav", 1000)
     export(night)
@@ -126,6 +127,10 @@ def test_the_report_of_a_run_that_wrote_to_no_card_says_what_its_card_lacks(nigh
     assert line_of_report(night, night.folder / "other.csv") == ""
     place.rename(night.folder / "pulled")
     assert "2 files are missing" in line_of_report(night), "the card is not looked at"
+    absent = "The card is away: not current"
+    assert line_of_report(night, None, absent, root) == f"- {absent}; 2 files are missing on it, or older"
+    assert line_of_report(night, None, absent, "/other").startswith(f"- {absent}\n- The card `{root}` is not current: 2 files")
+    assert line_of_report(night, night.folder / "other.csv", absent, root) == f"- {absent}"
 
 
 def test_what_is_no_longer_in_the_manifest_is_not_missed(night: Nightly, place: Path) -> None:

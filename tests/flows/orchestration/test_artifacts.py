@@ -108,6 +108,7 @@ def test_after_a_green_night_no_table_of_rejects_is_left(
     monkeypatch.setattr(artifacts, "summarize_export", lambda *_: SimpleNamespace(failures=failures))
     running: Any = SimpleNamespace(
         target=SimpleNamespace(database=DATABASE, manifest="/m"),
+        settings=SimpleNamespace(nightly_card=""),
         draft=SimpleNamespace(resolved=SimpleNamespace(is_selection=is_selection)),
     )
     artifacts.publish_report(running, batch(failed=len(failures), successful=3 - len(failures)))
@@ -156,10 +157,10 @@ def test_the_card_of_the_nights_is_used_if_it_is_there(tmp_path: Path, caplog: p
         return resolved.request.card, no_card
 
     with caplog.at_level(logging.WARNING, "sp404"):
-        assert night(str(place)) == (None, f"the card {place} is not there: not current")
-        assert f"the card {place} is not there: not current. Put the card in" in caplog.text
+        assert night(str(place)) == (None, f"The card {place} is not there: not current")
+        assert f"The card {place} is not there: not current. Put the card in" in caplog.text
         place.mkdir()
-        assert night(str(place)) == (None, f"the card {place} is empty: not current")
+        assert night(str(place)) == (None, f"The card {place} is empty: not current")
         (place / "holiday.jpg").touch()
         assert "is not a card of the SP-404MKII" in night(str(place))[1]
         assert [path.name for path in place.iterdir()] == ["holiday.jpg"]
@@ -176,17 +177,19 @@ def test_the_report_says_why_the_card_of_the_nights_got_nothing(monkeypatch: pyt
     summary, told = ExportSummary(None, None, [], [], [], [], []), list[str]()
     monkeypatch.setattr(artifacts, "summarize_export", lambda *_: summary)
     monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_: told.append(text))
-    monkeypatch.setattr(artifacts, "_lag_of_card", lambda _running: "The card `/c` is not current: 3 files are missing on it")
+    monkeypatch.setattr(artifacts.card_files, "last_card_of", lambda *_: ("id", "/c"))
+    monkeypatch.setattr(artifacts, "count_behind", lambda *_: (3, 0))
     running: Any = SimpleNamespace(
         target=SimpleNamespace(database=DATABASE, manifest="/m"),
+        settings=SimpleNamespace(nightly_card="/nights"),
         draft=SimpleNamespace(resolved=SimpleNamespace(is_selection=False)),
     )
-    artifacts.publish_report(running, batch(), no_card="the card /c is not there: not current")
-    assert "- New: the first run\n\n- The card /c is not there: not current\n- The card `/c` is not current: 3 fi" in told[0]
+    artifacts.publish_report(running, batch(), no_card="The card /nights is not there: not current")
+    assert "- New: the first run\n- The card /nights is not there: not current\n- The card `/c` is not current: 3 fi" in told[0]
     told.clear()
     artifacts.publish_report(running, batch(no_card="/c is full"))
     assert "3 files are missing" not in told[0]
-    monkeypatch.setattr(artifacts, "_lag_of_card", lambda _running: "")
+    monkeypatch.setattr(artifacts.card_files, "last_card_of", lambda *_: None)
     told.clear()
     artifacts.publish_report(running, batch())
     assert "The card" not in told[0]

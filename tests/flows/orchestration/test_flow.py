@@ -107,10 +107,10 @@ def test_a_night_brings_its_card_up_to_date_and_ends_well_without_one(
         warnings = [line["message"] for line in logs if line["level"] >= 30]
         return flow_run.state.name, flow_run.state.message, report["data"], warnings
 
-    missing = f"the card {card} is not there: not current"
+    missing = f"The card {card} is not there: not current"
     state, message, report, warnings = run("kick.wav\n")
     assert (state, message) == ("Completed", f"1 exported of 1. {missing}")
-    assert f"- T{missing[1:]}" in report
+    assert f"- {missing}\n" in report
     assert warnings == [f"{missing}. Put the card in, and give the folder it is mounted on."]
     (card / "IMPORT").mkdir(parents=True)
     state, message, report, warnings = run("kick.wav\n")
