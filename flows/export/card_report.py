@@ -93,7 +93,7 @@ class WrittenCard(NamedTuple):
 def last_written(database: Database) -> WrittenCard | None:
     """Return the card that was written last; None where the records know none. Raises DatabaseBusyError, DatabaseError."""
     rows = history.last_cards(database) if database.exists else []
-    return WrittenCard(rows[0]["id"], rows[0]["root"]) if rows else None
+    return WrittenCard(rows[0]["card_id"], rows[0]["root"]) if rows else None
 
 
 def find_card(settings: Settings) -> str:
