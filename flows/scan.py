@@ -27,7 +27,7 @@ from tasks.convert.progress import Progress
 from tasks.fs.mojibake import repair_path
 from tasks.fs.moved_files import find_moved, is_missing
 from tasks.fs.system_files import is_conflict_copy
-from tasks.manifest.readers.hydrogen import HYDROGEN
+from tasks.manifest.library_names import HYDROGEN
 from tasks.manifest.source_paths import absolute
 from tasks.manifest.table import read_all_columns
 from tasks.manifest.write import EXTENSIONS, state_of, write_manifest

@@ -11,6 +11,7 @@ from flows.cli.grouped import print_groups
 from flows.cli.messages import MOST_LINES, say
 from flows.cli.tables import console, print_table
 from flows.cli.times import ago, local_time, local_zone
+from tasks.manifest.library_names import library_name
 
 if TYPE_CHECKING:
     from schemas.report import RowFinding
@@ -134,7 +135,7 @@ def _finding(row: dict[str, Any]) -> "RowFinding":
 
 
 def _library(row: dict[str, Any]) -> str:
-    name = os.path.splitext(os.path.basename(row["manifest_path"]))[0]
+    name = library_name(row["manifest_path"])
     return name if len(name) <= _LIBRARY_COLUMNS else f"{name[: _LIBRARY_COLUMNS - 3]}..."
 
 

@@ -17,6 +17,7 @@ from schemas.manifest import COLUMNS, PATH_ALIASES, REJECT_SCHEMA, TEXT_SCHEMA, 
 from schemas.music import AUDIO_EXTENSIONS
 from tasks.fs.mojibake import without_marks
 from tasks.manifest.formula_guard import GUARDED_COLUMNS, remove_guard
+from tasks.manifest.library_names import HYDROGEN
 from tasks.manifest.readers.delimited_text import (
     CSV_DELIMITERS,
     TSV_DELIMITERS,
@@ -24,7 +25,7 @@ from tasks.manifest.readers.delimited_text import (
     open_delimited,
     read_all_delimited,
 )
-from tasks.manifest.readers.hydrogen import HYDROGEN, open_hydrogen
+from tasks.manifest.readers.hydrogen import open_hydrogen
 from tasks.manifest.readers.kit_file import NO_PADS_FIX, open_toml, open_yaml
 from tasks.manifest.readers.m3u import open_m3u
 from tasks.manifest.readers.ndjson import open_ndjson, read_all_ndjson

@@ -9,6 +9,7 @@ from pathlib import PureWindowsPath
 
 from schemas.errors import ManifestError
 from schemas.music import BANKS, PADS_PER_BANK, PADS_PER_KIT
+from tasks.manifest.library_names import HYDROGEN
 from tasks.manifest.readers.kit_rows import (
     SHOWN_CHARS,
     Cells,
@@ -21,7 +22,6 @@ from tasks.manifest.readers.kit_rows import (
 from tasks.manifest.readers.plain_xml import create_parser, xml_errors
 from tasks.manifest.readers.source_table import SourceTable, table_of_kits
 
-HYDROGEN = "drumkit.xml"
 _MAX_BYTES = 1 << 22
 # What is Hydrogen's to do with a sample, by what musicians call it, with the values that leave the sample as it is.
 _NEUTRAL = {
