@@ -57,7 +57,7 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
     """Find missing, changed and unknown files in the output.
 
     It reads what all exports wrote, or what EXPORT_ID wrote, and compares it with the records. Writes nothing. Unknown
-    files are named, but do not make it fail.
+    files are named, but do not make it fail; nor does what an interrupted run wrote that the next export records.
     """
     from flows.export import preview
 
@@ -85,6 +85,10 @@ def verify(export_id: int | None, every: bool, workers: int | None, db: str | No
 
 
 def _where(finding: "DamageEntry") -> str:
+    from tasks.convert.verify import Damage
+
+    if finding.damage == Damage.UNRECORDED:
+        return f"{count_of(finding.files, 'file')} in {finding.path}"
     return finding.path if finding.files == 1 else f"{finding.path} (the folder, of {finding.files:,} files)"
 
 

@@ -38,6 +38,7 @@ from schemas.sample_api import ExportForecast, ForecastReason
 from tasks.bundle.card import IMPORT, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
+from tasks.convert.unrecorded_runs import read_unrecorded_runs, with_unrecorded
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.fs.foreign_paths import why_missing
 from tasks.fs.stat_table import stat_files
@@ -129,7 +130,7 @@ class CheckReport(BaseModel):
 
 
 class DamageEntry(BaseModel):
-    """A file that is not as it was written, and what to do about it; or a folder that is gone, with all its ``files``."""
+    """A file that is not as it was written, and what to do about it; or a folder, with how many ``files`` of it are meant."""
 
     path: str
     damage: str
@@ -138,7 +139,7 @@ class DamageEntry(BaseModel):
 
 
 class VerifyReport(BaseModel):
-    """The findings of ``verify``: files = good + missing + changed; those that are not ours come on top.
+    """The findings of ``verify``: files = good + missing + changed + not yet in the records; what is not ours comes on top.
 
     ``texts`` of the files are metadata files, the others samples. ``system_files`` are those of operating systems and sync
     programs, such as .DS_Store; they are not among the findings. ``commands`` write the damaged files again.
@@ -334,12 +335,14 @@ def verify(settings: Settings, export_id: int | None, workers: int | None) -> Ve
     database = Database.of(settings)
     with lock_exports(database):
         with database.hold():
-            everything = history.outputs(database, export_id)
+            recorded = history.outputs(database, export_id)
+            runs = read_unrecorded_runs(database)
             exports = history.exports(database, user_id=None, export_id=export_id, most=None)
         if export_id and not exports:
             raise RequestError(what=f"Export {export_id} not found", fix="`sp404 history` lists all exports.")
+        everything = with_unrecorded(recorded, runs, export_id)
         outputs = everything.filter("wanted")
-        result = verification.verify(outputs, everything, [settings.db], workers or settings.workers)
+        result = verification.verify(outputs, everything, [settings.db], workers or settings.workers, runs)
     counts: Counter[str] = Counter()
     for file in result.damaged:
         counts[str(file.damage)] += file.files

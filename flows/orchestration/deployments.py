@@ -22,6 +22,7 @@ from flows.orchestration.flow import NIGHTLY_TAG, export_library
 from flows.orchestration.prefect_server import KIT, MANIFEST, NIGHTLY, VERIFY, VERIFY_FLOW
 from schemas.errors import Sp404Error
 from schemas.report import SHOWN_FILES
+from tasks.convert.verify import Damage
 from tasks.store.history import preferences_at
 
 _ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
@@ -51,6 +52,8 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
     counts = {"files": report.files, "good": report.good, **report.counts}
     message = f"{report.good:,} of {report.files:,} files as they were written"
     if not report.failed:
+        waiting = {found.fix for found in report.findings if found.damage == Damage.UNRECORDED}
+        message += f", {counts[Damage.UNRECORDED]:,} {Damage.UNRECORDED}. {' '.join(sorted(waiting))}" if waiting else ""
         return Completed(message=message, data=counts)
     rows: list[dict[str, Any]] = [finding.model_dump() for finding in report.findings[:_MOST_ROWS]]
     again = "".join(f"\n\nTo have them written again: `{command}`" for command in report.commands)
@@ -62,6 +65,8 @@ def verify_outputs(export_id: int | None = None, db: str | None = None) -> State
 
 def _describe_damage(report: preview.VerifyReport, damage: str, count: int) -> str:
     """Return how many files have a damage, and the names of the first ones."""
+    if damage == Damage.UNRECORDED:  # a folder, with how many files of it
+        return f"{count:,} {damage}"
     names = [os.path.basename(found.path) for found in report.findings if found.damage == damage][:SHOWN_FILES]
     return f"{count:,} {damage} ({', '.join([*names, *(['...'] if count > len(names) else [])])})"
 

@@ -54,7 +54,7 @@ def recover_staged(database: Database, output: str) -> None:
         WorkingFolderError: A part cannot be written.
     """
     for export_id in run_folder.export_ids(database):
-        noted = _noted(database, export_id)
+        noted = noted_files(database, export_id)
         try:
             spec = run_folder.read_spec(database, export_id) if noted else None
             if spec is None or run_folder.read_ending(database, export_id):
@@ -71,13 +71,14 @@ def unrecorded_files(database: Database) -> pl.DataFrame:
     names = ("path", "file_hash", "metadata_hash")
     found = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
     for export_id in run_folder.export_ids(database):
-        for path in _noted(database, export_id):
+        for path in noted_files(database, export_id):
             with suppress(DamagedPartError):  # or gone meanwhile
                 found.append(read_checkpoint(path).select(names))
     return pl.concat(found)
 
 
-def _noted(database: Database, export_id: int) -> list[Path]:
+def noted_files(database: Database, export_id: int) -> list[Path]:
+    """Return what ``note_staged`` wrote for the shards of an export that did not come to write their parts."""
     return run_folder.checkpoints_of(database, export_id, _NAME)
 
 

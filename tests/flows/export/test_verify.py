@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import RequestError
+from tasks.layout import sharding
 from tasks.store import repair
 from tasks.store.database import Database
 from tests.support import nightly
@@ -234,6 +235,80 @@ def test_no_false_alarm_after_a_run_that_was_killed_and_resumed(ten: Nightly, mo
     assert batch.export_id == 1
     assert statuses(batch) == ["exported"] * 6
     assert len(ten.spy.of("convert")) == 2, "finished shards are not converted again"
+
+
+def unrecorded(night: Nightly, export_id: int | None = None) -> int:
+    """Return how many files an interrupted run wrote, of which the records do not know; nothing else may be found."""
+    report = night.verified(export_id)
+    assert (report.failed, report.commands) == (False, [])
+    found = [entry for entry in report.findings if entry.damage != "left by a killed run"]
+    assert {entry.damage for entry in found} <= {"not yet in the records"}
+    assert all("m.csv (the night's, too) records them" in entry.fix for entry in found)
+    assert report.counts["not yet in the records"] == sum(entry.files for entry in found)
+    assert report.good + report.counts["not yet in the records"] >= report.files
+    return report.counts["not yet in the records"]
+
+
+def test_what_an_interrupted_run_wrote_again_is_no_damage(ten: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its metadata files have its id, which the records do not know yet. What is really damaged is found all the same."""
+    ten.export()
+    nightly.killed(ten, monkeypatch, merged=1, unrecorded=1, full=True)
+    assert unrecorded(ten) == unrecorded(ten, 1) == 2
+    (found,) = [entry for entry in ten.verified().findings if entry.damage == "not yet in the records"]
+    assert (found.path, found.files) == (str(ten.out), 2)
+    assert found.fix == "Export 2 was interrupted: the next export of m.csv (the night's, too) records them."
+    for path in (ten.out / "s2_metadata.txt", ten.out / "s2.wav", ten.out / "s5.wav"):
+        good = path.read_bytes()
+        path.write_bytes(good[:-1] + b"?")
+        assert (f"out/{path.name}", "changed") in ten.findings()
+        path.unlink()
+        assert (f"out/{path.name}", "missing") in ten.findings()
+        assert ten.verified().failed
+        path.write_bytes(good)
+    assert ten.export().export_id == 3
+
+
+def test_what_an_interrupted_first_run_wrote_is_known(ten: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    nightly.killed(ten, monkeypatch, merged=0, unrecorded=2)
+    assert unrecorded(ten) == unrecorded(ten, 1) == 8
+    assert ten.verified().files == 8
+    (ten.out / "s1.wav").unlink()
+    assert ("out/s1.wav", "missing") in ten.findings()
+    assert ten.verified().failed
+    ten.export()
+
+
+@pytest.mark.parametrize("named", range(3))
+def test_what_a_run_named_as_it_was_killed_is_no_damage(ten: Nightly, named: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is another sound now, where a sample has another name, and where nothing was."""
+    monkeypatch.setattr(sharding, "_SMALL_PLAN", 100)
+    ten.export()
+    ten.sound("s0.wav", 700)
+    ten.rows[1]["title"] = "other"
+    ten.rows[2]["tags"] = "mine"
+    ten.add("new.wav", 900)
+    ten.write()
+    nightly.killed_while_naming(ten, named)
+    assert unrecorded(ten) > 0
+    (ten.out / "s5.wav").unlink()
+    assert ("out/s5.wav", "missing") in ten.findings()
+    ten.export()
+
+
+def test_what_an_older_database_does_not_know_is_no_damage(ten: Nightly) -> None:
+    ten.export(organize_by="genre")
+    older = ten.db.read_bytes()
+    ten.rows[0]["genre"] = "acid"
+    ten.rows[1]["tags"] = "mine"
+    gone = ten.rows.pop()
+    ten.export(organize_by="genre", prune=True)
+    assert not list(ten.out.rglob(f"{gone['title']}*"))
+    newer = ten.db.read_bytes()
+    ten.db.write_bytes(older)
+    assert unrecorded(ten) > 0
+    assert ten.verified().findings[0].fix.startswith("The records are older than export 2")
+    ten.db.write_bytes(newer)
+    assert ten.findings() == []
 
 
 @pytest.mark.slow
