@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from schemas.enums import Status
-from schemas.errors import Sp404Error
+from schemas.errors import NotConvertedError, Sp404Error
 from tasks.manifest.source_paths import resolve_sources
 from tasks.manifest.table import read_manifest
 from tasks.manifest.validate import validate
@@ -20,13 +20,15 @@ Records = list[dict[str, Any]]
 class SortedFailures(NamedTuple):
     """Failures that are still to be mended, and how many of the others were exported since, are gone, or are corrected.
 
-    ``to_mend`` has each file once, by its newest failure, with ``lasting``: it failed before that, too.
+    ``to_mend`` has each file once, by its newest failure, with ``lasting``: it failed before that, too. ``not_reached`` are
+    files that a run only did not come to, before it was interrupted: the next export takes them.
     """
 
     to_mend: Records
     exported: int
     gone: int
     corrected: int
+    not_reached: int
 
 
 class _Sources(NamedTuple):
@@ -42,16 +44,23 @@ def sort_failures(failures: Records) -> SortedFailures:
     Gone are those whose file no row of the manifest names any more, corrected those whose row was rejected and is accepted
     now: the next export takes it. Where the manifest cannot be read, none is.
     """
+    not_reached = [row for row in failures if row["reason"] == NotConvertedError.reason and not row["exported_since"]]
+    failures = [row for row in failures if row["reason"] != NotConvertedError.reason]
     waiting = [row for row in failures if not row["exported_since"]]
-    sources = {manifest: _sources_of(manifest) for manifest in {row["manifest_path"] for row in waiting}}
+    sources = {manifest: _sources_of(manifest) for manifest in {row["manifest_path"] for row in (*waiting, *not_reached)}}
     there = [row for row in waiting if _is_named(row["source_path"], sources[row["manifest_path"]])]
     wrong = [row for row in there if not _is_corrected(row, sources[row["manifest_path"]])]
     newest: dict[Hashable, dict[str, Any]] = {}
     for row in sorted(wrong, key=lambda row: -row["export_id"]):
         known = newest.setdefault(_key(row), row | {"lasting": False})
         known["lasting"] |= known["export_id"] != row["export_id"]
+    left = {_file_of(row) for row in not_reached if _is_named(row["source_path"], sources[row["manifest_path"]])}
     return SortedFailures(
-        list(newest.values()), len(failures) - len(waiting), len(waiting) - len(there), len(there) - len(wrong)
+        list(newest.values()),
+        len(failures) - len(waiting),
+        len(waiting) - len(there),
+        len(there) - len(wrong),
+        len(left.difference(map(_file_of, newest.values()))),
     )
 
 
@@ -72,8 +81,11 @@ def find_left_out(database: Database, manifest: str) -> list[tuple[str, str]]:
 
 
 def _key(row: dict[str, Any]) -> Hashable:
-    place = row["source_path"] or (row["manifest_line"], row["error_message"])
-    return row["manifest_path"], place, row["status"], row["sample_id"]
+    return *_file_of(row), row["status"], row["sample_id"]
+
+
+def _file_of(row: dict[str, Any]) -> tuple[str, Hashable]:
+    return row["manifest_path"], row["source_path"] or (row["manifest_line"], row["error_message"])
 
 
 def _is_named(source: str | None, sources: _Sources | None) -> bool:

@@ -13,8 +13,8 @@ from config.settings import Settings, SettingsInForce
 from flows.export.card_currency import count_behind
 from flows.export.sd_card import find_known
 from flows.orchestration import prefect_server
-from schemas.errors import CardError
-from schemas.report import SHOWN_FILES, describe_cause
+from schemas.errors import CardError, NotConvertedError
+from schemas.report import SHOWN_FILES, describe_cause, describe_comparison
 from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
@@ -29,7 +29,10 @@ class RunStatus(BaseModel):
     Attributes:
         trouble: Why it did not come to its end, and what to do; None where it did.
         failing: How many of its rows were not exported.
-        again: How many of those the run before did not export, either; None in the first run.
+        not_reached: How many of those it did not come to before it was interrupted: they are no failures.
+        again: How many of the failures the run before did not export, either; None in the first run.
+        compared_with: The run before; if that was interrupted also those before it, to the newest that came to its end.
+        comparison: What that means, in words; empty where the run before came to its end.
         mended: Files that the run before did not export, and this one has.
         reasons: ``failing`` by reason, the most frequent first.
         causes: The same in words, as they are printed.
@@ -43,7 +46,10 @@ class RunStatus(BaseModel):
     exported: int
     unchanged: int
     failing: int
+    not_reached: int = 0
     again: int | None
+    compared_with: list[int] = []
+    comparison: str = ""
     mended: list[str] = []
     reasons: dict[str, int]
     causes: dict[str, int]
@@ -172,10 +178,14 @@ def _find_no_card(settings: Settings, database: Database) -> str:
 
 
 def _last_run(database: Database, exports: list[dict[str, object]], library: str) -> RunStatus:
-    failing = [_failures(database, export["id"]) for export in exports[:2]]
-    lasting = {row["source_path"] for row in failing[1]} - {None} if len(failing) > 1 else set()
-    new_first = sorted(failing[0], key=lambda failed: failed["source_path"] in lasting)
-    row = exports[0]
+    row, compared = exports[0], _compared_with(exports)
+    export_id, ids = int(str(row["id"])), [int(str(export["id"])) for export in compared]
+    failing = history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=True, most=None)
+    reached = [failed for failed in failing if failed["reason"] != NotConvertedError.reason]
+    before = history.failures_before(database, export_id, ids)
+    lasting = {failed["source_path"] for failed in before}
+    new_first = sorted(reached, key=lambda failed: failed["source_path"] in lasting)
+    causes = Counter(describe_cause(str(failed["reason"]), str(failed["error_message"])) for failed in failing)
     trouble = row["trouble"]
     if trouble and (holder := other_holder(database)):
         trouble = f"Not finished: an export runs now ({holder.owner}, since {holder.since.astimezone():%H:%M})"
@@ -185,22 +195,34 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
         {
             **{name: row[name] for name in ("created_at", "output_path", "exported", "unchanged")},
             "trouble": trouble,
-            "export_id": row["id"],
-            "failing": len(failing[0]),
-            "again": sum(failed["source_path"] in lasting for failed in failing[0]) if len(failing) > 1 else None,
-            "reasons": dict(Counter(str(failed["reason"]) for failed in failing[0]).most_common()),
-            "causes": dict(
-                Counter(describe_cause(str(row["reason"]), str(row["error_message"])) for row in failing[0]).most_common()
-            ),
-            "mended": [str(failed["source_path"]) for failed in failing[-1] if failed["exported_since"] == row["id"]],
-            "examples": [str(row["source_path"]) for row in new_first if row["source_path"]][:SHOWN_FILES],
+            "export_id": export_id,
+            "failing": len(failing),
+            "not_reached": len(failing) - len(reached),
+            "again": sum(failed["source_path"] in lasting for failed in reached) if compared else None,
+            "compared_with": ids,
+            "comparison": describe_comparison(ids, bool(compared) and not _came_to_its_end(compared[0])),
+            "reasons": dict(Counter(str(failed["reason"]) for failed in failing).most_common()),
+            "causes": dict(causes.most_common()),
+            "mended": [str(failed["source_path"]) for failed in before if failed["mended"]],
+            "examples": [str(failed["source_path"]) for failed in new_first if failed["source_path"]][:SHOWN_FILES],
         }
     )
 
 
-def _failures(database: Database, export_id: object) -> list[dict[str, object]]:
-    assert isinstance(export_id, int)  # noqa: S101  (for the type checker)
-    return history.export_samples(database, user_id=None, export_id=export_id, sample_id=None, failed_only=True, most=None)
+def _compared_with(exports: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return what the first of ``exports`` is compared with: the next and, where that was interrupted, those before it."""
+    compared = []
+    for export in exports[1:]:
+        compared.append(export)
+        if _came_to_its_end(export):
+            break
+    return compared
+
+
+def _came_to_its_end(export: dict[str, object]) -> bool:
+    """Return whether a run reached all of its rows: of one that was killed some have no record yet."""
+    counts = (export[name] for name in ("exported", "unchanged", "rejected", "failed"))
+    return not export["not_reached"] and sum(int(str(count)) for count in counts) == export["sample_count"]
 
 
 def _last_run_of(server: str | None, deployment: str) -> PrefectRunStatus | None:

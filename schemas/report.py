@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -66,6 +66,17 @@ def describe_cause(reason: str, error: str) -> str:
     if reason.startswith("rejected_"):
         return f"the column {reason.removeprefix('rejected_')} breaks a rule"
     return re.sub(DETAILS, "", error or reason)
+
+
+def describe_comparison(compared: Sequence[int], was_interrupted: bool) -> str:
+    """Return in words which runs a run is ``compared`` with, the newest first, if that one was interrupted; else nothing."""
+    if not was_interrupted:
+        return ""
+    newest, *others = compared
+    if not others:
+        return f"Export {newest} was interrupted: what it did not reach counts as new"
+    base = f"export {others[0]}" if len(others) == 1 else f"the runs before it, back to export {others[-1]}"
+    return f"Export {newest} was interrupted: what it did not reach is compared with {base}"
 
 
 class RowFinding(Finding):

@@ -99,7 +99,7 @@ def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], 
     """Print the failures that are still to be mended, and how many are not; return the files of the former."""
     from flows.past_failures import sort_failures
 
-    to_mend, exported, gone, corrected = sort_failures(failures)
+    to_mend, exported, gone, corrected, not_reached = sort_failures(failures)
     print_samples(to_mend, False, options_of)
     if not to_mend:
         say("Nothing is left to mend.", err=True)
@@ -109,6 +109,9 @@ def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], 
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
     if corrected:
         say(f"{count_of(corrected, 'failure')} of before: corrected in the manifest; an export is due (--all shows them, too)")
+    if not_reached:
+        files = count_of(not_reached, "file")
+        say(f"{files}: not reached by a run that was interrupted; the next export does so (--all shows them, too)")
     return {row["source_path"] for row in to_mend}
 
 

@@ -114,12 +114,18 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     if run.trouble:
         say(f"          {run.trouble}", color=WARN)
     if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet
-        say(f"          {good}, {run.failing:,} not exported", color=WARN if run.failing else GOOD)
+        left = f", {run.not_reached:,} not reached" if run.not_reached else ""
+        failed = run.failing - run.not_reached
+        say(f"          {good}, {failed:,} not exported{left}", color=WARN if run.failing else GOOD)
         say(f"          to {short_path(run.output_path)}")
+    if run.exported:
+        say(f"          Which: sp404 history {run.export_id} --status exported{db_hint(db)}")
+    if run.comparison:
+        say(f"          {run.comparison}")
     if run.mended:
         say(f"          mended since the run before: {_names(run.mended, len(run.mended))}", color=GOOD)
     if run.failing:
-        if run.again is not None:
+        if run.again is not None and run.failing > run.not_reached:
             say(f"          {_describe_again(run, run.again)}")
         for cause, count in list(run.causes.items())[:_MOST_CAUSES]:
             say(f"          {count:,} x {cause}")
@@ -135,9 +141,10 @@ def _describe_again(run: "RunStatus", again: int) -> str:
     """Say how much of what failed is news: what one looks for on the morning after."""
     if not again:
         return "none of them failed in the run before"
-    new = run.examples[: run.failing - again]
+    failed = run.failing - run.not_reached
+    new = run.examples[: failed - again]
     how_many = f"{again:,}" if new else "all"
-    return f"{how_many} of them failed in the run before, too" + (f"; new: {_names(new, run.failing - again)}" if new else "")
+    return f"{how_many} of them failed in the run before, too" + (f"; new: {_names(new, failed - again)}" if new else "")
 
 
 def _names(files: list[str], number: int) -> str:

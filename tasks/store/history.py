@@ -39,6 +39,17 @@ def export_samples(
     return _ask(database, "history_samples", parameters | {"most": most})
 
 
+def failures_before(database: Database, export_id: int, compared: list[int]) -> list[dict[str, Any]]:
+    """Return the files (``source_path``) that the runs ``compared``, the newest first, did not export.
+
+    Of what a run did not reach the next of them counts. ``mended``: the export ``export_id`` has the file.
+    """
+    ages = pl.DataFrame({"export_id": compared, "age": range(len(compared))}, {"export_id": pl.Int64, "age": pl.Int64})
+    database.require()
+    with database.connect() as connection:
+        return run(connection, "failures_before", {"export_id": export_id}, compared=ages).dicts()
+
+
 def trend(database: Database, *, user_id: int | None, most: int, library: str | None = None) -> list[dict[str, Any]]:
     """Return the newest finished exports, oldest first, each with its counts, bytes and seconds."""
     return _ask(database, "trend", {"user_id": user_id, "most": most, "library": library})
