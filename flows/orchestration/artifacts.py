@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -13,10 +13,12 @@ from prefect.utilities.urls import url_for
 
 from flows.export.card_currency import count_behind
 from flows.export.stages import DraftPlan, RunningExport
+from flows.orchestration import run_context
 from flows.orchestration.markdown_text import code, escape
 from schemas.enums import ExportType
 from schemas.errors import DatabaseBusyError
-from schemas.report import SHOWN_FILES, BatchExportResult, describe_cause
+from schemas.report import SHOWN_FILES, BatchExportResult, describe_cause, describe_comparison
+from tasks.manifest.library_names import library_name
 from tasks.store import card_files
 from tasks.store.export_summary import ExportSummary, summarize_export
 from tasks.store.run_folder import requests_folder
@@ -27,6 +29,8 @@ _MAX_ROWS = 500
 _MAX_REASONS = 20
 _MAX_BARS = 40
 _BAR_CHARACTERS = 30
+# Of fewer files than that a speed is that of the run's beginning and end.
+_FEW_FILES = 10
 # The tag of runs in which samples were not exported: they are Completed, too.
 WITH_FAILURES = "with-failures"
 # Before the id of the flow run in ``sp404_exports.run_by``.
@@ -47,6 +51,7 @@ def publish_report(running: RunningExport, batch: BatchExportResult, left_out: s
     except DatabaseBusyError as error:  # the export is complete, but its records cannot be read now
         log.warning("No report in the UI: %s", error)
         return
+    log_changes(summary)
     create_markdown_artifact(
         report_markdown(running, batch, summary, left_out, of_card),
         key="export-report",
@@ -64,8 +69,8 @@ def run_name(draft: DraftPlan) -> str:
 
     What a REST client chose has no manifest of its own, and is named by the samples alone.
     """
-    folder, manifest = os.path.split(draft.target.manifest)
-    stem = "" if folder == str(requests_folder(draft.target.database)) else os.path.splitext(manifest)[0]
+    folder = os.path.dirname(draft.target.manifest)
+    stem = "" if folder == str(requests_folder(draft.target.database)) else library_name(draft.target.manifest)
     what = f"{draft.requested:,} sample{'' if draft.requested == 1 else 's'}"
     if draft.resolved.export_type is ExportType.SINGLE and draft.rows.height:
         what = str(draft.rows["title"][0] or stem or what)
@@ -103,7 +108,7 @@ def report_markdown(
         _section("Worth a look in the kits", ("where", "what", "what to do"), _findings(batch)),
         _section("Worth a look", ("samples", "what"), ((f"{count:,}", escape(what)) for what, count in batch.warnings.items())),
         [f"- {escape(note)}" for note in _notes(batch)],
-        _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)),
+        _section("The slowest files", ("seconds", "file", "from"), _slowest(summary)) if _is_worth_timing(batch) else [],
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -140,12 +145,12 @@ def charts_markdown(summary: ExportSummary) -> str:
 def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[str]:
     """Say what is new, what failed and where it is listed, and whether the card is current."""
     changes = summary.changes or {}
-    again = changes.get("converted_again", 0)
-    known = f"{changes['new']:,} new, {again:,} written again" if changes else "the first run"
-    if mended := changes.get("healed", 0):
-        known += f", {mended:,} mended ({_names(changes.get('healed_files') or [], mended)})"
+    shown = [name for name in _GOOD_CHANGES if changes.get(name) or name != "healed"]
+    known = ", ".join(_with_names(changes, name, _GOOD_CHANGES[name]) for name in shown) if changes else "the first run"
     newly = changes.get("newly_failing", 0)
     yield f"- New: {known}"
+    if comparison := _comparison(summary):
+        yield f"- {comparison}"
     if count := batch.failed + batch.rejected:
         files = _names(changes.get("newly_failing_files") or [], newly)
         now = f", {newly:,} of them since the run before, which had them ({files})" if newly else ""
@@ -177,9 +182,38 @@ def _card_lines(running: RunningExport, no_card: str) -> list[str]:
     return lines
 
 
-def _names(files: Sequence[str], number: int) -> str:
-    shown = [code(os.path.basename(file)) for file in files[:SHOWN_FILES]]
-    return ", ".join(shown) + (", ..." if number > len(shown) else "")
+_GOOD_CHANGES = {"new": "new", "converted_again": "written again", "healed": "mended"}
+
+
+def _with_names(changes: Mapping[str, Any], name: str, what: str, in_code: bool = True) -> str:
+    """Return how many samples changed in a way, and the names of the first: ``2 written again (`a.wav`, `b.wav`)``."""
+    number, files = changes.get(name, 0), changes.get(f"{name}_files") or []
+    return f"{number:,} {what}" + (f" ({_names(files, number, in_code)})" if files else "")
+
+
+def _names(files: Sequence[str], number: int, in_code: bool = True) -> str:
+    names = [os.path.basename(file) for file in files[:SHOWN_FILES]]
+    return ", ".join(map(code, names) if in_code else names) + (", ..." if number > len(names) else "")
+
+
+def _comparison(summary: ExportSummary) -> str:
+    """Return in words what the changes are since, where the run before was interrupted."""
+    compared = summary.compared
+    return describe_comparison([row["id"] for row in compared], bool(compared) and compared[0]["interrupted"])
+
+
+def log_changes(summary: ExportSummary) -> None:
+    """Log what the report says of what is new and mended, and as a warning what fails since the run before.
+
+    Of runs that the command line waits for that is no warning: it says itself what failed.
+    """
+    changes = summary.changes or {}
+    good = [_with_names(changes, name, what, in_code=False) for name, what in _GOOD_CHANGES.items() if changes.get(name)]
+    if good or _comparison(summary):
+        log.info("%s", ". ".join(filter(None, (_comparison(summary), f"Since the run before: {', '.join(good) or 'nothing'}"))))
+    if changes.get("newly_failing"):
+        level = logging.INFO if run_context.current_context() else logging.WARNING
+        log.log(level, "%s", _with_names(changes, "newly_failing", "failed that the run before had", in_code=False))
 
 
 def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> Iterator[tuple[str, str]]:
@@ -193,7 +227,7 @@ def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSumm
     yield "size", f"{batch.total_size_bytes / 1e6:,.1f} MB in {files:,} file{'' if files == 1 else 's'}"
     rest = " for what an interrupted run of it had left" if batch.resumed else ""
     yield "time", f"{batch.total_time_seconds:.1f} s{rest}"
-    if written and not batch.resumed:
+    if _is_worth_timing(batch) and not batch.resumed:
         yield "speed", f"{written / seconds:,.1f} samples a second"
     if batch.zip_path or batch.no_zip:
         yield "ZIP", escape(batch.no_zip) or code(batch.zip_path or "")
@@ -254,6 +288,10 @@ def _findings(batch: BatchExportResult) -> Iterator[tuple[str, str, str]]:
     return (
         (escape(finding.where), escape(finding.what), escape(finding.fix)) for finding in islice(batch.findings, _MAX_REASONS)
     )
+
+
+def _is_worth_timing(batch: BatchExportResult) -> bool:
+    return batch.successful - batch.unchanged >= _FEW_FILES
 
 
 def _slowest(summary: ExportSummary) -> Iterator[tuple[str, str, str]]:

@@ -46,6 +46,7 @@ def draft(manifest: str, requested: int, kind: ExportType, title: str = "", labe
         (draft(f"{requests_folder(DATABASE)}/3fa9.ndjson", 1, ExportType.SINGLE, "Kick"), "Kick, by bpm"),
         (draft(f"{requests_folder(DATABASE)}/3fa9.ndjson", 1, ExportType.SINGLE), "1 sample, by bpm"),
         (draft("/m/library.csv", 2, ExportType.BATCH, label="mine"), "mine"),
+        (draft("/m/Techno Kit/drumkit.xml", 20, ExportType.KIT), "Techno Kit by bpm, 20 samples"),
     ],
 )
 def test_a_run_is_named_by_its_samples_and_never_by_a_hash(run: Any, name: str) -> None:
@@ -105,7 +106,7 @@ def test_after_a_green_night_no_table_of_rejects_is_left(
     monkeypatch.setattr(artifacts, "create_markdown_artifact", keep("text"))
     for name in ("report_markdown", "charts_markdown"):
         monkeypatch.setattr(artifacts, name, lambda *_: "")
-    monkeypatch.setattr(artifacts, "summarize_export", lambda *_: SimpleNamespace(failures=failures))
+    monkeypatch.setattr(artifacts, "summarize_export", lambda *_: SimpleNamespace(failures=failures, changes=None, compared=[]))
     running: Any = SimpleNamespace(
         target=SimpleNamespace(database=DATABASE, manifest="/m"),
         settings=SimpleNamespace(nightly_card=""),
@@ -193,6 +194,71 @@ def test_the_report_says_why_the_card_of_the_nights_got_nothing(monkeypatch: pyt
     told.clear()
     artifacts.publish_report(running, batch())
     assert "The card" not in told[0]
+
+
+CHANGES = {"new": 4, "converted_again": 2, "gone": 0, "healed": 1, "newly_failing": 1}
+NAMED = {
+    "new_files": ["/lib/door.wav", "/lib/kick.wav", "/lib/rain.wav"],
+    "converted_again_files": ["/lib/a.wav", "/lib/b.wav"],
+}
+NAMED |= {"healed_files": ["/lib/c.wav"], "newly_failing_files": ["/lib/d.wav"]}
+BEFORE = {"id": 6, "run_by": "", "created_at": datetime(2026, 1, 1, tzinfo=UTC), "interrupted": False}
+
+
+def changed(changes: dict[str, Any], *compared: dict[str, Any]) -> ExportSummary:
+    slowest = [{"seconds": 0.5, "path": "a.wav", "source_path": "/lib/a.wav"}]
+    return ExportSummary(compared[0], changes, [], [], slowest, [], [], list(compared))
+
+
+def test_the_first_lines_name_what_is_new_and_what_was_written_again() -> None:
+    running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
+    report = artifacts.report_markdown(running, batch(), changed(CHANGES | NAMED, BEFORE))
+    assert (
+        "- New: 4 new (`door.wav`, `kick.wav`, `rain.wav`, ...), 2 written again (`a.wav`, `b.wav`), 1 mended (`c.wav`)"
+        in report
+    )
+    report = artifacts.report_markdown(running, batch(), changed(dict.fromkeys(CHANGES, 0), BEFORE))
+    assert "- New: 0 new, 0 written again\n" in report
+
+
+def test_the_first_lines_say_what_is_compared_where_the_run_before_was_interrupted() -> None:
+    running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
+    cut = BEFORE | {"id": 7, "interrupted": True}
+    for compared, words in (
+        ((cut,), "Export 7 was interrupted: what it did not reach counts as new"),
+        ((cut, BEFORE), "Export 7 was interrupted: what it did not reach is compared with export 6"),
+        (
+            (cut | {"id": 8}, cut, BEFORE),
+            "Export 8 was interrupted: what it did not reach is compared with the runs before it, back to export 6",
+        ),
+    ):
+        assert f"\n- {words}\n" in artifacts.report_markdown(running, batch(), changed(CHANGES, *compared))
+    assert "interrupted" not in artifacts.report_markdown(running, batch(), changed(CHANGES, BEFORE))
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_log_tells_what_the_report_says_is_new(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waits: bool
+) -> None:
+    """As a warning what fails now, but where the command line says so itself."""
+    monkeypatch.setattr(artifacts.run_context, "current_context", lambda: waits or None)
+    with caplog.at_level(logging.INFO, "sp404"):
+        artifacts.log_changes(changed(CHANGES | NAMED, BEFORE))
+        artifacts.log_changes(changed(dict.fromkeys(CHANGES, 0), BEFORE))
+        artifacts.log_changes(ExportSummary(None, None, [], [], [], [], []))
+    good = "4 new (door.wav, kick.wav, rain.wav, ...), 2 written again (a.wav, b.wav), 1 mended (c.wav)"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", f"Since the run before: {good}"),
+        ("INFO" if waits else "WARNING", "1 failed that the run before had (d.wav)"),
+    ]
+
+
+@pytest.mark.parametrize(("exported", "told"), [(9, False), (10, True)])
+def test_a_few_files_have_no_speed(exported: int, told: bool) -> None:
+    running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
+    counts = {"total_requested": 30, "successful": 30, "unchanged": 30 - exported}
+    report = artifacts.report_markdown(running, batch(**counts), changed(CHANGES, BEFORE))
+    assert ("samples a second" in report, "The slowest files" in report) == (told, told)
 
 
 def batch(**counts: Any) -> BatchExportResult:

@@ -45,7 +45,7 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
     assert flow_run.state.message == (
         "9 exported, 1 failed of 10. 1 x Duration too short (sample_006.wav). All of them: sp404 history --export 1 --failed"
     )
-    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples"
+    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples, 1 not exported"
     assert {"bpm", "wav", "batch"} <= set(flow_run.tags)
     runs = task_runs(client, flow_run)
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
@@ -73,6 +73,7 @@ def test_a_good_run_is_completed_and_all_its_shards_are_in_the_history(tmp_path:
     assert "1,000 exported of 1,000" in done.stdout
     flow_run = last_flow_run(client)
     assert (flow_run.state.name, flow_run.state.message) == ("Completed", "1,000 exported of 1,000")
+    assert flow_run.name == "m by flat, 1,000 samples"
     runs = task_runs(client, flow_run)
     assert sum(run.name.startswith("convert ") for run in runs) == 40
     assert len(runs) == 44
