@@ -70,6 +70,14 @@ def test_status_says_how_things_stand(
     one_clear_error(sp404("status", "--db", db), 3, "it is gone", "sp404 repair")
 
 
+def test_history_calls_a_drumkit_by_its_folder(sp404: Run, db: Path) -> None:
+    with duckdb.connect(str(db)) as records:
+        records.execute("UPDATE sp404_exports SET manifest_path = '/kits/Rock/drumkit.xml' WHERE id = 2")
+    said = sp404("history", "--db", db).out
+    assert " Rock " in said
+    assert " drumkit " not in said
+
+
 def test_status_names_the_failures_that_are_new(sp404: Run, db: Path, library: Path, tmp_path: Path) -> None:
     """First of all, and not the first three of all."""
     with (library / "manifest.csv").open(newline="", encoding="utf-8-sig") as file:
