@@ -88,8 +88,7 @@ def export_library(request: ExportRequest) -> State[BatchExportResult]:
     except Sp404Error as error:
         return Failed(message=f"{error}. {error.fix}".strip(), data=error)
     if not batch.complete:
-        left = batch.failed + batch.rejected
-        _tag_run(artifacts.WITH_FAILURES, ending=f", {left:,} not exported" if left else "")
+        _tag_run(artifacts.WITH_FAILURES)
         if context is None:  # the command line says it in its own words
             log.warning("Not all was done: %s. %s", batch.counts(), batch.failures())
     share = resolved.settings.failed_share
@@ -267,11 +266,11 @@ def _plan_and_name(resolved: ResolvedRequest, manifest: Manifest, started: float
     return draft
 
 
-def _tag_run(*tags: str, name: str | None = None, ending: str = "") -> None:
-    """Add tags to the flow run, and give it another name, or its own another ``ending``; the run goes on without."""
+def _tag_run(*tags: str, name: str | None = None) -> None:
+    """Add tags to the flow run, and give it another name; the run goes on without."""
     with suppress(Exception), get_client(sync_client=True) as client:
         before = client.read_flow_run(flow_run.id)
-        client.update_flow_run(flow_run.id, name=(name or before.name) + ending, tags=sorted({*before.tags, *tags}))
+        client.update_flow_run(flow_run.id, name=name or before.name, tags=sorted({*before.tags, *tags}))
 
 
 _plan_step = prefect_tasks.as_task(DIRECT.plan, "plan")

@@ -17,7 +17,7 @@ from tasks.audio.decode.detect import find_sound, open_file
 from tasks.audio.decode.riff_chunks import read_chunk_layout
 from tasks.audio.decode.source import truncation_error
 from tasks.audio.sampler_chunks import read_marks
-from tasks.audio.tags.file_tags import read_tags
+from tasks.audio.tags.file_tags import read_facts
 
 # Pictures, films and chance look like these, too: the extension has to agree.
 _WEAK = frozenset(["mp3", "adts", "ac3", "mp4", "asf", "ogg"])
@@ -48,7 +48,7 @@ def read_header(path: str) -> Header | None:
         if found and not found.whole:
             raise truncation_error(found, fix="Get the file again from its pack.")
         facts = _from_chunks(found) if found else {}
-        facts |= read_tags(whole.fd, kind, whole.size)
+        facts |= read_facts(whole.fd, kind, whole.size)
         if kind == "mp3" and (frames := mpeg.count_frames(source)):
             facts["seconds"] = frames / mpeg.read_rate_hz(source)
             facts["channels"] = mpeg.read_channels(source)

@@ -34,7 +34,12 @@ _Fields = Iterable[tuple[str, str]]
 
 
 def read_tags(fd: int, kind: str, size: int) -> dict[str, Any]:
-    """Return what the tags of a file say, by the names of ``schemas.scan_values.Header``.
+    """Return what the tags of a file say, and its length: ``read_facts`` without the form of its sound."""
+    return {name: value for name, value in read_facts(fd, kind, size).items() if name != "channels"}
+
+
+def read_facts(fd: int, kind: str, size: int) -> dict[str, Any]:
+    """Return what the tags of a file say, its length and its channels, by the names of ``schemas.scan_values.Header``.
 
     Damaged tags are passed over and never an error: the file counts without them.
 

@@ -45,7 +45,7 @@ def test_worked_example_with_prefect(tmp_path: Path, client: Any) -> None:
     assert flow_run.state.message == (
         "9 exported, 1 failed of 10. 1 x Duration too short (sample_006.wav). All of them: sp404 history --export 1 --failed"
     )
-    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples, 1 not exported"
+    assert flow_run.name == f"{manifest.stem} by bpm, 10 samples"
     assert {"bpm", "wav", "batch"} <= set(flow_run.tags)
     runs = task_runs(client, flow_run)
     assert {run.state.type.value for run in runs} == {"COMPLETED"}
