@@ -13,12 +13,23 @@ UNIT_FILE = Path("~/.config/systemd/user/sp404.service")
 
 
 class Answers(NamedTuple):
-    """Answers of a person. ``card``: where it is mounted, or ""; ``nightly``: export the manifest every night, there, too."""
+    """Answers of a person.
+
+    Attributes:
+        manifest: The manifest to export.
+        out: The output folder.
+        card: Where the card is mounted; or "".
+        nightly: Export the manifest every night, to the card, too.
+        hour: The hour of that; None: as the settings have it.
+        organize_by: The layout of all exports; None: as the settings have it.
+    """
 
     manifest: str
     out: str
     card: str
     nightly: bool
+    hour: int | None = None
+    organize_by: str | None = None
 
 
 def check_is_free(path: Path) -> None:
@@ -53,9 +64,13 @@ def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
     check_is_free(path)
     lines = ["# Written by `sp404 init`. `sp404 config` shows all settings, and which are in force.", "[sp404]"]
     lines += [f"output_base_path = {json.dumps(answers.out)}"]
+    if answers.organize_by:
+        lines.append(f"organize_by = {json.dumps(answers.organize_by)}")
     if answers.nightly:
         lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
         lines += ["# New samples in the scanned folders are looked for before that.", "nightly_scan = true"]
+        if answers.hour is not None:
+            lines.append(f'nightly_cron = "0 {answers.hour} * * *"')
         if answers.card:
             lines += ["# The nights bring this card up to date, if it is in.", f"nightly_card = {json.dumps(answers.card)}"]
     text = "\n".join(lines) + "\n"

@@ -14,9 +14,10 @@ import click
 
 from flows.cli.exit_status import ALL_DONE
 from flows.cli.messages import count_of, print_json, printable, say
-from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
+from flows.cli.options import ExampleCommand, WholeNumber, choice_of, db_option, json_option, load_settings
 from flows.cli.progress_bar import progress_bar
 from flows.cli.scan_command import print_left_out
+from schemas.enums import OrganizeBy
 from schemas.errors import RequestError, StoppedError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _MANIFEST = "library.csv"
 @click.option("--out", metavar="DIR", help="The folder to export to.")
 @click.option("--card", metavar="PATH", help="Where the card of the device is mounted, also for the nights; empty: none.")
 @click.option("--nightly/--no-nightly", default=None, help="Export the library every night, while `sp404 up` runs.")
+@click.option("--hour", type=WholeNumber(0, 23), metavar="H", help="The hour of that, from 0 to 23; 3 if not set.")
 @click.option("--service", is_flag=True, help="Write a systemd unit that starts `sp404 up`, too; start nothing.")
 @db_option
 @json_option
@@ -95,7 +97,11 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
     card = _ask("Where is the card (empty: none)", "--card", "", may_lack=True) if card is None else card
     nightly = given["nightly"]
     nightly = _confirm("Export what changed every night, while `sp404 up` runs") if nightly is None else nightly
-    return Answers(str(manifest), _path(out), card and _path(card), nightly)
+    hour, layout = given["hour"], None
+    if nightly and sys.stdin.isatty():
+        hour = click.prompt("At which hour", default=3, type=WholeNumber(0, 23), err=True) if hour is None else hour
+        layout = click.prompt("In which folders", default="flat", type=choice_of(OrganizeBy), err=True)
+    return Answers(str(manifest), _path(out), card and _path(card), nightly, hour, layout)
 
 
 def _print_next(answers: "Answers", rows: int, unit: str) -> None:

@@ -61,7 +61,8 @@ def _combine(*options: Decorator) -> Decorator:
     return decorate
 
 
-def _choice_of(values: type[StrEnum]) -> click.Choice[str]:
+def choice_of(values: type[StrEnum]) -> click.Choice[str]:
+    """Return the type of an option that takes one of these values."""
     return click.Choice([str(value) for value in values])
 
 
@@ -101,8 +102,8 @@ sound_option = click.option(
 )
 layout_options = _combine(
     click.option("--out", "output_base_path", metavar="DIR", help="The output folder; ./sp404-export if not set."),
-    click.option("--organize-by", type=_choice_of(OrganizeBy), help="How the output is put in folders; flat if not set."),
-    click.option("--format", type=_choice_of(AudioFormat), help="Both are 48 kHz, 16-bit PCM; wav if not set."),
+    click.option("--organize-by", type=choice_of(OrganizeBy), help="How the output is put in folders; flat if not set."),
+    click.option("--format", type=choice_of(AudioFormat), help="Both are 48 kHz, 16-bit PCM; wav if not set."),
     click.option("--sample", "sample_ids", type=RECORD_ID, metavar="ID", multiple=True, help="Only this sample; repeatable."),
     click.option(
         "--kit",
@@ -126,7 +127,7 @@ layout_options = _combine(
     ),
     click.option(
         "--names",
-        type=_choice_of(Names),
+        type=choice_of(Names),
         help="full: as long as a card allows, if not set. screen: 23 characters, tempo and key in front.",
     ),
     sound_option,
@@ -136,7 +137,7 @@ layout_options = _combine(
     ),
     click.option(
         "--runner",
-        type=_choice_of(Runner),
+        type=choice_of(Runner),
         help="Where samples are converted: threads of this machine, if not set; dask or pool: several machines.",
     ),
     click.option("--work-pool", metavar="NAME", help="The Prefect work pool for --runner pool; sp404 if not set."),
@@ -152,7 +153,7 @@ prune_options = _combine(
     click.option("--prune", is_flag=True, help="Remove files of earlier exports that are no longer in the manifest."),
     click.option(
         "--prune-layout",
-        type=_choice_of(OrganizeBy),
+        type=choice_of(OrganizeBy),
         help="Remove the files that earlier exports of the manifest wrote in this layout, in any format, but for wanted ones.",
     ),
 )

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,18 @@ def test_an_init_asks_again_where_an_answer_will_not_do(manifest: Path, tmp_path
     assert "is not a folder" in drawn
     assert "lies in the folder of your samples" in drawn
     assert (studio / "library.csv").is_file()
+
+
+def test_an_init_for_the_nights_asks_for_their_hour_and_the_folders(manifest: Path, tmp_path: Path) -> None:
+    """Else the nights would lay out flat what a person exports by genre."""
+    studio = tmp_path / "studio"
+    studio.mkdir()
+    answers = (manifest.parent, tmp_path.parent / f"{tmp_path.name}-out", "", "y", "25", "4", "gener", "genre")
+    keys = "".join(f"{answer}\n" for answer in answers).encode()
+    status, drawn = in_terminal(studio, "init", "--db", tmp_path / "r.duckdb", keys=keys)
+    assert status == 0, drawn
+    written = tomllib.loads((studio / "config/sp404.toml").read_text())["sp404"]
+    assert (written["nightly_cron"], written["organize_by"]) == ("0 4 * * *", "genre")
 
 
 def test_an_init_that_is_left_writes_nothing_and_says_so(tmp_path: Path) -> None:
