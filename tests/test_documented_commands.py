@@ -58,7 +58,8 @@ def test_the_keys_of_json_are_those_of_the_page(sp404: Run, home: Path) -> None:
     listed = {name.split("`")[1]: set(re.findall(r"`(\w+)`", keys.partition(";")[0])) for name, keys in rows}
     sp404("scan", "Samples", "-o", "library.csv")
     calls = {
-        "export": ["library.csv", "--direct", "--card", home / "card"], "card": [home / "card"], "check": ["library.csv"], "plan": ["library.csv"], "history": [],
+        "export": ["library.csv", "--direct", "--card", home / "card"], "card": [home / "card"],
+        "check": ["library.csv"], "plan": ["library.csv"], "history": [],
         "history --failed": [], "history --trend": [], "scan": ["Samples", "-o", "library.csv"], "verify": [], "status": [],
         "zip": ["1"], "explain": ["too_short"], "demo": ["--direct"],
     }  # fmt: skip

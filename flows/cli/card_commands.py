@@ -13,7 +13,7 @@ from flows.cli.tables import print_table
 from schemas.errors import RequestError
 
 if TYPE_CHECKING:
-    from flows.export.card_currency import CardLag
+    from flows.export.card_currency import CardLag, OldLayout
     from flows.export.card_report import CardReport
 
 
@@ -91,9 +91,23 @@ def _print_card(report: "CardReport", every_file: bool, db: str | None) -> None:
         say(f"{count_of(count, 'file')} from {manifest}{f', by {layout}' if layout else ''}")
     for lag in report.lags:
         _print_lag(lag, db)
+    for old in report.old_layouts:
+        _print_old_layout(old, db)
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     say(f"{report.root}: {counts}{unknown}")
+
+
+def _print_old_layout(old: "OldLayout", db: str | None) -> None:
+    """Print how a layout on a card differs from the newest export of its library, and the command that mends it."""
+    differs = [f"{count_of(old.more, 'sample')} more"] if old.more else []
+    differs += [f"{old.fewer:,} of these no longer"] if old.fewer else []
+    newest = f"by export {old.newest_export_id} the library has {', and '.join(differs)}"
+    say(f"By {old.organized_by}, {old.format}: as of export {old.export_id}; {newest}", color=WARN)
+    if old.command:
+        say(f"  > {old.command}{db_hint(db)}")
+    if old.fewer:
+        say("  --prune with the export removes what is gone from the folder and from the card")
 
 
 def _print_lag(lag: "CardLag", db: str | None) -> None:

@@ -49,6 +49,39 @@ class CardLag(BaseModel):
         return self.missing + self.older
 
 
+class OldLayout(BaseModel):
+    """A layout on a card in which a manifest was not exported since it was in another one.
+
+    Attributes:
+        export_id: The last export of the whole manifest in this layout and format.
+        newest_export_id: The newest export of the whole manifest.
+        more: How many samples that one has which the other has not, and ``fewer`` how many the other has alone.
+        command: The export that brings the layout up to date.
+    """
+
+    manifest_path: str
+    organized_by: str
+    format: str
+    export_id: int
+    newest_export_id: int
+    more: int
+    fewer: int
+    command: str = ""
+
+
+def find_old_layouts(database: Database, card_id: str, root: str, settings: Settings) -> list[OldLayout]:
+    """Return the layouts on a card that are of before the newest export of their manifest, each with its command.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    found = [OldLayout(**row) for row in card_files.layouts_behind(database, card_id)]
+    return [
+        old.model_copy(update={"command": _export_command(database, old.manifest_path, old.export_id, None, root, settings)})
+        for old in found
+    ]
+
+
 def find_lags(database: Database, card_id: str, root: str, settings: Settings) -> list[CardLag]:
     """Return in what a card is behind the output folders, by manifest, layout and format, each with its command.
 
@@ -74,7 +107,14 @@ def _command(database: Database, lag: CardLag, root: str, settings: Settings) ->
     is_choice = os.path.dirname(lag.manifest_path) == str(requests_folder(database))
     if is_choice or not (lag.is_whole and lag.behind):
         return ""
-    options = options_of_export(database, lag.export_id, settings, lag.output_path)
+    return _export_command(database, lag.manifest_path, lag.export_id, lag.output_path, root, settings)
+
+
+def _export_command(  # noqa: PLR0917
+    database: Database, manifest: str, export_id: int, folder: str | None, root: str, settings: Settings
+) -> str:
+    """Return the command that repeats an export and puts it on a card; empty where the records have not how it was made."""
+    options = options_of_export(database, export_id, settings, folder)
     if options is None:
         return ""
-    return " ".join(filter(None, ("sp404 export", shlex.quote(lag.manifest_path), options, "--card", shlex.quote(root))))
+    return " ".join(filter(None, ("sp404 export", shlex.quote(manifest), options, "--card", shlex.quote(root))))

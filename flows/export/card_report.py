@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export.card_currency import CardLag, find_lags
+from flows.export.card_currency import CardLag, OldLayout, find_lags, find_old_layouts
 from flows.export.sd_card import find_known
 from schemas.errors import CardError, RequestError
 from tasks.bundle import card
@@ -55,6 +55,7 @@ class CardReport(BaseModel):
         junk: Files that Finder and Explorer made, below the card's root.
         cleaned: Those of them that were removed.
         lags: What the card lacks of the libraries it was given, where ``report`` was asked.
+        old_layouts: The layouts on it that are of before the newest export of their library; likewise.
     """
 
     card_id: str
@@ -65,11 +66,13 @@ class CardReport(BaseModel):
     junk: list[str]
     cleaned: list[str]
     lags: list[CardLag] = []
+    old_layouts: list[OldLayout] = []
 
     @property
     def is_current(self) -> bool:
         """Return whether every file is there, as it was written and up to date, and none is lacking."""
-        return not any(file.needs_attention for file in self.files) and not any(lag.behind for lag in self.lags)
+        is_behind = self.old_layouts or any(lag.behind for lag in self.lags)
+        return not (is_behind or any(file.needs_attention for file in self.files))
 
     @property
     def sources(self) -> dict[tuple[str, str | None], int]:
@@ -137,7 +140,9 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
         raise CardError(path=root, what=f"is not in the records of {settings.db}", fix=fix)
     cleaned = card.clean_junk(place) if clean_junk else []
     lags = find_lags(database, mark.id, root, settings) if mark else []
-    return describe(database, root, by_bytes=True).model_copy(update={"cleaned": cleaned, "lags": lags})
+    old = find_old_layouts(database, mark.id, root, settings) if mark else []
+    updates = {"cleaned": cleaned, "lags": lags, "old_layouts": old}
+    return describe(database, root, by_bytes=True).model_copy(update=updates)
 
 
 def describe(database: Database, root: str, by_bytes: bool) -> CardReport:

@@ -61,6 +61,18 @@ def last_run(database: Database, card_id: str) -> int:
     return rows[0][0] or 0 if rows else 0
 
 
+def layouts_behind(database: Database, card_id: str) -> list[dict[str, Any]]:
+    """Return the layouts on a card that are of before the newest export of their manifest (``layouts_behind.sql``).
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    if not database.exists:
+        return []
+    with database.connect() as connection:
+        return run(connection, "layouts_behind", {"card_id": card_id}).dicts()
+
+
 def currency(database: Database, card_id: str, manifest: str | None) -> list[dict[str, Any]]:
     """Return what a card lacks of what stands in the output folders, by manifest, layout and format (``card_currency.sql``).
 

@@ -201,3 +201,23 @@ def test_what_earlier_versions_put_on_a_card_is_whole_if_most_is_there(
 
 def test_nothing_is_known_of_a_card_without_records(tmp_path: Path) -> None:
     assert card_currency.count_behind(Database(str(tmp_path / "none.duckdb"), 1), "id") == (0, 0)
+
+
+def test_a_layout_on_the_card_that_was_not_exported_since_another_was_is_behind(night: Nightly, sp404: Run) -> None:
+    """Its own last export is on it whole; the library went on in the other layout. The command that is said mends it."""
+    place = night.folder / "CARD"
+    (place / "IMPORT").mkdir(parents=True)
+    for name in ("kick", "snare"):
+        night.add(f"{name}.wav", 300 if name == "kick" else 350, genre="house")
+    night.export(card=str(place), organize_by="genre", whole=False)
+    night.export(card=str(place), organize_by="flat", whole=False)
+    assert sp404("card", place, "--db", night.db).status == 0
+    night.rows.pop()
+    night.add("hat.wav", 400, genre="house")
+    night.export(card=str(place), organize_by="genre", prune=True, whole=False)
+    said = sp404("card", place, "--db", night.db)
+    assert said.status == 1
+    assert "By flat, wav: as of export 2; by export 3 the library has 1 sample more, and 1 of these no longer" in said.out
+    (command,) = [line.partition("> sp404 ")[2] for line in said.out.splitlines() if "> sp404 export" in line]
+    assert sp404(*shlex.split(command), "--prune", "--direct").status == 0
+    assert sp404("card", place, "--db", night.db).status == 0
