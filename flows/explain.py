@@ -16,6 +16,7 @@ _NO_MANUAL = (_TROUBLES, "usage/commands.md", "usage/settings.md")
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 # To another of our pages.
 _LINK = re.compile(r"\[([^\]]+)\]\(([^):]+\.md)(?:#[^)]*)?\)")
+_EMPHASIS = re.compile(r"(\*{1,2})([^*]+)\1")
 _ROW = re.compile(r"^\| ([^|]+?) \| ([^|]+?) \|$", re.MULTILINE)
 # What differs from case to case in a message, as in docs and as printed.
 _FACT = re.compile(r"`[^`]*`|[^a-z ]")
@@ -46,7 +47,7 @@ def explain(words: str) -> list[Explanation]:
         return []
     (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
     about = [*reasons, *words_found, *_rules(wanted), *troubles, *near, *_settings(wanted)]
-    return about or [*(sections := _sections(wanted)), *_mentions(wanted, paragraphs=not sections)]
+    return about or _sections(wanted) or _mentions(wanted)
 
 
 def headings() -> Iterator[Explanation]:
@@ -88,7 +89,7 @@ def _sections(wanted: str) -> list[Explanation]:
     word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
     pages = [page for page in sorted((documents() / "usage").glob("*.md")) if f"usage/{page.name}" not in _NO_MANUAL]
     return [
-        Explanation(f"{entry.title} (docs/usage/{page.name})", _LINK.sub(_name_page, entry.text))
+        Explanation(f"{entry.title} (docs/usage/{page.name})", _EMPHASIS.sub(r"\2", _LINK.sub(_name_page, entry.text)))
         for page in pages
         for entry in _split(page)
         if word.search(entry.title)
@@ -99,13 +100,11 @@ def _name_page(link: re.Match[str]) -> str:
     return f"{link[1]} ({posixpath.normpath(f'docs/usage/{link[2]}')})"
 
 
-def _mentions(wanted: str, paragraphs: bool) -> list[Explanation]:
-    """Return what has the word in its text alone: of errors and words, else, if wanted, the paragraphs of all pages."""
+def _mentions(wanted: str) -> list[Explanation]:
+    """Return what has the word in its text alone: of errors and words, else the paragraphs of all pages."""
     word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
     found = [entry for entry in (*headings(), *_rows()) if word.search(entry.text)]
-    if found or not paragraphs:
-        return found
-    return [
+    return found or [
         Explanation(f"docs/usage/{page.name}", paragraph.strip())
         for page in sorted((documents() / "usage").glob("*.md"))
         for paragraph in page.read_text(encoding="utf-8").split("\n\n")

@@ -105,6 +105,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
         "missing": missing,
         "unseen": unseen,
         "garbled": garbled,
+        "without_pad": [] if request.kits else _find_without_pad(merged),
         "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)],
     }
     return _report(counts, merged, new, skipped, time.perf_counter() - started)
@@ -272,6 +273,16 @@ def _find_missing(merged: merge.MergedManifest, found: set[str], seen: SeenFolde
             if folder := seen.unseen_folder(path):
                 unseen[folder] += 1
     return missing, [UnseenFolder(path=folder, rows=count) for folder, count in sorted(unseen.items())]
+
+
+def _find_without_pad(merged: merge.MergedManifest) -> list[str]:
+    """Return the ``file_path`` of each new row whose file lies beside samples that have a pad."""
+    with_pads = {os.path.dirname(path) for path in _read_pads(merged.frame, merged.paths)}
+    if not with_pads:
+        return []
+    added = set(merged.added)
+    cells = zip(merged.frame[_file_path_column(merged.frame)], merged.paths, strict=True)
+    return [cell for cell, path in cells if cell in added and os.path.dirname(path) in with_pads]
 
 
 def _find_garbled(missing: list[str], folder: str) -> list[tuple[str, str]]:

@@ -151,7 +151,7 @@ def _run_export(request: "ExportRequest", direct: bool) -> "BatchExportResult":
         sd_card.find_card(request.card, False, resolved.target.database)
     if temporary:
         why = f"the server of PREFECT_API_URL ({named}) does not answer" if named else "no Prefect server is running"
-        say(f"sp404: {why}: starting a temporary one (--direct does without)", err=True)
+        say(f"sp404: {why}: starting a temporary one, some 10 s (--direct does without)", err=True)
     with progress_bar() as progress:
         if direct:
             from flows.export.pipeline import run_export

@@ -87,6 +87,8 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     elif of_samples:
         if every or which["export_id"] or not which["failed_only"]:
             print_samples(found, every, options_of)
+            if which["failed_only"]:
+                _print_left_out(database, found, {row["source_path"] for row in found})
         else:
             told = _print_to_mend(found, options_of)
             _print_left_out(database, found, told)

@@ -39,7 +39,7 @@ _MOST_KINDS = 5
 @click.option(
     "--drop-missing",
     is_flag=True,
-    help="Drop all rows whose files are gone: also many, and also of folders that are empty now.",
+    help="Drop rows whose files are gone also where these are many, or folders empty now; not those that you edited.",
 )
 @workers_option
 @db_option
@@ -112,6 +112,8 @@ def _print_missing(result: "ScanResult") -> None:
         stays = len(result.missing) > sum(folder.rows for folder in result.unseen)
         hint = ". What you edited stays: put the file back, or delete the row" if stays else ""
         say(f"{len(result.missing):,} {what} not exist, such as {result.missing[0]}{hint}", err=True)
+        for path in result.missing[1:MOST_LINES] if stays else ():
+            say(f"  and {path}", err=True)
     if result.garbled:
         cell, meant = result.garbled[0]
         what = f"Garbled letters in {count_of(len(result.garbled), 'path')}: {cell} was {meant}"
@@ -168,8 +170,13 @@ def _print_totals(result: "ScanResult") -> None:
         say(f"Kits in the table: {', '.join(shown)}{more}")
     if result.kits and result.drumkits:
         what = count_of(len(result.drumkits), "Hydrogen drumkit")
-        fix = f"sp404 export {shlex.quote(result.drumkits[0])} takes the pads from there, each kit by itself"
-        say(f"{what}, laid out by drumkit.xml: {fix}", err=True)
+        fix = f"sp404 export {shlex.quote(result.drumkits[0])} takes the pads from there"
+        say(f"{what} laid out otherwise, by drumkit.xml: {fix}; not both into one folder", err=True)
+    if result.without_pad:
+        what = (
+            "new sample lies in the folder of a kit" if len(result.without_pad) == 1 else "new samples lie in folders of kits"
+        )
+        say(f"{len(result.without_pad):,} {what}, and got no pad (--kits gives pads): {result.without_pad[0]}", err=True)
     if result.short_hits:
         what = "sample is" if result.short_hits == 1 else "samples are"
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""

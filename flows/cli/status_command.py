@@ -53,7 +53,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     else:
         say("Last run  none so far")
     if report.server:
-        _print_server(report)
+        _print_server(report, db)
     else:
         say("Prefect   no server runs, so nothing happens at night: sp404 up")
     named = os.environ.get("PREFECT_API_URL")
@@ -64,8 +64,9 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
         where = "" if report.card.mounted else " (not mounted now)"
         files = count_of(report.card.files, "file")
         behind = f"; behind: {count_of(report.card.behind, 'file')}" if report.card.behind else ""
+        current = "" if behind else "; current, by the records"
         last = f"last of export {report.card.export_id}"
-        say(f"Card      {report.card.root}{where}, {files}, {last}{behind}", color=WARN if behind else None)
+        say(f"Card      {report.card.root}{where}, {files}, {last}{behind}{current}", color=WARN if behind else None)
         if behind and report.card.mounted:
             say(f"          What brings it up to date: sp404 card {shlex.quote(report.card.root)}{db_hint(db)}")
     if report.library and report.no_nightly_card:
@@ -75,7 +76,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     say(f"Versions  {', '.join(shown)}")
 
 
-def _print_server(report: "StatusReport") -> None:
+def _print_server(report: "StatusReport", db: str | None) -> None:
     say(f"Prefect   {report.server} answers")
     if report.served_library and report.served_library != report.library:
         say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
@@ -92,7 +93,8 @@ def _print_server(report: "StatusReport") -> None:
             ended = report.last_verify.ended_at
             if report.last and ended and report.last.created_at > ended:
                 say(f"          Export {report.last.export_id} has written since then")
-            say(f"          Once more: {run_command(str(report.server), VERIFY)}")
+            say(f"          What mends it: sp404 verify{db_hint(db)}")
+            say(f"          Then once more: {run_command(str(report.server), VERIFY)}")
 
 
 def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None", shown: "RunStatus | None") -> None:
@@ -118,8 +120,6 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         failed = run.failing - run.not_reached
         say(f"          {good}, {failed:,} not exported{left}", color=WARN if run.failing else GOOD)
         say(f"          to {short_path(run.output_path)}")
-    if run.exported:
-        say(f"          Which: sp404 history {run.export_id} --status exported{db_hint(db)}")
     if run.comparison:
         say(f"          {run.comparison}")
     if run.mended:
@@ -135,6 +135,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
             names = [os.path.basename(path) for path in run.examples]
             say(f"          such as {', '.join(names)}")
         say(f"          Which, and what to do: sp404 history --export {run.export_id} --failed{db_hint(db)}")
+    if run.exported:
+        say(f"          What is there now: sp404 history {run.export_id} --status exported{db_hint(db)}")
 
 
 def _describe_again(run: "RunStatus", again: int) -> str:

@@ -129,7 +129,13 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     database = Database.of(settings)
-    place = find_known(path, False, database)
+    try:
+        place = find_known(path, False, database)
+    except CardError as error:
+        if "--init-card" not in error.fix:
+            raise
+        fix = f"If this is the card: sp404 export MANIFEST --card {shlex.quote(path)} --init-card; or let the device format it."
+        raise CardError(path=error.facts["path"], what=error.facts["what"], fix=fix) from error
     root = place.root
     mark = read_mark(root)
     if mark is None and not clean_junk:

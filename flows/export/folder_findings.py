@@ -14,6 +14,9 @@ from tasks.layout import folder_lint
 from tasks.scan.genre_names import GenreVocabulary
 from tasks.store import card_files, scan_memory
 
+# So many kits are named in a command.
+_MOST_KITS = 30
+
 
 def find_unsorted(draft: DraftPlan) -> list[Finding]:
     """Find a layout that puts nearly all rows into one folder of unknown ones, and name the command that helps.
@@ -22,9 +25,12 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
     """
     layout, manifest = draft.settings.organize_by, draft.target.manifest
     if layout is OrganizeBy.KIT:
-        return folder_lint.find_without_kit(
-            draft.rows["path"], "--kit NAME exports a kit alone, and can be given more than once."
-        )
+        kits = draft.rows["kit"].drop_nulls().unique(maintain_order=True).to_list()
+        fix = "--kit NAME exports a kit alone, and can be given more than once."
+        if 0 < len(kits) <= _MOST_KITS:
+            command = shlex.join(["sp404", "export", manifest, *(word for kit in kits for word in ("--kit", kit))])
+            fix = f"The kits alone: {command} (with the other options)."
+        return folder_lint.find_without_kit(draft.rows["path"], fix)
     found = folder_lint.find_unsorted(draft.rows["path"], layout, "")
     if not found:
         return []

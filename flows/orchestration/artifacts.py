@@ -114,7 +114,7 @@ def report_markdown(
 
 
 def _notes(batch: BatchExportResult) -> Iterator[str]:
-    return filter(None, [batch.other_folder, batch.other_sound, *batch.notes[:_MAX_REASONS]])
+    return filter(None, [batch.other_folder, *batch.notes[:_MAX_REASONS]])
 
 
 def _verdict(batch: BatchExportResult) -> str:
@@ -149,11 +149,13 @@ def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[s
     known = ", ".join(_with_names(changes, name, _GOOD_CHANGES[name]) for name in shown) if changes else "the first run"
     newly = changes.get("newly_failing", 0)
     yield f"- New: {known}"
+    if batch.other_sound:
+        yield f"- {escape(batch.other_sound)}"
     if comparison := _comparison(summary):
         yield f"- {comparison}"
     if count := batch.failed + batch.rejected:
         files = _names(changes.get("newly_failing_files") or [], newly)
-        now = f", {newly:,} of them since the run before, which had them ({files})" if newly else ""
+        now = f", {newly:,} of them new ({files}), which the run before exported" if newly else ""
         yield f"- Not exported: {count:,}{now}; the table `rejected-samples` names every file"
     if batch.card:
         left = len(batch.card.in_the_way) + len(batch.card.modified)
@@ -213,7 +215,8 @@ def log_changes(summary: ExportSummary) -> None:
         log.info("%s", ". ".join(filter(None, (_comparison(summary), f"Since the run before: {', '.join(good) or 'nothing'}"))))
     if changes.get("newly_failing"):
         level = logging.INFO if run_context.current_context() else logging.WARNING
-        log.log(level, "%s", _with_names(changes, "newly_failing", "failed that the run before had", in_code=False))
+        number, files = changes["newly_failing"], changes.get("newly_failing_files") or []
+        log.log(level, "Failed, and did not before: %s", _names(files, number, in_code=False))
 
 
 def _facts(running: RunningExport, batch: BatchExportResult, summary: ExportSummary) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from tasks.convert.verify import Damage
 from tasks.store.history import preferences_at
 
 _ANY_MANIFEST = "Export any manifest: the library, if no other path is filled in."
+_ANY_KIT = "Export a kit file pad by pad, or the library's kits, if no other path is filled in."
 # The UI's page of a deployment lists only runs whose state has a name of Prefect's own.
 _NIGHTLY = (
     "The whole library, by the settings in force; only what changed is converted. "
@@ -74,9 +75,10 @@ def _describe_damage(report: preview.VerifyReport, damage: str, count: int) -> s
 def build_deployments(settings: Settings) -> list[Any]:
     """Build all deployments (``RunnerDeployment``); the nightly one only where the settings name a library."""
     zone = settings.timezone or machine_timezone()
+    library: dict[str, Any] = {"manifest": settings.library} if settings.library else {}
     deployments = [
-        _on_demand(MANIFEST, {"manifest": settings.library} if settings.library else {}, _ANY_MANIFEST),
-        _on_demand(KIT, {"config": {"organize_by": "kit"}}, "Export a kit file, or a manifest's kits, pad by pad."),
+        _on_demand(MANIFEST, library, _ANY_MANIFEST),
+        _on_demand(KIT, library | {"config": {"organize_by": "kit"}}, _ANY_KIT),
         verify_outputs.to_deployment(
             VERIFY,
             schedule=Cron(settings.verify_cron, timezone=zone),

@@ -226,10 +226,10 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
         log.warning("Not scanned for new samples: of the folders scanned for the library none is there now (%s)", folders)
         return ""
     log.info("Scanned: %d new, %d moved, %d gone of %d rows", len(found.added), len(found.moved), len(found.gone), found.rows)
-    left_out = ""
-    if found.lacking:
-        files = [file.path for file in found.lacking[:SHOWN_FILES]]
-        left_out = str(Cause(text="left out, since it cannot be read", samples=len(found.lacking), files=files))
+    left_out, lacking = "", [file for file in found.lacking if not file.has_row]  # the others fail in the export
+    if lacking:
+        files = [file.path for file in lacking[:SHOWN_FILES]]
+        left_out = str(Cause(text="left out, since it cannot be read", samples=len(lacking), files=files))
         log.warning("%s. `sp404 scan` says why", left_out)
     empty = str(Cause(text="empty", samples=len(found.empty), files=found.empty[:SHOWN_FILES])) if found.empty else ""
     for file in found.lacking[:_MOST_LEFT_OUT]:

@@ -62,7 +62,8 @@ class TooShortError(SampleError):
     text = "Duration too short: {duration_ms}ms (minimum: {minimum_ms}ms)"
     remedy = (
         "Have silence added (--sound pad_to_ms={minimum_ms}; for every export, the nights' too: pad_to_ms = {minimum_ms} "
-        "below [sp404] in config/sp404.toml where sp404 is run), or take the row out of the manifest."
+        "below [sp404] in config/sp404.toml where sp404 is run; all is converted once more then), or take the row out of the "
+        "manifest."
     )
     public_remedy = "Have silence added, or leave it out."
 

@@ -60,7 +60,10 @@ def find_shared_pads(paths: pl.Series, others: pl.Series, place: str) -> list[Fi
     pads, kit = shared["pad"].n_unique(), shared["pad"][0].split("/")[0]
     has = "1 pad has" if pads == 1 else f"{pads:,} pads have"
     what = f"{has} a sample of another manifest's kit {place} already, and would have two, such as {shared['path'][0]}"
-    fix = "Rename one of the kits (the column kit of a table; an export with --prune then removes its old files)."
+    fix = (
+        "Leave one of them out; or rename the kit in the column kit of its table, where an export with --prune then removes its"
+        " old files."
+    )
     return [Finding(where=f"kit {kit}", what=what, fix=fix)]
 
 

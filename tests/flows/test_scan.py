@@ -487,3 +487,23 @@ def test_restored_rows_are_in_a_kit_again_where_kits_are_proposed(scan: Any, sp4
         assert {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")} == {}
         assert scan("--kits")["edited"] == 0
         assert {name: row["kit"] for name, row in rows(manifest).items() if row.get("kit")} == kits
+
+
+@pytest.mark.slow
+def test_what_a_scan_leaves_to_a_person_is_said(sp404: Run, library: Path, tmp_path: Path) -> None:
+    """A new file in a kit's folder without --kits; a drumkit's own layout; all rows that stay without their file."""
+    drums, table, db = library / "Hip Hop Drums Vol 2", tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    (drums / "drumkit.xml").write_text("<drumkit_info/>", encoding="utf-8")
+    said = sp404("scan", library, "-o", table, "--kits", *db)
+    assert f"1 Hydrogen drumkit laid out otherwise, by drumkit.xml: sp404 export '{drums}' takes the pads" in said.err
+    synth.write(drums / "Kick 09.wav", synth.kick(RATE) // 3, RATE)
+    said = sp404("scan", library, "-o", table, *db)
+    assert "1 new sample lies in the folder of a kit, and got no pad (--kits gives pads): Samples/Hip Hop" in said.err
+    text = table.read_text(encoding="utf-8-sig").replace(",Clap,", ",My Clap,").replace(",Kick 01,", ",My Kick,")
+    table.write_text(text, encoding="utf-8-sig")
+    for name in ("Clap", "Kick 01"):
+        (drums / f"{name}.wav").unlink()
+    said = sp404("scan", library, "-o", table, "--drop-missing", *db)
+    assert "2 rows name files that do not exist, such as " in said.err
+    assert said.err.count("Clap.wav") == said.err.count("Kick 01.wav") == 1
+    assert len(rows(table)) == 8

@@ -439,7 +439,7 @@ def test_status_says_what_was_mended_and_that_there_are_more_than_it_names(sp404
     sp404(*export)
     said = sp404("status", *db).out
     assert "mended since the run before: a.wav" in said
-    assert f"Which: sp404 history 2 --status exported --db {tmp_path / 'r.duckdb'}\n" in said
+    assert f"What is there now: sp404 history 2 --status exported --db {tmp_path / 'r.duckdb'}\n" in said
     assert "a.wav" in sp404("history", 2, "--status", "exported", *db).out
     assert "1 of them failed in the run before, too; new: new0.wav, new1.wav, new2.wav and 2 more" in said
 

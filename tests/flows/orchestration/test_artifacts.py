@@ -57,7 +57,7 @@ def test_the_log_of_a_night_names_what_the_scan_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lacking = [SkippedFile(path=f"/lib/bad {number}.wav", why="no audio", fix="Get it.") for number in range(5)]
-    lacking[4].has_row = True
+    lacking.append(SkippedFile(path="/lib/kept.wav", why="no audio", fix="Get it.", has_row=True))
     found = SimpleNamespace(added=["a"], moved=[], gone=[], rows=9, lacking=lacking, empty=["/lib/void.wav"])
     monkeypatch.setattr("flows.rescan.scanned_folders", lambda _manifest, _settings: ["/lib"])
     monkeypatch.setattr(flow.prefect_tasks, "as_task", lambda _function, _name: lambda *_: found)
@@ -66,7 +66,7 @@ def test_the_log_of_a_night_names_what_the_scan_left_out(
     left_out = "5 x left out, since it cannot be read (bad 0.wav, bad 1.wav, bad 2.wav, ...)"
     assert end == f"{left_out}. 1 x empty (void.wav)"
     assert "Left out: /lib/bad 0.wav: no audio. Get it." in caplog.messages
-    assert "Cannot be read now, its row stays: /lib/bad 4.wav: no audio. Get it." in caplog.messages
+    assert "Cannot be read now, its row stays: /lib/kept.wav: no audio. Get it." in caplog.messages
     summary, running = (
         ExportSummary(None, None, [], [], [], [], []),
         SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE)),
@@ -141,7 +141,7 @@ def test_what_failed_since_the_run_before_is_named_in_the_first_lines() -> None:
     running: Any = SimpleNamespace(target=SimpleNamespace(manifest="/m", database=DATABASE))
     report = artifacts.report_markdown(running, batch(failed=9, successful=2, total_requested=11), summary)
     assert (
-        "- Not exported: 9, 4 of them since the run before, which had them (`a.wav`, `b.wav`, `c.wav`, ...);"
+        "- Not exported: 9, 4 of them new (`a.wav`, `b.wav`, `c.wav`, ...), which the run before exported;"
         " the table `rejected-samples` names every file"
     ) in report
 
@@ -249,7 +249,7 @@ def test_the_log_tells_what_the_report_says_is_new(
     good = "4 new (door.wav, kick.wav, rain.wav, ...), 2 written again (a.wav, b.wav), 1 mended (c.wav)"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", f"Since the run before: {good}"),
-        ("INFO" if waits else "WARNING", "1 failed that the run before had (d.wav)"),
+        ("INFO" if waits else "WARNING", "Failed, and did not before: d.wav"),
     ]
 
 
