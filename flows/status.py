@@ -5,6 +5,7 @@ import platform
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import zip_longest
 
 from pydantic import BaseModel
 
@@ -184,8 +185,8 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
     reached = [failed for failed in failing if failed["reason"] != NotConvertedError.reason]
     before = history.failures_before(database, export_id, ids)
     lasting = {failed["source_path"] for failed in before}
-    new_first = sorted(reached, key=lambda failed: failed["source_path"] in lasting)
-    causes = Counter(describe_cause(str(failed["reason"]), str(failed["error_message"])) for failed in failing)
+    causes = Counter(map(_cause_of, failing))
+    new_first = sorted(_in_turns(reached, causes), key=lambda failed: failed["source_path"] in lasting)
     trouble = row["trouble"]
     if trouble and (holder := other_holder(database)):
         trouble = f"Not finished: an export runs now ({holder.owner}, since {holder.since.astimezone():%H:%M})"
@@ -207,6 +208,19 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
             "examples": [str(failed["source_path"]) for failed in new_first if failed["source_path"]][:SHOWN_FILES],
         }
     )
+
+
+def _cause_of(failed: dict[str, object]) -> str:
+    return describe_cause(str(failed["reason"]), str(failed["error_message"]))
+
+
+def _in_turns(failures: list[dict[str, object]], causes: Counter[str]) -> list[dict[str, object]]:
+    """Return the first failure of each cause, then all second ones, and so on; rare causes come first: each is to be named."""
+    of_cause: dict[str, list[dict[str, object]]] = {}
+    for failed in failures:
+        of_cause.setdefault(_cause_of(failed), []).append(failed)
+    rare_first = sorted(of_cause.values(), key=lambda members: causes[_cause_of(members[0])])
+    return [failed for turn in zip_longest(*rare_first) for failed in turn if failed]
 
 
 def _compared_with(exports: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -444,6 +444,17 @@ def test_status_says_what_was_mended_and_that_there_are_more_than_it_names(sp404
     assert "1 of them failed in the run before, too; new: new0.wav, new1.wav, new2.wav and 2 more" in said
 
 
+def test_status_names_a_file_of_each_cause_first(sp404: Run, tmp_path: Path) -> None:
+    """The one that is broken among many that are only short."""
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    for number in range(5):
+        audio.write(tmp_path / f"short{number}.wav", audio.tone(0.05, 48_000, hz=300 + number), 48_000, "WAV")
+    rows = "".join(f"short{number}.wav\n" for number in range(5))
+    table.write_text(f"file_path\n{rows}gone.wav\n", encoding="utf-8")
+    sp404("export", table, "--direct", "--out", tmp_path / "out", *db)
+    assert "such as gone.wav, short0.wav, short1.wav\n" in sp404("status", *db).out
+
+
 def test_status_goes_by_the_schedule_of_the_server_that_runs(
     sp404: Run, library: Path, db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
