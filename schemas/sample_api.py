@@ -26,8 +26,10 @@ class SampleFilter(BaseModel):
     bpm_max: float | None = Field(None, ge=0, le=1_000, allow_inf_nan=False)
     seconds_min: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False, description="Known once it was exported.")
     seconds_max: float | None = Field(None, ge=0, le=1e9, allow_inf_nan=False)
-    status: Status | Literal["new", "there"] | None = Field(
-        None, description="Its status in its last export; new: it was in none; there: exported or unchanged."
+    status: Status | Literal["new", "there", "removed"] | None = Field(
+        None,
+        description="Its status in its last export; new: it was in none; there: exported or unchanged. removed: that export had"
+        " a file of it, but none is recorded any more, so that it is in none of exported, unchanged and there.",
     )
     flag: SampleFlag | None = Field(
         None,
@@ -135,7 +137,10 @@ class ExportForecast(BaseModel):
 
 
 class Sample(BaseModel):
-    """A sample in the records. ``status`` and ``export_id`` are those of its last export."""
+    """A sample in the records. ``status`` and ``export_id`` are those of its last export.
+
+    ``removed``: that export had a file of it, but none is recorded any more, in an output folder or on a card.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -154,6 +159,7 @@ class Sample(BaseModel):
                 "source_bytes": 32_313,
                 "status": "exported",
                 "export_id": 12,
+                "removed": False,
             }
         }
     )
@@ -172,6 +178,7 @@ class Sample(BaseModel):
     source_bytes: int | None
     status: Status | None
     export_id: int | None
+    removed: bool
 
 
 class ListedSamples(Listed[Sample]):
@@ -287,9 +294,13 @@ class SampleTrouble(BaseModel):
 
 
 class SampleDetail(Sample):
-    """A sample with what was measured of it, where its files stand, and its kits. ``fidelity`` is null where none stands."""
+    """A sample with what was measured of it, where its files stand, and its kits. ``fidelity`` is null where none stands.
+
+    ``source_is_there``: the file that it is made from can be found now.
+    """
 
     fidelity: Fidelity | None
     trouble: SampleTrouble | None
     places: list[SamplePlace]
     kits: list[SampleSlot]
+    source_is_there: bool

@@ -1,5 +1,6 @@
 """The records for REST clients: samples, kits and exports page by page, and the preferences."""
 
+import os
 from typing import Any, TypeAlias, TypeVar
 
 from config.settings import Settings, load
@@ -101,7 +102,8 @@ class LibraryPages:
             if trouble := detail["trouble"]:
                 mend = find_mend(trouble["reason"], self._settings)
                 detail["trouble"] = _for_clients(trouble) | {"mend": mend if mend and mend.text in trouble["error"] else None}
-            return SampleDetail(**self.sample(sample_id).model_dump(), **detail)
+            sample = self.sample(sample_id).model_dump()
+        return SampleDetail(**sample, **detail, source_is_there=os.path.isfile(sample["file_path"]))
 
     def paths_of(self, sample_ids: list[int]) -> dict[int, str]:
         """Return the sources of these samples; of those that are not known nothing."""

@@ -49,16 +49,17 @@ class SampleSearch:
         how = {"sort": sort, "descending": descending}
         with self.database.connect() as connection:
             revision = self.database.revision()
-            ids = self._keep([revision, filters, how], lambda: _order(connection, filters, how))
+            removed = self._removed(connection, revision, filters.get("id"))
+            ids = self._keep([revision, filters, how], lambda: _order(connection, filters, removed, how))
             wanted = ids.slice((page - 1) * page_size, page_size).to_frame().with_row_index("place")
-            return FoundSamples(run(connection, "list_samples", {}, wanted=wanted).dicts(), len(ids), revision)
+            return FoundSamples(run(connection, "list_samples", {}, wanted=wanted, removed=removed).dicts(), len(ids), revision)
 
     def ids(self, filters: dict[str, Any]) -> list[int]:
         """Return the ids of all samples that the filters let through, in their order."""
         if not self.database.exists:
             return []
         with self.database.connect() as connection:
-            _find(connection, filters)
+            _find(connection, filters, self._removed(connection, self.database.revision()))
             return [number for (number,) in run(connection, "hit_ids").rows]
 
     def facets(self, filters: dict[str, Any]) -> FoundSamples:
@@ -70,7 +71,12 @@ class SampleSearch:
             return FoundSamples()
         with self.database.connect() as connection:
             revision = self.database.revision()
-            return self._keep([revision, filters], lambda: _count(connection, filters, revision))
+            removed = self._removed(connection, revision)
+            return self._keep([revision, filters], lambda: _count(connection, filters, removed, revision))
+
+    def _removed(self, connection: Connection, revision: str, sample_id: int | None = None) -> pl.DataFrame:
+        """Return the samples (all, or this one) whose last export had a file of them, of which none is recorded any more."""
+        return self._keep([revision, "removed", sample_id], lambda: _find_removed(connection, sample_id))
 
     def _keep(self, key: list[Any], make: Callable[[], KeptT]) -> KeptT:
         """Return what was made for this key, or make it now. Needs ``connect()``, in which threads take turns."""
@@ -84,17 +90,22 @@ class SampleSearch:
         return kept
 
 
-def _order(connection: Connection, filters: dict[str, Any], how: dict[str, Any]) -> pl.Series:
-    _find(connection, filters)
+def _find_removed(connection: Connection, sample_id: int | None) -> pl.DataFrame:
+    wanted = frame(connection, "without_outputs", {"id": sample_id}, _ORDER)
+    return frame(connection, "removed_samples", {}, _ORDER, wanted=wanted) if wanted.height else wanted
+
+
+def _order(connection: Connection, filters: dict[str, Any], removed: pl.DataFrame, how: dict[str, Any]) -> pl.Series:
+    _find(connection, filters, removed)
     return frame(connection, "order_samples", how, _ORDER)["id"]
 
 
-def _count(connection: Connection, filters: dict[str, Any], revision: str) -> FoundSamples:
-    total = _find(connection, filters)
+def _count(connection: Connection, filters: dict[str, Any], removed: pl.DataFrame, revision: str) -> FoundSamples:
+    total = _find(connection, filters, removed)
     rows = _count_hits(connection)
     for facet, own in _OWN_FILTERS.items():
         if any(filters.get(name) not in (None, []) for name in own):
-            _find(connection, filters | dict.fromkeys(own))
+            _find(connection, filters | dict.fromkeys(own), removed)
             rows = [row for row in rows if row["facet"] != facet]
             rows += [row for row in _count_hits(connection) if row["facet"] == facet]
     return FoundSamples(rows, total, revision)
@@ -104,7 +115,7 @@ def _count_hits(connection: Connection) -> list[dict[str, Any]]:
     return run(connection, "count_facets", {"most": _MOST_VALUES}).dicts()
 
 
-def _find(connection: Connection, filters: dict[str, Any]) -> int:
+def _find(connection: Connection, filters: dict[str, Any], removed: pl.DataFrame) -> int:
     """Put the samples that the filters let through into the table ``hits`` of this connection; return how many they are."""
     words = (filters.get("text") or "").lower().split()
     absent = [word[1:] for word in words if word.startswith("-") and word != "-"]
@@ -113,7 +124,7 @@ def _find(connection: Connection, filters: dict[str, Any]) -> int:
     parameters = (
         {name: filters.get(name) for name in (*_FILTERS, "shortest_ms")} | lists | {"present": present, "absent": absent}
     )
-    run(connection, "find_samples", parameters)
+    run(connection, "find_samples", parameters, removed=removed)
     return run(connection, "count_hits").one()
 
 

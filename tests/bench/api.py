@@ -109,15 +109,23 @@ INSERT INTO sp404_export_samples BY NAME SELECT
     48000 AS output_frames, 0.01 AS conversion_seconds, true AS owns_output
 FROM range(1, 31) AS a(e), range(1, 100001) AS t(i)
 """
+_OUTPUTS = """
+INSERT INTO outputs BY NAME SELECT
+    '/out' AS output_path, 'kick_' || id || '.wav' AS path, 30 AS export_id, '/lib/m.csv' AS manifest_path,
+    'flat' AS organized_by, 'wav' AS format, id AS sample_id, file_path AS source_path, 'exported' AS status,
+    180000 AS output_bytes, 48000 AS output_frames, 0.01 AS conversion_seconds
+FROM samples
+"""
 _PAGES = ("", "page=1000", "text=kick+777", "genre=genre-7", "status=unchanged&bpm_min=100&bpm_max=120")
 _SORTED_PAGES = ("sort=title&order=desc&page=500", "text=kick+-77&genre=genre+7&key=Am&sort=bpm")
 
 
 def make_records(db: Path, path: str = "'/lib/pack ' || (i % 300) || '/Kick ' || i || '.wav'") -> None:
-    """Make records of 100,000 samples and 3 million rows of history; ``path``: the SQL of the i-th sample's file."""
+    """Make records of 100,000 samples and their files, and 3 million rows of history; ``path``: the SQL of the i-th source."""
     with Database(str(db), 5).connect() as connection:
         connection.execute(_SAMPLES.format(path=path))
         connection.execute(_HISTORY)
+        connection.execute(_OUTPUTS)
         if ("last_status",) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
             run(connection, "restore_last_status")
 

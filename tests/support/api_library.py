@@ -51,6 +51,18 @@ def recorded_library(folder: Path, only_good: bool = False) -> Path:
     return folder / "r.duckdb"
 
 
+def remove_samples(folder: Path, *files: str) -> None:
+    """Take these files of ``recorded_library`` from the disk and from the table, and export what is left with ``prune``."""
+    manifest = folder / "lib/m.csv"
+    lines = manifest.read_text(encoding="utf-8").splitlines()
+    left = [line for line in lines if not any(f",{name}," in line for name in files)]
+    manifest.write_text("\n".join(left) + "\n", encoding="utf-8")
+    for name in files:
+        (folder / "lib" / name).unlink()
+    config = ExportConfig(output_base_path=str(folder / "first"))
+    threads.export_directly(ExportRequest(manifest=str(manifest), config=config, db=str(folder / "r.duckdb"), prune=True))
+
+
 def problem(answer: httpx.Response, status: int, detail: str) -> dict[str, Any]:
     """Return an answer's RFC 9457 document, which has exactly this text and nothing of the machine."""
     assert answer.headers["content-type"] == "application/problem+json"

@@ -6,6 +6,13 @@ import { mendButton } from "./mends.js";
 
 const DEVICE_NAME = 23;
 
+/** Why there is no exported file to measure. */
+function whyNone({ status, removed, places }) {
+  if (removed) return "Its exported files were removed (by --prune, or as others took their names): the records have none any more.";
+  if (places.length) return "Its files in the output folders were removed; a card has one still.";
+  return status ? "The records have no exported file of it." : "Not exported yet.";
+}
+
 export class Drawer extends EventTarget {
   constructor(waves) {
     super();
@@ -63,6 +70,7 @@ export class Drawer extends EventTarget {
         h("button", { type: "button", class: "primary", onclick: () => this.export(sample) }, "Export…"),
       ),
       detail?.trouble && h("div", { class: "problem" }, h("p", {}, h("strong", {}, detail.trouble.error)), h("p", {}, detail.trouble.fix), this.mend(detail)),
+      detail && !detail.source_is_there && h("p", { class: "warning" }, "Its source file is not there: deleted, moved, or on a drive that is not in."),
       problem && h("p", { class: "problem", role: "alert" }, problem.message, " ", problem.fix),
       section("Sample", rows([["Genre", sample.genre], ["BPM", tempo(sample.bpm)], ["Key", sample.musical_key], ["Tags", (sample.tags ?? "").replaceAll("|", ", ")], ["Length", duration(secondsOf(sample))], ["Source", source], ["File", h("span", { class: "path" }, sample.file_path)]])),
       detail && this.fidelity(detail, rows, section),
@@ -83,7 +91,10 @@ export class Drawer extends EventTarget {
 
   fidelity(sample, rows, section) {
     const { fidelity } = sample;
-    if (!fidelity) return section("As exported", h("p", { class: "quiet" }, "Not exported yet, or its file is gone. “Device” plays what an export would write."));
+    if (!fidelity) {
+      const hint = sample.source_is_there && " “Device” plays what an export would write.";
+      return section("As exported", h("p", { class: "quiet" }, whyNone(sample), hint));
+    }
     const changes = fidelity.changes.length ? h("ul", {}, fidelity.changes.map((change) => h("li", {}, change))) : "none beside the conversion";
     return section(
       "As exported",

@@ -2,7 +2,7 @@
 
 import { announce, count, duration, fill, h, integer } from "./dom.js";
 import { onKey, pointerListeners } from "./moves.js";
-import { makeHeadCell, makeRow, makeSkeleton, shownColumns } from "./rows.js";
+import { makeHeadCell, makeRow, makeSkeleton, shownColumns, stateOf } from "./rows.js";
 
 const SPARE_ROWS = 6;
 const MOBILE = matchMedia("(max-width: 700px)");
@@ -105,7 +105,7 @@ export class Grid extends EventTarget {
   drawRow(row) {
     const sample = this.samples.at(row);
     const selected = sample ? this.selection.has(sample.id) : false;
-    const state = `${sample?.id ?? "none"} ${selected} ${sample?.status} ${this.rowHeight}`;
+    const state = `${sample?.id ?? "none"} ${selected} ${sample && stateOf(sample)} ${this.rowHeight}`;
     let element = this.rows.get(row);
     if (element?.dataset.state === state) {
       this.placeFocus(element, row);

@@ -2,7 +2,9 @@
 
 import { duration, h, remembered, secondsOf, tempo } from "./dom.js";
 
-const WORDS = { exported: "exported", unchanged: "exported", rejected: "rejected", failed: "failed" };
+const WORDS = { exported: "exported", unchanged: "exported", rejected: "rejected", failed: "failed", removed: "removed" };
+/** How a sample stands: as its last export left it, but for one whose exported files are all removed. */
+export const stateOf = (sample) => (sample.removed ? "removed" : sample.status ?? "new");
 /** All columns; `width` is that of the CSS grid. Those without `always` can be hidden. */
 const COLUMNS = [
   { key: "pick", label: "Select", width: "40px", always: true },
@@ -56,7 +58,7 @@ const CONTENTS = {
   key: (sample) => [sample.musical_key ?? ""],
   seconds: (sample) => [duration(secondsOf(sample))],
   format: (sample) => [[sample.source_format, sample.source_rate_hz && `${sample.source_rate_hz / 1000} kHz`].filter(Boolean).join(" ")],
-  status: (sample) => [h("span", { class: `status s-${sample.status ?? "new"}` }, WORDS[sample.status] ?? "new")],
+  status: (sample) => [h("span", { class: `status s-${stateOf(sample)}` }, WORDS[stateOf(sample)] ?? "new")],
 };
 
 /** The row of a sample. */

@@ -1,9 +1,12 @@
 -- The samples that the filters let through, for the next queries of this connection. An empty list lets all through; '' in one
--- stands for samples without a value.
+-- stands for samples without a value. Those of removed_samples.sql have the status 'removed', and not that of their export.
 CREATE OR REPLACE TEMP TABLE hits AS
 SELECT s.id, coalesce(l.status, 'new') AS status, l.export_id
 FROM (SELECT *, lower(concat_ws(chr(10), title, tags, file_path)) AS words FROM samples) AS s
-LEFT JOIN last_status AS l ON l.sample_id = s.id
+LEFT JOIN (
+    SELECT l.sample_id, l.row_id, l.export_id, CASE WHEN r.id IS NULL THEN l.status ELSE 'removed' END AS status
+    FROM last_status AS l LEFT JOIN removed AS r ON r.id = l.sample_id
+) AS l ON l.sample_id = s.id
 WHERE ($id IS NULL OR s.id = $id)
   AND (len($genres::VARCHAR[]) = 0 OR list_contains($genres::VARCHAR[], coalesce(s.genre, '')))
   AND (len($keys::VARCHAR[]) = 0 OR list_contains($keys::VARCHAR[], coalesce(s.musical_key, '')))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.api_library import problem, recorded_library, records, serve_library
+from tests.support.api_library import problem, recorded_library, records, remove_samples, serve_library
 from tests.support.serve import API, served
 
 
@@ -51,6 +51,33 @@ def test_samples_are_listed_by_pages_and_filters(api: httpx.Client) -> None:
     told = api.get(f"{API}/samples/1").json()
     assert (told["title"], told["tags"], told["bpm"], told["source_rate_hz"]) == ("Kick One", "dry|short", 120, 48_000)
     problem(api.get(f"{API}/samples/99"), 404, "Sample 99 not found")
+
+
+def test_a_sample_of_which_no_file_is_left_is_not_called_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row, its file and what was exported of it are gone: the last export has the status, and the sample is ``removed``."""
+    recorded_library(tmp_path, only_good=True)
+    remove_samples(tmp_path, "bass.mp3")
+    with serve_library(monkeypatch, tmp_path) as api:
+
+        def ids(**filters: Any) -> list[int]:
+            return [item["id"] for item in api.get(f"{API}/samples", params=filters).raise_for_status().json()["items"]]
+
+        listed = api.get(f"{API}/samples").json()["items"]
+        assert [(row["id"], row["status"], row["removed"]) for row in listed] == [
+            (1, "unchanged", False),
+            (2, "exported", True),
+            (3, "unchanged", False),
+        ]
+        assert ids(status="removed") == [2]
+        assert ids(status="exported") == ids(status="new") == []
+        assert ids(status="there") == ids(status="unchanged") == [1, 3]
+        assert ids(sort="status", order="desc") == [1, 3, 2]
+        counted = {row["value"]: row["samples"] for row in api.get(f"{API}/samples/facets").json()["status"]}
+        assert counted == {"unchanged": 2, "removed": 1}
+        told = api.get(f"{API}/samples/2").json()
+        assert (told["removed"], told["source_is_there"], told["fidelity"], told["places"]) == (True, False, None, [])
+        told = api.get(f"{API}/samples/1").json()
+        assert (told["removed"], told["source_is_there"]) == (False, True)
 
 
 def test_a_sample_tells_its_levels_places_and_kits(api: httpx.Client, folder: Path) -> None:

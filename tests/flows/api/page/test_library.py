@@ -1,11 +1,13 @@
 """The library's screen in a real browser: the list, its keys, what is heard, selections, filters, the sample in full."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import PHONE, focused, opened, settled
+from tests.support.api_library import recorded_library, remove_samples, serve_library
+from tests.support.browser import PHONE, focused, opened, settled, violations
 from tests.support.page_scene import COUNT, EMOJI, HOSTILE, JAPANESE, LOOPS, Scene, length_of
 from tests.support.serve import API
 
@@ -324,6 +326,31 @@ def test_a_failure_says_what_to_do(page: Page) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Sample", exact=True)).to_contain_text(re.compile("again|save it|Get the file", re.IGNORECASE))
+
+
+def test_a_sample_that_is_gone_with_its_files_is_not_called_exported(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the list, in the filter's count and in its panel; and no axe finding."""
+    recorded_library(tmp_path, only_good=True)
+    remove_samples(tmp_path, "bass.mp3")
+    with serve_library(monkeypatch, tmp_path) as client, opened(browser, str(client.base_url)) as page:
+        expect(page.locator(".row .status")).to_have_text(["removed", "exported", "exported"])
+        sign = "getComputedStyle(document.querySelector('.s-removed'), '::before').content"
+        assert page.evaluate(sign) == '"\u2013 "'
+        for label, number in (("exported", "2"), ("removed", "1")):
+            choice = page.locator(".choice", has=page.get_by_text(label, exact=True))
+            expect(choice.locator(".count")).to_have_text(number)
+        page.get_by_role("checkbox", name=re.compile("^removed")).check()
+        expect(page.locator(HITS)).to_have_text("1 sample")
+        expect(page.get_by_role("button", name="Remove filter removed")).to_be_visible()
+        page.locator(".row .name").click()
+        page.keyboard.press("Enter")
+        drawer = page.get_by_label("Sample", exact=True)
+        expect(drawer).to_contain_text("Its exported files were removed")
+        expect(drawer).to_contain_text("Its source file is not there")
+        assert "Not exported yet" not in drawer.inner_text()
+        assert violations(page) == []
 
 
 # ---- what other people write ----
