@@ -63,11 +63,13 @@ def read_sources(database: Database, export_id: int) -> pl.DataFrame:
 def _check_current(export_id: int, files: pl.DataFrame) -> None:
     """Of each path the records know what stands there now, and not what stood there before."""
     replaced = files.filter(pl.col("replaced_by").is_not_null())
+    gone = files.filter("gone")
     if replaced.height:
         path, later = replaced.select("path", "replaced_by").row(0)
         what = f"Export {export_id} is no longer whole: export {later} has replaced {path}{_more(replaced)}"
+        if gone.height:
+            what += f"; a later one has moved or removed {gone['path'][0]}{_more(gone)}"
         raise NotAsRecordedError(what=what, fix=f"Take export {later}, or run this one again.")
-    gone = files.filter("gone")
     if gone.height:
         what = f"Export {export_id} is no longer whole: a later export has moved or removed {gone['path'][0]}{_more(gone)}"
         raise FilesGoneError(what=what, fix="Run the export again, and take that one.")

@@ -2,7 +2,7 @@
 
 import { get, poll, post } from "./api.js";
 import { ago, announce, count, fill, h, integer, megabytes, problemNote, refill } from "./dom.js";
-import { tile } from "./exports.js";
+import { layoutOf, tile } from "./exports.js";
 
 const MOST = 500;
 const EVERY_MS = 3000;
@@ -165,7 +165,7 @@ class CardScreen {
     if (!last) return h("p", { class: "quiet" }, "Nothing was exported yet: ", h("a", { href: "#/library" }, "select samples"), ", and press e.");
     return [
       h("button", { type: "button", class: "primary", onclick: () => this.put(last.id, card.id, !card.has_import) }, card.has_import ? "Put the last export here" : "Make the folder IMPORT, and put the last export here"),
-      h("span", { class: "quiet" }, h("a", { href: `#/exports/${last.id}` }, `Export ${last.id}`), `, ${ago(last.created_at)}, ${count(last.exported + last.unchanged, "sample")}`),
+      h("span", { class: "quiet" }, h("a", { href: `#/exports/${last.id}` }, `Export ${last.id}`), `, ${layoutOf(last)}, ${count(last.exported + last.unchanged, "sample")}, ${ago(last.created_at)}`),
     ];
   }
 

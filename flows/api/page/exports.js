@@ -10,7 +10,7 @@ const SHOWN = 200;
 function verdict(row) {
   if (!row.finished_at) return "running, or interrupted";
   const lost = row.failed + row.rejected;
-  return lost ? `${integer(lost)} not exported` : "all there";
+  return lost ? `${integer(lost)} not exported` : "none failed";
 }
 
 /** The screen of all exports; those of this server that are under way stand on top, and `showJob` opens one. */
@@ -53,11 +53,14 @@ function listRow(row) {
   return h("li", {}, h("a", { class: "list-row", href: `#/exports/${row.id}` },
     h("span", { class: "strong" }, `Export ${row.id}`),
     h("span", { title: clock(row.created_at) }, ago(row.created_at)),
-    h("span", {}, `${row.organized_by}, ${row.format}`),
+    h("span", {}, `${layoutOf(row)}, ${row.format}`),
     h("span", {}, count(row.sample_count, "sample")),
     h("span", { class: row.failed + row.rejected ? "bad" : row.finished_at ? "good" : "quiet" }, verdict(row)),
     h("span", { class: "quiet path", title: row.output_path }, row.label || shortened(row.output_path))));
 }
+
+/** How the files of an export lie in folders, in words. */
+export const layoutOf = ({ organized_by: layout }) => (layout === "flat" ? "flat" : `by ${layout}`);
 
 export const tile = (label, value) => h("div", { class: "tile" }, h("strong", {}, typeof value === "number" ? integer(value) : value), h("span", {}, label));
 
@@ -69,7 +72,7 @@ export async function exportDetail(screen, id, { retry, put }) {
     const [row, cards] = await Promise.all([get(`/exports/${id}`, { page_size: 1 }), get("/cards").catch(() => [])]);
     const lost = row.failed + row.rejected;
     const note = h("p", { role: "alert", id: "export-note" }, lost < row.sample_count && row.finished_at && row.not_whole);
-    const facts = [["Output", h("span", { class: "path" }, row.output_path)], ["Folders", `${row.organized_by}, ${row.format}`], ["When", clock(row.created_at)], ["Note", row.label], ["Trouble", row.trouble && h("span", { class: "bad" }, row.trouble)]];
+    const facts = [["Output", h("span", { class: "path" }, row.output_path)], ["Folders", `${layoutOf(row)}, ${row.format}`], ["When", clock(row.created_at)], ["Note", row.label], ["Trouble", row.trouble && h("span", { class: "bad" }, row.trouble)]];
     const list = h("section", {});
     fill(
       body,

@@ -191,6 +191,14 @@ def test_a_later_export_moved_or_removed_a_file(two: Nightly) -> None:
     assert len(contents(zipped(two, 3).path)) == 2
 
 
+def test_later_exports_replaced_one_file_and_removed_another(two: Nightly) -> None:
+    two.sound("kick.wav", 999)
+    two.rows.pop()
+    two.export(organize_by="genre", prune=True)
+    error = refused(two, 1, "export 2 has replaced house/kick.wav; a later one has moved or removed jazz/snare.wav")
+    assert "export 2" in error.fix
+
+
 @pytest.mark.slow
 def test_a_file_that_no_record_calls_ours(night: Nightly) -> None:
     """The same sound stood there before: it counts as exported, but who wrote it is not known."""

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from flows.export.threads import export_directly
+from schemas.enums import OrganizeBy
 from schemas.export import ExportConfig, ExportRequest
 from tasks.bundle import plugged_cards
 from tests.support import means
@@ -143,6 +144,20 @@ def test_the_card_that_was_written_last_is_shown_where_none_is_plugged_in(
         page.goto(f"{client.base_url}/#/card")
         page.reload()
         expect(page.locator(".empty")).to_contain_text("The last card, ~/card, is not there")
+
+
+def test_the_last_export_is_told_with_its_layout(
+    browser: Browser, tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is put on a card: who wants the kits there sees that it has none."""
+    db = recorded_library(tmp_path, only_good=True)
+    (reader / "card/IMPORT").mkdir(parents=True)
+    with serve_library(monkeypatch, tmp_path) as client, opened(browser, f"{client.base_url}/#/card") as page:
+        expect(page.locator(".page")).to_contain_text("Export 1, flat, 3 samples, ")
+        config = ExportConfig(output_base_path=str(tmp_path / "first"), organize_by=OrganizeBy.BPM)
+        export_directly(ExportRequest(manifest=str(tmp_path / "lib/m.csv"), config=config, db=str(db)))
+        page.reload()
+        expect(page.locator(".page")).to_contain_text("Export 2, by bpm, 3 samples, ")
 
 
 @pytest.mark.parametrize("look", LOOKS)

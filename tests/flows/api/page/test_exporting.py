@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from schemas.conversion import Shard, ShardResult
 from tasks.convert.progress import Progress
 from tasks.convert.shard import convert_shard
 from tests.support import audio
-from tests.support.api_library import recorded_library, serve_library
+from tests.support.api_library import recorded_library, remove_samples, serve_library
 from tests.support.browser import look_again, look_away, opened, settled, violations
 from tests.support.page_scene import COUNT, Scene
 from tests.support.running_export import halted_export
@@ -298,6 +299,23 @@ def test_the_folder_of_earlier_exports_is_named_and_can_be_chosen(
         expect(dialog := page.get_by_role("dialog")).to_contain_text("where this page may not write")
         expect(dialog).to_contain_text(f"SP404_OUTPUT_BASE_PATH='{first}' sp404 up")
         assert dialog.get_by_role("button", name="Export there").count() == 0
+
+
+def test_an_export_of_which_files_were_replaced_and_removed_is_not_all_there(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list says that none failed; what became of the files stands in the export."""
+    recorded_library(tmp_path, only_good=True)
+    shutil.copyfile(tmp_path / "lib/kick.wav", tmp_path / "lib/pad.flac")
+    remove_samples(tmp_path, "bass.mp3")
+    with serve_library(monkeypatch, tmp_path) as client, opened(browser, f"{client.base_url}/#/exports") as page:
+        expect(page.locator(".list-row")).to_have_count(2)
+        for row in page.locator(".list-row").all():
+            expect(row).to_contain_text("none failed")
+            assert "all there" not in row.inner_text()
+        page.locator(".list-row").last.click()
+        note = "Export 1 is no longer whole: export 2 has replaced pad_three.wav; a later one has moved or removed bass_two.wav"
+        expect(page.locator("main")).to_contain_text(note)
 
 
 def test_a_run_from_elsewhere_is_seen(page: Page, scene: Scene) -> None:
