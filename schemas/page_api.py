@@ -45,10 +45,14 @@ class LockHolder(BaseModel):
 
 
 class ServerState(BaseModel):
-    """The server: its release, and since when it runs. It forgets its jobs and sessions when it ends."""
+    """The server: its release, and since when it runs. It forgets its jobs and sessions when it ends.
+
+    ``command`` starts it again at the same ports.
+    """
 
     version: str
     since: datetime
+    command: str
 
 
 class Activity(BaseModel):
@@ -60,7 +64,7 @@ class Activity(BaseModel):
                 "jobs": [],
                 "lock": {"owner": "process 4711 on studio", "since": "2026-11-27T02:00:00Z"},
                 "revision": "0123456789abcdef",
-                "server": {"version": "1.0.0", "since": "2026-11-26T08:00:00Z"},
+                "server": {"version": "1.0.0", "since": "2026-11-26T08:00:00Z", "command": "sp404 up --api-port 4452"},
             }
         }
     )

@@ -107,6 +107,11 @@ export class Activity extends EventTarget {
     Object.assign(this, { jobs: [], ended: null, revision: "", lock: null, isBehind: false, toldAt: 0 });
   }
 
+  /** What to type to start the server again. */
+  get command() {
+    return this.server?.command ?? "sp404 up";
+  }
+
   get running() {
     return this.jobs.filter(({ state }) => state === "queued" || state === "running");
   }

@@ -96,7 +96,7 @@ const pruneCard = async (card, order) => (await exporting()).prune(card, order);
 const showJob = async (id) => (await exporting()).show(id);
 const scan = async () => (await dialogOf("scan", async () => {
   const { Scanning } = await lazily(() => import("./scanning.js"));
-  return new Scanning(showJob);
+  return new Scanning(activity, showJob);
 })).open();
 const signIn = async () => (await dialogOf("sign-in", async () => (await lazily(() => import("./session.js"))).signInDialog())).open();
 const help = async () => (await dialogOf("help", async () => (await lazily(() => import("./session.js"))).helpDialog())).open();

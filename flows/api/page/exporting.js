@@ -137,7 +137,7 @@ export class Exporting {
     };
     fill(this.earlier, folder && ["Earlier exports of these went to ", h("span", { class: "path" }, folder), isAllowed
       ? [". ", h("button", { type: "button", class: "link", onclick: use }, "Export there")]
-      : [", where this page may not write. To export there, start it so: ", h("code", {}, `SP404_OUTPUT_BASE_PATH='${folder.replaceAll("'", "'\\''")}' sp404 up`)]]);
+      : [", where this page may not write. To export there, start it so: ", h("code", {}, `SP404_OUTPUT_BASE_PATH='${folder.replaceAll("'", "'\\''")}' ${this.activity.command}`)]]);
   }
 
   // ---- while it runs, and what came of it ----

@@ -3,24 +3,23 @@
 import { get, post } from "./api.js";
 import { announce, closedSince, count, fill, h, integer, problemNote, refill } from "./dom.js";
 
-const START = "SP404_API_ROOT=~/Samples sp404 up";
-
-/** How the page can use another folder: the setting, and the line to type. */
-function elsewhere(hasFolders) {
+/** How the page can use another folder: the setting, and the line to type; `command` starts the server. */
+function elsewhere(hasFolders, command) {
+  const start = `SP404_API_ROOT=~/Samples ${command}`;
   const copy = h("button", { type: "button", onclick: async () => {
-    await navigator.clipboard.writeText(START);
+    await navigator.clipboard.writeText(start);
     announce("Copied");
     copy.textContent = "✓ Copied";
   } }, "Copy");
   return h("div", { class: "elsewhere" },
     h("p", {}, hasFolders ? "Your samples are elsewhere? " : "No folders in here. ", "The page may use this folder alone, by the setting ", h("code", {}, "api_root"), ". Stop the server (Ctrl+C), and start it with the folder of your samples, or your home folder:"),
-    h("div", { class: "actions" }, h("code", { class: "line" }, START), navigator.clipboard && copy));
+    h("div", { class: "actions" }, h("code", { class: "line" }, start), navigator.clipboard && copy));
 }
 
 export class Scanning {
-  /** `showJob` shows how far a job is. */
-  constructor(showJob) {
-    Object.assign(this, { showJob, options: { analyze: true, kits: true } });
+  /** `activity` knows the server's command, `showJob` shows how far a job is. */
+  constructor(activity, showJob) {
+    Object.assign(this, { activity, showJob, options: { analyze: true, kits: true } });
     this.dialog = h("dialog", { class: "scan", "aria-labelledby": "scan-title", onclose: () => fill(this.dialog) });
   }
 
@@ -55,7 +54,7 @@ export class Scanning {
         parent !== null && enter(parent, "↑ The folder above"),
         folders.map((folder) => enter(folder.path, folder.name, folder.audio_files ? count(folder.audio_files, "sound") : "")),
         more && h("li", { class: "quiet" }, "and more than these")),
-      parent === null && elsewhere(folders.length > 0),
+      parent === null && elsewhere(folders.length > 0, this.activity.command),
       h("fieldset", {}, h("legend", {}, "Beside names and lengths"), option("analyze", "Listen to each sound: tempo, root note, duplicates, clipping"), option("kits", "Propose kits from folders of drums")),
       h("p", { class: "quiet" }, "Your files stay as they are. A table with what was found is written into the folder: sp404-manifest.csv."),
       note,

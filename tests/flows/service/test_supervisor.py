@@ -23,6 +23,7 @@ import duckdb
 import pytest
 
 from config.settings import load
+from flows.api.activity import command_of
 from flows.cli.exit_status import TerminationSignal, raise_on_termination, restore_ctrl_c
 from flows.orchestration import prefect_server
 from flows.orchestration.prefect_server import free_port
@@ -130,6 +131,30 @@ def test_the_page_is_served_at_the_port_that_was_given(sp404: Run, tmp_path: Pat
     assert in_force.settings.page_address() == "http://127.0.0.1:4405/"
     *_, rest = supervisor._make_services(in_force, tmp_path, 4200, "http://127.0.0.1:4200/api")
     assert rest.environment["SP404_API_PORT"] == "4405"
+
+
+@pytest.mark.parametrize(
+    ("port", "api_port", "files", "command"),
+    [
+        (4200, 4404, "", "sp404 up"),
+        (4352, 4404, "", "sp404 up --port 4352"),
+        (4200, 4452, "", "sp404 up --api-port 4452"),
+        (4352, 4452, "", "sp404 up --port 4352 --api-port 4452"),
+        (4200, 4452, "4452", "sp404 up"),
+        (4200, 4404, "4452", "sp404 up --api-port 4404"),
+    ],
+)
+def test_the_page_knows_the_command_that_starts_it_at_its_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int, api_port: int, files: str, command: str
+) -> None:
+    """By what its own process is given; what the files say needs no option."""
+    if files:
+        (tmp_path / "mine.toml").write_text(f"[sp404]\napi_port = {files}\n", encoding="utf-8")
+    monkeypatch.setenv("SP404_CONFIG_DIR", str(tmp_path))
+    in_force = load({"api_port": api_port}, lambda _db, _seconds: {})
+    *_, rest = supervisor._make_services(in_force, tmp_path, port, f"http://127.0.0.1:{port}/api")
+    monkeypatch.setattr(os, "environ", dict(rest.environment))
+    assert command_of(load({}, lambda _db, _seconds: {}).settings) == command
 
 
 def test_signals_that_come_together_stop_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,6 +301,23 @@ def test_the_folder_of_earlier_exports_is_named_and_can_be_chosen(
         assert dialog.get_by_role("button", name="Export there").count() == 0
 
 
+def test_a_command_that_starts_the_server_again_has_its_ports(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the export dialog and in that of a scan."""
+    recorded_library(tmp_path, only_good=True)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4352/api")
+    command = "sp404 up --port 4352 --api-port 4452"
+    with serve_library(monkeypatch, tmp_path, api_port=4452) as client, opened(browser, str(client.base_url)) as page:
+        page.wait_for_selector(".row .name")
+        choose(page, "Kick One")
+        page.keyboard.press("e")
+        expect(page.get_by_role("dialog")).to_contain_text(f"SP404_OUTPUT_BASE_PATH='{tmp_path / 'first'}' {command}")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Scan a folder").click()
+        expect(page.get_by_role("dialog").locator("code.line")).to_have_text(f"SP404_API_ROOT=~/Samples {command}")
+
+
 def test_an_export_of_which_files_were_replaced_and_removed_is_not_all_there(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
