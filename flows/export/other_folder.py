@@ -17,7 +17,8 @@ from tasks.store.renames import Renamed
 def describe_other_folder(resolved: ResolvedRequest, prior: PriorState) -> str:
     """Return where earlier exports of the manifest went, and the option that goes on there; empty where none did.
 
-    Kits have folders of their own: exports by kit are compared with exports by kit alone.
+    Kits have folders of their own: exports by kit are compared with exports by kit alone. So has a layout where the folder is
+    named in the request.
 
     Args:
         resolved: The request; its output folder is the one that is written to.
@@ -32,8 +33,10 @@ def describe_other_folder(resolved: ResolvedRequest, prior: PriorState) -> str:
     if not prior.renames.filter(pl.col("kind").is_in([Renamed.FOLDER, Renamed.COPY])).is_empty():
         return ""  # the folder is one of the earlier ones
     manifests = [target.manifest, *prior.renames.filter(kind=Renamed.MANIFEST)["old"]]
-    by_kit = resolved.settings.organize_by is OrganizeBy.KIT
-    folders = other_folders(target.database, manifests, target.output, by_kit)
+    layout = resolved.settings.organize_by
+    is_alone = layout is OrganizeBy.KIT or resolved.request.config.output_base_path is not None
+    layouts = [layout] if is_alone else [other for other in OrganizeBy if other is not OrganizeBy.KIT]
+    folders = other_folders(target.database, manifests, target.output, layouts)
     there = [folder for folder in folders if os.path.isdir(folder) and folder != temporary_path(target.output)]
     if not there:
         return ""

@@ -36,19 +36,19 @@ def results_of_sources(database: Database, sources: pl.Series, contents: pl.Seri
         return frame(connection, "results_of_sources", {}, _RESULTS, **wanted)
 
 
-def other_folders(database: Database, manifests: Sequence[str], output_path: str, by_kit: bool) -> list[str]:
+def other_folders(database: Database, manifests: Sequence[str], output_path: str, layouts: Sequence[str]) -> list[str]:
     """Return the output folders that a manifest was exported to, the last one first; none where this one is among them.
 
     Args:
         database: The records.
         manifests: The manifest's path, and those that it had before.
         output_path: The output folder in force.
-        by_kit: Only folders with exports by kit count; else only those with others.
+        layouts: Only folders with exports in one of these layouts count.
     """
     if not database.exists:
         return []
     with database.connect() as connection:
-        parameters = {"output_path": output_path, "by_kit": by_kit}
+        parameters = {"output_path": output_path, "layouts": list(layouts)}
         wanted = pl.DataFrame({"path": list(manifests)}, {"path": pl.String})
         found = run(connection, "folders_of_manifests", parameters, wanted=wanted).rows
     if any(folder == output_path for folder, _ in found):

@@ -1,5 +1,5 @@
--- The output folders that these manifests (`wanted`) were exported to, the one of the last export first. `is_alike`: by kit where
--- `by_kit`, else in another layout.
+-- The output folders that these manifests (`wanted`) were exported to, the one of the last export first. `is_alike`: in one of
+-- the $layouts.
 WITH written AS (
     SELECT output_path, manifest_path, organized_by FROM outputs
     UNION ALL
@@ -11,7 +11,7 @@ runs AS (
     FROM sp404_exports AS e JOIN wanted ON wanted.path = e.manifest_path
     GROUP BY e.output_path
 )
-SELECT w.output_path, bool_or((w.organized_by = 'kit') = $by_kit) AS is_alike
+SELECT w.output_path, bool_or(w.organized_by IN (SELECT unnest($layouts))) AS is_alike
 FROM written AS w
 JOIN wanted ON wanted.path = w.manifest_path
 LEFT JOIN runs AS r ON r.output_path = w.output_path

@@ -98,13 +98,19 @@ def test_a_manifest_under_another_name_is_the_same_one(library: Nightly) -> None
     assert told(library, other, manifest=second) == [], "none of its exports went anywhere"
 
 
-def test_kits_and_the_rest_of_a_library_have_folders_of_their_own(library: Nightly) -> None:
+def test_kits_and_the_rest_of_a_library_have_folders_of_their_own(library: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder is named, other layouts have, too."""
     songs, kits, other = (library.folder / name for name in ("songs", "kits", "other"))
     library.export(out=songs, organize_by="genre", whole=False)
     assert told(library, kits, kits=("Kit",)) == told(library, kits, organize_by="kit") == []
     library.export(out=kits, kits=("Kit",), whole=False)
     assert told(library, other, kits=("Kit",)) == [note_of(library, "m.csv", other, kits)]
-    assert told(library, other) == told(library, other, organize_by="bpm") == [note_of(library, "m.csv", other, songs)]
+    assert told(library, other, organize_by="genre") == [note_of(library, "m.csv", other, songs)]
+    assert told(library, other) == told(library, other, organize_by="bpm") == []
+    monkeypatch.setenv("SP404_OUTPUT_BASE_PATH", str(other))
+    for layout in ("genre", "bpm", "flat"):
+        planned = preview.plan(library.request(output_base_path=None, organize_by=layout))
+        assert note_of(library, "m.csv", other, songs) in planned.notes
 
 
 def test_an_export_that_made_nothing_went_nowhere(library: Nightly) -> None:
