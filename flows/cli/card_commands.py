@@ -93,6 +93,8 @@ def _print_card(report: "CardReport", every_file: bool, db: str | None) -> None:
         _print_lag(lag, db)
     for old in report.old_layouts:
         _print_old_layout(old, db)
+    for manifest in report.edited:
+        say(f"{manifest} was written to since its last export: what is new there is not on the card", color=WARN)
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     say(f"{report.root}: {counts}{unknown}")

@@ -67,6 +67,7 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
 @layout_options
 @prune_options
 @click.option("--card", metavar="PATH", help="Also what would be copied to the card mounted here, renamed and removed there.")
+@click.option("--init-card", is_flag=True, help="With --card: plan for an empty card; nothing is made there.")
 @all_option
 @json_option
 def plan(manifest: str, as_json: bool, every: bool, **options: Any) -> int:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections import Counter
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from flows.cli.messages import GOOD, MOST_LINES, WARN, count_of, db_hint, print_
 
 if TYPE_CHECKING:
     from flows.export.card_forecast import PlannedCopy
-    from flows.export.preview import CheckReport, PlannedRemovals, PlanPreview
+    from flows.export.preview import CheckReport, PlannedFile, PlannedRemovals, PlanPreview
     from schemas.export import ExportRequest
     from schemas.report import BatchExportResult, CardResult, Finding
 
@@ -116,6 +117,17 @@ def _end_of(path: str, room: int) -> str:
     return path if len(path) <= max(room, least) else f"...{path[3 - max(room, least) :]}"
 
 
+def _in_turns(files: "list[PlannedFile]") -> "list[PlannedFile]":
+    """Return the files that are to be written first, and of these the first of each folder first: they show the layout."""
+    turns: Counter[str] = Counter()
+    keys = {}
+    for file in files:
+        folder = file.path.rpartition("/")[0]
+        turns[folder] += 1
+        keys[file.path] = file.unchanged, turns[folder]
+    return sorted(files, key=lambda file: keys[file.path])
+
+
 def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool) -> None:
     """Print the files that an export would write, then what it would not, in at most 25 lines, then the counts.
 
@@ -125,7 +137,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
 
     most = None if every or not sys.stdout.isatty() else _FILES_SHOWN
     columns = get_terminal_size().columns
-    files = planned.files if most is None else sorted(planned.files, key=lambda file: file.unchanged)
+    files = planned.files if most is None else _in_turns(planned.files)
     for file in files[:most]:
         note = "  (another file is there, and stays)" if file.in_the_way else "  (unchanged)" if file.unchanged else ""
         target = f"{file.path}  <-  "
@@ -154,7 +166,9 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
     print_findings(planned.worth_a_look, request.manifest)
     print_notes(planned.notes)
     to_write = sum(not file.unchanged for file in planned.files)
-    counts = f"{count_of(to_write, 'file')} to write, {len(planned.files) - to_write:,} unchanged"
+    renamed = sum(file.renamed for file in planned.files)
+    renames = f", {renamed:,} to rename" if renamed else ""
+    counts = f"{count_of(to_write - renamed, 'file')} to write{renames}, {len(planned.files) - to_write:,} unchanged"
     if planned.troubles:
         counts += f", {planned.rejected:,} rejected, {planned.failing:,} would fail"
     gone = "".join(f", {_describe_removals(found)}" for found in planned.removals)

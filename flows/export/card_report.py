@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections import Counter
+from datetime import UTC
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -56,6 +57,7 @@ class CardReport(BaseModel):
         cleaned: Those of them that were removed.
         lags: What the card lacks of the libraries it was given, where ``report`` was asked.
         old_layouts: The layouts on it that are of before the newest export of their library; likewise.
+        edited: The manifests that were written to since their last export, likewise: what is new in them is not on the card.
     """
 
     card_id: str
@@ -67,6 +69,7 @@ class CardReport(BaseModel):
     cleaned: list[str]
     lags: list[CardLag] = []
     old_layouts: list[OldLayout] = []
+    edited: list[str] = []
 
     @property
     def is_current(self) -> bool:
@@ -132,9 +135,10 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
     try:
         place = find_known(path, False, database)
     except CardError as error:
-        if "--init-card" not in error.fix:
+        if card.INITIALIZE not in error.fix:
             raise
-        fix = f"If this is the card: sp404 export MANIFEST --card {shlex.quote(path)} --init-card; or let the device format it."
+        command = f"sp404 export MANIFEST --card {shlex.quote(path)} {card.INITIALIZE}"
+        fix = f"If this is the card: {command}; or let the device format it."
         raise CardError(path=error.facts["path"], what=error.facts["what"], fix=fix) from error
     root = place.root
     mark = read_mark(root)
@@ -147,8 +151,21 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
     cleaned = card.clean_junk(place) if clean_junk else []
     lags = find_lags(database, mark.id, root, settings) if mark else []
     old = find_old_layouts(database, mark.id, root, settings) if mark else []
-    updates = {"cleaned": cleaned, "lags": lags, "old_layouts": old}
-    return describe(database, root, by_bytes=True).model_copy(update=updates)
+    described = describe(database, root, by_bytes=True)
+    edited = _find_edited(database, sorted({manifest for manifest, _ in described.sources}))
+    updates = {"cleaned": cleaned, "lags": lags, "old_layouts": old, "edited": edited}
+    return described.model_copy(update=updates)
+
+
+def _find_edited(database: Database, manifests: list[str]) -> list[str]:
+    """Return the manifests that are there and that were written to since their last export began."""
+    edited = []
+    for manifest in manifests:
+        exports = history.exports(database, user_id=None, export_id=None, most=None, library=manifest)
+        begun = max((row["created_at"] for row in exports if row["manifest_path"] == manifest), default=None)
+        if begun and os.path.isfile(manifest) and os.stat(manifest).st_mtime > begun.replace(tzinfo=UTC).timestamp():
+            edited.append(manifest)
+    return edited
 
 
 def describe(database: Database, root: str, by_bytes: bool) -> CardReport:

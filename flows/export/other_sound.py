@@ -1,6 +1,7 @@
-"""Say which files are written again only since other settings of the sound are in force than when they were made."""
+"""Say which files are written again, or renamed, only since other settings are in force than when they were made."""
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from tasks.layout.actions import Action
 from tasks.store.catalog import Catalog
 
 _SHOWN_SETTINGS = 3
+_OF_NAMES = ("names", "sanitize_filenames")
 
 
 def describe_other_sound(plan: DecidedPlan, jobs: pl.DataFrame | None = None) -> str:
@@ -31,18 +33,35 @@ def describe_other_sound(plan: DecidedPlan, jobs: pl.DataFrame | None = None) ->
         return ""
     before = int(again["recorded_export_id"].mode().max())  # type: ignore[arg-type]
     recorded = Catalog(plan.draft.target.database).export_settings(before)
-    why = _differences(recorded["settings"] if recorded else None, plan.settings, before)
+    changed = _differences(recorded["settings"] if recorded else None, plan.settings, before, tuple(SoundConfig.model_fields))
+    why = changed or "--sound, or the settings"
     files = "1 file is" if again.height == 1 else f"{again.height:,} files are"
     return f"{files} converted again: made with other sound settings before ({why})"
 
 
-def _differences(recorded: str | None, settings: Settings, export_id: int) -> str:
-    """Return which settings of the sound were others in an export; those that the records do not know are not said."""
+def describe_other_names(plan: DecidedPlan) -> str:
+    """Return how many files get other names only since other settings of names were in force before; empty where none does.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    moved = plan.jobs.filter(action=Action.MOVE).height
+    own = plan.draft.prior_outputs.filter("same_manifest", organized_by=str(plan.settings.organize_by))
+    if not moved or own.is_empty():
+        return ""
+    before = int(own["export_id"].max())  # type: ignore[arg-type]
+    recorded = Catalog(plan.draft.target.database).export_settings(before)
+    why = _differences(recorded["settings"] if recorded else None, plan.settings, before, _OF_NAMES)
+    return f"{moved:,} file{'' if moved == 1 else 's'} to rename: {why}" if why else ""
+
+
+def _differences(recorded: str | None, settings: Settings, export_id: int, names: Sequence[str]) -> str:
+    """Return which of the settings of these names were others in an export; what the records do not know is not said."""
     before = json.loads(recorded) if recorded else {}
-    now = settings.model_dump(mode="json", include=set(SoundConfig.model_fields))
-    changed = [name for name in SoundConfig.model_fields if name in before and before[name] != now[name]]
+    now = settings.model_dump(mode="json", include=set(names))
+    changed = [name for name in names if name in before and before[name] != now[name]]
     shown = [f"{name} was {_show(before[name])} in export {export_id}, and is {_show(now[name])} now" for name in changed]
-    return "; ".join(shown[:_SHOWN_SETTINGS]) or "--sound, or the settings"
+    return "; ".join(shown[:_SHOWN_SETTINGS])
 
 
 def _show(value: object) -> str:

@@ -10,7 +10,7 @@ from flows.export import other_layouts, passes, sd_card, zip_archive
 from flows.export.begin import begin
 from flows.export.decide import decide
 from flows.export.folder_findings import find_shared_pads, find_unsorted
-from flows.export.other_sound import describe_other_sound
+from flows.export.other_sound import describe_other_names, describe_other_sound
 from flows.export.removals import check_removals
 from flows.export.request import check_selection, fill_kit_from_records
 from flows.export.results import errors_of, results_of
@@ -79,7 +79,7 @@ def run_export(resolved: ResolvedRequest, steps: Steps, progress: Progress | Non
             log.info("%s: %s. %s", finding.where, finding.what, finding.fix)
         for finding in [*find_unsorted(draft), *find_shared_pads(draft, card)]:  # a person can still stop it
             watched.note(f"{finding.what}. {finding.fix}")
-        if why := describe_other_sound(plan):
+        for why in filter(None, [describe_other_names(plan), describe_other_sound(plan)]):
             watched.note(why)
         sized = runner.check_room(plan)
         running = begin(plan)

@@ -21,7 +21,7 @@ from flows.export.folder_findings import find_in_folders, find_shared_pads
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
 from flows.export.foreseen_outputs import foresee_outputs
 from flows.export.kit_findings import find_in_kits, turns_down
-from flows.export.other_sound import describe_other_sound
+from flows.export.other_sound import describe_other_names, describe_other_sound
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
 from flows.export.repeat import options_of_export
@@ -31,11 +31,11 @@ from flows.export.stages import DecidedPlan, DraftPlan
 from flows.export.threads import map_in_threads
 from schemas.conversion import CheckResult, JobResult, MeasuredLevels, clips
 from schemas.enums import Verb
-from schemas.errors import AudioNotFoundError, NotConvertedError, RequestError
+from schemas.errors import AudioNotFoundError, CardError, NotConvertedError, RequestError
 from schemas.export import ExportRequest
 from schemas.report import DETAILS, Finding, LayoutFiles, RowFinding
 from schemas.sample_api import ExportForecast, ForecastReason
-from tasks.bundle.card import IMPORT, Card
+from tasks.bundle.card import IMPORT, INITIALIZE, Card
 from tasks.convert import verify as verification
 from tasks.convert.progress import Progress
 from tasks.convert.unrecorded_runs import read_unrecorded_runs, with_unrecorded
@@ -63,6 +63,7 @@ class PlannedFile(BaseModel):
         path: Below the output folder.
         in_the_way: Something stands there that is not ours, and stays unless it holds the very same sound.
         unchanged: It is there already.
+        renamed: It is there already, under another name.
     """
 
     sample_id: int
@@ -70,6 +71,7 @@ class PlannedFile(BaseModel):
     path: str
     in_the_way: bool
     unchanged: bool
+    renamed: bool
 
 
 class PlannedRemovals(BaseModel):
@@ -163,7 +165,7 @@ def plan(request: ExportRequest) -> PlanPreview:
     """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
     decided = decide(_draft(request), {})
     draft = decided.draft
-    place = _find_card(request, draft.target.database)
+    place, no_card = _find_card(request, draft.target.database)
     removals = find_removals(decided, place)
     missing = _find_missing(draft)
     failing = _foresee(decided) | missing
@@ -174,8 +176,10 @@ def plan(request: ExportRequest) -> PlanPreview:
     lost = draft.rows.join(actions, on="path", how="left", maintain_order="left").filter(fails)
     in_the_way = (~(pl.col("ours") | pl.col("free"))).alias("in_the_way")
     unchanged = (pl.col("action") == Action.UNCHANGED).alias("unchanged")
+    renamed = (pl.col("action") == Action.MOVE).alias("renamed")
     there = decided.jobs.filter(~fails)
-    files = there.select("sample_id", "source", "path", in_the_way, unchanged).iter_rows(named=True)
+    files = there.select("sample_id", "source", "path", in_the_way, unchanged, renamed).iter_rows(named=True)
+    changes = [draft.other_folder, describe_other_names(decided), describe_other_sound(decided, there), no_card]
     return PlanPreview(
         output_base_path=draft.settings.output_base_path,
         total_requested=draft.requested,
@@ -204,7 +208,7 @@ def plan(request: ExportRequest) -> PlanPreview:
             *find_shared_pads(draft, place),
             *(find_in_kits(draft, {}) if draft.has_kits else []),
         ],
-        notes=[*draft.notes, *filter(None, [draft.other_folder, describe_other_sound(decided, there)])],
+        notes=[*draft.notes, *filter(None, changes)],
     )
 
 
@@ -383,11 +387,17 @@ def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRe
     return found
 
 
-def _find_card(request: ExportRequest, database: Database) -> Card | None:
-    """Return the requested card; None where it is still to be initialized: nothing of ours is on it."""
-    if request.card is None or (request.init_card and not os.path.isdir(os.path.join(request.card, IMPORT))):
-        return None
-    return sd_card.find_card(request.card, False, database)
+def _find_card(request: ExportRequest, database: Database) -> tuple[Card | None, str]:
+    """Return the requested card; or where it is still to be initialized, so that nothing of ours is on it, that in words."""
+    if request.card is None:
+        return None, ""
+    try:
+        return sd_card.find_card(request.card, False, database), ""
+    except CardError as error:
+        if INITIALIZE not in error.fix:
+            raise
+        option = "" if request.init_card else f", with {INITIALIZE}"
+        return None, f"The card {error}: an export makes {IMPORT} there{option}, and copies all files"
 
 
 def _draft(request: ExportRequest) -> DraftPlan:

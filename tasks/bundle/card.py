@@ -12,6 +12,8 @@ from tasks.fs.place_mark import MARK_FILE, read_mark
 from tasks.fs.system_files import has_system_name_below, is_junk, is_system_name
 
 IMPORT = "IMPORT"
+# The option that makes it.
+INITIALIZE = "--init-card"
 # What only a project or a backup of the device holds.
 _OF_DEVICE = ("PADCONF.BIN", "SMPL", "PTN", "PICTURE")
 _BESIDE_IMPORT = ("EXPORT", "BKUP")
@@ -103,7 +105,7 @@ def _check_can_become_card(root: str, names: dict[str, str], initialize: bool) -
         raise CardError(path=root, what=f"is not a card of the SP-404MKII: it has {shown}", fix=fix)
     if not initialize:
         what = "is empty" if empty else f"has {beside[0]}/, but no {IMPORT}/"
-        raise CardError(path=root, what=what, fix="Add --init-card if this is the card, or let the device format it.")
+        raise CardError(path=root, what=what, fix=f"Add {INITIALIZE} if this is the card, or let the device format it.")
 
 
 def file_state(root: str, path: str, size: int | None, file_hash: str, by_bytes: bool = True) -> str:

@@ -290,3 +290,33 @@ def test_a_row_that_was_removed_is_missed_in_the_other_layout_too(sp404: Run, tm
     said = sp404("export", table, "--organize-by", "kit", *where).out
     assert not list(card.rglob("*hat.wav"))
     assert "of them of" not in said
+
+
+def test_a_plan_for_an_empty_card_and_with_other_names_says_so(
+    sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows a file of each folder first, counts what is only renamed, and takes the option that the export needs."""
+    card, table = tmp_path / "CARD", tmp_path / "m.csv"
+    card.mkdir()
+    rows = "".join(
+        f"{genre}{number}.wav,{genre} number {number},{genre},120\n" for genre in ("Dub", "Jazz") for number in range(9)
+    )
+    for number, name in enumerate(line.partition(",")[0] for line in rows.splitlines()):
+        audio.write(tmp_path / name, audio.tone(0.2, 8_000, hz=300 + 10 * number), 8_000, "WAV")
+    table.write_text(f"file_path,title,genre,bpm\n{rows}", encoding="utf-8")
+    where = ("--organize-by", "genre", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
+    for options, words in (((), ", with --init-card, and copies all files"), (("--init-card",), "there, and copies all files")):
+        said = sp404("plan", table, *where, "--card", card, *options)
+        assert (said.status, words in said.err) == (0, True)
+    assert list(card.iterdir()) == []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    shown = sp404("plan", table, *where).out.splitlines()
+    assert [line.split("/")[0] for line in shown[:4]] == ["dub", "jazz", "dub", "jazz"]
+    sp404("export", table, "--direct", *where, "--names", "screen", "--card", card, "--init-card")
+    assert "was written to" not in sp404("card", card, "--db", tmp_path / "r.duckdb").out
+    said = sp404("plan", table, *where)
+    assert "Note: 18 files to rename: names was screen in export 1, and is full now" in said.err
+    assert "18 rows: 0 files to write, 18 to rename, 0 unchanged" in said.err
+    with table.open("a", encoding="utf-8") as file:
+        file.write("Dub0.wav,Once more,Soul,\n")
+    assert f"{table} was written to since its last export" in sp404("card", card, "--db", tmp_path / "r.duckdb").out
