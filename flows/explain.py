@@ -46,7 +46,9 @@ def explain(words: str) -> list[Explanation]:
     if not wanted:
         return []
     (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
-    about = [*reasons, *words_found, *_rules(wanted), *troubles, *near, *_settings(wanted)]
+    about = [*reasons, *words_found, *_rules(wanted), *troubles, *near, *(named := _settings(wanted))]
+    if named and about == named:
+        about += _troubles_of(named[0].title.split()[-1])
     return about or _sections(wanted) or _mentions(wanted)
 
 
@@ -104,12 +106,15 @@ def _mentions(wanted: str) -> list[Explanation]:
     """Return what has the word in its text alone: of errors and words, else the paragraphs of all pages."""
     word = re.compile(rf"\b{re.escape(wanted)}\b", re.IGNORECASE)
     found = [entry for entry in (*headings(), *_rows()) if word.search(entry.text)]
-    return found or [
-        Explanation(f"docs/usage/{page.name}", paragraph.strip())
+    if found:
+        return found
+    paragraphs = [
+        (match.start(), Explanation(f"docs/usage/{page.name}", paragraph.strip()))
         for page in sorted((documents() / "usage").glob("*.md"))
         for paragraph in page.read_text(encoding="utf-8").split("\n\n")
-        if word.search(paragraph)
+        if (match := word.search(paragraph))
     ]
+    return [entry for _, entry in sorted(paragraphs, key=lambda found: found[0])]  # what begins with it is about it
 
 
 def _is_about(entry: Explanation, wanted: str) -> bool:
@@ -136,6 +141,11 @@ def _glossary(wanted: str) -> tuple[list[Explanation], list[Explanation]]:
     words = set(wanted.split())
     exact = [entry for entry in _rows() if entry.title.casefold() == wanted]
     return exact, [] if exact else [entry for entry in _rows() if words <= set(entry.title.casefold().split())]
+
+
+def _troubles_of(setting: str) -> list[Explanation]:
+    """Return the errors that a setting of the sound mends."""
+    return [entry for entry in headings() if re.search(rf"--sound {re.escape(setting)}=", entry.text)]
 
 
 def _settings(wanted: str) -> list[Explanation]:

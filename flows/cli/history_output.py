@@ -106,13 +106,19 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
         say(f"Export {export_id}, {ago(members[0]['created_at'])}, not exported: {len(members):,}{fresh}{same}")
         if same:
             continue
+        mended = [row for row in members if row["exported_since"]]
         lasting = [row for row in members if row.get("lasting")]
-        new = [row for row in members if not row.get("lasting")]
+        new = [row for row in members if not (row.get("lasting") or row["exported_since"])]
         options = options_of(export_id)
         print_groups([_finding(row) for row in new], manifest, every=every, options=options)
         if lasting:
             say(f"Before that, too: {len(lasting):,}")
             print_groups([_finding(row) for row in lasting], manifest, every=every, options=options)
+        if mended:
+            say(f"Exported since then: {len(mended):,}")
+        for row in mended[: None if every else most]:
+            finding = _finding(row)
+            say(f"  {finding.where}: {row['source_path']}: {finding.what} (export {row['exported_since']} has it)")
 
 
 def _finding(row: dict[str, Any]) -> "RowFinding":

@@ -136,7 +136,7 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
             say(f"          such as {', '.join(names)}")
         say(f"          Which, and what to do: sp404 history --export {run.export_id} --failed{db_hint(db)}")
     if run.exported:
-        say(f"          What is there now: sp404 history {run.export_id} --status exported{db_hint(db)}")
+        say(f"          What it wrote: sp404 history {run.export_id} --status exported{db_hint(db)}")
 
 
 def _describe_again(run: "RunStatus", again: int) -> str:

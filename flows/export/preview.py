@@ -394,10 +394,9 @@ def _find_card(request: ExportRequest, database: Database) -> tuple[Card | None,
     try:
         return sd_card.find_card(request.card, False, database), ""
     except CardError as error:
-        if INITIALIZE not in error.fix:
+        if INITIALIZE not in error.fix or not request.init_card:
             raise
-        option = "" if request.init_card else f", with {INITIALIZE}"
-        return None, f"The card {error}: an export makes {IMPORT} there{option}, and copies all files"
+        return None, f"The card {error}: an export makes {IMPORT} there, and copies all files"
 
 
 def _draft(request: ExportRequest) -> DraftPlan:

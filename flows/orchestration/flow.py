@@ -33,6 +33,7 @@ from schemas.enums import Runner
 from schemas.errors import CancelledError, RequestError, ServerError, Sp404Error
 from schemas.export import ExportRequest
 from schemas.report import SHOWN_FILES, BatchExportResult, Cause
+from schemas.scan_report import SkippedFile
 from tasks.convert.progress import Progress, with_sentinel
 from tasks.manifest.validate import Manifest
 
@@ -239,7 +240,13 @@ def _look_for_new_samples(resolved: ResolvedRequest, progress: Progress) -> str:
     if left_out or empty:
         roots = scanned_folders(resolved.target.manifest, resolved.settings)
         log.info("To see all of it: %s", shlex.join(["sp404", "scan", *roots, "-o", resolved.target.manifest]))
+    if 0 < len(lacking) <= SHOWN_FILES:
+        left_out = f"Left out, since it cannot be read: {'; '.join(map(_describe_left_out, lacking))}"
     return ". ".join(filter(None, (left_out, empty)))
+
+
+def _describe_left_out(file: SkippedFile) -> str:
+    return f"{os.path.basename(file.path)}: {file.why}. {file.fix}".rstrip(" .")
 
 
 def _with_nightly_card(resolved: ResolvedRequest) -> tuple[ResolvedRequest, str]:

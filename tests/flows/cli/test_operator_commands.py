@@ -439,7 +439,7 @@ def test_status_says_what_was_mended_and_that_there_are_more_than_it_names(sp404
     sp404(*export)
     said = sp404("status", *db).out
     assert "mended since the run before: a.wav" in said
-    assert f"What is there now: sp404 history 2 --status exported --db {tmp_path / 'r.duckdb'}\n" in said
+    assert f"What it wrote: sp404 history 2 --status exported --db {tmp_path / 'r.duckdb'}\n" in said
     assert "a.wav" in sp404("history", 2, "--status", "exported", *db).out
     assert "1 of them failed in the run before, too; new: new0.wav, new1.wav, new2.wav and 2 more" in said
 
@@ -551,3 +551,22 @@ def test_history_names_what_no_export_can_fail_for(sp404: Run, tmp_path: Path) -
     audio.write(lib / "text.wav", audio.tone(0.3, 48_000, hz=300), 48_000, "WAV")
     sp404("scan", lib, "-o", table, *db)
     assert "text.wav" not in sp404("history", "--failed", *db).out
+
+
+def test_all_failures_say_which_of_them_were_mended(sp404: Run, tmp_path: Path) -> None:
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    table.write_text("file_path\na.wav\nb.wav\n", encoding="utf-8")
+    export = ("export", table, "--direct", "--out", tmp_path / "out", *db)
+    sp404(*export)
+    audio.write(tmp_path / "a.wav", audio.tone(0.3, 48_000), 48_000, "WAV")
+    sp404(*export)
+    said = sp404("history", "--failed", "--all", *db).out
+    assert "Exported since then: 1" in said
+    assert f"a.wav: Audio file not found: {tmp_path / 'a.wav'} (export 2 has it)" in said
+
+
+def test_a_setting_of_the_sound_is_explained_with_what_it_mends(sp404: Run) -> None:
+    said = sp404("explain", "truncated").out
+    assert said.startswith("the setting truncated")
+    assert "Failed to load audio: ..." in said
+    assert sp404("explain", "CompletedWithFailures").out.splitlines()[1].startswith("  Failed samples do not fail a run")
