@@ -48,7 +48,7 @@ def explain(words: str) -> list[Explanation]:
     (reasons, troubles), (words_found, near) = _troubles(wanted), _glossary(wanted)
     about = [*reasons, *words_found, *_rules(wanted), *troubles, *near, *(named := _settings(wanted))]
     if named and about == named:
-        about += _troubles_of(named[0].title.split()[-1])
+        about = [*_troubles_of(named[0].title.split()[-1]), *named]
     return about or _sections(wanted) or _mentions(wanted)
 
 
