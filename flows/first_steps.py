@@ -70,7 +70,8 @@ def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
         lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
         lines += ["# New samples in the scanned folders are looked for before that.", "nightly_scan = true"]
         if answers.hour is not None:
-            lines.append(f'nightly_cron = "0 {answers.hour} * * *"')
+            lines += ["# Minute and hour, as in crontab(5); after a change start `sp404 up` anew."]
+            lines += [f'nightly_cron = "0 {answers.hour} * * *"']
         if answers.card:
             lines += ["# The nights bring this card up to date, if it is in.", f"nightly_card = {json.dumps(answers.card)}"]
     text = "\n".join(lines) + "\n"

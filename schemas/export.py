@@ -48,7 +48,7 @@ class SoundConfig(IdentityModel):
     guard: Guard | None = setting(
         None,
         identity=True,
-        description="Turn down what is too loud: none (it clips), each file alone, or all of a kit or folder alike.",
+        description="Turn down what is too loud: none (it clips), file (each alone), or folder (all of a kit or folder alike).",
     )
     normalize_dbfs: Annotated[float, Field(ge=-60, le=0)] | Off | None = setting(
         None, identity=True, description="Bring every sample's peak to this level, or off."

@@ -106,7 +106,7 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
 
 def _print_next(answers: "Answers", rows: int, unit: str) -> None:
     say(f"{count_of(rows, 'sample')} in {answers.manifest}")
-    say("Settings in config/sp404.toml")
+    say("Settings in config/sp404.toml: they count where sp404 is run in this folder")
     if unit:
         say(f"Service in {unit}")
         say("  Start it: systemctl --user enable --now sp404")

@@ -59,7 +59,8 @@ def publish_report(running: RunningExport, batch: BatchExportResult, left_out: s
     )
     create_markdown_artifact(charts_markdown(summary), key="files-by-folder", description="Files by folder, and by level")
     if summary.failures:
-        create_table_artifact(_failures(summary), key=_REJECTED, description=_describe_failures(batch))
+        new = sum(row.get("since") == "this run" for row in summary.failures)
+        create_table_artifact(_failures(summary), key=_REJECTED, description=_describe_failures(batch, new))
     elif not running.draft.resolved.is_selection:
         create_markdown_artifact(batch.counts(), key=_REJECTED, description="Every row was exported")
 
@@ -306,9 +307,12 @@ def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
     return [{name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in summary.failures]
 
 
-def _describe_failures(batch: BatchExportResult) -> str:
+def _describe_failures(batch: BatchExportResult, new: int) -> str:
+    """Return how many rows were not exported, and how many of them are ``new``: these come first."""
     count = batch.failed + batch.rejected
     description = "1 row was not exported" if count == 1 else f"{count:,} rows were not exported"
+    if 0 < new < count:
+        description += f", {new:,} of them for the first time: these come first"
     if count > _MAX_ROWS:
         description += f"; these are the first {_MAX_ROWS}, `sp404 history --export {batch.export_id} --failed` shows all"
     return description

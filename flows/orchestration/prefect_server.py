@@ -278,10 +278,10 @@ def wait_for_task_runs(flow_run_id: UUID, expected: int) -> int:
             time.sleep(_POLL_SECONDS)
 
 
-def is_healthy(api: str) -> bool:
-    """Return whether a Prefect server answers at ``api`` and calls itself healthy."""
+def is_healthy(api: str, seconds: float = _HEALTH_SECONDS) -> bool:
+    """Return whether a Prefect server answers at ``api``, within so many ``seconds``, and calls itself healthy."""
     try:
-        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=_HEALTH_SECONDS) as response:  # noqa: S310
+        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=seconds) as response:  # noqa: S310
             return json.load(response) is True
     except (urllib.error.URLError, OSError, ValueError):
         return False

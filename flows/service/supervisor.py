@@ -31,6 +31,8 @@ _POLL_SECONDS = 0.3
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 # Runs on demand wait for the export before them, instead of failing after a minute.
 _LOCK_WAIT_SECONDS = "3600"
+# Who listens at a port that is taken is only asked to name it.
+_ANSWER_SECONDS = 1.0
 _HOW_ELSEWHERE = "; elsewhere: SP404_API_ROOT=FOLDER sp404 up"
 _NO_LIBRARY = "Nightly   nothing: the setting `library` names no manifest, as in SP404_LIBRARY=library.csv sp404 up"
 
@@ -264,7 +266,8 @@ def _owner_of(port: int) -> str:
     """Return what listens at a port, as far as it is known; empty where it is free."""
     if _is_free(port):
         return ""
-    return "a Prefect server" if prefect_server.is_healthy(f"http://{prefect_server.HOST}:{port}/api") else "another program"
+    is_ours = prefect_server.is_healthy(f"http://{prefect_server.HOST}:{port}/api", _ANSWER_SECONDS)
+    return "a Prefect server" if is_ours else "another program"
 
 
 def _is_free(port: int) -> bool:

@@ -51,7 +51,10 @@ class TruncatedError(LoadError):
 
     beginning: ClassVar[str] = "Failed to load audio: truncated"
 
-    remedy = "Get the file again from its pack, or export what is there of it (--sound truncated=keep)."
+    remedy = (
+        "Get the file again from its pack, or export what is there of it (--sound truncated=keep; the nights, too: "
+        'truncated = "keep" below [sp404] in config/sp404.toml where sp404 is run).'
+    )
     public_remedy = "Get the file again from its pack, or export what is there of it."
 
 
