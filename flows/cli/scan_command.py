@@ -168,10 +168,12 @@ def _print_totals(result: "ScanResult") -> None:
         shown = [f"{kit} ({rows:,})" for kit, rows in list(result.table_kits.items())[:_MOST_KITS]]
         more = f" and {len(result.table_kits) - len(shown):,} more" if len(result.table_kits) > len(shown) else ""
         say(f"Kits in the table: {', '.join(shown)}{more}")
+    drumkits = count_of(len(result.drumkits), "Hydrogen drumkit")
     if result.kits and result.drumkits:
-        what = count_of(len(result.drumkits), "Hydrogen drumkit")
         fix = f"sp404 export {shlex.quote(result.drumkits[0])} takes the pads from there"
-        say(f"{what} laid out otherwise, by drumkit.xml: {fix}; not both into one folder", err=True)
+        say(f"{drumkits} laid out otherwise, by drumkit.xml: {fix}; not both into one folder", err=True)
+    elif result.drumkits and len(result.added) == result.rows:
+        say(f"{drumkits} among them: with --kits a scan puts folders of one-shots on pads", err=True)
     if result.without_pad:
         what = (
             "new sample lies in the folder of a kit" if len(result.without_pad) == 1 else "new samples lie in folders of kits"

@@ -248,6 +248,17 @@ def _open_manifest(path: str) -> Iterator[tuple[_Reader, SourceTable]]:
         raise ManifestError(path=path, what=what, fix="Check the path and its permissions.") from error
 
 
+def _fix_of_folder(path: str) -> str:
+    """Return what to do with a folder that is no manifest: it may hold drumkits, each of which is one."""
+    with suppress(OSError):
+        drumkits = sorted(name for name in os.listdir(path) if os.path.lexists(os.path.join(path, name, HYDROGEN)))
+        if drumkits:
+            first = shlex.quote(os.path.join(path, drumkits[0]))
+            kits = f"its {len(drumkits)} drumkits" if len(drumkits) > 1 else "its drumkit"
+            return f"Export {kits} one by one: sp404 export {first}; or sp404 scan {shlex.quote(path)} -o library.csv --kits"
+    return _MAKE_ONE.format(shlex.quote(path))
+
+
 def _read_head(path: str) -> bytes:
     """Return the first bytes of a regular file. A FIFO or a device is refused before it is opened: it could hang."""
     try:
@@ -258,7 +269,7 @@ def _read_head(path: str) -> bytes:
         raise ManifestError(path=path, what="is not a path", fix="Check the manifest's path.") from error
     if not stat.S_ISREG(mode):
         if stat.S_ISDIR(mode):
-            raise ManifestError(path=path, what="is a folder, not a manifest", fix=_MAKE_ONE.format(shlex.quote(path)))
+            raise ManifestError(path=path, what="is a folder, not a manifest", fix=_fix_of_folder(path))
         raise ManifestError(path=path, what="is not a regular file", fix="Give the path of a manifest file, not of samples.")
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)

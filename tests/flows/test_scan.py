@@ -494,6 +494,8 @@ def test_what_a_scan_leaves_to_a_person_is_said(sp404: Run, library: Path, tmp_p
     """A new file in a kit's folder without --kits; a drumkit's own layout; all rows that stay without their file."""
     drums, table, db = library / "Hip Hop Drums Vol 2", tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
     (drums / "drumkit.xml").write_text("<drumkit_info/>", encoding="utf-8")
+    said = sp404("scan", library, "-o", tmp_path / "other.csv", *db)
+    assert "1 Hydrogen drumkit among them: with --kits a scan puts folders of one-shots on pads" in said.err
     said = sp404("scan", library, "-o", table, "--kits", *db)
     assert f"1 Hydrogen drumkit laid out otherwise, by drumkit.xml: sp404 export '{drums}' takes the pads" in said.err
     synth.write(drums / "Kick 09.wav", synth.kick(RATE) // 3, RATE)

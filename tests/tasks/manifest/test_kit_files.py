@@ -636,3 +636,6 @@ def test_kit_files_are_known_by_their_names(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_drumkit_is_none(tmp_path: Path) -> None:
     assert refusal(str(tmp_path)).what == "is a folder, not a manifest"
+    (tmp_path / "packs/My Kit").mkdir(parents=True)
+    (tmp_path / "packs/My Kit/drumkit.xml").write_text("<drumkit_info/>")
+    assert f"sp404 export '{tmp_path}/packs/My Kit'; or" in refusal(str(tmp_path / "packs")).fix
