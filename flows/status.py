@@ -20,6 +20,7 @@ from tasks.fs.file_status import free_bytes, nearest_folder
 from tasks.store import history
 from tasks.store.database import Database
 from tasks.store.export_lock import other_holder
+from tasks.store.export_summary import summarize_export
 
 _MOST_EXPORTS = 200
 
@@ -34,6 +35,7 @@ class RunStatus(BaseModel):
         again: How many of the failures the run before did not export, either; None in the first run.
         compared_with: The run before; if that was interrupted also those before it, to the newest that came to its end.
         comparison: What that means, in words; empty where the run before came to its end.
+        new: How many of its samples were exported and the run before did not have them, and ``new_files`` some of them.
         mended: Files that the run before did not export, and this one has.
         reasons: ``failing`` by reason, the most frequent first.
         causes: The same in words, as they are printed.
@@ -51,6 +53,8 @@ class RunStatus(BaseModel):
     again: int | None
     compared_with: list[int] = []
     comparison: str = ""
+    new: int = 0
+    new_files: list[str] = []
     mended: list[str] = []
     reasons: dict[str, int]
     causes: dict[str, int]
@@ -186,6 +190,10 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
     before = history.failures_before(database, export_id, ids)
     lasting = {failed["source_path"] for failed in before}
     causes = Counter(map(_cause_of, failing))
+    changes = summarize_export(database, export_id, 0, 0).changes or {}
+    not_there = {failed["source_path"] for failed in failing}
+    again = sum(failed["source_path"] in lasting for failed in reached)
+    failing_anew = len(reached) - again - changes.get("newly_failing", 0)  # new in the manifest, and failed at once
     new_first = sorted(_in_turns(reached, causes), key=lambda failed: failed["source_path"] in lasting)
     trouble = row["trouble"]
     if trouble and (holder := other_holder(database)):
@@ -199,11 +207,13 @@ def _last_run(database: Database, exports: list[dict[str, object]], library: str
             "export_id": export_id,
             "failing": len(failing),
             "not_reached": len(failing) - len(reached),
-            "again": sum(failed["source_path"] in lasting for failed in reached) if compared else None,
+            "again": again if compared else None,
             "compared_with": ids,
             "comparison": describe_comparison(ids, bool(compared) and not _came_to_its_end(compared[0])),
             "reasons": dict(Counter(str(failed["reason"]) for failed in failing).most_common()),
             "causes": dict(causes.most_common()),
+            "new": max(0, changes.get("new", 0) - failing_anew),
+            "new_files": [file for file in changes.get("new_files") or [] if file not in not_there],
             "mended": [str(failed["source_path"]) for failed in before if failed["mended"]],
             "examples": [str(failed["source_path"]) for failed in new_first if failed["source_path"]][:SHOWN_FILES],
         }

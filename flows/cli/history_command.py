@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import json
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tasks.store.database import Database
 
 _MOST_TREND_LINES = 30
+_SHOWN_KEPT = 3
 # A thousand years: more than any record is old, and a date that datetime can hold.
 _MOST_DAYS = 365_000
 _DAYS_OF_UNIT = {"d": 1, "w": 7, "y": 365}
@@ -91,6 +93,7 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
                 _print_left_out(database, found, {row["source_path"] for row in found})
         else:
             told = _print_to_mend(found, options_of)
+            _print_kept(database, found, told)
             _print_left_out(database, found, told)
     else:
         print_exports(found)
@@ -115,6 +118,19 @@ def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], 
         files = count_of(not_reached, "file")
         say(f"{files}: not reached by a run that was interrupted; the next export does so (--all shows them, too)")
     return {row["source_path"] for row in to_mend}
+
+
+def _print_kept(database: "Database", failures: list[dict[str, Any]], told: set[str]) -> None:
+    """Print which files earlier exports made of samples that fail now and were ``told``: they stay, and play."""
+    from tasks.store import history as records
+
+    for manifest in dict.fromkeys(row["manifest_path"] for row in failures):
+        sources = {row["source_path"] for row in failures if row["manifest_path"] == manifest} & told
+        kept = [path for path in records.kept_files(database, manifest, sorted(sources - {None})) if os.path.exists(path)]
+        if kept:
+            whose = "1 of these still has its file" if len(kept) == 1 else f"{len(kept):,} of these still have their files"
+            shown = ", ".join(kept[:_SHOWN_KEPT]) + (", ..." if len(kept) > _SHOWN_KEPT else "")
+            say(f"{whose} of an earlier export, which stays as it is: {shown}")
 
 
 def _print_left_out(database: "Database", failures: list[dict[str, Any]], told: set[str]) -> None:

@@ -78,7 +78,8 @@ def _asking() -> Iterator[None]:
     try:
         yield
     except click.Abort as stop:
-        fix = "Nothing was written. What is given as an option is not asked: --samples, --out, --card, --no-nightly."
+        options = "--samples, --out, --card, --no-nightly, or --nightly and --hour"
+        fix = f"Nothing was written. What is given as an option is not asked: {options}."
         raise StoppedError(fix=fix) from stop
 
 

@@ -122,6 +122,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
         say(f"          to {short_path(run.output_path)}")
     if run.comparison:
         say(f"          {run.comparison}")
+    if run.new_files:
+        say(f"          new since the run before: {_names(run.new_files, run.new)}")
     if run.mended:
         say(f"          mended since the run before: {_names(run.mended, len(run.mended))}", color=GOOD)
     if run.failing:

@@ -68,6 +68,13 @@ def newest_folder(database: Database, sample_ids: pl.Series) -> str | None:
     return found["output_path"][0] if len(found) else None
 
 
+def kept_files(database: Database, manifest: str, sources: list[str]) -> list[str]:
+    """Return the paths of the files that exports of a manifest made of these sources, as far as they are recorded still."""
+    wanted = pl.DataFrame({"source": sources}, {"source": pl.String})
+    found = _frame(database, "kept_files", {"manifest_path": manifest}, {"path": pl.String}, wanted=wanted)
+    return found["path"].to_list()
+
+
 def last_failures(database: Database) -> pl.DataFrame:
     """Return the sources whose last export failed by the file itself (``_FAILURES``); ``ended_s``: seconds since 1970."""
     return _frame(database, "last_failures", {}, _FAILURES)

@@ -439,6 +439,11 @@ def test_status_says_what_was_mended_and_that_there_are_more_than_it_names(sp404
     sp404(*export)
     said = sp404("status", *db).out
     assert "mended since the run before: a.wav" in said
+    assert "new since the run before" not in said, "they are among the failures"
+    audio.write(tmp_path / "c.wav", audio.tone(0.3, 48_000, hz=500), 48_000, "WAV")
+    table.write_text(table.read_text(encoding="utf-8") + "c.wav\n", encoding="utf-8")
+    sp404(*export)
+    assert "new since the run before: c.wav\n" in sp404("status", *db).out
     assert f"What it wrote: sp404 history 2 --status exported --db {tmp_path / 'r.duckdb'}\n" in said
     assert "a.wav" in sp404("history", 2, "--status", "exported", *db).out
     assert "1 of them failed in the run before, too; new: new0.wav, new1.wav, new2.wav and 2 more" in said
@@ -528,6 +533,8 @@ def test_a_failed_sample_s_earlier_file_is_named(sp404: Run, tmp_path: Path) -> 
     assert "earlier export" not in sp404(*export).err
     audio.write(sound, audio.tone(0.05, 48_000), 48_000, "WAV")
     assert "1 failed sample still has its file of an earlier export, which stays as it is: kick.wav" in sp404(*export).err
+    kept = f"1 of these still has its file of an earlier export, which stays as it is: {tmp_path / 'out/kick.wav'}"
+    assert kept in sp404("history", "--failed", *db).out
     assert (tmp_path / "out/kick.wav").exists()
 
 
