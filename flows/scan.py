@@ -39,6 +39,8 @@ from tasks.scan.walk import FIXES, LACKING, ScannedFile, SkippedPath, SkipReason
 from tasks.store import history, run_folder, scan_memory
 from tasks.store.database import Database
 
+# Of fewer samples nobody misses a kit.
+_FEWEST_OF_KIT = 4
 _FILE_SCHEMA = {"path": pl.String, "root": pl.String, "bytes": pl.Int64, "mtime_ns": pl.Int64, "ctime_ns": pl.Int64}
 
 
@@ -105,6 +107,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
         "missing": missing,
         "unseen": unseen,
         "garbled": garbled,
+        "without_kit": _count_without_kit(new) if request.kits else {},
         "without_pad": [] if request.kits else _find_without_pad(merged),
         "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)],
     }
@@ -273,6 +276,16 @@ def _find_missing(merged: merge.MergedManifest, found: set[str], seen: SeenFolde
             if folder := seen.unseen_folder(path):
                 unseen[folder] += 1
     return missing, [UnseenFolder(path=folder, rows=count) for folder, count in sorted(unseen.items())]
+
+
+def _count_without_kit(new: pl.DataFrame) -> dict[str, int]:
+    """Return the names of folders with samples enough for a kit of which none has a pad, the largest first."""
+    folders = new.select(folder=pl.col("path").str.extract(r"(?s)^(.*)/"), has_pad=pl.col("kit").is_not_null())
+    counts = folders.group_by("folder").agg(pl.len().alias("samples"), pl.col("has_pad").any())
+    without = counts.filter(~pl.col("has_pad") & (pl.col("samples") >= _FEWEST_OF_KIT)).sort(
+        "samples", "folder", descending=True
+    )
+    return {os.path.basename(folder): samples for folder, samples, _ in without.iter_rows()}
 
 
 def _find_without_pad(merged: merge.MergedManifest) -> list[str]:

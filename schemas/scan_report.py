@@ -82,6 +82,7 @@ class ScanResult(BaseModel):
         edited: How many rows have a person's own values.
         duplicates: How many rows have the same sound as another.
         kits: How many kits were proposed.
+        without_kit: How many samples each folder with four and more has of which none got a pad, where kits were proposed.
         without_pad: The ``file_path`` of each new row beside samples of a kit, where kits were not proposed.
         table_kits: How many rows each kit of the manifest has, where kits were proposed.
         short_hits: How many samples are shorter than an export takes, by the settings in force.
@@ -115,6 +116,7 @@ class ScanResult(BaseModel):
     duplicates: int
     kits: int
     table_kits: dict[str, int] = {}
+    without_kit: dict[str, int] = {}
     without_pad: list[str] = []
     short_hits: int = 0
     short_in_kits: int = 0

@@ -87,17 +87,30 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
     elif not found:
         say("The records have no such samples." if of_samples else "Nothing in the records.", err=True)
     elif of_samples:
-        if every or which["export_id"] or not which["failed_only"]:
+        if not which["failed_only"] or (every and not named):
             print_samples(found, every, options_of)
-            if which["failed_only"]:
-                _print_left_out(database, found, {row["source_path"] for row in found})
+            return ALL_DONE
+        if named:
+            print_samples(found if every else _mark_lasting(database, named[0], found), every, options_of)
+            told = {row["source_path"] for row in found}
         else:
             told = _print_to_mend(found, options_of)
-            _print_kept(database, found, told)
-            _print_left_out(database, found, told)
+        _print_kept(database, found, told)
+        _print_left_out(database, found, told)
     else:
         print_exports(found)
     return ALL_DONE
+
+
+def _mark_lasting(database: "Database", export: dict[str, Any], failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the failures of an export, each with whether the export of its manifest before it had it, too: ``lasting``."""
+    from tasks.store import history as records
+
+    exports = records.exports(database, user_id=None, export_id=None, most=None, library=export["manifest_path"])
+    same = [row for row in exports if row["manifest_path"] == export["manifest_path"] and row["id"] < export["id"]]
+    before = records.failures_before(database, export["id"], [row["id"] for row in same[:1]])
+    lasting = {row["source_path"] for row in before}
+    return [row | {"lasting": row["source_path"] in lasting} for row in failures]
 
 
 def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], str]") -> set[str]:

@@ -144,6 +144,14 @@ def _describe_change(cell: "ChangedCell") -> str:
     return f"{cell.column} {cell.before or '-'} -> {cell.after or '-'}"
 
 
+def _describe_folders(samples: dict[str, int]) -> str:
+    """Return how many folders got no kit, why that is, and the first of them with their samples."""
+    shown = [f"{folder} ({count:,})" for folder, count in list(samples.items())[:_MOST_KINDS]]
+    others = f" and {len(samples) - len(shown):,} more" if len(samples) > len(shown) else ""
+    what = f"{count_of(len(samples), 'folder')}, with loops, one instrument, or names that tell none"
+    return f"{what}: {', '.join(shown)}{others}"
+
+
 def _count_changes(rows: "Iterable[Sequence[ChangedCell]]") -> list[str]:
     """Return how many rows changed in the same columns, the most frequent first."""
     counts: Counter[str] = Counter()
@@ -172,6 +180,8 @@ def _print_totals(result: "ScanResult") -> None:
     if result.kits and result.drumkits:
         fix = f"sp404 export {shlex.quote(result.drumkits[0])} takes the pads from there"
         say(f"{drumkits} laid out otherwise, by drumkit.xml: {fix}; not both into one folder", err=True)
+    if result.without_kit:
+        say(f"No kit of {_describe_folders(result.without_kit)}", err=True)
     elif result.drumkits and len(result.added) == result.rows:
         say(f"{drumkits} among them: with --kits a scan puts folders of one-shots on pads", err=True)
     if result.without_pad:

@@ -29,7 +29,7 @@ from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
 from flows.export.stages import DecidedPlan, DraftPlan
 from flows.export.threads import map_in_threads
-from schemas.conversion import CheckResult, JobResult, MeasuredLevels, clips
+from schemas.conversion import TOO_LOUD, CheckResult, JobResult, MeasuredLevels, clips
 from schemas.enums import Verb
 from schemas.errors import AudioNotFoundError, CardError, NotConvertedError, RequestError
 from schemas.export import ExportRequest
@@ -260,19 +260,24 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
         result = checked.get(row["job"]) or CheckResult.from_error(row["job"], lost)
         if result.error:
             findings.append(_finding(row, result, draft.row_word))
+    worth_a_look = [
+        *draft.spellings,
+        *find_in_folders(draft),
+        *find_in_kits(draft, levels),
+        *_find_clipping(draft, jobs, levels),
+    ]
+    notes = list(draft.notes)
+    if findings and any(finding.what.startswith(TOO_LOUD) for finding in worth_a_look):
+        are = "is" if len(findings) == 1 else "are"
+        notes.append(f"{len(findings):,} that would fail {are} not measured: more may be louder than full scale")
     return CheckReport(
         total_requested=draft.requested,
         good=draft.requested - draft.rejected - len(findings),
         rejected=draft.rejected,
         failing=len(findings),
         troubles=_in_order([*_rejects(draft), *findings]),
-        worth_a_look=[
-            *draft.spellings,
-            *find_in_folders(draft),
-            *find_in_kits(draft, levels),
-            *_find_clipping(draft, jobs, levels),
-        ],
-        notes=list(draft.notes),
+        worth_a_look=worth_a_look,
+        notes=notes,
     )
 
 

@@ -117,6 +117,7 @@ def _batch(running: RunningExport, rows: pl.DataFrame, counts: dict[str, int], s
         notes=[
             *draft.notes,
             *_describe_earlier_files(running, rows),
+            *_describe_turned_down(rows),
             *(_incomplete_kits(rows, draft.row_word) if draft.has_kits else ()),
         ],
         other_folder=draft.other_folder,
@@ -155,6 +156,15 @@ def _describe_earlier_files(running: RunningExport, rows: pl.DataFrame) -> Itera
             "1 failed sample still has its file" if len(there) == 1 else f"{len(there):,} failed samples still have their files"
         )
         yield f"{files} of an earlier export, which stays as it is: {shown}"
+
+
+def _describe_turned_down(rows: pl.DataFrame) -> Iterator[str]:
+    """Say how many samples this run turned down (``guard``), and by how much at the most."""
+    decibels = pl.col("sound_changes").str.extract(r"turned down by ([0-9.]+) dB").cast(pl.Float64)
+    turned = rows.filter(status=Status.EXPORTED).select(decibels).to_series().drop_nulls()
+    if not turned.is_empty():
+        are = "1 sample is" if len(turned) == 1 else f"{len(turned):,} samples are"
+        yield f"{are} turned down so that nothing clips, by up to {float(turned.max()):.1f} dB"  # type: ignore[arg-type]
 
 
 def _incomplete_kits(rows: pl.DataFrame, row_word: str) -> Iterator[str]:

@@ -303,8 +303,11 @@ def _slowest(summary: ExportSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def _failures(summary: ExportSummary) -> list[dict[str, Any]]:
-    """Return the rows of the table of failures; the UI takes each text for Markdown."""
-    return [{name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in summary.failures]
+    """Return the rows of the table of failures, without the folders that all files are in; the UI takes texts for Markdown."""
+    folders = [os.path.dirname(row["file"]) for row in summary.failures if os.path.isabs(row["file"] or "")]
+    common = os.path.join(os.path.commonpath(folders), "") if len(folders) > 1 else ""
+    rows = [row | {"file": (row["file"] or "").removeprefix(common) or None} for row in summary.failures]
+    return [{name: escape(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
 
 
 def _describe_failures(batch: BatchExportResult, new: int) -> str:

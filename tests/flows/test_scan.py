@@ -496,7 +496,11 @@ def test_what_a_scan_leaves_to_a_person_is_said(sp404: Run, library: Path, tmp_p
     (drums / "drumkit.xml").write_text("<drumkit_info/>", encoding="utf-8")
     said = sp404("scan", library, "-o", tmp_path / "other.csv", *db)
     assert "1 Hydrogen drumkit among them: with --kits a scan puts folders of one-shots on pads" in said.err
+    (library / "Guitars").mkdir()
+    for number in range(4):
+        synth.write(library / f"Guitars/guitar {number}.wav", synth.loop(RATE, 90 + number, bars=1), RATE)
     said = sp404("scan", library, "-o", table, "--kits", *db)
+    assert "No kit of 1 folder, with loops, one instrument, or names that tell none: Guitars (4)" in said.err
     assert f"1 Hydrogen drumkit laid out otherwise, by drumkit.xml: sp404 export '{drums}' takes the pads" in said.err
     synth.write(drums / "Kick 09.wav", synth.kick(RATE) // 3, RATE)
     said = sp404("scan", library, "-o", table, *db)
@@ -508,4 +512,4 @@ def test_what_a_scan_leaves_to_a_person_is_said(sp404: Run, library: Path, tmp_p
     said = sp404("scan", library, "-o", table, "--drop-missing", *db)
     assert "2 rows name files that do not exist, such as " in said.err
     assert said.err.count("Clap.wav") == said.err.count("Kick 01.wav") == 1
-    assert len(rows(table)) == 8
+    assert len(rows(table)) == 12

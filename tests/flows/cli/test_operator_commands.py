@@ -535,6 +535,10 @@ def test_a_failed_sample_s_earlier_file_is_named(sp404: Run, tmp_path: Path) -> 
     assert "1 failed sample still has its file of an earlier export, which stays as it is: kick.wav" in sp404(*export).err
     kept = f"1 of these still has its file of an earlier export, which stays as it is: {tmp_path / 'out/kick.wav'}"
     assert kept in sp404("history", "--failed", *db).out
+    said = sp404("history", "--export", "2", "--failed", *db).out
+    assert "not exported: 2, 1 of them new" in said
+    assert said.index("kick.wav: Duration too short") < said.index("Before that, too: 1") < said.index("never.wav")
+    assert kept in said
     assert (tmp_path / "out/kick.wav").exists()
 
 

@@ -321,3 +321,17 @@ def test_a_plan_for_an_empty_card_and_with_other_names_says_so(
     with table.open("a", encoding="utf-8") as file:
         file.write("Dub0.wav,Once more,Soul,\n")
     assert f"{table} was written to since its last export" in sp404("card", card, "--db", tmp_path / "r.duckdb").out
+
+
+def test_what_is_turned_down_and_what_was_not_measured_is_said(sp404: Run, tmp_path: Path) -> None:
+    """The peak of +6.0 dB is 20 log10 of 2."""
+    table, db = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    audio.write(tmp_path / "loud.wav", 2 * audio.tone(0.3, 48_000, level=1.0), 48_000, "WAV", "FLOAT")
+    audio.write(tmp_path / "short.wav", audio.tone(0.02, 48_000), 48_000, "WAV")
+    table.write_text("file_path\nloud.wav\nshort.wav\n", encoding="utf-8")
+    assert "1 that would fail is not measured: more may be louder than full scale" in sp404("check", table, *db).err
+    assert "not measured" not in sp404("check", table, "--sound", "pad_to_ms=100", *db).err
+    said = sp404("export", table, "--direct", "--sound", "guard=file", "--out", tmp_path / "out", *db)
+    assert "1 sample is turned down so that nothing clips, by up to 6.0 dB" in said.err
+    again = sp404("export", table, "--direct", "--sound", "guard=file", "--out", tmp_path / "out", *db)
+    assert "turned down" not in again.err
