@@ -216,7 +216,7 @@ class ServerCards:
 
 
 class _WrittenLast:
-    """What the records say of the card that was written last. They are read where they have changed, by one at a time."""
+    """Remember what the records say of the card that was written last; they are read where they changed, by one at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.db, min(settings.api_wait_seconds, _LOOK_SECONDS))

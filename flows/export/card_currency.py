@@ -9,14 +9,14 @@ import shlex
 from pydantic import BaseModel, computed_field
 
 from config.settings import Settings
-from flows.export.repeat import options_of_export
+from flows.export.repeat import export_command
 from tasks.store import card_files
 from tasks.store.database import Database
 from tasks.store.run_folder import requests_folder
 
 
 class CardLag(BaseModel):
-    """What a card lacks of a manifest in a layout and format, and what it has that is no longer in the manifest.
+    """Compare a card with a manifest in a layout and format: what it lacks of it, and what is no longer in it.
 
     Attributes:
         output_path: The output folder that it is compared with.
@@ -77,7 +77,9 @@ def find_old_layouts(database: Database, card_id: str, root: str, settings: Sett
     """
     found = [OldLayout(**row) for row in card_files.layouts_behind(database, card_id)]
     return [
-        old.model_copy(update={"command": _export_command(database, old.manifest_path, old.export_id, None, root, settings)})
+        old.model_copy(
+            update={"command": _to_card(export_command(database, old.export_id, old.manifest_path, settings, None), root)}
+        )
         for old in found
     ]
 
@@ -107,14 +109,9 @@ def _command(database: Database, lag: CardLag, root: str, settings: Settings) ->
     is_choice = os.path.dirname(lag.manifest_path) == str(requests_folder(database))
     if is_choice or not (lag.is_whole and lag.behind):
         return ""
-    return _export_command(database, lag.manifest_path, lag.export_id, lag.output_path, root, settings)
+    return _to_card(export_command(database, lag.export_id, lag.manifest_path, settings, lag.output_path), root)
 
 
-def _export_command(  # noqa: PLR0917
-    database: Database, manifest: str, export_id: int, folder: str | None, root: str, settings: Settings
-) -> str:
-    """Return the command that repeats an export and puts it on a card; empty where the records have not how it was made."""
-    options = options_of_export(database, export_id, settings, folder)
-    if options is None:
-        return ""
-    return " ".join(filter(None, ("sp404 export", shlex.quote(manifest), options, "--card", shlex.quote(root))))
+def _to_card(command: str | None, root: str) -> str:
+    """Return an export's command with the card at ``root``; empty where there is no command."""
+    return f"{command} --card {shlex.quote(root)}" if command else ""

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ from flows.export.kit_findings import find_in_kits, turns_down
 from flows.export.other_sound import describe_other_names, describe_other_sound
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
-from flows.export.repeat import options_of_export
+from flows.export.repeat import export_command
 from flows.export.request import fill_kit_from_records, resolve
 from flows.export.results import results_of, why_not_reached
 from flows.export.stages import DecidedPlan, DraftPlan
@@ -370,9 +369,7 @@ def _mending_commands(damaged: Sequence[verification.DamagedFile], settings: Set
             changed[file.written_by] = changed.get(file.written_by, False) or is_changed
     commands: dict[str, bool] = {}
     for (export_id, manifest, folder), is_changed in changed.items():
-        options = options_of_export(database, export_id, settings, folder)
-        if options is not None:
-            command = " ".join(filter(None, ("sp404 export", shlex.quote(manifest), options)))
+        if command := export_command(database, export_id, manifest, settings, folder):
             commands[command] = commands.get(command, False) or is_changed
     return [f"{command}{' --verify-outputs' * is_changed}" for command, is_changed in commands.items()]
 

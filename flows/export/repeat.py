@@ -54,3 +54,12 @@ def options_of_export(database: Database, export_id: int, settings: Settings, fo
     was["output_base_path"] = folder or recorded["output_path"]
     now = settings.model_dump(mode="json", include=set(REPEATABLE))
     return as_options({name: was[name] for name in REPEATABLE if name in was and was[name] != now[name]})
+
+
+def export_command(database: Database, export_id: int, manifest: str, settings: Settings, folder: str | None) -> str | None:
+    """Return the command that exports a manifest as an earlier export did; None where the records do not know that.
+
+    The arguments are those of ``options_of_export``.
+    """
+    options = options_of_export(database, export_id, settings, folder)
+    return None if options is None else " ".join(filter(None, ("sp404 export", shlex.quote(manifest), options)))

@@ -1,4 +1,4 @@
-"""What exports made of sources, in whichever output folder: by it a plan foretells files without reading a sound."""
+"""Find what exports made of sources, in whichever output folder: by it a plan foretells files without reading a sound."""
 
 from collections.abc import Sequence
 
