@@ -5,8 +5,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.errors import OutputNotWritableError, RequestError
+from schemas.enums import OrganizeBy
+from schemas.errors import ManifestError, OutputNotWritableError, RequestError
 from tasks.fs.atomic import write_atomically
+from tasks.layout import folder_lint
+from tasks.manifest.table import read_manifest
+from tasks.manifest.validate import validate
 
 SETTINGS_FILE = Path("config/sp404.toml")
 UNIT_FILE = Path("~/.config/systemd/user/sp404.service")
@@ -20,7 +24,7 @@ class Answers(NamedTuple):
         out: The output folder.
         card: Where the card is mounted; or "".
         nightly: Export the manifest every night, to the card, too.
-        hour: The hour of that; None: as the settings have it.
+        time: Hour and minute of that; None: as the settings have it.
         organize_by: The layout of all exports; None: as the settings have it.
     """
 
@@ -28,7 +32,7 @@ class Answers(NamedTuple):
     out: str
     card: str
     nightly: bool
-    hour: int | None = None
+    time: tuple[int, int] | None = None
     organize_by: str | None = None
 
 
@@ -67,16 +71,32 @@ def write_settings(answers: Answers, path: Path = SETTINGS_FILE) -> str:
     if answers.organize_by:
         lines.append(f"organize_by = {json.dumps(answers.organize_by)}")
     if answers.nightly:
-        lines += ["# Exported every night while `sp404 up` runs.", f"library = {json.dumps(answers.manifest)}"]
+        lines += ["# Exported every night while `sp404 up` runs: for another one start that anew. The rest is read each night."]
+        lines += [f"library = {json.dumps(answers.manifest)}"]
         lines += ["# New samples in the scanned folders are looked for before that.", "nightly_scan = true"]
-        if answers.hour is not None:
+        if answers.time:
+            hour, minute = answers.time
             lines += ["# Minute and hour, as in crontab(5); after a change start `sp404 up` anew."]
-            lines += [f'nightly_cron = "0 {answers.hour} * * *"']
+            lines += [f'nightly_cron = "{minute} {hour} * * *"']
         if answers.card:
             lines += ["# The nights bring this card up to date, if it is in.", f"nightly_card = {json.dumps(answers.card)}"]
     text = "\n".join(lines) + "\n"
     _write(path, text)
     return text
+
+
+def describe_unsorted(manifest: str, layout: OrganizeBy) -> str:
+    """Say that a layout would sort hardly anything of a manifest, and which setting is better; empty where it does."""
+    if layout not in (OrganizeBy.GENRE, OrganizeBy.BPM, OrganizeBy.KIT):
+        return ""
+    try:
+        values = validate(read_manifest(manifest)).frame[layout]
+    except ManifestError:  # of which `sp404 check` tells
+        return ""
+    if not folder_lint.is_unsorted(values.null_count(), len(values)):
+        return ""
+    what = f"{values.null_count():,} of {len(values):,} samples have no {layout}"
+    return f'{what}: organize_by = "folder" in {SETTINGS_FILE} keeps your own folders'
 
 
 def write_unit(text: str) -> Path:

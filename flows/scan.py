@@ -103,6 +103,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
     counts["listened"] = unheard - files["heard"].null_count()
     counts |= _count_short_hits(new, audio, settings)
+    counts["short_padded"] = history.newest_settings(database, manifest).get("pad_to_ms", 0) >= counts["least_ms"]
     counts |= {
         "missing": missing,
         "unseen": unseen,

@@ -87,6 +87,7 @@ class ScanResult(BaseModel):
         table_kits: How many rows each kit of the manifest has, where kits were proposed.
         short_hits: How many samples are shorter than an export takes, by the settings in force.
         short_in_kits: How many of them have a pad in a proposed kit.
+        short_padded: Whether the last export of the manifest had silence added to them.
         least_ms: The length that an export takes.
         filled: How many rows have a value in each inferred column, by its source.
         skipped: How many files and folders were left out, by reason.
@@ -120,6 +121,7 @@ class ScanResult(BaseModel):
     without_pad: list[str] = []
     short_hits: int = 0
     short_in_kits: int = 0
+    short_padded: bool = False
     least_ms: int = 0
     filled: dict[str, dict[str, int]]
     skipped: dict[str, int]

@@ -133,7 +133,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
 
     In a terminal only the first files are listed, a line each, unless ``every`` one is asked for.
     """
-    from flows.export.repeat import as_options  # noqa: PLC0415  (pydantic is imported late: help must come at once)
+    from flows.export.repeat import options_of_request  # noqa: PLC0415  (pydantic is imported late: help must come at once)
 
     most = None if every or not sys.stdout.isatty() else _FILES_SHOWN
     columns = get_terminal_size().columns
@@ -154,8 +154,8 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
             say(f"- {removals.folder}/{path}  (removed, as {why})")
         if most and len(removals.paths) > most:
             say(f"... and {len(removals.paths) - most:,} more files to remove (--all lists every one)")
-    options = as_options(request.config.model_dump(mode="json") | request.sound.model_dump(mode="json"))
-    print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True, options=options)
+    options = options_of_request(request)
+    print_groups(planned.troubles, request.manifest, every=every, err=True, brief=True, options=options, all_known=True)
     if (request.prune or request.prune_layout) and planned.rejected and not planned.removals:
         say("Nothing would be removed: rows are rejected, and it is not known which files are theirs", err=True)
     for removals in planned.removals:

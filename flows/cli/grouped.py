@@ -17,8 +17,8 @@ _MOST_GROUPS = 10
 UNRECORDED_OPTIONS = "with --card and the like, if you use them"
 # What mends all samples that fail for a cause, by its beginning.
 _COMMANDS = (
-    ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100   ({others})"),
-    ("Failed to load audio: truncated", "sp404 export {manifest}{options} --sound truncated=keep   ({others})"),
+    ("Duration too short", "sp404 export {manifest}{options} --sound pad_to_ms=100"),
+    ("Failed to load audio: truncated", "sp404 export {manifest}{options} --sound truncated=keep"),
     ("Audio file not found", "sp404 scan FOLDER -o {manifest}   (finds files that were moved or renamed)"),
     ("Not converted", "sp404 export {manifest}{options}"),
 )
@@ -32,6 +32,7 @@ def print_groups(
     err: bool = False,
     brief: bool = False,
     options: str = "",
+    all_known: bool = False,
 ) -> None:
     """Print findings grouped by their cause, the largest group first.
 
@@ -42,7 +43,9 @@ def print_groups(
         err: Print to standard error.
         brief: Print at most 22 lines: five groups, with one example of each.
         options: Those of the export that are known, for the command that mends.
+        all_known: They are all that the export has.
     """
+    others = "" if all_known else f"   ({UNRECORDED_OPTIONS if options else 'with the other options of your export'})"
     groups: dict[str, list[RowFinding]] = {}
     for finding in findings:
         groups.setdefault(finding.cause, []).append(finding)
@@ -58,7 +61,7 @@ def print_groups(
                 say(f"  {_describe(finding, cause, manifest)}", err=err)
         if examples and len(members) > examples:
             say(f"  ... and {len(members) - examples:,} more", err=err)
-        for fix in _fixes(members, cause, manifest, options)[: 1 if brief else 3]:
+        for fix in _fixes(members, cause, manifest, options, others)[: 1 if brief else 3]:
             say(f"  > {fix}", err=err)
     sounds = [found[0] for cause, _ in shown for found in [re.search(r"--sound \S+", _command_of(cause))] if found]
     if len(sounds) > 1 and not brief:
@@ -66,7 +69,7 @@ def print_groups(
         for sound in sounds:
             known = _but_for_the_mended(known, sound)
         command = " ".join(filter(None, ("sp404 export", shlex.quote(manifest), known.strip(), *sounds)))
-        say(f"Both at once: {command}   ({_others(options)})", err=err)
+        say(f"Both at once: {command}{others}", err=err)
     if len(largest) > len(shown):
         rest = sum(len(members) for _, members in largest[len(shown) :])
         say(f"{rest:,} more, for {count_of(len(largest) - len(shown), 'other cause')}", err=err)
@@ -90,10 +93,6 @@ def _command_of(cause: str) -> str:
     return next((command for start, command in _COMMANDS if cause.startswith(start)), "")
 
 
-def _others(options: str) -> str:
-    return UNRECORDED_OPTIONS if options else "with the other options of your export"
-
-
 def _but_for_the_mended(options: str, command: str) -> str:
     """Return options for a command, without the setting of the sound that the command itself changes."""
     known = f" {options}" if options else ""
@@ -101,7 +100,7 @@ def _but_for_the_mended(options: str, command: str) -> str:
     return re.sub(rf" {changed[0]}\S+", "", known) if changed else known
 
 
-def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: str) -> list[str]:
+def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: str, others: str) -> list[str]:
     """Return what to do: the command that mends all of them, then the words."""
     from tasks.manifest.write import EXTENSIONS  # noqa: PLC0415 (Polars is imported late: help must come at once)
 
@@ -110,5 +109,5 @@ def _fixes(members: "Iterable[RowFinding]", cause: str, manifest: str, options: 
     commands = []
     if command and (table or not command.startswith("sp404 scan")):  # which writes no kit file
         known = _but_for_the_mended(options, command)
-        commands = [command.format(manifest=shlex.quote(manifest), options=known, others=_others(options))]
+        commands = [command.format(manifest=shlex.quote(manifest), options=known) + (others if "--sound" in command else "")]
     return [*commands, *list(dict.fromkeys(finding.fix for finding in members if finding.fix))]

@@ -86,15 +86,16 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
     failed = [row for row in found if row["status"] in ("rejected", "failed")]
     others = [row for row in found if row["status"] not in ("rejected", "failed")]
     most = None if every or not sys.stdout.isatty() else MOST_LINES
-    if others:
+    if others and console().width < _WIDE:
+        _print_lines(others, most)
+    elif others:
         rows = []
-        for row in others[:most]:
-            path = "/".join(filter(None, (row["output_subfolder"], row["output_filename"])))
+        for row in others:
             ids = str(row["export_id"]), str(row["sample_id"] or ""), str(row["manifest_line"])
-            rows.append([*ids, row["status"], path, row["warning"] or ""])
-        print_table(["export", "sample", "line", "status", "file", "warning"], rows)
-        if len(rows) < len(others):
-            say(f"... and {len(others) - len(rows):,} more (--all lists every one)")
+            rows.append([*ids, row["status"], _exported_path(row), row["warning"] or ""])
+        print_table(["export", "sample", "line", "status", "file", "warning"], rows[:most])
+    if most and most < len(others):
+        say(f"... and {len(others) - most:,} more (--all lists every one)")
     said: dict[tuple[str, ...], int] = {}
     for (export_id, manifest), rows_of in groupby(failed, key=lambda row: (row["export_id"], row["manifest_path"])):
         members = list(rows_of)
@@ -121,15 +122,40 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
             say(f"  {finding.where}: {row['source_path']}: {finding.what} (export {row['exported_since']} has it)")
 
 
+def _print_lines(found: Records, most: int | None) -> None:
+    """Print ``most`` samples that were exported, a line each, below what they have in common: export, status, warning."""
+    groups: dict[tuple[int, str, str], Records] = {}
+    for row in found:
+        warning = (row["warning"] or "").partition(": ")[0]
+        groups.setdefault((row["export_id"], row["status"], warning), []).append(row)
+    left = most or len(found)
+    for (export_id, status, warning), members in groups.items():
+        if left <= 0:
+            break
+        why = f" x {warning}" if warning else ""
+        say(f"Export {export_id}, {ago(members[0]['created_at'])}, {status}: {len(members):,}{why}")
+        for row in members[:left]:
+            detail = (row["warning"] or "").partition(": ")[2]
+            say(f"  {': '.join(filter(None, (_place(row), _exported_path(row), detail)))}")
+        left -= len(members)
+
+
+def _exported_path(row: dict[str, Any]) -> str:
+    return "/".join(filter(None, (row["output_subfolder"], row["output_filename"])))
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"line {row['manifest_line']}" + (f", sample {row['sample_id']}" if row["sample_id"] else "")
+
+
 def _finding(row: dict[str, Any]) -> "RowFinding":
     from schemas.report import DETAILS, RowFinding  # noqa: PLC0415  (pydantic is imported late)
 
     text = str(row["error_message"])
-    where = f"line {row['manifest_line']}" + (f", sample {row['sample_id']}" if row["sample_id"] else "")
     what = re.sub(r"^(?:Line|Row) [0-9]+: ", "", text)
     cause = re.sub(r"^(\w+) '.*?':", r"\1", what) if row["status"] == "rejected" else re.sub(DETAILS, "", what)
     return RowFinding(
-        where=where,
+        where=_place(row),
         what=what,
         cause=cause,
         fix=row["fix"] or "",

@@ -1,8 +1,9 @@
-"""``sp404 init``: four questions, then a manifest, settings and, on request, a service."""
+"""``sp404 init``: some questions, then a manifest, settings and, on request, a service."""
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import click
 
 from flows.cli.exit_status import ALL_DONE
 from flows.cli.messages import count_of, print_json, printable, say
-from flows.cli.options import ExampleCommand, WholeNumber, choice_of, db_option, json_option, load_settings
+from flows.cli.options import ExampleCommand, choice_of, db_option, json_option, load_settings
 from flows.cli.progress_bar import progress_bar
 from flows.cli.scan_command import print_left_out
 from schemas.enums import OrganizeBy
@@ -26,12 +27,26 @@ if TYPE_CHECKING:
 _MANIFEST = "library.csv"
 
 
+class TimeOfDay(click.ParamType[tuple[int, int]]):
+    """A time of the day, as ``3`` or ``23:30``: its hour and minute."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return hour and minute; fail with what to write."""
+        if isinstance(value, tuple):
+            return value
+        if not (found := re.fullmatch(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?", str(value).strip(), re.ASCII)):
+            self.fail(f"{value!r} is not a time of the day: write one such as 3 or 23:30", param, ctx)
+        return int(found[1]), int(found[2] or 0)
+
+
 @click.command(cls=ExampleCommand, example="sp404 init --samples ~/Samples --out ~/sp404")
 @click.option("--samples", metavar="DIR", help="The folder of your samples.")
 @click.option("--out", metavar="DIR", help="The folder to export to.")
 @click.option("--card", metavar="PATH", help="Where the card of the device is mounted, also for the nights; empty: none.")
 @click.option("--nightly/--no-nightly", default=None, help="Export the library every night, while `sp404 up` runs.")
-@click.option("--hour", type=WholeNumber(0, 23), metavar="H", help="The hour of that, from 0 to 23; 3 if not set.")
+@click.option("--hour", type=TimeOfDay(), metavar="H[:MM]", help="The time of that, such as 3 or 23:30; 3 if not set.")
 @click.option("--service", is_flag=True, help="Write a systemd unit that starts `sp404 up`, too; start nothing.")
 @db_option
 @json_option
@@ -61,6 +76,7 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
             result = scan(ScanRequest(folders=[os.path.expanduser(samples)], manifest=str(manifest)), settings, progress)
     rows = result.rows if result else read_all_columns(str(manifest))[0].height
     first_steps.write_settings(answers)
+    settings = load_settings(db).settings
     unit = str(first_steps.write_unit(_render_unit(db))) if service else ""
     if as_json:
         files = {"manifest": str(manifest), "settings": str(first_steps.SETTINGS_FILE.absolute()), "unit": unit}
@@ -69,6 +85,8 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
         if result:
             print_left_out(result)
         _print_next(answers, rows, unit)
+        if note := first_steps.describe_unsorted(answers.manifest, settings.organize_by):
+            say(note, err=True)
     return ALL_DONE
 
 
@@ -100,7 +118,7 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
     nightly = _confirm("Export what changed every night, while `sp404 up` runs") if nightly is None else nightly
     hour, layout = given["hour"], None
     if nightly and sys.stdin.isatty():
-        hour = click.prompt("At which hour", default=3, type=WholeNumber(0, 23), err=True) if hour is None else hour
+        hour = click.prompt("At what time", default="3:00", type=TimeOfDay(), err=True) if hour is None else hour
         layout = click.prompt("In which folders", default="flat", type=choice_of(OrganizeBy), err=True)
     return Answers(str(manifest), _path(out), card and _path(card), nightly, hour, layout)
 

@@ -183,7 +183,8 @@ def _print_totals(result: "ScanResult") -> None:
     if result.without_kit:
         say(f"No kit of {_describe_folders(result.without_kit)}", err=True)
     elif result.drumkits and len(result.added) == result.rows:
-        say(f"{drumkits} among them: with --kits a scan puts folders of one-shots on pads", err=True)
+        own = f"sp404 export {shlex.quote(result.drumkits[0])} takes the drumkit's own"
+        say(f"{drumkits} among them: with --kits a scan puts folders of one-shots on pads; {own}", err=True)
     if result.without_pad:
         what = (
             "new sample lies in the folder of a kit" if len(result.without_pad) == 1 else "new samples lie in folders of kits"
@@ -192,12 +193,12 @@ def _print_totals(result: "ScanResult") -> None:
     if result.short_hits:
         what = "sample is" if result.short_hits == 1 else "samples are"
         pads = f", {result.short_in_kits:,} of them in kits" if result.short_in_kits else ""
-        fix = f"sp404 export {result.manifest} --sound pad_to_ms={result.least_ms}"
-        say(
-            f"{result.short_hits:,} {what} shorter than {result.least_ms} ms{pads}: an export refuses them. {fix} adds silence"
-            " (with the other options of your export)",
-            err=True,
-        )
+        sound = f"--sound pad_to_ms={result.least_ms}"
+        fix = f"an export refuses them. sp404 export {shlex.quote(result.manifest)} {sound} adds silence"
+        fix += " (with the other options of your export)"
+        if result.short_padded:
+            fix = f"the last export had silence added to them ({sound})"
+        say(f"{result.short_hits:,} {what} shorter than {result.least_ms} ms{pads}: {fix}", err=True)
     say(f"  {result.manifest}" + ("" if result.written else " (nothing to change)"))
     if result.added and len(result.added) == result.rows:
         say(f"  sp404 check {shlex.quote(result.manifest)} finds what is damaged inside", err=True)

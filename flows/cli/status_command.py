@@ -56,6 +56,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
         _print_server(report, db)
     else:
         say("Prefect   no server runs, so nothing happens at night: sp404 up")
+        say("          (if that has just begun: its server answers after some 10 s)")
     named = os.environ.get("PREFECT_API_URL")
     if named and named != report.server:
         say(f"          {named} of PREFECT_API_URL does not answer", color=WARN)
@@ -125,7 +126,8 @@ def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     if run.new_files:
         say(f"          new since the run before: {_names(run.new_files, run.new)}")
     if run.mended:
-        say(f"          mended since the run before: {_names(run.mended, len(run.mended))}", color=GOOD)
+        right_again = "" if run.exported else " (what an earlier export made of it is right again)"
+        say(f"          mended since the run before: {_names(run.mended, len(run.mended))}{right_again}", color=GOOD)
     if run.failing:
         if run.again is not None and run.failing > run.not_reached:
             say(f"          {_describe_again(run, run.again)}")

@@ -1,5 +1,6 @@
 """Find what deserves a look in the folders of a plan: layouts that sort nothing, genres that are one to a scan."""
 
+import os
 import shlex
 
 import polars as pl
@@ -16,6 +17,8 @@ from tasks.store import card_files, scan_memory
 
 # So many kits are named in a command.
 _MOST_KITS = 30
+# Of fewer rows anybody sees where they go.
+_FEWEST_ROWS = 10
 
 
 def find_unsorted(draft: DraftPlan) -> list[Finding]:
@@ -34,7 +37,9 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
     found = folder_lint.find_unsorted(draft.rows["path"], layout, "")
     if not found:
         return []
-    fix = f"sp404 export {shlex.quote(manifest)} --organize-by folder keeps your own folders."
+    fix = f"sp404 export {shlex.quote(manifest)} --organize-by folder keeps your own folders"
+    is_setting = draft.resolved.request.config.organize_by is None
+    fix += ' (so does organize_by = "folder" in the settings, for the nights, too).' if is_setting else "."
     database = draft.target.database
     roots = scan_memory.roots_of(database, manifest) if layout is OrganizeBy.BPM else []
     if roots and not scan_memory.was_heard(database, manifest):
@@ -42,6 +47,20 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
     else:
         fix = f"Fill in the column {layout}; or {fix}"
     return [each.model_copy(update={"fix": fix}) for each in found]
+
+
+def describe_common_folder(draft: DraftPlan) -> str | None:
+    """Say, before the first export by folder, that all paths begin with one folder, and how to leave it out."""
+    is_first = draft.prior_outputs.filter(pl.col("same_manifest") & (pl.col("organized_by") == OrganizeBy.FOLDER)).is_empty()
+    if draft.settings.organize_by is not OrganizeBy.FOLDER or not is_first or draft.rows.height < _FEWEST_ROWS:
+        return None
+    tops = draft.rows["path"].str.extract("^([^/]+)/").unique()
+    root = os.path.dirname(draft.target.manifest)
+    folders = draft.rows["source"].str.strip_prefix(os.path.join(root, "")).str.extract("^([^/]+)/").unique()
+    if len(tops) > 1 or len(folders) > 1 or None in (tops[0], folders[0]):
+        return None
+    inside = os.path.join(root, folders[0])
+    return f"All {draft.rows.height:,} paths begin with {tops[0]}/: a table written into {inside} leaves that out"
 
 
 def find_shared_pads(draft: DraftPlan, place: Card | None) -> list[Finding]:

@@ -1,14 +1,17 @@
 """Say which files are written again, or renamed, only since other settings are in force than when they were made."""
 
 import json
+import shlex
 from collections.abc import Sequence
 
 import polars as pl
 
 from config.settings import Settings
-from flows.export.stages import DecidedPlan
+from flows.export.repeat import as_options
+from flows.export.stages import DecidedPlan, DraftPlan
 from schemas.export import SoundConfig
 from tasks.layout.actions import Action
+from tasks.store import history
 from tasks.store.catalog import Catalog
 
 _SHOWN_SETTINGS = 3
@@ -53,6 +56,20 @@ def describe_other_names(plan: DecidedPlan) -> str:
     recorded = Catalog(plan.draft.target.database).export_settings(before)
     why = _differences(recorded["settings"] if recorded else None, plan.settings, before, _OF_NAMES)
     return f"{moved:,} file{'' if moved == 1 else 's'} to rename: {why}" if why else ""
+
+
+def describe_last_sound(draft: DraftPlan) -> str:
+    """Return the command that checks a manifest with the sound of its last export, where that is another; else nothing.
+
+    Raises:
+        DatabaseBusyError, DatabaseError: The records cannot be read.
+    """
+    manifest = draft.target.manifest
+    before = history.newest_settings(draft.target.database, manifest)
+    now = draft.settings.model_dump(mode="json", include=set(SoundConfig.model_fields))
+    options = as_options({name: before[name] for name in now if name in before and before[name] != now[name]})
+    command = f"sp404 check {shlex.quote(manifest)} {options}"
+    return f"The last export was made with other sound settings: {command} checks with those" if options else ""
 
 
 def _differences(recorded: str | None, settings: Settings, export_id: int, names: Sequence[str]) -> str:

@@ -16,11 +16,11 @@ from config.settings import Settings
 from flows.export import other_layouts, passes, sd_card
 from flows.export.card_forecast import PlannedCopy, foresee_card
 from flows.export.decide import decide
-from flows.export.folder_findings import find_in_folders, find_shared_pads
+from flows.export.folder_findings import describe_common_folder, find_in_folders, find_shared_pads
 from flows.export.foreseen_failures import ForeseenFailure, foresee_failures
 from flows.export.foreseen_outputs import foresee_outputs
 from flows.export.kit_findings import find_in_kits, turns_down
-from flows.export.other_sound import describe_other_names, describe_other_sound
+from flows.export.other_sound import describe_last_sound, describe_other_names, describe_other_sound
 from flows.export.plan import draft_dry_run
 from flows.export.removals import FolderRemovals, find_removals
 from flows.export.repeat import export_command
@@ -178,7 +178,8 @@ def plan(request: ExportRequest) -> PlanPreview:
     renamed = (pl.col("action") == Action.MOVE).alias("renamed")
     there = decided.jobs.filter(~fails)
     files = there.select("sample_id", "source", "path", in_the_way, unchanged, renamed).iter_rows(named=True)
-    changes = [draft.other_folder, describe_other_names(decided), describe_other_sound(decided, there), no_card]
+    changes = [draft.other_folder or describe_common_folder(draft), describe_other_names(decided)]
+    changes += [describe_other_sound(decided, there), no_card]
     return PlanPreview(
         output_base_path=draft.settings.output_base_path,
         total_requested=draft.requested,
@@ -269,6 +270,8 @@ def check(request: ExportRequest, progress: Progress) -> CheckReport:
     if findings and any(finding.what.startswith(TOO_LOUD) for finding in worth_a_look):
         are = "is" if len(findings) == 1 else "are"
         notes.append(f"{len(findings):,} that would fail {are} not measured: more may be louder than full scale")
+    if findings or worth_a_look:
+        notes += filter(None, [describe_last_sound(draft)])
     return CheckReport(
         total_requested=draft.requested,
         good=draft.requested - draft.rejected - len(findings),

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.settings import Settings
-from schemas.export import ExportConfig, SoundConfig
+from schemas.export import ExportConfig, ExportRequest, SoundConfig
 from tasks.store.catalog import Catalog
 from tasks.store.database import Database
 
 # What an export of the same samples needs to be the same.
 REPEATABLE = (*ExportConfig.model_fields, *SoundConfig.model_fields)
-_OPTIONS = {"output_base_path": "--out"}
+_OPTIONS = {"output_base_path": "--out", "sample_ids": "--sample", "kits": "--kit"}
 _SWITCHES = {"include_metadata": "metadata", "sanitize_filenames": "sanitize"}
 
 
 def as_options(values: Mapping[str, Any]) -> str:
-    """Return values of ``ExportConfig`` and ``SoundConfig`` as options of ``sp404 export``, quoted for a shell.
+    """Return values of a request, its ``ExportConfig`` and ``SoundConfig`` as options of ``sp404 export``, quoted for a shell.
 
     Those that are None are left out.
     """
@@ -28,10 +28,18 @@ def as_options(values: Mapping[str, Any]) -> str:
 def _option(name: str, value: Any) -> list[str]:
     if name in _SWITCHES:
         return [f"--{'' if value else 'no-'}{_SWITCHES[name]}"]
-    text = str(value).lower() if isinstance(value, bool) else str(value)
     if name in SoundConfig.model_fields:
-        return ["--sound", f"{name}={text}"]
-    return [_OPTIONS.get(name, f"--{name.replace('_', '-')}"), text]
+        return ["--sound", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+    option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+    if value is True:
+        return [option]
+    return [word for one in (value if isinstance(value, list) else [value]) for word in (option, str(one))]
+
+
+def options_of_request(request: ExportRequest) -> str:
+    """Return all options with which a request was made, and which the settings do not give, quoted for a shell."""
+    own = request.model_dump(mode="json", exclude={"manifest", "config", "sound"}, exclude_defaults=True)
+    return as_options(own | request.config.model_dump(mode="json") | request.sound.model_dump(mode="json"))
 
 
 def options_of_export(database: Database, export_id: int, settings: Settings, folder: str | None = None) -> str | None:

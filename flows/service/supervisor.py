@@ -173,7 +173,7 @@ def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     card = f", and the card {settings.nightly_card}" if settings.nightly_card else "; no card: set nightly_card"
     where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}{card}"
     yield f"Nightly   {settings.library}, next: {_next(settings, 'nightly_cron')}"
-    yield f"          {where}; `sp404 config` shows all that it goes by"
+    yield f"          {where}; `sp404 config` shows all that it goes by, and reads anew each night"
     # The tab Runs of the deployment's own page lists only states that Prefect has names for.
     yield f"          how the nights went: {ui}/runs?tag=nightly, or sp404 status"
     yield f"          one now: {prefect_server.run_command(f'{ui}/api', prefect_server.NIGHTLY)}"

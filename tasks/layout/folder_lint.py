@@ -15,6 +15,11 @@ _TOO_MANY = 0.8
 _FEWEST_ROWS = 10
 
 
+def is_unsorted(unsorted: int, rows: int) -> bool:
+    """Return whether a layout has no folder for so many of the rows that it sorts hardly anything."""
+    return rows >= _FEWEST_ROWS and unsorted > _TOO_MANY * rows
+
+
 def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[Finding]:
     """Find a layout by genre or tempo that sorts hardly anything, since most rows have none.
 
@@ -25,7 +30,7 @@ def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[F
     """
     folder = _FOLDERS.get(organize_by)
     unsorted = int(paths.str.starts_with(f"{folder}/").sum()) if folder else 0
-    if not folder or len(paths) < _FEWEST_ROWS or unsorted <= _TOO_MANY * len(paths):
+    if not folder or not is_unsorted(unsorted, len(paths)):
         return []
     what = f"{unsorted:,} of {len(paths):,} rows have no {organize_by}, and go to {folder}"
     return [Finding(where=f"layout {organize_by}", what=what, fix=fix)]

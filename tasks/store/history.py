@@ -1,5 +1,6 @@
 """Queries of the records: exports, their samples, preferences."""
 
+import json
 from typing import Any
 
 import polars as pl
@@ -66,6 +67,12 @@ def newest_folder(database: Database, sample_ids: pl.Series) -> str | None:
     """Return the output folder that the newest export of any of these samples wrote to; None where none was exported."""
     found = _frame(database, "newest_folder", {}, {"output_path": pl.String}, wanted=sample_ids.alias("id").to_frame())
     return found["output_path"][0] if len(found) else None
+
+
+def newest_settings(database: Database, manifest: str) -> dict[str, Any]:
+    """Return the settings of the newest finished export of a whole manifest, by their names; empty where none is known."""
+    found = _frame(database, "newest_settings", {"manifest_path": manifest}, {"settings": pl.String})
+    return json.loads(found["settings"][0]) if len(found) else {}
 
 
 def kept_files(database: Database, manifest: str, sources: list[str]) -> list[str]:

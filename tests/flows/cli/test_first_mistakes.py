@@ -285,6 +285,23 @@ def test_an_init_for_the_nights_asks_for_their_hour_and_the_folders(manifest: Pa
     assert (written["nightly_cron"], written["organize_by"]) == ("0 4 * * *", "genre")
 
 
+def test_an_init_takes_minutes_and_says_where_a_layout_sorts_nothing(manifest: Path, tmp_path: Path) -> None:
+    """The samples are in no genre; by their own folders all of them are sorted."""
+    studio = tmp_path / "studio"
+    (studio / "lib").mkdir(parents=True)
+    for number in range(10):
+        audio.write(studio / f"lib/{number}.wav", audio.tone(0.2, 8_000, hz=300 + number), 8_000, "WAV")
+    answers = (studio / "lib", tmp_path / "out", "", "y", "3:60", "24:00", "23:49", "genre")
+    keys = "".join(f"{answer}\n" for answer in answers).encode()
+    status, drawn = in_terminal(studio, "init", "--db", tmp_path / "r.duckdb", keys=keys)
+    assert status == 0, drawn
+    assert "'24:00' is not a time of the day: write one such as 3 or 23:30" in drawn
+    written = tomllib.loads((studio / "config/sp404.toml").read_text())["sp404"]
+    assert written["nightly_cron"] == "49 23 * * *"
+    told = '10 of 10 samples have no genre: organize_by = "folder" in config/sp404.toml keeps your own folders'
+    assert told in " ".join(drawn.split())
+
+
 def test_an_init_that_is_left_writes_nothing_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "studio"
     folder.mkdir()

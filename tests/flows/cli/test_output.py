@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -335,3 +336,61 @@ def test_what_is_turned_down_and_what_was_not_measured_is_said(sp404: Run, tmp_p
     assert "1 sample is turned down so that nothing clips, by up to 6.0 dB" in said.err
     again = sp404("export", table, "--direct", "--sound", "guard=file", "--out", tmp_path / "out", *db)
     assert "turned down" not in again.err
+
+
+def test_what_the_last_export_did_to_the_sound_is_known_to_check_and_scan(
+    sp404: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in a narrow terminal, samples with one warning stand below it, a line each."""
+    lib, table, db = tmp_path / "lib", tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb")
+    lib.mkdir()
+    for number in range(3):
+        loud = 2 * audio.tone(0.3, 48_000, level=1.0, hz=500 + number)
+        audio.write(lib / f"a rather long name of a loud loop {number}.wav", loud, 48_000, "WAV", "FLOAT")
+    audio.write(lib / "short.wav", audio.tone(0.02, 48_000), 48_000, "WAV")
+    scan = ("scan", lib, "-o", table, *db)
+    assert f"an export refuses them. sp404 export {table} --sound pad_to_ms=100 adds silence" in sp404(*scan).err
+    assert "The last export" not in sp404("check", table, *db).err
+    sp404("export", table, "--direct", "--sound", "pad_to_ms=100", "--out", tmp_path / "out", *db)
+    padded = "1 sample is shorter than 100 ms: the last export had silence added to them (--sound pad_to_ms=100)"
+    assert padded in sp404(*scan).err
+    assert json.loads(sp404(*scan, "--json").out)["short_padded"]
+    said = sp404("check", table, *db)
+    command = f"sp404 check {table} --sound pad_to_ms=100"
+    assert f"The last export was made with other sound settings: {command} checks with those" in said.err
+    assert sp404(*command.split()[1:], *db).out.endswith("4 rows: 4 good, 0 rejected, 0 would fail\n")
+    monkeypatch.setattr(tables, "_PIPE_COLUMNS", 80)
+    assert sp404("history", "1", "--warning", "Louder", *db).out.splitlines() == [
+        "Export 1, just now, exported: 3 x Louder than full scale and clipped (--sound guard=file turns it down)",
+        *(
+            f"  line {line}, sample {line - 1}: a_rather_long_name_of_a_loud_loop_{line - 2}.wav: +6.0 dBFS"
+            for line in (2, 3, 4)
+        ),
+    ]  # fmt: skip
+    assert "Export 1, just now, exported: 1\n  line 5, sample 4: short.wav\n" in sp404("history", "--sample", "4", *db).out
+
+
+def test_a_plan_prints_the_whole_command_and_the_folder_that_all_paths_begin_with(sp404: Run, tmp_path: Path) -> None:
+    """What is added to the command is the sound alone; a table inside of the folder leaves the folder out."""
+    lib, card, db, out = tmp_path / "My Lib", tmp_path / "CARD", ("--db", tmp_path / "r.duckdb"), tmp_path / "out"
+    (card / "IMPORT").mkdir(parents=True)
+    for name in ("drums", "bass"):
+        (lib / name).mkdir(parents=True)
+    for number in range(10):
+        audio.write(lib / "drums" / f"{number}a.wav", audio.tone(0.2, 8_000, hz=300 + number), 8_000, "WAV")
+        audio.write(lib / "bass" / f"{number}b.wav", audio.tone(0.2, 8_000, hz=400 + number), 8_000, "WAV")
+    audio.write(lib / "drums" / "short.wav", audio.tone(0.02, 8_000), 8_000, "WAV")
+    for table, top in (
+        (tmp_path / "m.csv", f"All 21 paths begin with my_lib/: a table written into {lib}"),
+        (lib / "m.csv", ""),
+    ):
+        sp404("scan", lib, "-o", table, *db)
+        options = ("--organize-by", "folder", "--out", out, "--card", card, "--prune")
+        said = sp404("plan", table, *options, *db)
+        words = shlex.split(next(line for line in said.err.splitlines() if "pad_to_ms" in line).removeprefix("  > "))
+        assert words[:3] == ["sp404", "export", str(table)]
+        typed = sorted([*map(str, options), *map(str, db), "--sound", "pad_to_ms=100"])
+        assert sorted(words[3:]) == typed
+        assert (top in said.err) if top else "paths begin with" not in said.err
+    sp404("export", tmp_path / "m.csv", "--direct", *options, *db)
+    assert "paths begin with" not in sp404("plan", tmp_path / "m.csv", *options, *db).err
