@@ -106,9 +106,8 @@ def _mark_lasting(database: "Database", export: dict[str, Any], failures: list[d
     """Return the failures of an export, each with whether the export of its manifest before it had it, too: ``lasting``."""
     from tasks.store import history as records
 
-    exports = records.exports(database, user_id=None, export_id=None, most=None, library=export["manifest_path"])
-    same = [row for row in exports if row["manifest_path"] == export["manifest_path"] and row["id"] < export["id"]]
-    before = records.failures_before(database, export["id"], [row["id"] for row in same[:1]])
+    same = records.newest_export_of(database, export["manifest_path"], export["id"])
+    before = records.failures_before(database, export["id"], [same["id"]] if same else [])
     lasting = {row["source_path"] for row in before}
     return [row | {"lasting": row["source_path"] in lasting} for row in failures]
 

@@ -161,9 +161,9 @@ def _find_edited(database: Database, manifests: list[str]) -> list[str]:
     """Return the manifests that are there and that were written to since their last export began."""
     edited = []
     for manifest in manifests:
-        exports = history.exports(database, user_id=None, export_id=None, most=None, library=manifest)
-        begun = max((row["created_at"] for row in exports if row["manifest_path"] == manifest), default=None)
-        if begun and os.path.isfile(manifest) and os.stat(manifest).st_mtime > begun.replace(tzinfo=UTC).timestamp():
+        newest = history.newest_export_of(database, manifest)
+        begun = newest["created_at"].replace(tzinfo=UTC).timestamp() if newest else None
+        if begun and os.path.isfile(manifest) and os.stat(manifest).st_mtime > begun:
             edited.append(manifest)
     return edited
 

@@ -69,6 +69,12 @@ def newest_folder(database: Database, sample_ids: pl.Series) -> str | None:
     return found["output_path"][0] if len(found) else None
 
 
+def newest_export_of(database: Database, manifest: str, before: int | None = None) -> dict[str, Any] | None:
+    """Return ``id`` and ``created_at`` of the newest export of a manifest, or of the newest before that one; None: none is."""
+    found = _ask(database, "newest_export_of", {"manifest_path": manifest, "before": before})
+    return found[0] if found else None
+
+
 def newest_settings(database: Database, manifest: str) -> dict[str, Any]:
     """Return the settings of the newest finished export of a whole manifest, by their names; empty where none is known."""
     found = _frame(database, "newest_settings", {"manifest_path": manifest}, {"settings": pl.String})
