@@ -102,8 +102,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
     garbled = _find_garbled(missing, os.path.dirname(manifest))
     counts = {"manifest": manifest, "written": written, "files": listed.height, "read": read}
     counts["listened"] = unheard - files["heard"].null_count()
-    counts |= _count_short_hits(new, audio, settings)
-    counts["short_padded"] = history.newest_settings(database, manifest).get("pad_to_ms", 0) >= counts["least_ms"]
+    counts |= _count_short_hits(new, audio, settings) | {"short_padded": _was_padded(database, manifest, settings)}
     counts |= {
         "missing": missing,
         "unseen": unseen,
@@ -349,6 +348,12 @@ def _next_base(
         now = now.drop("kit", "bank", "pad").join(names.select("path", "kit", "bank", "pad"), on="path", how="left")
     older = base.filter(~pl.col("path").is_in([*new["path"], *changes.moved, *merged.dropped]))
     return pl.concat([now.select(*scan_memory.ROWS_SCHEMA), older])
+
+
+def _was_padded(database: Database, manifest: str, settings: Settings) -> bool:
+    """Return whether the last export of the whole manifest added silence to what is too short."""
+    last = history.last_whole_export(database, manifest)
+    return last is not None and last["settings"].get("pad_to_ms", 0) >= settings.sound().min_duration_ms
 
 
 def _count_short_hits(new: pl.DataFrame, audio: pl.DataFrame, settings: Settings) -> dict[str, int]:

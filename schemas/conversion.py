@@ -76,7 +76,7 @@ class Levels:
 
 
 # Clipping by less than this is hard to hear, and not worth a warning.
-_CLIPS_ABOVE_DB = 0.5
+CLIPS_ABOVE_DB = 0.5
 
 
 def decibels(ratio: float) -> float:
@@ -90,7 +90,7 @@ TOO_LOUD = "Louder than full scale"
 
 def clips(peak: float) -> bool:
     """Return whether a peak is so far beyond full scale (1.0) that its clipping can be heard."""
-    return peak > 0 and decibels(peak) > _CLIPS_ABOVE_DB
+    return peak > 0 and decibels(peak) > CLIPS_ABOVE_DB
 
 
 @dataclass(frozen=True, slots=True)

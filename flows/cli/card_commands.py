@@ -87,17 +87,29 @@ def _print_card(report: "CardReport", every_file: bool, db: str | None) -> None:
         say(f"Removed: {path}")
     for path in report.junk:
         say(f"Junk: {path} (--clean-junk removes it)")
-    for (manifest, layout), count in report.sources.items():
-        say(f"{count_of(count, 'file')} from {manifest}{f', by {layout}' if layout else ''}")
+    _print_sources(report, db)
     for lag in report.lags:
         _print_lag(lag, db)
     for old in report.old_layouts:
         _print_old_layout(old, db)
     for manifest in report.edited:
         say(f"{manifest} was written to since its last export: what is new there is not on the card", color=WARN)
+        for command in (last.command for last in report.last_exports if last.manifest_path == manifest):
+            say(f"  > {command}{db_hint(db)}")
     counts = ", ".join(f"{count:,} {state}" for state, count in report.counts.items() if count) or "nothing in the records"
     unknown = f"; {count_of(len(report.unknown), 'file')} from elsewhere" if report.unknown else ""
     say(f"{report.root}: {counts}{unknown}")
+
+
+def _print_sources(report: "CardReport", db: str | None) -> None:
+    """Print which manifests the files are from, and how many of their samples failed in the last export."""
+    last_exports = {(last.manifest_path, last.organized_by): last for last in report.last_exports}
+    for (manifest, layout), count in report.sources.items():
+        say(f"{count_of(count, 'file')} from {manifest}{f', by {layout}' if layout else ''}")
+        last = last_exports.get((manifest, layout or ""))
+        if last and last.not_exported:
+            which = f"sp404 history --export {last.export_id} --failed{db_hint(db)}"
+            say(f"  {count_of(last.not_exported, 'sample')} of it could not be exported last: {which}", color=WARN)
 
 
 def _print_old_layout(old: "OldLayout", db: str | None) -> None:

@@ -49,7 +49,7 @@ def export(manifest: str, direct: bool, as_json: bool, dry_run: bool, **options:
     The files are 48 kHz, 16 bits. A second run does only what changed.
     """
     if dry_run:
-        return _plan(manifest, as_json, False, options)
+        return _plan(manifest, as_json, False, options, is_dry_run=True)
     batch = _run_export(export_request(manifest, options), direct)
     if as_json:
         print_json(batch.to_json())
@@ -123,11 +123,11 @@ def demo(out: str, direct: bool, as_json: bool) -> int:
     return ALL_DONE
 
 
-def _plan(manifest: str, as_json: bool, every: bool, options: dict[str, Any]) -> int:
+def _plan(manifest: str, as_json: bool, every: bool, options: dict[str, Any], is_dry_run: bool = False) -> int:
     from flows.export import preview
 
     request = export_request(manifest, options)
-    planned = preview.plan(request)
+    planned = preview.plan(request, take_empty_card=not is_dry_run)  # of which the export itself would be refused
     if as_json:
         print_json(planned.model_dump_json())
     else:

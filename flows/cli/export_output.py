@@ -151,7 +151,7 @@ def print_planned(planned: "PlanPreview", request: "ExportRequest", every: bool)
         first = set(removals.lost if is_prune else removals.paths)
         for path in sorted(removals.paths, key=lambda path: path not in first)[:most]:
             why = gone if path in first else "its sample has another file now"
-            say(f"- {removals.folder}/{path}  (removed, as {why})")
+            say(f"- {removals.folder}/{path}  (to be removed, as {why})")
         if most and len(removals.paths) > most:
             say(f"... and {len(removals.paths) - most:,} more files to remove (--all lists every one)")
     options = options_of_request(request)

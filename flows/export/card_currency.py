@@ -78,7 +78,7 @@ def find_old_layouts(database: Database, card_id: str, root: str, settings: Sett
     found = [OldLayout(**row) for row in card_files.layouts_behind(database, card_id)]
     return [
         old.model_copy(
-            update={"command": _to_card(export_command(database, old.export_id, old.manifest_path, settings, None), root)}
+            update={"command": to_card(export_command(database, old.export_id, old.manifest_path, settings, None), root)}
         )
         for old in found
     ]
@@ -109,9 +109,9 @@ def _command(database: Database, lag: CardLag, root: str, settings: Settings) ->
     is_choice = os.path.dirname(lag.manifest_path) == str(requests_folder(database))
     if is_choice or not (lag.is_whole and lag.behind):
         return ""
-    return _to_card(export_command(database, lag.export_id, lag.manifest_path, settings, lag.output_path), root)
+    return to_card(export_command(database, lag.export_id, lag.manifest_path, settings, lag.output_path), root)
 
 
-def _to_card(command: str | None, root: str) -> str:
+def to_card(command: str | None, root: str) -> str:
     """Return an export's command with the card at ``root``; empty where there is no command."""
     return f"{command} --card {shlex.quote(root)}" if command else ""

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from config.settings import Settings
-from flows.export.card_currency import CardLag, OldLayout, find_lags, find_old_layouts
+from flows.export.card_currency import CardLag, OldLayout, find_lags, find_old_layouts, to_card
+from flows.export.repeat import export_command
 from flows.export.sd_card import find_known
 from schemas.errors import CardError, RequestError
 from tasks.bundle import card
@@ -47,6 +48,21 @@ class CardFile(BaseModel):
         return self.stale or self.state != "there"
 
 
+class LastExport(BaseModel):
+    """The last export of a whole manifest in a layout.
+
+    Attributes:
+        not_exported: How many rows it rejected, or failed to convert.
+        command: The same export, to the card, too.
+    """
+
+    manifest_path: str
+    organized_by: str
+    export_id: int
+    not_exported: int
+    command: str
+
+
 class CardReport(BaseModel):
     """The contents of a card: the recorded files, and the paths of those that no record knows.
 
@@ -58,6 +74,7 @@ class CardReport(BaseModel):
         lags: What the card lacks of the libraries it was given, where ``report`` was asked.
         old_layouts: The layouts on it that are of before the newest export of their library; likewise.
         edited: The manifests that were written to since their last export, likewise: what is new in them is not on the card.
+        last_exports: The last export of each whole manifest in each layout that is on it, likewise.
     """
 
     card_id: str
@@ -70,6 +87,7 @@ class CardReport(BaseModel):
     lags: list[CardLag] = []
     old_layouts: list[OldLayout] = []
     edited: list[str] = []
+    last_exports: list[LastExport] = []
 
     @property
     def is_current(self) -> bool:
@@ -153,7 +171,8 @@ def report(settings: Settings, path: str, clean_junk: bool = False) -> CardRepor
     old = find_old_layouts(database, mark.id, root, settings) if mark else []
     described = describe(database, root, by_bytes=True)
     edited = _find_edited(database, sorted({manifest for manifest, _ in described.sources}))
-    updates = {"cleaned": cleaned, "lags": lags, "old_layouts": old, "edited": edited}
+    last_exports = _find_last_exports(database, described, settings)
+    updates = {"cleaned": cleaned, "lags": lags, "old_layouts": old, "edited": edited, "last_exports": last_exports}
     return described.model_copy(update=updates)
 
 
@@ -166,6 +185,16 @@ def _find_edited(database: Database, manifests: list[str]) -> list[str]:
         if begun and os.path.isfile(manifest) and os.stat(manifest).st_mtime > begun:
             edited.append(manifest)
     return edited
+
+
+def _find_last_exports(database: Database, described: CardReport, settings: Settings) -> list[LastExport]:
+    found = []
+    for manifest, layout in described.sources:
+        if layout and (last := history.last_whole_export(database, manifest, layout)):
+            facts = {name: last[name] for name in ("export_id", "not_exported")}
+            command = to_card(export_command(database, last["export_id"], manifest, settings, None), described.root)
+            found.append(LastExport(manifest_path=manifest, organized_by=layout, command=command, **facts))
+    return found
 
 
 def describe(database: Database, root: str, by_bytes: bool) -> CardReport:

@@ -60,7 +60,9 @@ def describe_common_folder(draft: DraftPlan) -> str | None:
     if len(tops) > 1 or len(folders) > 1 or None in (tops[0], folders[0]):
         return None
     inside = os.path.join(root, folders[0])
-    return f"All {draft.rows.height:,} paths begin with {tops[0]}/: a table written into {inside} leaves that out"
+    table = os.path.join(inside, os.path.basename(draft.target.manifest))
+    command = f"{shlex.join(['sp404', 'scan', inside, '-o', table])} makes a table without that"
+    return f"All {draft.rows.height:,} paths begin with {tops[0]}/: {command}"
 
 
 def find_shared_pads(draft: DraftPlan, place: Card | None) -> list[Finding]:

@@ -65,7 +65,8 @@ def describe_last_sound(draft: DraftPlan) -> str:
         DatabaseBusyError, DatabaseError: The records cannot be read.
     """
     manifest = draft.target.manifest
-    before = history.newest_settings(draft.target.database, manifest)
+    last = history.last_whole_export(draft.target.database, manifest)
+    before = last["settings"] if last else {}
     now = draft.settings.model_dump(mode="json", include=set(SoundConfig.model_fields))
     options = as_options({name: before[name] for name in now if name in before and before[name] != now[name]})
     command = f"sp404 check {shlex.quote(manifest)} {options}"

@@ -160,11 +160,14 @@ class VerifyReport(BaseModel):
         return any(finding.damage not in verification.HARMLESS for finding in self.findings)
 
 
-def plan(request: ExportRequest) -> PlanPreview:
-    """Place every row as the next export would. Raises what ``run_export`` raises before it writes."""
+def plan(request: ExportRequest, *, take_empty_card: bool = False) -> PlanPreview:
+    """Place every row as the next export would. Raises what ``run_export`` raises before it writes.
+
+    ``take_empty_card``: say of a card without IMPORT what an export needs there, and raise nothing, also without ``init_card``.
+    """
     decided = decide(_draft(request), {})
     draft = decided.draft
-    place, no_card = _find_card(request, draft.target.database)
+    place, no_card = _find_card(request, draft.target.database, take_empty_card or request.init_card)
     removals = find_removals(decided, place)
     missing = _find_missing(draft)
     failing = _foresee(decided) | missing
@@ -392,16 +395,17 @@ def _kept_layouts(plan: DecidedPlan, place: Card | None, removals: list[FolderRe
     return found
 
 
-def _find_card(request: ExportRequest, database: Database) -> tuple[Card | None, str]:
+def _find_card(request: ExportRequest, database: Database, take_empty: bool) -> tuple[Card | None, str]:
     """Return the requested card; or where it is still to be initialized, so that nothing of ours is on it, that in words."""
     if request.card is None:
         return None, ""
     try:
         return sd_card.find_card(request.card, False, database), ""
     except CardError as error:
-        if INITIALIZE not in error.fix or not request.init_card:
+        if INITIALIZE not in error.fix or not take_empty:
             raise
-        return None, f"The card {error}: an export makes {IMPORT} there, and copies all files"
+        needs = "" if request.init_card else f" with {INITIALIZE}"
+        return None, f"The card {error}: an export{needs} makes {IMPORT} there, and copies all files"
 
 
 def _draft(request: ExportRequest) -> DraftPlan:

@@ -12,7 +12,7 @@ import polars as pl
 from flows.export.other_layouts import describe
 from flows.export.other_sound import describe_other_sound
 from flows.export.stages import DecidedPlan, RunningExport
-from schemas.conversion import JobResult, Outcome, ShardResult
+from schemas.conversion import CLIPS_ABOVE_DB, JobResult, Outcome, ShardResult
 from schemas.enums import Status
 from schemas.errors import AccountingError, NotConvertedError, StoppedError
 from schemas.report import SHOWN_FILES, BatchExportResult
@@ -164,7 +164,9 @@ def _describe_turned_down(rows: pl.DataFrame) -> Iterator[str]:
     turned = rows.filter(status=Status.EXPORTED).select(decibels).to_series().drop_nulls()
     if not turned.is_empty():
         are = "1 sample is" if len(turned) == 1 else f"{len(turned):,} samples are"
-        yield f"{are} turned down so that nothing clips, by up to {float(turned.max()):.1f} dB"  # type: ignore[arg-type]
+        slight = int((turned <= CLIPS_ABOVE_DB).sum())
+        of_them = f", {slight:,} of them by {CLIPS_ABOVE_DB} dB at most" if 0 < slight < len(turned) else ""
+        yield f"{are} turned down so that nothing clips, by up to {float(turned.max()):.1f} dB{of_them}"  # type: ignore[arg-type]
 
 
 def _incomplete_kits(rows: pl.DataFrame, row_word: str) -> Iterator[str]:

@@ -20,6 +20,10 @@ _WORD = "[a-z]{2}"
 _WORDS = re.compile(r"[^_-]+")
 # A kit's slot, a tempo, and a key: what stands in front of a name.
 _HEAD = re.compile(r"(pad_\d\d_)?((?:\d+_)*)(.*)", re.DOTALL)
+# A key as it is spelt in tables, and how sanitized names spell its parts.
+_KEY = re.compile(r"([A-G])([#b]?)(m|maj)")
+_SIGNS = {"": "", "#": "(s|[_-]?sharp)", "b": "(b|[_-]?flat)"}
+_MODES = {"m": "(m|[_-]?min(or)?)", "maj": "[_-]?maj(or)?"}
 _END_OF_WORDS = re.compile(r"^(.*[_-])?[^_-]*$")
 
 
@@ -100,16 +104,19 @@ def _before_instrument(prefix: str, instruments: list[str]) -> str:
 
 @lru_cache(1024)
 def _spell_key(key: str) -> tuple[str, str]:
-    """Return a key as names spell it, shortly and in full: `fsm`, `fsharpm`."""
+    """Return a key as names spell it, `fsm`, and a pattern of all its spellings there: `fsharpm`, `f_sharp_minor`."""
     short, long = sanitize_names(pl.Series([key.replace("#", "s"), key]))
-    return short, long
+    spellings = [short, long]
+    if written := _KEY.fullmatch(key):
+        spellings.append(written[1].lower() + _SIGNS[written[2]] + _MODES[written[3]])
+    return short, f"({'|'.join(spellings)})"
 
 
 def _split_name(bpm: float | None, key: str | None, name: str) -> tuple[str, str]:
     """Return head and rest of a name. A tempo or a key that stands in the name as well is not said twice."""
     tempo = "" if bpm is None else f"{bpm:.2f}".rstrip("0").rstrip(".").replace(".", "_")
-    short, long = _spell_key(key or "")
-    alike = ([f"(bpm[_-]?)?{tempo}([_-]?bpm)?"] if tempo else []) + ([f"({short}|{long})"] if short else [])
+    short, spellings = _spell_key(key or "")
+    alike = ([f"(bpm[_-]?)?{tempo}([_-]?bpm)?"] if tempo else []) + ([spellings] if short else [])
     rest = name
     for pattern in alike:
         rest = re.sub(f"(?<![a-z0-9]){pattern}(?![a-z0-9])", "", rest)

@@ -75,10 +75,16 @@ def newest_export_of(database: Database, manifest: str, before: int | None = Non
     return found[0] if found else None
 
 
-def newest_settings(database: Database, manifest: str) -> dict[str, Any]:
-    """Return the settings of the newest finished export of a whole manifest, by their names; empty where none is known."""
-    found = _frame(database, "newest_settings", {"manifest_path": manifest}, {"settings": pl.String})
-    return json.loads(found["settings"][0]) if len(found) else {}
+def last_whole_export(database: Database, manifest: str, organized_by: str | None = None) -> dict[str, Any] | None:
+    """Return the newest finished export of a whole manifest, in any layout or in that one; None where none is known.
+
+    Returns:
+        ``export_id``, its ``settings`` by their names, and how many rows it did ``not_exported``.
+    """
+    if not database.exists:
+        return None
+    found = _ask(database, "last_whole_export", {"manifest_path": manifest, "organized_by": organized_by})
+    return found[0] | {"settings": json.loads(found[0]["settings"])} if found else None
 
 
 def kept_files(database: Database, manifest: str, sources: list[str]) -> list[str]:

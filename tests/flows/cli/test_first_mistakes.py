@@ -99,8 +99,8 @@ def test_a_name_that_changes_with_the_sound_is_no_row_that_is_gone(sp404: Run, m
     manifest.write_text("file_path,title\na.wav,New name\n", encoding="utf-8")
     change = ("--sound", "fade_out_ms=20", *where)
     planned = sp404("plan", manifest, "--prune", *change).out
-    assert "two.wav  (removed, as no longer in the manifest)" in planned
-    assert "one.wav  (removed, as its sample has another file now)" in planned
+    assert "two.wav  (to be removed, as no longer in the manifest)" in planned
+    assert "one.wav  (to be removed, as its sample has another file now)" in planned
     said = sp404("export", manifest, "--direct", *change).out
     assert "No longer in the manifest: 1 file (--prune removes them), such as two.wav" in said
     assert "Of samples that have another file now: 1 file (--prune removes them), such as one.wav" in said

@@ -306,7 +306,10 @@ def test_a_plan_for_an_empty_card_and_with_other_names_says_so(
         audio.write(tmp_path / name, audio.tone(0.2, 8_000, hz=300 + 10 * number), 8_000, "WAV")
     table.write_text(f"file_path,title,genre,bpm\n{rows}", encoding="utf-8")
     where = ("--organize-by", "genre", "--out", tmp_path / "out", "--db", tmp_path / "r.duckdb")
-    one_clear_error(sp404("plan", table, *where, "--card", card), 2, "Add --init-card")
+    said = sp404("plan", table, *where, "--card", card)
+    assert said.status == 0
+    assert f"The card {card} is empty: an export with --init-card makes IMPORT there, and copies all files" in said.err
+    one_clear_error(sp404("export", table, *where, "--card", card), 2, "Add --init-card")
     said = sp404("plan", table, *where, "--card", card, "--init-card")
     assert f"The card {card} is empty: an export makes IMPORT there, and copies all files" in said.err
     assert said.status == 0
@@ -321,7 +324,14 @@ def test_a_plan_for_an_empty_card_and_with_other_names_says_so(
     assert "18 rows: 0 files to write, 18 to rename, 0 unchanged" in said.err
     with table.open("a", encoding="utf-8") as file:
         file.write("Dub0.wav,Once more,Soul,\n")
-    assert f"{table} was written to since its last export" in sp404("card", card, "--db", tmp_path / "r.duckdb").out
+    said = sp404("card", card, "--db", tmp_path / "r.duckdb")
+    assert f"{table} was written to since its last export" in said.out
+    command = next(line for line in said.out.splitlines() if line.startswith("  > ")).removeprefix("  > sp404 ")
+    (tmp_path / "Dub1.wav").rename(tmp_path / "away.wav")
+    sp404(*shlex.split(command), "--direct")
+    said = sp404("card", card, "--db", tmp_path / "r.duckdb")
+    assert "was written to" not in said.out
+    assert "  1 sample of it could not be exported last: sp404 history --export 2 --failed" in said.out
 
 
 def test_what_is_turned_down_and_what_was_not_measured_is_said(sp404: Run, tmp_path: Path) -> None:
@@ -381,7 +391,10 @@ def test_a_plan_prints_the_whole_command_and_the_folder_that_all_paths_begin_wit
         audio.write(lib / "bass" / f"{number}b.wav", audio.tone(0.2, 8_000, hz=400 + number), 8_000, "WAV")
     audio.write(lib / "drums" / "short.wav", audio.tone(0.02, 8_000), 8_000, "WAV")
     for table, top in (
-        (tmp_path / "m.csv", f"All 21 paths begin with my_lib/: a table written into {lib}"),
+        (
+            tmp_path / "m.csv",
+            f"All 21 paths begin with my_lib/: sp404 scan '{lib}' -o '{lib}/m.csv' makes a table without that",
+        ),
         (lib / "m.csv", ""),
     ):
         sp404("scan", lib, "-o", table, *db)

@@ -248,7 +248,7 @@ def test_a_dry_run_does_not_call_removed_what_is_renamed_on_the_card(world: Worl
     world.save([{"file_path": f"lib/s{number:03}.wav", "title": f"new {number}"} for number in range(2)])
     said = world.run("plan", world.table, "--out", world.out, "--card", world.card, "--prune")
     assert [line for line in said.out.splitlines() if line.startswith("- ")] == [
-        f"- {folder}/s002.wav  (removed, as no longer in the manifest)" for folder in (world.out, world.card / "IMPORT")
+        f"- {folder}/s002.wav  (to be removed, as no longer in the manifest)" for folder in (world.out, world.card / "IMPORT")
     ]
     said = world.export("--card", world.card, "--prune")
     assert "0 files written and read back (0.0 MB), 2 renamed there, 0 there already" in said.out
