@@ -76,6 +76,13 @@ class PrefectRunStatus(BaseModel):
     message: str
 
 
+class OpenRunStatus(BaseModel):
+    """A run of a deployment that has not ended. ``since``: when it began or was due, in UTC, naive, as in the records."""
+
+    since: datetime
+    runs: bool
+
+
 class CardStatus(BaseModel):
     """The card that was written last. ``behind``: how many files of its libraries it lacks or has in an older version."""
 
@@ -94,6 +101,7 @@ class StatusReport(BaseModel):
         library: The manifest that is exported every night; empty where none is set.
         manifest: The manifest of ``last``: the library, else that of the newest export.
         last_nightly: The last night, if ``server`` is not None; ``last_verify``: the last verification.
+        open_nightly: The night that runs now, or is about to, likewise.
         next_nightly: When the library is exported next, if ``server`` is not None: as the running ``sp404 up`` has it.
         unread_schedules: Settings of times that were changed since it started: it does not know them.
         served_library: What the running ``sp404 up`` exports every night; empty where none runs.
@@ -108,6 +116,7 @@ class StatusReport(BaseModel):
     last: RunStatus | None
     last_nightly: PrefectRunStatus | None
     last_verify: PrefectRunStatus | None
+    open_nightly: OpenRunStatus | None
     next_nightly: datetime | None
     next_verify: datetime | None
     served_library: str
@@ -155,6 +164,7 @@ def report_status(in_force: SettingsInForce) -> StatusReport:
         last=last,
         last_nightly=_last_run_of(ours, prefect_server.NIGHTLY),
         last_verify=_last_run_of(ours, prefect_server.VERIFY),
+        open_nightly=_open_run_of(ours, prefect_server.NIGHTLY),
         next_nightly=next_time("nightly_cron", served["nightly_cron"], zone) if settings.library else None,
         next_verify=next_time("verify_cron", served["verify_cron"], zone),
         served_library=str(running.get("library") or ""),
@@ -255,11 +265,22 @@ def _last_run_of(server: str | None, deployment: str) -> PrefectRunStatus | None
         return None
     state, ended = run["state"], run["end_time"]
     return PrefectRunStatus(
-        ended_at=datetime.fromisoformat(ended).astimezone(UTC).replace(tzinfo=None) if ended else None,
+        ended_at=_naive(ended) if ended else None,
         state=state["name"],
         is_good=state["type"] == "COMPLETED",
         message=state["message"] or "",
     )
+
+
+def _open_run_of(server: str | None, deployment: str) -> OpenRunStatus | None:
+    run = prefect_server.open_run_of(server, deployment) if server else None
+    if not run:
+        return None
+    return OpenRunStatus(since=_naive(run["start_time"] or run["expected_start_time"]), runs=bool(run["start_time"]))
+
+
+def _naive(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def _find_server() -> str | None:

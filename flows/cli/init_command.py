@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from config.schedules import next_time
 from flows.cli.exit_status import ALL_DONE
 from flows.cli.messages import count_of, print_json, printable, say
 from flows.cli.options import ExampleCommand, choice_of, db_option, json_option, load_settings
@@ -22,6 +23,7 @@ from schemas.enums import OrganizeBy
 from schemas.errors import RequestError, StoppedError
 
 if TYPE_CHECKING:
+    from config.settings import Settings
     from flows.first_steps import Answers
 
 _MANIFEST = "library.csv"
@@ -68,6 +70,8 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
     with _asking():
         if not samples and not manifest.exists():
             samples = _ask_until("Where are your samples", "--samples", "", first_steps.check_is_folder)
+        elif not samples and sys.stdin.isatty():
+            say(f"{manifest} is taken as it is: its samples are what is exported", err=True)
         answers = _ask_rest(manifest, samples, given)
     settings = load_settings(db).settings
     result = None
@@ -84,7 +88,7 @@ def init(samples: str | None, service: bool, db: str | None, as_json: bool, **gi
     else:
         if result:
             print_left_out(result)
-        _print_next(answers, rows, unit)
+        _print_next(answers, rows, unit, settings)
         if note := first_steps.describe_unsorted(answers.manifest, settings.organize_by):
             say(note, err=True)
     return ALL_DONE
@@ -123,9 +127,12 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
     return Answers(str(manifest), _path(out), card and _path(card), nightly, hour, layout)
 
 
-def _print_next(answers: "Answers", rows: int, unit: str) -> None:
+def _print_next(answers: "Answers", rows: int, unit: str, settings: "Settings") -> None:
     say(f"{count_of(rows, 'sample')} in {answers.manifest}")
     say("Settings in config/sp404.toml: they count where sp404 is run in this folder")
+    if answers.nightly:
+        due = next_time("nightly_cron", settings.nightly_cron, settings.timezone)
+        say(f"Exported every night while `sp404 up` runs, next: {due:%a %d %b %H:%M %Z}")
     if unit:
         say(f"Service in {unit}")
         say("  Start it: systemctl --user enable --now sp404")

@@ -11,7 +11,7 @@ from flows.cli.exit_status import ALL_DONE
 from flows.cli.history_output import short_path
 from flows.cli.messages import GOOD, WARN, count_of, db_hint, print_json, say
 from flows.cli.options import ExampleCommand, db_option, json_option, load_settings
-from flows.cli.times import ago
+from flows.cli.times import ago, local_clock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,6 +82,11 @@ def _print_server(report: "StatusReport", db: str | None) -> None:
     if report.served_library and report.served_library != report.library:
         say(f"Nightly   the server exports {short_path(report.served_library)}, not this library", color=WARN)
     elif report.next_nightly:
+        if report.open_nightly:
+            since = ago(report.open_nightly.since)
+            what = f"one runs now, begun {since}" if report.open_nightly.runs else f"one is due, {since}, and begins at once"
+            is_above = report.last and report.last.trouble  # the records have what runs now
+            say(f"Nightly   {what}" + ("" if is_above else "; what stands above is of the run before"))
         _print_schedule("Nightly", report.next_nightly, report.last_nightly, report.last)
         if report.unread_schedules:
             names = " and ".join(report.unread_schedules)
@@ -113,7 +118,7 @@ def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None",
 
 def _print_run(run: "RunStatus", manifest: str, db: str | None) -> None:
     good = f"{run.exported:,} exported, {run.unchanged:,} unchanged"
-    say(f"Last run  export {run.export_id} of {short_path(manifest)}, {ago(run.created_at)}")
+    say(f"Last run  export {run.export_id} of {short_path(manifest)}, {ago(run.created_at)} ({local_clock(run.created_at)})")
     if run.trouble:
         say(f"          {run.trouble}", color=WARN)
     if run.exported or run.unchanged or run.failing:  # of one that was killed the records know nothing yet

@@ -10,6 +10,11 @@ def local_time(utc: datetime) -> str:
     return f"{utc.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
 
 
+def local_clock(utc: datetime) -> str:
+    """Return the day and minute of a naive UTC time of the records as local time, such as ``Sun 03:00``."""
+    return f"{utc.replace(tzinfo=UTC).astimezone():%a %H:%M}"
+
+
 def local_zone() -> str:
     """Return the name of the time zone in which ``local_time`` gives times."""
     return datetime.now(UTC).astimezone().tzname() or "local time"

@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -238,6 +239,18 @@ def last_run_of(api: str, deployment: str) -> dict[str, Any] | None:
     which = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": {"type": ended}}}
     try:
         runs = request_json(api, "/flow_runs/filter", which | {"sort": "END_TIME_DESC", "limit": 1})
+    except (OSError, ValueError):
+        return None
+    return runs[0] if runs else None
+
+
+def open_run_of(api: str, deployment: str) -> dict[str, Any] | None:
+    """Return the run of a deployment that runs, or was due or asked for and has not begun; of several the newest."""
+    states = {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"]}}
+    due = {"before_": datetime.now(UTC).isoformat()}
+    which = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": states, "expected_start_time": due}}
+    try:
+        runs = request_json(api, "/flow_runs/filter", which | {"sort": "EXPECTED_START_TIME_DESC", "limit": 1})
     except (OSError, ValueError):
         return None
     return runs[0] if runs else None

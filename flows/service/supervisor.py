@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from config.schedules import next_time
 from config.settings import Settings, SettingsInForce
@@ -27,6 +29,7 @@ from tasks.store.export_lock import lock_file
 _START_SECONDS = 120.0
 _STOP_SECONDS = 8.0
 _POLL_SECONDS = 0.3
+_NEWS_SECONDS = 20.0
 # A process that dies as soon as it is started is restarted ever more slowly.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 # Runs on demand wait for the export before them, instead of failing after a minute.
@@ -150,7 +153,7 @@ def run_services(
             prefect_server.publish_api(api, **settings.model_dump(include=set(prefect_server.PUBLISHED_SETTINGS)))
             if open_page:
                 _open(settings.page_address(), say)
-            _watch(services, say)
+            _watch(services, say, _Nights(api, settings))
         finally:
             prefect_server.withdraw_api()
             _stop(services)
@@ -173,7 +176,7 @@ def describe_nightly(settings: Settings, ui: str) -> Iterator[str]:
     card = f", and the card {settings.nightly_card}" if settings.nightly_card else "; no card: set nightly_card"
     where = f"{settings.organize_by}, {settings.format}, to {settings.output_base_path}{card}"
     yield f"Nightly   {settings.library}, next: {_next(settings, 'nightly_cron')}"
-    yield f"          {where}; `sp404 config` shows all that it goes by, and reads anew each night"
+    yield f"          {where}; `sp404 config` shows all that it goes by; changes count from the next night on"
     # The tab Runs of the deployment's own page lists only states that Prefect has names for.
     yield f"          how the nights went: {ui}/runs?tag=nightly, or sp404 status"
     yield f"          one now: {prefect_server.run_command(f'{ui}/api', prefect_server.NIGHTLY)}"
@@ -286,10 +289,36 @@ def _next_free(port: int, besides: set[int]) -> int:
     return next(after, None) or prefect_server.free_port()
 
 
-def _watch(services: list[_Service], say: Callable[[str], None]) -> None:
-    """Restart what ends by itself."""
+class _Nights:
+    """Tells of nightly runs that have ended: the server at ``api`` is asked now and then, which costs little."""
+
+    def __init__(self, api: str, settings: Settings) -> None:
+        self.api, self.settings = api, settings
+        self._told, self._due = self._ask(), time.monotonic() + _NEWS_SECONDS
+
+    def news(self) -> Iterator[str]:
+        """Yield the line of the last run, if it ended since that was last asked."""
+        if time.monotonic() < self._due:
+            return
+        run, self._due = self._ask(), time.monotonic() + _NEWS_SECONDS
+        if run and run["end_time"] and run["id"] != (self._told or {}).get("id"):
+            self._told = run
+            zone = ZoneInfo(self.settings.timezone) if self.settings.timezone else None
+            ended = datetime.fromisoformat(run["end_time"]).astimezone(zone)
+            state, message = run["state"]["name"], (run["state"]["message"] or "").partition("\n")[0]
+            yield f"Nightly   {ended:%a %H:%M}, {state}: {message}"
+            yield f"          next: {_next(self.settings, 'nightly_cron')}"
+
+    def _ask(self) -> dict[str, Any] | None:
+        return prefect_server.last_run_of(self.api, prefect_server.NIGHTLY) if self.settings.library else None
+
+
+def _watch(services: list[_Service], say: Callable[[str], None], nights: _Nights) -> None:
+    """Restart what ends by itself, and tell of the nights."""
     while True:
         time.sleep(_POLL_SECONDS)
+        for line in nights.news():
+            say(line)
         for service in services:
             if service.process and service.process.poll() is not None:
                 ended = _describe_status(service.process.returncode)

@@ -1,5 +1,5 @@
 -- The rows of an export that were not exported; `file`: below the manifest's folder, where it is there; `since`: whether the
--- finished export of the same manifest before it failed for the same file, too. New ones come first.
+-- finished export of the same manifest before it failed for the same file, too. New ones come first, and of these the rarest reasons.
 WITH this AS (
     SELECT id, manifest_path, output_path, regexp_replace(manifest_path, '[^/]*$', '') AS folder
     FROM sp404_exports
@@ -28,5 +28,5 @@ CROSS JOIN this
 CROSS JOIN last
 LEFT JOIN failed_before AS b ON b.source_path = s.source_path
 WHERE s.export_id = $export_id AND NOT s.conversion_successful
-ORDER BY b.source_path IS NOT NULL, s.manifest_line, s.id
+ORDER BY b.source_path IS NOT NULL, count(*) OVER (PARTITION BY b.source_path IS NOT NULL, s.reason), s.manifest_line, s.id
 LIMIT $most;

@@ -296,6 +296,7 @@ def test_an_init_takes_minutes_and_says_where_a_layout_sorts_nothing(manifest: P
     status, drawn = in_terminal(studio, "init", "--db", tmp_path / "r.duckdb", keys=keys)
     assert status == 0, drawn
     assert "'24:00' is not a time of the day: write one such as 3 or 23:30" in drawn
+    assert re.search(r"Exported every night while `sp404 up` runs, next: \w{3} \d\d \w{3} 23:49", drawn)
     written = tomllib.loads((studio / "config/sp404.toml").read_text())["sp404"]
     assert written["nightly_cron"] == "49 23 * * *"
     told = '10 of 10 samples have no genre: organize_by = "folder" in config/sp404.toml keeps your own folders'

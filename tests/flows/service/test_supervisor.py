@@ -364,6 +364,9 @@ def test_status_tells_of_runs_that_the_records_know_nothing_of(desk: Desk) -> No
         away.rename(desk.library)
     said = desk.sp404("status").stdout
     assert "; last: Failed, just now\n" in said
+    (told,) = until(lambda: [line for line in desk.said.read_text().splitlines() if ", Failed: " in line], 60)
+    assert told.startswith("Nightly   ")
+    assert f"{desk.library}: does not exist" in told
     assert f"{desk.library}: does not exist" in said
     desk.run("library-nightly", {})
     state = json.loads(desk.sp404("status", "--json").stdout)["last_nightly"]
@@ -375,7 +378,9 @@ def test_a_run_that_was_interrupted_stands_in_the_way_of_no_other(desk: Desk) ->
     """As it is after Ctrl-C: *Running*, by a runner that is gone. What a worker of a pool runs is let alone."""
     api = f"http://127.0.0.1:{desk.port}/api"
     nightly = desk.deployment("library-nightly")
+    assert "before" not in desk.sp404("status").stdout
     run = desk.ask(f"/deployments/{nightly}/create_flow_run", {"state": {"type": "RUNNING", "name": "Running"}})
+    assert "Nightly   one runs now, begun just now; what stands above is of the run before" in desk.sp404("status").stdout
     assert prefect_server.end_interrupted_runs(api) == [run["name"]]
     assert desk.ended(run["id"])["state"]["type"] == "CRASHED"
     assert prefect_server.end_interrupted_runs(api) == []
