@@ -107,6 +107,7 @@ def scan(request: ScanRequest, settings: Settings, progress: Progress) -> ScanRe
         "missing": missing,
         "unseen": unseen,
         "garbled": garbled,
+        "changed_files": _find_changed_files(new, audio, known, merged.added),
         "without_kit": _count_without_kit(new) if request.kits else {},
         "without_pad": [] if request.kits else _find_without_pad(merged),
         "conflicts": [cell for cell in new["file_path"] if is_conflict_copy(cell)],
@@ -348,6 +349,15 @@ def _next_base(
         now = now.drop("kit", "bank", "pad").join(names.select("path", "kit", "bank", "pad"), on="path", how="left")
     older = base.filter(~pl.col("path").is_in([*new["path"], *changes.moved, *merged.dropped]))
     return pl.concat([now.select(*scan_memory.ROWS_SCHEMA), older])
+
+
+def _find_changed_files(new: pl.DataFrame, audio: pl.DataFrame, known: pl.DataFrame, added: list[str]) -> list[str]:
+    """Return the ``file_path`` of each row whose file has another size or date than at an earlier scan; not of new rows."""
+    before = known.select("path", bytes_before="bytes", mtime_before="mtime_ns")
+    is_dated = (pl.col("mtime_ns") != 0) & (pl.col("mtime_before") != 0)
+    differs = (pl.col("bytes") != pl.col("bytes_before")) | (is_dated & (pl.col("mtime_ns") != pl.col("mtime_before")))
+    changed = audio.select("path", "bytes", "mtime_ns").join(before, on="path").filter(differs)["path"]
+    return [path for path in new.filter(pl.col("path").is_in(changed.implode()))["file_path"] if path not in set(added)]
 
 
 def _was_padded(database: Database, manifest: str, settings: Settings) -> bool:

@@ -85,6 +85,7 @@ class ScanResult(BaseModel):
         without_kit: How many samples each folder with four and more has of which none got a pad, where kits were proposed.
         without_pad: The ``file_path`` of each new row beside samples of a kit, where kits were not proposed.
         table_kits: How many rows each kit of the manifest has, where kits were proposed.
+        changed_files: The ``file_path`` of each row whose file has another size or date than at an earlier scan.
         short_hits: How many samples are shorter than an export takes, by the settings in force.
         short_in_kits: How many of them have a pad in a proposed kit.
         short_padded: Whether the last export of the manifest had silence added to them.
@@ -119,6 +120,7 @@ class ScanResult(BaseModel):
     table_kits: dict[str, int] = {}
     without_kit: dict[str, int] = {}
     without_pad: list[str] = []
+    changed_files: list[str] = []
     short_hits: int = 0
     short_in_kits: int = 0
     short_padded: bool = False

@@ -98,7 +98,8 @@ def _kinds(result: "ScanResult") -> str:
     """Return which kinds of files are not audio, the most frequent of them."""
     kinds = [f"{count:,} {extension}" for extension, count in list(result.not_audio.items())[:_MOST_KINDS]]
     more = len(result.not_audio) - len(kinds)
-    return f" ({', '.join(kinds)}{f' and {more:,} other kinds' if more > 0 else ''})" if kinds else ""
+    others = f" and {count_of(more, 'other kind')}" if more > 0 else ""
+    return f" ({', '.join(kinds)}{others})" if kinds else ""
 
 
 def _print_missing(result: "ScanResult") -> None:
@@ -172,6 +173,10 @@ def _print_totals(result: "ScanResult") -> None:
         + "".join(f", {note}" for note in notes)
         + f"; {result.read:,} of {count_of(result.files, 'file')} read{listened} in {result.seconds:.1f} s"
     )
+    if result.changed_files:
+        others = ", ..." if len(result.changed_files) > 1 else ""
+        what = f"{count_of(len(result.changed_files), 'file')} changed since the last scan: {result.changed_files[0]}{others}"
+        say(f"{what}. The next export takes what is there now")
     if result.table_kits:
         shown = [f"{kit} ({rows:,})" for kit, rows in list(result.table_kits.items())[:_MOST_KITS]]
         more = f" and {len(result.table_kits) - len(shown):,} more" if len(result.table_kits) > len(shown) else ""

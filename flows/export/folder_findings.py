@@ -61,7 +61,7 @@ def describe_common_folder(draft: DraftPlan) -> str | None:
         return None
     inside = os.path.join(root, folders[0])
     table = os.path.join(inside, os.path.basename(draft.target.manifest))
-    command = f"{shlex.join(['sp404', 'scan', inside, '-o', table])} makes a table without that"
+    command = f"{shlex.join(['sp404', 'scan', inside, '-o', table])} makes a table without that, for use in place of this one"
     return f"All {draft.rows.height:,} paths begin with {tops[0]}/: {command}"
 
 

@@ -58,6 +58,13 @@ class TruncatedError(LoadError):
     public_remedy = "Get the file again from its pack, or export what is there of it."
 
 
+class NothingLeftError(TruncatedError):
+    """The file ends before its first frame of sound, so that nothing of it can be kept. Facts: error: how much is there."""
+
+    text = "Failed to load audio: cut off before its sound begins: {error}"
+    remedy = "Get the file again from its pack."
+
+
 class TooShortError(SampleError):
     """The sample is shorter than ``min_duration_ms``. Facts: duration_ms, minimum_ms."""
 

@@ -471,6 +471,23 @@ def test_hits_that_an_export_would_refuse_are_counted_with_the_command_that_take
     assert scan()["short_hits"] == 0
 
 
+def test_a_file_that_is_another_now_is_named_though_its_row_stays(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
+    """A damaged one that was put back, for one; by its size or its date."""
+    sounds = sorted((library / "Hip Hop Drums Vol 2").glob("[A-Z]*.wav"))[:2]
+    whole = sounds[0].read_bytes()
+    wav(sounds[0], np.ones(RATE // 3, np.int16), RATE)
+    long_ago = time.time_ns() - 10**12
+    for path in sounds:
+        os.utime(path, ns=(long_ago, long_ago))
+    assert scan()["changed_files"] == []
+    assert scan()["changed_files"] == []
+    sounds[0].write_bytes(whole)
+    said = sp404("scan", library, "-o", tmp_path / "library.csv", "--db", tmp_path / "r.duckdb")
+    assert f"1 file changed since the last scan: {sounds[0].relative_to(tmp_path)}. The next export takes" in said.out
+    os.utime(sounds[1], ns=(long_ago + 10**9, long_ago + 10**9))
+    assert str(sounds[1].relative_to(tmp_path)) in scan()["changed_files"]
+
+
 def test_restored_rows_are_in_a_kit_again_where_kits_are_proposed(scan: Any, sp404: Run, library: Path, tmp_path: Path) -> None:
     """What came back without a kit was written so by a scan: those empty cells are nobody's edit. The same of a new table."""
     manifest = tmp_path / "library.csv"

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from schemas.conversion import SourceInfo
-from schemas.errors import LoadError, TruncatedError
+from schemas.errors import LoadError, NothingLeftError, TruncatedError
 from tasks.audio.blocks import Block
 from tasks.audio.decode import flac, mp4, mpeg, ogg
 from tasks.audio.decode.byte_range import ByteRange, hash_content
@@ -38,6 +38,8 @@ _BY_FFMPEG = frozenset(["mp3", "mp4", "adts", "wavpack", "ac3", "asf"])
 _UNALIGNED = {"adts": "AAC without a container", "ac3": "AC-3", "asf": "WMA"}
 # In an FL Studio WAV the stream's first page may stand behind data of the codec.
 _OGG_SEARCH_BYTES = 1 << 16
+# Of the errors of two decoders, the one that says most.
+_MOST_TOLD = (TruncatedError, NothingLeftError)
 _LOAD_PREFIX = LoadError.text.partition("{")[0]
 Result = TypeVar("Result")
 Decoder = Callable[[ByteRange, str, Length], AbstractContextManager[Track]]
@@ -122,10 +124,10 @@ def read_audio(path: str, read: Callable[[AudioSource], Result], *, keep_truncat
             return _read(path, read, number)
         except LoadError as error:
             errors.append(error)
-    cut = [number for number, error in enumerate(errors) if isinstance(error, TruncatedError)]
-    if cut and keep_truncated:
-        return _read(path, read, cut[0], keep_truncated=True)
-    raise errors[cut[0] if cut else 0]
+    best = min(errors, key=lambda error: _MOST_TOLD.index(type(error)) if type(error) in _MOST_TOLD else len(_MOST_TOLD))
+    if type(best) is TruncatedError and keep_truncated:
+        return _read(path, read, errors.index(best), keep_truncated=True)
+    raise best
 
 
 def _read(path: str, read: Callable[[AudioSource], Result], number: int, keep_truncated: bool = False) -> Result:
@@ -319,19 +321,25 @@ def truncation_error(layout: ChunkLayout, fix: str = "") -> TruncatedError:
     """Return the error of a file that is not whole. ``fix``: what to do, where it is another thing than usual."""
     promised = layout.promised or 0
     if not layout.form or not layout.form.rate_hz:
-        return TruncatedError(error=f"truncated: {layout.there:,} of {promised:,} bytes of sound", fix=fix)
+        return _cut_error(layout.there, f"{layout.there:,} of {promised:,} bytes of sound", fix)
     frame_bytes = layout.form.frame_bytes
-    return TruncatedError(
-        error=_describe_cut(layout.there // frame_bytes, promised // frame_bytes, layout.form.rate_hz), fix=fix
-    )
+    there = layout.there // frame_bytes
+    return _cut_error(there, _describe_cut(there, promised // frame_bytes, layout.form.rate_hz), fix)
+
+
+def _cut_error(there: int, how_much: str, fix: str = "") -> TruncatedError:
+    """Return the error of a file that is cut: if nothing is ``there`` of its sound, then nothing can be kept, either."""
+    if there:
+        return TruncatedError(error=f"truncated: {how_much}", fix=fix)
+    return NothingLeftError(error=how_much)
 
 
 def _describe_cut(there: int, promised: int, rate_hz: int) -> str:
     missing_s = (promised - there) / rate_hz
     if missing_s < 0.001:
-        return f"truncated: {there:,} of {promised:,} frames"
+        return f"{there:,} of {promised:,} frames"
     digits = 1 if missing_s >= 0.1 else 3
-    return f"truncated: {there / rate_hz:.{digits}f} s of {promised / rate_hz:.{digits}f} s"
+    return f"{there / rate_hz:.{digits}f} s of {promised / rate_hz:.{digits}f} s"
 
 
 def _read_speakers(sound: _SoundFile) -> tuple[str, ...]:
@@ -373,14 +381,14 @@ def _check_complete(track: Track, kept: list[str] | None) -> Iterator[Block]:
     if not done and not is_short:
         raise LoadError(error="it holds no sound (0 frames)")
     if is_short or is_cut:
-        said = (
+        how_much = (
             _describe_cut(done, length.expected or 0, rate_hz)
             if is_short
-            else f"truncated: {done / rate_hz:.1f} s, and the end is missing"
+            else f"{done / rate_hz:.1f} s, and the end is missing"
         )
-        if kept is None:
-            raise TruncatedError(error=said)
-        kept.append(said)
+        if kept is None or not done:
+            raise _cut_error(done, how_much)
+        kept.append(f"truncated: {how_much}")
 
 
 def _decoding_error(error: DecoderError, done: int, track: Track) -> LoadError:

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from schemas.conversion import Outcome
 from schemas.enums import Status, Truncated
 from schemas.errors import LoadError
+from tasks.audio.convert import check
 from tasks.audio.decode import ogg
 from tasks.audio.decode.source import read_audio
 from tests.support import audio
 from tests.support import odd_files as odd
 from tests.support.audio import Sound
-from tests.support.converting import Bench
+from tests.support.converting import Bench, settings
 from tests.support.odd_files import FMT, FRAMES, RATE, by_libsndfile, chirps, chunk, id3, mp3, pcm, wav, xing
 
 pytestmark = pytest.mark.slow
@@ -534,6 +535,23 @@ def test_what_is_there_of_a_cut_file_is_exported_if_one_wants(bench: Bench, what
     assert 0.3 * len(ideal) < len(y) < 0.8 * len(ideal)
     assert outcome.done[0].startswith("truncated: ")
     assert "--sound truncated=keep" in outcome.warning
+
+
+@pytest.mark.parametrize("what", CUT)
+def test_what_is_cut_before_its_sound_cannot_be_kept_and_check_says_the_same(bench: Bench, what: str) -> None:
+    """Whatever is added to it: silence of its length would be no sample, and no decoder is to blame."""
+    whole = CUT[what](bench.folder)
+    source = bench.folder / "cut"
+    sound = {"truncated": Truncated.KEEP, "pad_to_ms": 100}
+    statuses = set()
+    for size in (*range(12, 300, 24), *range(300, 3_000, 300), len(whole) // 2):
+        source.write_bytes(whole[:size])
+        outcome = bench.convert(source, **sound)
+        checked = check(bench.job(source), settings(**sound))
+        assert outcome.error == checked.error
+        assert outcome.error.startswith(("Failed to load audio: ", "Unsupported format: ")) or outcome.source_frames
+        statuses.add(outcome.status)
+    assert statuses == {Status.EXPORTED, Status.FAILED}
 
 
 def test_nothing_changes_of_a_whole_file(bench: Bench) -> None:
