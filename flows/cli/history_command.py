@@ -91,12 +91,14 @@ def history(db: str | None, as_json: bool, every: bool, age: str | None, trend: 
             print_samples(found, every, options_of)
             return ALL_DONE
         if named:
-            print_samples(found if every else _mark_lasting(database, named[0], found), every, options_of)
-            told = {row["source_path"] for row in found}
+            to_mend = found if every else _mark_lasting(database, named[0], found)
+            print_samples(to_mend, every, options_of)
         else:
-            told = _print_to_mend(found, options_of)
-        _print_kept(database, found, told)
+            to_mend = _print_to_mend(found, options_of)
+        told = {row["source_path"] for row in to_mend}
+        _print_kept(database, found, {row["source_path"] for row in to_mend if not row["exported_since"]})
         _print_left_out(database, found, told)
+        _print_new(to_mend)
     else:
         print_exports(found)
     return ALL_DONE
@@ -112,8 +114,8 @@ def _mark_lasting(database: "Database", export: dict[str, Any], failures: list[d
     return [row | {"lasting": row["source_path"] in lasting} for row in failures]
 
 
-def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], str]") -> set[str]:
-    """Print the failures that are still to be mended, and how many are not; return the files of the former."""
+def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], str]") -> list[dict[str, Any]]:
+    """Print the failures that are still to be mended, and how many are not; return the former."""
     from flows.past_failures import sort_failures
 
     to_mend, exported, gone, corrected, not_reached = sort_failures(failures)
@@ -129,7 +131,15 @@ def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], 
     if not_reached:
         files = count_of(not_reached, "file")
         say(f"{files}: not reached by a run that was interrupted; the next export does so (--all shows them, too)")
-    return {row["source_path"] for row in to_mend}
+    return to_mend
+
+
+def _print_new(failures: list[dict[str, Any]]) -> None:
+    """Print in the end, where the eye rests, how many failures are new, if others are not."""
+    waiting = [row for row in failures if not row["exported_since"] and "lasting" in row]
+    new = sum(not row["lasting"] for row in waiting)
+    if 0 < new < len(waiting):
+        say(f"{new:,} new, named first above; {len(waiting) - new:,} failed before that, too")
 
 
 def _print_kept(database: "Database", failures: list[dict[str, Any]], told: set[str]) -> None:
@@ -138,10 +148,12 @@ def _print_kept(database: "Database", failures: list[dict[str, Any]], told: set[
 
     for manifest in dict.fromkeys(row["manifest_path"] for row in failures):
         sources = {row["source_path"] for row in failures if row["manifest_path"] == manifest} & told
-        kept = [path for path in records.kept_files(database, manifest, sorted(sources - {None})) if os.path.exists(path)]
+        found = records.kept_files(database, manifest, sorted(sources - {None}))
+        kept = [(source, path) for source, path in found if os.path.exists(path)]
         if kept:
-            whose = "1 of these still has its file" if len(kept) == 1 else f"{len(kept):,} of these still have their files"
-            shown = ", ".join(kept[:_SHOWN_KEPT]) + (", ..." if len(kept) > _SHOWN_KEPT else "")
+            number = len({source for source, _ in kept})
+            whose = "1 of these still has its file" if number == 1 else f"{number:,} of these still have their files"
+            shown = ", ".join(path for _, path in kept[:_SHOWN_KEPT]) + (", ..." if len(kept) > _SHOWN_KEPT else "")
             say(f"{whose} of an earlier export, which stays as it is: {shown}")
 
 

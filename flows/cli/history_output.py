@@ -110,11 +110,12 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
         mended = [row for row in members if row["exported_since"]]
         lasting = [row for row in members if row.get("lasting")]
         new = [row for row in members if not (row.get("lasting") or row["exported_since"])]
-        options = options_of(export_id)
-        print_groups([_finding(row) for row in new], manifest, every=every, options=options)
+        options, told = options_of(export_id), set[tuple[str, str]]()
+        print_groups([_finding(row) for row in new], manifest, every=every, options=options, told=told)
         if lasting:
             say(f"Before that, too: {len(lasting):,}")
-            print_groups([_finding(row) for row in lasting], manifest, every=every, options=options)
+            is_known = bool(new) and bool(most)  # then it is what is new that is looked for
+            print_groups([_finding(row) for row in lasting], manifest, every=every, brief=is_known, options=options, told=told)
         if mended:
             say(f"Exported since then: {len(mended):,}")
         for row in mended[: None if every else most]:

@@ -123,6 +123,7 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
     hour, layout = given["hour"], None
     if nightly and sys.stdin.isatty():
         hour = click.prompt("At what time", default="3:00", type=TimeOfDay(), err=True) if hour is None else hour
+        say("flat: all in one folder; kit: pad by pad; folder: as your samples lie", err=True)
         layout = click.prompt("In which folders", default="flat", type=choice_of(OrganizeBy), err=True)
     return Answers(str(manifest), _path(out), card and _path(card), nightly, hour, layout)
 

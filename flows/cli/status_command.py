@@ -60,7 +60,7 @@ def _print_status(report: "StatusReport", db: str | None) -> None:
     named = os.environ.get("PREFECT_API_URL")
     if named and named != report.server:
         say(f"          {named} of PREFECT_API_URL does not answer", color=WARN)
-    say(f"Output    {short_path(report.output_base_path)} without --out, {report.bytes_free / 1e9:,.1f} GB free")
+    say(f"Output    {short_path(report.output_base_path)}, where no --out is given, {report.bytes_free / 1e9:,.1f} GB free")
     if report.card:
         where = "" if report.card.mounted else " (not mounted now)"
         files = count_of(report.card.files, "file")

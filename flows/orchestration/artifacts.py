@@ -146,7 +146,7 @@ def charts_markdown(summary: ExportSummary) -> str:
 def _first_lines(batch: BatchExportResult, summary: ExportSummary) -> Iterator[str]:
     """Say what is new, what failed and where it is listed, and whether the card is current."""
     changes = summary.changes or {}
-    shown = [name for name in _GOOD_CHANGES if changes.get(name) or name != "healed"]
+    shown = [name for name in _GOOD_CHANGES if changes.get(name)] or ["new", "converted_again"]
     known = ", ".join(_with_names(changes, name, _GOOD_CHANGES[name]) for name in shown) if changes else "the first run"
     newly = changes.get("newly_failing", 0)
     yield f"- New: {known}"

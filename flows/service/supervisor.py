@@ -305,8 +305,10 @@ class _Nights:
             self._told = run
             zone = ZoneInfo(self.settings.timezone) if self.settings.timezone else None
             ended = datetime.fromisoformat(run["end_time"]).astimezone(zone)
-            state, message = run["state"]["name"], (run["state"]["message"] or "").partition("\n")[0]
-            yield f"Nightly   {ended:%a %H:%M}, {state}: {message}"
+            state, message = run["state"], (run["state"]["message"] or "").partition("\n")[0]
+            if state["type"] == "COMPLETED":
+                message = f"{message.partition('. ')[0]}: sp404 status"  # which tells what is new, and what is mended
+            yield f"Nightly   {ended:%a %H:%M}, {state['name']}: {message}"
             yield f"          next: {_next(self.settings, 'nightly_cron')}"
 
     def _ask(self) -> dict[str, Any] | None:

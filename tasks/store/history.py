@@ -87,11 +87,11 @@ def last_whole_export(database: Database, manifest: str, organized_by: str | Non
     return found[0] | {"settings": json.loads(found[0]["settings"])} if found else None
 
 
-def kept_files(database: Database, manifest: str, sources: list[str]) -> list[str]:
-    """Return the paths of the files that exports of a manifest made of these sources, as far as they are recorded still."""
+def kept_files(database: Database, manifest: str, sources: list[str]) -> list[tuple[str, str]]:
+    """Return the source and the path of each file that exports of a manifest made of these sources, if it is recorded still."""
     wanted = pl.DataFrame({"source": sources}, {"source": pl.String})
-    found = _frame(database, "kept_files", {"manifest_path": manifest}, {"path": pl.String}, wanted=wanted)
-    return found["path"].to_list()
+    schema = {"source": pl.String, "path": pl.String}
+    return _frame(database, "kept_files", {"manifest_path": manifest}, schema, wanted=wanted).rows()
 
 
 def last_failures(database: Database) -> pl.DataFrame:

@@ -121,6 +121,7 @@ export class Library extends EventTarget {
       h("h2", {}, "No samples yet"),
       h("p", {}, "Choose the folder of your samples. Nothing in it is changed: the page listens to each file, and then they are all here, to hear and to export."),
       h("button", { type: "button", class: "primary", onclick: () => this.dispatchEvent(new Event("scan")) }, "Scan a folder…"),
+      h("p", { class: "quiet" }, "Samples of a table that is exported at night are here after its first export."),
       h("p", { class: "quiet" }, "Or in a terminal:"),
       line("sp404 scan ~/Samples -o library.csv"), line("sp404 export library.csv"));
   }

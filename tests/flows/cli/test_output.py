@@ -407,3 +407,30 @@ def test_a_plan_prints_the_whole_command_and_the_folder_that_all_paths_begin_wit
         assert (top in said.err) if top else "paths begin with" not in said.err
     sp404("export", tmp_path / "m.csv", "--direct", *options, *db)
     assert "paths begin with" not in sp404("plan", tmp_path / "m.csv", *options, *db).err
+
+
+def test_what_is_new_ends_the_failures_and_advice_is_given_once(sp404: Run, tmp_path: Path) -> None:
+    """Also: what was exported since has its file of then, not of before."""
+    table, db, out = tmp_path / "m.csv", ("--db", tmp_path / "r.duckdb"), ("--direct", "--out", tmp_path / "out")
+    whole = {}
+    for name in ("one", "two"):
+        path = audio.write(tmp_path / f"{name}.wav", audio.tone(0.5, 48_000, hz=len(whole) + 300), 48_000, "WAV")
+        whole[path] = path.read_bytes()
+    audio.write(tmp_path / "short.wav", audio.tone(0.02, 48_000), 48_000, "WAV")
+    table.write_text("file_path\none.wav\ntwo.wav\nshort.wav\n", encoding="utf-8")
+    one, two = whole
+    one.write_bytes(whole[one][:9_000])
+    sp404("export", table, *out, *db)
+    assert "failed before that" not in sp404("history", "--failed", *db).out
+    two.write_bytes(whole[two][:9_000])
+    sp404("export", table, *out, *db)
+    for command in (("history", "--failed"), ("history", "2", "--failed")):
+        said = sp404(*command, *db).out
+        assert said.splitlines()[-1] == "1 new, named first above; 2 failed before that, too"
+        assert said.count("> Get the file again from its pack, or export") == 1
+        assert f"of an earlier export, which stays as it is: {tmp_path}/out/two.wav\n" in said
+    one.write_bytes(whole[one])
+    sp404("export", table, *out, *db)
+    said = sp404("history", "2", "--failed", *db).out
+    assert "Exported since then: 1" in said
+    assert f"1 of these still has its file of an earlier export, which stays as it is: {tmp_path}/out/two.wav\n" in said
