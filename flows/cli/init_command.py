@@ -120,12 +120,12 @@ def _ask_rest(manifest: Path, samples: str | None, given: dict[str, Any]) -> "An
     card = _ask("Where is the card (empty: none)", "--card", "", may_lack=True) if card is None else card
     nightly = given["nightly"]
     nightly = _confirm("Export what changed every night, while `sp404 up` runs") if nightly is None else nightly
-    hour, layout = given["hour"], None
+    time, layout = given["hour"], None
     if nightly and sys.stdin.isatty():
-        hour = click.prompt("At what time", default="3:00", type=TimeOfDay(), err=True) if hour is None else hour
+        time = click.prompt("At what time", default="3:00", type=TimeOfDay(), err=True) if time is None else time
         say("flat: all in one folder; kit: pad by pad; folder: as your samples lie", err=True)
         layout = click.prompt("In which folders", default="flat", type=choice_of(OrganizeBy), err=True)
-    return Answers(str(manifest), _path(out), card and _path(card), nightly, hour, layout)
+    return Answers(str(manifest), _path(out), card and _path(card), nightly, time, layout)
 
 
 def _print_next(answers: "Answers", rows: int, unit: str, settings: "Settings") -> None:
