@@ -182,7 +182,7 @@ def plan(request: ExportRequest, *, take_empty_card: bool = False) -> PlanPrevie
     there = decided.jobs.filter(~fails)
     files = there.select("sample_id", "source", "path", in_the_way, unchanged, renamed).iter_rows(named=True)
     changes = [draft.other_folder or describe_common_folder(draft), describe_other_names(decided)]
-    changes += [describe_other_sound(decided, there), no_card]
+    changes += [describe_other_sound(decided, there), no_card, "" if request.prune else _describe_stale(decided)]
     return PlanPreview(
         output_base_path=draft.settings.output_base_path,
         total_requested=draft.requested,
@@ -213,6 +213,16 @@ def plan(request: ExportRequest, *, take_empty_card: bool = False) -> PlanPrevie
         ],
         notes=[*draft.notes, *filter(None, changes)],
     )
+
+
+def _describe_stale(decided: DecidedPlan) -> str:
+    """Return how many files in the output folder are no longer in the manifest and stay; empty where there are none."""
+    draft = decided.draft
+    gone = decided.stale.filter(~pl.col("source_path").is_in(draft.rows["source"].implode()))["path"]
+    there = [path for path in gone if os.path.lexists(f"{draft.target.output}/{path}")]
+    stay = "1 file, which stays" if len(there) == 1 else f"{len(there):,} files, which stay"
+    why = "some may be of the rejected rows" if draft.rejected else "--prune removes such files"
+    return f"No longer in the manifest: {stay} ({why}), such as {there[0]}" if there else ""
 
 
 def forecast(request: ExportRequest) -> ExportForecast:

@@ -100,6 +100,8 @@ def test_a_name_that_changes_with_the_sound_is_no_row_that_is_gone(sp404: Run, m
     change = ("--sound", "fade_out_ms=20", *where)
     planned = sp404("plan", manifest, "--prune", *change).out
     assert "two.wav  (to be removed, as no longer in the manifest)" in planned
+    kept = sp404("plan", manifest, *change).err
+    assert "Note: No longer in the manifest: 1 file, which stays (--prune removes such files), such as two.wav" in kept
     assert "one.wav  (to be removed, as its sample has another file now)" in planned
     said = sp404("export", manifest, "--direct", *change).out
     assert "No longer in the manifest: 1 file (--prune removes them), such as two.wav" in said
