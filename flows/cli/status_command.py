@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 (Polars and DuckDB are imported late: help must come at once)
 
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -106,13 +107,20 @@ def _print_server(report: "StatusReport", db: str | None) -> None:
 def _print_schedule(name: str, due: "datetime", last: "PrefectRunStatus | None", shown: "RunStatus | None") -> None:
     """Print when it is next and how the last one ended, with its message: the records may know nothing of it.
 
-    Of the export that is ``shown`` already only the end of the message, which tells of files in no manifest.
+    Of the export that is ``shown`` already only the end of the message, which tells of files in no manifest; of one before that
+    one its counts and its number.
     """
     ended = f"; last: {last.state}{', ' + ago(last.ended_at) if last.ended_at else ''}" if last else ""
     say(f"{name:9} next: {due:%a %d %b %H:%M %Z}{ended}", color=None if last is None or last.is_good else WARN)
     message = last.message.splitlines()[0] if last and last.message else ""
-    before, command, rest = message.partition(f"sp404 history --export {shown.export_id} --failed" if shown else "\n")
-    if text := rest.removeprefix(". ") if command else before:
+    found = re.search(r"sp404 history --export ([0-9]+) --failed(?:\. )?", message) if shown else None
+    if not (shown and found):
+        text = message
+    elif int(found[1]) == shown.export_id:
+        text = message[found.end() :]
+    else:
+        text = f"That was export {found[1]}: {message.partition('. ')[0]}"
+    if text:
         say(f"          {text}", color=None if last is None or last.is_good else WARN)
 
 

@@ -581,3 +581,28 @@ def test_a_setting_of_the_sound_is_explained_with_what_it_mends(sp404: Run) -> N
     assert said.startswith("Failed to load audio: ...")
     assert "the setting truncated" in said
     assert sp404("explain", "CompletedWithFailures").out.splitlines()[1].startswith("  Failed samples do not fail a run")
+
+
+def test_status_shortens_what_is_said_of_a_night_that_another_export_followed(
+    sp404: Run, db: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the newest export it stands above already; of a night that wrote no record all of it is said."""
+    api = "http://127.0.0.1:4711/api"
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    monkeypatch.setenv("SP404_LIBRARY", str(library / "manifest.csv"))
+    monkeypatch.setattr("flows.orchestration.prefect_server.is_healthy", lambda asked: asked == api)
+    monkeypatch.setattr("flows.orchestration.prefect_server.open_run_of", lambda *_: None)
+
+    def shown(message: str) -> str:
+        state = {"name": "CompletedWithFailures", "type": "COMPLETED", "message": message}
+        run = {"state": state, "end_time": "2026-05-20T03:00:10Z"}
+        of_nights = {prefect_server.NIGHTLY: run}
+        monkeypatch.setattr(prefect_server, "last_run_of", lambda _api, deployment: of_nights.get(deployment))
+        return sp404("status", "--db", db).out
+
+    told = "9 exported, 1 failed of 10. 1 x Audio file not found (a.wav). All of them: sp404 history --export {} --failed"
+    assert "          That was export 1: 9 exported, 1 failed of 10\n" in shown(told.format(1))
+    newest = shown(f"{told.format(2)}. 3 files in no manifest")
+    assert "          3 files in no manifest\n" in newest
+    assert "9 exported" not in newest
+    assert "          /gone.csv: does not exist. Check it.\n" in shown("/gone.csv: does not exist. Check it.")
