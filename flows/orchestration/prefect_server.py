@@ -5,6 +5,7 @@ that ``use_or_start_server`` has to come before; and ``--direct`` never imports 
 """
 
 import atexit
+import http.client
 import json
 import logging
 import os
@@ -15,7 +16,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -212,8 +212,11 @@ def request_json(api: str, path: str, body: dict[str, Any] | None = None, second
     """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{api}{path}", data, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310
-        return json.load(response)
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as response:  # noqa: S310
+            return json.load(response)
+    except http.client.HTTPException as error:  # such as that the server ended in the middle of its answer
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def end_interrupted_runs(api: str) -> list[str]:
@@ -294,7 +297,6 @@ def wait_for_task_runs(flow_run_id: UUID, expected: int) -> int:
 def is_healthy(api: str, seconds: float = _HEALTH_SECONDS) -> bool:
     """Return whether a Prefect server answers at ``api``, within so many ``seconds``, and calls itself healthy."""
     try:
-        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=seconds) as response:  # noqa: S310
-            return json.load(response) is True
-    except (urllib.error.URLError, OSError, ValueError):
+        return request_json(api.rstrip("/"), "/health", seconds=seconds) is True
+    except (OSError, ValueError):
         return False

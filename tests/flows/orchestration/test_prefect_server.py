@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +39,36 @@ def test_a_temporary_server_ends_with_an_export_that_is_killed(tmp_path: Path) -
         assert prefect_server.is_healthy(api)
         owner.send_signal(signal.SIGKILL)
     until(lambda: not prefect_server.is_healthy(api), 10, why=lambda: "it is still there")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntr",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntr",
+        b"HTTP/1.1 200 OK\r\nConte",
+        b"",
+        b"no http\r\n\r\n",
+    ],
+)
+def test_a_server_that_ends_in_the_middle_of_its_answer_is_one_that_does_not_answer(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(3):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        api = f"http://127.0.0.1:{server.getsockname()[1]}/api"
+        assert not prefect_server.is_healthy(api)
+        assert prefect_server.last_run_of(api, prefect_server.NIGHTLY) is None
+        assert prefect_server.open_run_of(api, prefect_server.NIGHTLY) is None
+        thread.join(10)
 
 
 @pytest.mark.slow
