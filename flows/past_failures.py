@@ -20,12 +20,15 @@ Records = list[dict[str, Any]]
 class SortedFailures(NamedTuple):
     """Failures that are still to be mended, and how many of the others were exported since, are gone, or are corrected.
 
+    One file can have failed several times: ``exported_files`` counts files.
+
     ``to_mend`` has each file once, by its newest failure, with ``lasting``: it failed before that, too. ``not_reached`` are
     files that a run only did not come to, before it was interrupted: the next export takes them.
     """
 
     to_mend: Records
     exported: int
+    exported_files: int
     gone: int
     corrected: int
     not_reached: int
@@ -58,6 +61,7 @@ def sort_failures(failures: Records) -> SortedFailures:
     return SortedFailures(
         list(newest.values()),
         len(failures) - len(waiting),
+        len({_file_of(row) for row in failures if row["exported_since"]}),
         len(waiting) - len(there),
         len(there) - len(wrong),
         len(left.difference(map(_file_of, newest.values()))),

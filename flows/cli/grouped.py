@@ -33,7 +33,7 @@ def print_groups(
     brief: bool = False,
     options: str = "",
     all_known: bool = False,
-    told: set[tuple[str, str]] | None = None,
+    told: set[tuple[str, ...]] | None = None,
 ) -> None:
     """Print findings grouped by their cause, the largest group first.
 
@@ -45,7 +45,8 @@ def print_groups(
         brief: Print at most 22 lines: five groups, with one example of each.
         options: Those of the export that are known, for the command that mends.
         all_known: They are all that the export has.
-        told: Causes, each with what to do, that were said before and are not said again; what is said is added.
+        told: Manifests and causes, each with what to do, that were said before and are not said again; what is said is added.
+            Of commands the first counts, whatever its options: it is of the newest export.
     """
     told = set() if told is None else told
     others = "" if all_known else f"   ({UNRECORDED_OPTIONS if options else 'with the other options of your export'})"
@@ -65,9 +66,10 @@ def print_groups(
         if examples and len(members) > examples:
             say(f"  ... and {len(members) - examples:,} more", err=err)
         for fix in _fixes(members, cause, manifest, options, others)[: 1 if brief else 3]:
-            if (cause, fix) not in told:
+            key = (manifest, cause, "command" if fix.startswith("sp404 ") else fix)
+            if key not in told:
                 say(f"  > {fix}", err=err)
-                told.add((cause, fix))
+                told.add(key)
     sounds = [found[0] for cause, _ in shown for found in [re.search(r"--sound \S+", _command_of(cause))] if found]
     if len(sounds) > 1 and not brief:
         known = options

@@ -118,12 +118,13 @@ def _print_to_mend(failures: list[dict[str, Any]], options_of: "Callable[[int], 
     """Print the failures that are still to be mended, and how many are not; return the former."""
     from flows.past_failures import sort_failures
 
-    to_mend, exported, gone, corrected, not_reached = sort_failures(failures)
+    to_mend, exported, exported_files, gone, corrected, not_reached = sort_failures(failures)
     print_samples(to_mend, False, options_of)
     if not to_mend:
         say("Nothing is left to mend.", err=True)
     if exported:
-        say(f"{count_of(exported, 'failure')} of before: exported since then (--all shows them, too)")
+        of_files = f", of {exported_files:,} files" if 1 < exported_files < exported else ""
+        say(f"{count_of(exported, 'failure')} of before{of_files}: exported since then (--all shows them, too)")
     if gone:
         say(f"{count_of(gone, 'failure')} of before: no longer in the manifest (--all shows them, too)")
     if corrected:

@@ -97,6 +97,7 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
     if most and most < len(others):
         say(f"... and {len(others) - most:,} more (--all lists every one)")
     said: dict[tuple[str, ...], int] = {}
+    told: set[tuple[str, ...]] = set()
     for (export_id, manifest), rows_of in groupby(failed, key=lambda row: (row["export_id"], row["manifest_path"])):
         members = list(rows_of)
         failures = tuple(sorted(f"{row['source_path']} {row['error_message']}" for row in members))
@@ -110,7 +111,7 @@ def print_samples(found: Records, every: bool, options_of: Callable[[int], str])
         mended = [row for row in members if row["exported_since"]]
         lasting = [row for row in members if row.get("lasting")]
         new = [row for row in members if not (row.get("lasting") or row["exported_since"])]
-        options, told = options_of(export_id), set[tuple[str, str]]()
+        options = options_of(export_id)
         print_groups([_finding(row) for row in new], manifest, every=every, options=options, told=told)
         if lasting:
             say(f"Before that, too: {len(lasting):,}")

@@ -434,3 +434,9 @@ def test_what_is_new_ends_the_failures_and_advice_is_given_once(sp404: Run, tmp_
     said = sp404("history", "2", "--failed", *db).out
     assert "Exported since then: 1" in said
     assert f"1 of these still has its file of an earlier export, which stays as it is: {tmp_path}/out/two.wav\n" in said
+    # What is said of older exports has no command: it would have the settings of then.
+    sp404("export", table, *out, "--sound", "pad_to_ms=100", *db)
+    said = sp404("history", "--failed", "--all", *db).out
+    (command,) = [line for line in said.splitlines() if "truncated=keep" in line and line.startswith("  > sp404 ")]
+    assert "--sound pad_to_ms=100 --sound truncated=keep" in command
+    assert "5 failures of before, of 2 files: exported since then" in sp404("history", "--failed", *db).out
