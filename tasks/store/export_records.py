@@ -154,8 +154,8 @@ def begin(target: ExportTarget, rows: pl.DataFrame, identity: str, moved: pl.Dat
     The id is that of a killed run of the same ``identity``, if there is one; what killed runs finished is put into the
     records first. ``moved``: files that stand elsewhere now (``tasks.store.renames.MOVED``).
     """
-    run_folder.sweep(target.database)
     with target.database.connect() as connection:
+        run_folder.sweep(target.database)  # while no other process can be within a transaction, and write there
         _recover(connection, target.database)
         before = run_folder.export_ids(target.database)
         try:
