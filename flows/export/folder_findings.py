@@ -17,8 +17,6 @@ from tasks.store import card_files, scan_memory
 
 # So many kits are named in a command.
 _MOST_KITS = 30
-# Of fewer rows anybody sees where they go.
-_FEWEST_ROWS = 10
 
 
 def find_unsorted(draft: DraftPlan) -> list[Finding]:
@@ -52,7 +50,7 @@ def find_unsorted(draft: DraftPlan) -> list[Finding]:
 def describe_common_folder(draft: DraftPlan) -> str | None:
     """Say, before the first export by folder, that all paths begin with one folder, and how to leave it out."""
     is_first = draft.prior_outputs.filter(pl.col("same_manifest") & (pl.col("organized_by") == OrganizeBy.FOLDER)).is_empty()
-    if draft.settings.organize_by is not OrganizeBy.FOLDER or not is_first or draft.rows.height < _FEWEST_ROWS:
+    if draft.settings.organize_by is not OrganizeBy.FOLDER or not is_first or draft.rows.height < folder_lint.FEWEST_ROWS:
         return None
     tops = draft.rows["path"].str.extract("^([^/]+)/").unique()
     root = os.path.dirname(draft.target.manifest)

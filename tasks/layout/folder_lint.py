@@ -12,12 +12,12 @@ from tasks.layout.paths import UNKNOWN_GENRE, UNKNOWN_KIT
 _FOLDERS = {OrganizeBy.GENRE: UNKNOWN_GENRE, OrganizeBy.BPM: UNKNOWN_BPM}
 _TOO_MANY = 0.8
 # Of fewer rows anybody sees where they go.
-_FEWEST_ROWS = 10
+FEWEST_ROWS = 10
 
 
 def is_unsorted(unsorted: int, rows: int) -> bool:
     """Return whether a layout has no folder for so many of the rows that it sorts hardly anything."""
-    return rows >= _FEWEST_ROWS and unsorted > _TOO_MANY * rows
+    return rows >= FEWEST_ROWS and unsorted > _TOO_MANY * rows
 
 
 def find_unsorted(paths: pl.Series, organize_by: OrganizeBy, fix: str) -> list[Finding]:
